@@ -1,0 +1,137 @@
+/// What can go wrong, and how it is told: errc, error, result<T>.
+///
+/// Every call that the world can make fail exists twice: `try_x()` returns a result, `x()` throws the same error. A caller's
+/// bug is neither: it meets NIBBLE_ASSERT.
+#pragma once
+
+#include <concepts>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "nibble/config.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// What kind of thing went wrong. The sentence in error::what() says where and what was expected.
+enum class errc {
+  io,                    ///< the operating system refused: open, read, map, write
+  not_gguf,              ///< the first bytes are not those of a GGUF file
+  unsupported_version,   ///< a GGUF version, byte order or feature this library does not read
+  truncated,             ///< the file ends before what its header promises
+  malformed,             ///< the bytes contradict themselves or the format
+  limit_exceeded,        ///< a size or count above the caller's limits
+  missing_key,           ///< a metadata key that the model needs
+  bad_value,             ///< a metadata value of the wrong type or out of range
+  missing_tensor,        ///< a tensor that the model needs
+  shape_mismatch,        ///< a tensor whose shape contradicts the metadata
+  unknown_format,        ///< a weight format that is not in the registry
+  unknown_architecture,  ///< a general.architecture that is not in the registry
+  unknown_tokenizer,     ///< a tokenizer model or pre-split that is not known
+  invalid_tokenizer,     ///< a vocabulary that contradicts itself
+  out_of_memory,         ///< a plan above the caller's cap, or the allocator refused
+  invalid_argument,      ///< a call whose arguments make no sense
+  precondition,          ///< a caller's bug, reported under NIBBLE_CHECKED only
+};
+
+/// One failure: a code to branch on and one sentence that names the file, the key or tensor, what was expected and found.
+///
+/// @example  auto model = nibble::any_model::try_load("model.gguf");
+///           if (!model) log(model.failure().what());
+class [[nodiscard]] error : public std::exception {
+ public:
+  error(errc code, std::string what) noexcept : code_(code), what_(std::move(what)) {}
+
+  errc code() const noexcept { return code_; }
+  const char* what() const noexcept override { return what_.c_str(); }
+  /// The same error, with `where` and a colon put before its sentence.
+  error in(std::string_view where) && {
+    what_.insert(0, ": ").insert(0, where);
+    return std::move(*this);
+  }
+
+ private:
+  errc code_;
+  std::string what_;
+};
+
+/// A value, or the error that stands in its place. Like std::expected of C++23, with one error type.
+template <class T>
+class [[nodiscard]] result {
+ public:
+  using value_type = T;
+
+  result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  result(error e) : state_(std::in_place_index<1>, std::move(e)) {}
+
+  explicit operator bool() const noexcept { return state_.index() == 0; }
+  bool has_value() const noexcept { return state_.index() == 0; }
+
+  /// @errors  none; precondition: has_value()
+  T& operator*() & noexcept { return *std::get_if<0>(&state_); }
+  const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
+  T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
+  T* operator->() noexcept { return std::get_if<0>(&state_); }
+  const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+
+  /// @errors  none; precondition: !has_value()
+  const error& failure() const& noexcept { return *std::get_if<1>(&state_); }
+  error&& failure() && noexcept { return std::move(*std::get_if<1>(&state_)); }
+
+#if NIBBLE_EXCEPTIONS
+  /// The value, or its error thrown.
+  T value() && {
+    if (!has_value()) throw std::move(*this).failure();
+    return std::move(**this);
+  }
+#endif
+
+ private:
+  std::variant<T, error> state_;
+};
+
+/// Success without a value, or an error.
+template <>
+class [[nodiscard]] result<void> {
+ public:
+  using value_type = void;
+
+  result() noexcept : failure_(errc::io, {}), ok_(true) {}
+  result(error e) noexcept : failure_(std::move(e)), ok_(false) {}
+
+  explicit operator bool() const noexcept { return ok_; }
+  bool has_value() const noexcept { return ok_; }
+  const error& failure() const& noexcept { return failure_; }
+  error&& failure() && noexcept { return std::move(failure_); }
+
+#if NIBBLE_EXCEPTIONS
+  void value() && {
+    if (!ok_) throw std::move(failure_);
+  }
+#endif
+
+ private:
+  error failure_;
+  bool ok_;
+};
+
+}  // namespace nibble::inline NIBBLE_ABI
+
+/// Returns the failure of a result<void>-like expression from the enclosing function.
+#define NIBBLE_TRY(expression)                                                                           \
+  do {                                                                                                   \
+    if (auto nibble_outcome = (expression); !nibble_outcome) return std::move(nibble_outcome).failure(); \
+  } while (false)
+
+/// A caller's obligation. Free in release; throws error(errc::precondition) under NIBBLE_CHECKED.
+#if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
+#define NIBBLE_ASSERT(condition)                                                                        \
+  do {                                                                                                  \
+    if (!(condition)) throw ::nibble::error(::nibble::errc::precondition, "precondition: " #condition); \
+  } while (false)
+#else
+#define NIBBLE_ASSERT(condition) static_cast<void>(0)
+#endif

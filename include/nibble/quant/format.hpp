@@ -1,0 +1,113 @@
+/// What a weight format is: how `block_size` floats become one `block` of bytes and back, and how the kernels see that block.
+///
+/// Two families. A float format (F32, F16, BF16) stores numbers. An integer format stores unsigned codes and a few scales:
+///
+///     value = scale * (code - center)          or          value = scale * code + offset
+///
+/// with one scale (and offset) for each 16 or 32 columns. The kernels know code widths and scale kinds, not formats, so a new
+/// format that is made of known parts needs no kernel of its own.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+#include "nibble/config.hpp"
+#include "nibble/core/half.hpp"
+#include "nibble/gguf/tensor_type.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// What an encoder may use besides the values themselves.
+struct encode_hint {
+  const float* importance = nullptr;  ///< one non-negative weight a column of this block, or null: all alike
+  float row_mean_square = 0;          ///< mean of squares over the whole row, for weighting; only with importance
+};
+
+/// Kinds of scale. Each is what one block of codes carries, widened no further than the file has it.
+///
+/// One scale a block of 32: value = d * (code - center).
+struct block_scale {
+  static constexpr std::size_t columns = 32, sub_block = 32;
+  static constexpr bool has_offset = false;
+  half d;
+};
+/// One scale and one offset a block of 32: value = d * code + m.
+struct block_scale_min {
+  static constexpr std::size_t columns = 32, sub_block = 32;
+  static constexpr bool has_offset = true;
+  half d, m;
+};
+/// Eight sub-blocks of 32 in a block of 256: value = (d * scale) * code - (dmin * min).
+struct super_scale_min {
+  static constexpr std::size_t columns = 256, sub_block = 32;
+  static constexpr bool has_offset = true;
+  half d, dmin;
+  std::array<std::uint8_t, 8> scale, min;
+};
+/// Sixteen sub-blocks of 16 in a block of 256: value = (d * scale) * (code - center).
+struct super_scale {
+  static constexpr std::size_t columns = 256, sub_block = 16;
+  static constexpr bool has_offset = false;
+  half d;
+  std::array<std::int8_t, 16> scale;
+};
+
+/// A weight format: its block is laid out byte for byte as GGUF files hold it.
+template <class Q>
+concept quant_format = std::is_trivially_copyable_v<typename Q::block> &&
+    requires(const typename Q::block& stored, typename Q::block& out_block, std::span<const float, Q::block_size> values,
+             std::span<float, Q::block_size> out_values, const encode_hint& hint) {
+  { Q::name } -> std::convertible_to<std::string_view>;
+  { Q::type } -> std::convertible_to<tensor_type>;
+  { Q::decode(stored, out_values) }
+  noexcept->std::same_as<void>;
+  { Q::encode(values, hint, out_block) }
+  noexcept->std::same_as<void>;
+};
+
+/// A format of unsigned codes below 2^code_bits and scales of one of the kinds above.
+template <class Q>
+concept integer_format = quant_format<Q> &&
+    requires(const typename Q::block& stored, std::span<std::uint8_t, Q::block_size> out) {
+  typename Q::scales;
+  { Q::code_bits } -> std::convertible_to<unsigned>;  // 4, 5, 6 or 8
+  { Q::center } -> std::convertible_to<int>;          // 0 where scales::has_offset
+  { Q::codes(stored, out) }
+  noexcept->std::same_as<void>;
+  { Q::read_scales(stored) }
+  noexcept->std::same_as<typename Q::scales>;
+};
+
+/// A format of plain numbers: a block is one element, and converts to float exactly.
+template <class Q>
+concept float_format = quant_format<Q> && Q::block_size == 1 && std::convertible_to<typename Q::block, float>;
+
+namespace detail {
+/// Decodes an integer format from its codes and scales, in the order of operations that its published files were made with.
+template <class Q>
+void decode_codes(const typename Q::block& stored, std::span<float, Q::block_size> out) noexcept {
+  using scales = typename Q::scales;
+  std::array<std::uint8_t, Q::block_size> code;
+  Q::codes(stored, code);
+  const scales s = Q::read_scales(stored);
+  for (std::size_t i = 0; i < Q::block_size; ++i) {
+    const std::size_t j = i / scales::sub_block;
+    if constexpr (std::is_same_v<scales, block_scale>) {
+      out[i] = float(s.d) * float(int(code[i]) - Q::center);
+    } else if constexpr (std::is_same_v<scales, block_scale_min>) {
+      out[i] = float(s.d) * float(code[i]) + float(s.m);
+    } else if constexpr (std::is_same_v<scales, super_scale_min>) {
+      out[i] = float(s.d) * float(s.scale[j]) * float(code[i]) - float(s.dmin) * float(s.min[j]);
+    } else {
+      out[i] = float(s.d) * float(s.scale[j]) * float(int(code[i]) - Q::center);
+    }
+  }
+}
+}  // namespace detail
+
+}  // namespace nibble::inline NIBBLE_ABI
