@@ -1,0 +1,41 @@
+/// Where tests find their data: `golden/` of this repository always, the larger shared set only where it is at hand.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+namespace nibble_test {
+
+/// A file of tests/golden, or a folder above it ("../examples/models/...").
+inline std::filesystem::path golden(const std::string& name) { return std::filesystem::path(NIBBLE_TEST_GOLDEN) / name; }
+
+/// A file of the shared data set, or an empty path where the set is absent: such a test says so and is skipped.
+inline std::filesystem::path shared(const std::string& name) {
+  const char* folder = std::getenv("NIBBLE_SHARED_DATA");
+  const auto path = std::filesystem::path(folder ? folder : NIBBLE_TEST_SHARED) / name;
+  return std::filesystem::exists(path) ? path : std::filesystem::path();
+}
+
+/// All bytes of a file as elements of T.
+template <class T = std::byte>
+std::vector<T> read_all(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  const std::vector<char> raw{std::istreambuf_iterator<char>(in), {}};
+  std::vector<T> out(raw.size() / sizeof(T));
+  for (std::size_t i = 0; i < out.size() * sizeof(T); ++i) reinterpret_cast<char*>(out.data())[i] = raw[i];
+  return out;
+}
+
+}  // namespace nibble_test
+
+/// Ends a test case with a word where the shared data set is absent.
+#define NIBBLE_NEEDS(path)                         \
+  if ((path).empty()) {                            \
+    MESSAGE("skipped: needs the shared data set"); \
+    return;                                        \
+  }
