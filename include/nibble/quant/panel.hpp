@@ -1,0 +1,186 @@
+/// Panels: the layout in which weights stand in memory, made for the kernels at load.
+///
+/// Sixteen rows of a weight form a group. In a group the columns advance together: where a row-major matrix keeps a row's
+/// bytes side by side, a group keeps the same four columns of its sixteen rows side by side, so that SIMD lanes are rows, a
+/// row's sum never crosses lanes, and one token or many tokens add up in the same order.
+///
+///     integer formats   [columns / 32] x codes, then [columns / scales::columns] x scales
+///         codes of 32 columns: "quads" q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
+///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
+///             5 bits: as 4, and bit q of 64 more bytes                              320 bytes
+///             6 bits: as 4, and bits 2 (q % 4) of plane q / 4 of 2 x 64 bytes       384 bytes
+///             8 bits: a quad is 64 bytes                                            512 bytes
+///     float formats     [columns] x 16 elements
+///
+/// The size is that of the file's blocks, but for the 6-bit scales of Q4_K and Q5_K, which are widened to bytes (+2.8%, +2.3%).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "nibble/core/aligned.hpp"
+#include "nibble/quant/format.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// Rows of a group: the lanes of one 512-bit register of sums.
+inline constexpr std::size_t panel_rows = 16;
+/// Columns that one block of activations and one granule of codes cover.
+inline constexpr std::size_t granule_columns = 32;
+
+/// The scales of sixteen rows, row by row beside each other.
+template <class Scales>
+struct scale_panel;
+template <>
+struct scale_panel<block_scale> {
+  std::array<half, 16> d;
+  void set(std::size_t row, const block_scale& s) noexcept { d[row] = s.d; }
+  block_scale get(std::size_t row) const noexcept { return {d[row]}; }
+};
+template <>
+struct scale_panel<block_scale_min> {
+  std::array<half, 16> d, m;
+  void set(std::size_t row, const block_scale_min& s) noexcept { d[row] = s.d, m[row] = s.m; }
+  block_scale_min get(std::size_t row) const noexcept { return {d[row], m[row]}; }
+};
+template <>
+struct scale_panel<super_scale_min> {
+  std::array<half, 16> d, dmin;
+  std::array<std::array<std::uint8_t, 16>, 8> scale, min;
+  void set(std::size_t row, const super_scale_min& s) noexcept {
+    d[row] = s.d, dmin[row] = s.dmin;
+    for (std::size_t j = 0; j < 8; ++j) scale[j][row] = s.scale[j], min[j][row] = s.min[j];
+  }
+  super_scale_min get(std::size_t row) const noexcept {
+    super_scale_min s{d[row], dmin[row], {}, {}};
+    for (std::size_t j = 0; j < 8; ++j) s.scale[j] = scale[j][row], s.min[j] = min[j][row];
+    return s;
+  }
+};
+template <>
+struct scale_panel<super_scale> {
+  std::array<half, 16> d;
+  std::array<std::array<std::int8_t, 16>, 16> scale;
+  void set(std::size_t row, const super_scale& s) noexcept {
+    d[row] = s.d;
+    for (std::size_t j = 0; j < 16; ++j) scale[j][row] = s.scale[j];
+  }
+  super_scale get(std::size_t row) const noexcept {
+    super_scale s{d[row], {}};
+    for (std::size_t j = 0; j < 16; ++j) s.scale[j] = scale[j][row];
+    return s;
+  }
+};
+
+/// Bytes of 16 rows x 32 columns of codes.
+constexpr std::size_t code_bytes(unsigned bits) noexcept { return bits == 8 ? 512 : 256 + (bits - 4) * 64; }
+
+/// The code of one row and column (of 32) in a granule.
+constexpr std::uint8_t read_code(unsigned bits, const std::uint8_t* granule, std::size_t row, std::size_t column) noexcept {
+  const std::size_t q = column / 4, at = row * 4 + column % 4;
+  if (bits == 8) return granule[q * 64 + at];
+  unsigned code = unsigned(granule[q % 4 * 64 + at]) >> (q < 4 ? 0 : 4) & 15u;
+  if (bits == 5) code |= (unsigned(granule[256 + at]) >> q & 1u) << 4;
+  if (bits == 6) code |= (unsigned(granule[256 + q / 4 * 64 + at]) >> (q % 4 * 2) & 3u) << 4;
+  return static_cast<std::uint8_t>(code);
+}
+
+/// Sets a code in a granule that was zero there.
+constexpr void write_code(unsigned bits, std::uint8_t* granule, std::size_t row, std::size_t column, unsigned code) noexcept {
+  const std::size_t q = column / 4, at = row * 4 + column % 4;
+  const auto put = [&](std::size_t byte, unsigned value) { granule[byte] = static_cast<std::uint8_t>(granule[byte] | value); };
+  if (bits == 8) return put(q * 64 + at, code);
+  put(q % 4 * 64 + at, (code & 15u) << (q < 4 ? 0 : 4));
+  if (bits == 5) put(256 + at, (code >> 4) << q);
+  if (bits == 6) put(256 + q / 4 * 64 + at, (code >> 4) << (q % 4 * 2));
+}
+
+/// Bytes of one group of sixteen rows; precondition: columns is a multiple of Q::block_size.
+template <quant_format Q>
+constexpr std::size_t group_bytes(std::size_t columns) noexcept {
+  if constexpr (integer_format<Q>) {
+    return round_up(columns / granule_columns * code_bytes(Q::code_bits) +
+                        columns / Q::scales::columns * sizeof(scale_panel<typename Q::scales>),
+                    cache_line);
+  } else {
+    return round_up(columns * panel_rows * sizeof(typename Q::block), cache_line);
+  }
+}
+
+/// Where the scales of a group begin.
+template <integer_format Q>
+constexpr std::size_t scales_offset(std::size_t columns) noexcept {
+  return columns / granule_columns * code_bytes(Q::code_bits);
+}
+
+/// Interleaves up to sixteen rows as a file holds them into one group. Rows that are not there stay zero.
+/// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; group: group_bytes<Q>(columns)
+/// @errors  none (noexcept)
+template <quant_format Q>
+void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns,
+                std::byte* group) noexcept {
+  std::memset(group, 0, group_bytes<Q>(columns));
+  typename Q::block stored;
+  for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
+      std::memcpy(&stored, rows + r * row_bytes + b * sizeof stored, sizeof stored);
+      if constexpr (integer_format<Q>) {
+        std::array<std::uint8_t, Q::block_size> code;
+        Q::codes(stored, code);
+        auto* granule =
+            reinterpret_cast<std::uint8_t*>(group) + b * (Q::block_size / granule_columns) * code_bytes(Q::code_bits);
+        for (std::size_t k = 0; k < Q::block_size; ++k) {
+          write_code(Q::code_bits, granule + k / granule_columns * code_bytes(Q::code_bits), r, k % granule_columns, code[k]);
+        }
+        auto* scales = reinterpret_cast<scale_panel<typename Q::scales>*>(group + scales_offset<Q>(columns));
+        scales[b].set(r, Q::read_scales(stored));
+      } else {
+        std::memcpy(group + (b * panel_rows + r) * sizeof stored, &stored, sizeof stored);
+      }
+    }
+  }
+}
+
+/// The scale and offset of one sub-block of columns: value = scale * (code - center) + offset.
+struct affine {
+  float scale, offset;
+};
+inline affine affine_of(const block_scale& s, std::size_t) noexcept { return {s.d, 0}; }
+inline affine affine_of(const block_scale_min& s, std::size_t) noexcept { return {s.d, s.m}; }
+inline affine affine_of(const super_scale_min& s, std::size_t j) noexcept {
+  return {float(s.d) * float(s.scale[j]), -(float(s.dmin) * float(s.min[j]))};
+}
+inline affine affine_of(const super_scale& s, std::size_t j) noexcept { return {float(s.d) * float(s.scale[j]), 0}; }
+
+/// One row of a group as floats, bit-equal to Q::decode of the row that was packed.
+template <quant_format Q>
+void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, float* out) noexcept {
+  if constexpr (integer_format<Q>) {
+    using scales = typename Q::scales;
+    const auto* panels = reinterpret_cast<const scale_panel<scales>*>(group + scales_offset<Q>(columns));
+    for (std::size_t b = 0; b < columns / scales::columns; ++b) {
+      const scales s = panels[b].get(row);
+      for (std::size_t k = b * scales::columns; k < (b + 1) * scales::columns; ++k) {
+        const auto* granule = reinterpret_cast<const std::uint8_t*>(group) + k / granule_columns * code_bytes(Q::code_bits);
+        const affine a = affine_of(s, k % scales::columns / scales::sub_block);
+        const int code = int(read_code(Q::code_bits, granule, row, k % granule_columns)) - Q::center;
+        if constexpr (scales::has_offset) {
+          out[k] = a.scale * float(code) + a.offset;
+        } else {
+          out[k] = a.scale * float(code);
+        }
+      }
+    }
+  } else {
+    for (std::size_t k = 0; k < columns; ++k) {
+      typename Q::block stored;
+      std::memcpy(&stored, group + (k * panel_rows + row) * sizeof stored, sizeof stored);
+      out[k] = float(stored);
+    }
+  }
+}
+
+}  // namespace nibble::inline NIBBLE_ABI

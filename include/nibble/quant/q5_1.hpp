@@ -1,0 +1,50 @@
+/// Q5_1: 6 bits a weight, 32 codes of 5 bits, one scale and one offset.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "nibble/quant/format.hpp"
+#include "nibble/quant/search.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// value = d * code + m, code in [0, 32).
+struct q5_1 {
+  static constexpr std::string_view name = "Q5_1";
+  static constexpr tensor_type type = tensor_type::q5_1;
+  static constexpr std::size_t block_size = 32;
+  static constexpr unsigned code_bits = 5;
+  static constexpr int center = 0;
+  using scales = block_scale_min;
+
+  struct block {
+    half d, m;
+    std::array<std::uint8_t, 4> high;  ///< fifth bits: bit i % 8 of byte i / 8 belongs to column i
+    std::array<std::uint8_t, 16> low;  ///< lower four bits of columns i (low half of the byte) and i + 16 (high half)
+  };
+
+  static void codes(const block& stored, std::span<std::uint8_t, 32> out) noexcept {
+    detail::split_nibbles<16>(stored.low, out);
+    detail::add_fifth_bits(stored.high, out);
+  }
+  static scales read_scales(const block& stored) noexcept { return {stored.d, stored.m}; }
+  static void pack(std::span<const std::uint8_t, 32> code, const scales& s, block& out) noexcept {
+    out.d = s.d;
+    out.m = s.m;
+    detail::take_fifth_bits(code, out.high);
+    detail::join_nibbles<16>(code, out.low);
+  }
+
+  static void decode(const block& stored, std::span<float, 32> out) noexcept { detail::decode_codes<q5_1>(stored, out); }
+  static void encode(std::span<const float, 32> values, const encode_hint& hint, block& out) noexcept {
+    detail::encode_codes<q5_1>(values, hint, out);
+  }
+};
+
+static_assert(sizeof(q5_1::block) == 24);
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,43 @@
+/// The weight formats that this library computes with.
+///
+/// A new format is its own header, an include and a name here, and its number in gguf/tensor_type.hpp.
+#pragma once
+
+#include "nibble/core/type_list.hpp"
+#include "nibble/quant/bf16.hpp"
+#include "nibble/quant/f16.hpp"
+#include "nibble/quant/f32.hpp"
+#include "nibble/quant/format.hpp"
+#include "nibble/quant/q4_0.hpp"
+#include "nibble/quant/q4_1.hpp"
+#include "nibble/quant/q4_k.hpp"
+#include "nibble/quant/q5_0.hpp"
+#include "nibble/quant/q5_1.hpp"
+#include "nibble/quant/q5_k.hpp"
+#include "nibble/quant/q6_k.hpp"
+#include "nibble/quant/q8_0.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+using quant_formats = type_list<f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k>;
+
+/// Calls f(std::type_identity<Q>{}) with the format of a tensor type. False, and no call, if the type has none here.
+///
+/// @example  nibble::visit_format(type, [&]<class Q>(std::type_identity<Q>) { bytes = sizeof(typename Q::block); });
+template <class F>
+constexpr bool visit_format(tensor_type type, F&& f) {
+  return any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q> format) {
+    if (type != Q::type) return false;
+    f(format);
+    return true;
+  });
+}
+
+/// The formats are what the concepts ask, and their sizes are those of the file format.
+static_assert(!any_type(quant_formats{}, []<class Q>(std::type_identity<Q>) {
+  constexpr auto info = *find_tensor_type(static_cast<std::uint32_t>(Q::type));
+  return !(integer_format<Q> || float_format<Q>) || Q::name != info.name || Q::block_size != info.block_size ||
+         sizeof(typename Q::block) != info.block_bytes;
+}));
+
+}  // namespace nibble::inline NIBBLE_ABI

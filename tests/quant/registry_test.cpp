@@ -1,0 +1,93 @@
+/// Layouts: every registered format reads the blocks of published encoders bit for bit.
+///
+/// Goldens: tests/golden/quant holds 6 rows of 1024 floats, their blocks by libggml v0.5.0 (`ggml_quantize_chunk`, with and
+/// without importance weights) and the floats that library reads from them.
+#include "nibble/quant/registry.hpp"
+
+#include <doctest/doctest.h>
+#include <bit>
+#include <cstring>
+#include <string>
+#include <type_traits>
+
+#include "support/files.hpp"
+
+namespace {
+
+/// The golden files of a format: "q4_K.plain" and so on.
+std::string golden_name(std::string_view format, const char* kind) {
+  std::string name(format);
+  name[0] = 'q';
+  return "quant/" + name + "." + kind;
+}
+
+template <class F>
+void for_each_integer_format(F&& f) {
+  nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q> format) {
+    if constexpr (nibble::integer_format<Q>) f(format);
+    return false;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("published blocks decode to the same bits, and pack back into the same bytes") {
+  for_each_integer_format([]<class Q>(std::type_identity<Q>) {
+    for (const char* kind : {"plain", "imatrix"}) {
+      if (Q::type == nibble::tensor_type::q8_0 && kind[0] == 'i') continue;  // its published encoder has no such mode
+      CAPTURE(Q::name);
+      CAPTURE(kind);
+      const auto blocks = nibble_test::read_all<typename Q::block>(nibble_test::golden(golden_name(Q::name, kind) + ".q"));
+      const auto expected = nibble_test::read_all<float>(nibble_test::golden(golden_name(Q::name, kind) + ".deq.f32"));
+      REQUIRE(blocks.size() == 6 * 1024 / Q::block_size);
+      REQUIRE(expected.size() == 6 * 1024);
+      std::size_t wrong_values = 0, wrong_blocks = 0;
+      for (std::size_t b = 0; b < blocks.size(); ++b) {
+        std::array<float, Q::block_size> value;
+        Q::decode(blocks[b], value);
+        for (std::size_t i = 0; i < Q::block_size; ++i)
+          wrong_values +=
+              std::bit_cast<std::uint32_t>(value[i]) != std::bit_cast<std::uint32_t>(expected[b * Q::block_size + i]);
+        std::array<std::uint8_t, Q::block_size> code;
+        Q::codes(blocks[b], code);
+        typename Q::block again;
+        Q::pack(code, Q::read_scales(blocks[b]), again);
+        wrong_blocks += std::memcmp(&again, &blocks[b], sizeof again) != 0;
+        for (const auto c : code) REQUIRE(c < (1u << Q::code_bits));
+      }
+      CHECK(wrong_values == 0);
+      CHECK(wrong_blocks == 0);
+    }
+  });
+}
+
+TEST_CASE("visit_format finds each format by its type, and calls nothing for a type without one") {
+  std::size_t visited = 0;
+  for (const auto& info : nibble::detail::tensor_types) {
+    std::string name;
+    const bool found = nibble::visit_format(info.type, [&]<class Q>(std::type_identity<Q>) { name = Q::name; });
+    CHECK(found == !name.empty());
+    if (found) CHECK(name == info.name);
+    visited += found;
+  }
+  CHECK(visited == nibble::quant_formats::size);
+  CHECK_FALSE(nibble::visit_format(static_cast<nibble::tensor_type>(4), [](auto) { FAIL("type 4 was given up"); }));
+}
+
+TEST_CASE("the float formats hold numbers as they are") {
+  const nibble::encode_hint none;
+  const std::array<float, 1> third{1.0f / 3};
+  std::array<float, 1> out;
+  nibble::f32::block single;
+  nibble::f32::encode(third, none, single);
+  nibble::f32::decode(single, out);
+  CHECK(out[0] == third[0]);
+  nibble::f16::block narrow;
+  nibble::f16::encode(third, none, narrow);
+  nibble::f16::decode(narrow, out);
+  CHECK(out[0] == 0.333251953125f);
+  nibble::bf16::block brief;
+  nibble::bf16::encode(third, none, brief);
+  nibble::bf16::decode(brief, out);
+  CHECK(out[0] == 0.333984375f);
+}
