@@ -1,0 +1,58 @@
+# What our own build adds around the library: build type, compiler cache, warnings, sanitizers. None of it reaches a host.
+
+function(nibble_default_to_release)
+  get_property(several GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(NOT several AND NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+  endif()
+endfunction()
+
+function(nibble_use_ccache)
+  find_program(nibble_ccache ccache)
+  mark_as_advanced(nibble_ccache)
+  if(nibble_ccache AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${nibble_ccache}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+# Highway takes the flags of a file as the floor of what it compiles, and its AVX2 target includes AES and PCLMUL: with
+# -march=x86-64-v3 alone, which has neither, the best target left is SSSE3.
+function(nibble_warn_about_march)
+  string(TOUPPER "${CMAKE_BUILD_TYPE}" config)
+  set(flags "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${config}}")
+  if(flags MATCHES "-march=(x86-64-v3|haswell)|-mavx2")
+    set(CMAKE_REQUIRED_FLAGS "${flags}")
+    include(CheckCXXSourceCompiles)
+    check_cxx_source_compiles("
+#if defined(__AVX2__) && !(defined(__AES__) && defined(__PCLMUL__))
+#error avx2 without aes
+#endif
+int main() {}" NIBBLE_MARCH_COMPLETE)
+    if(NOT NIBBLE_MARCH_COMPLETE)
+      message(WARNING "nibble: these flags have AVX2 without AES and PCLMUL, so Highway falls back to SSSE3. "
+                      "Leave -march out (the kernels are chosen at run time) or add -maes -mpclmul.")
+    endif()
+  endif()
+endfunction()
+
+function(nibble_add_sanitizers list)
+  if(list)
+    add_compile_options(-fsanitize=${list} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+    add_link_options(-fsanitize=${list})
+  endif()
+endfunction()
+
+# The warnings under which our headers are clean.
+add_library(nibble_warnings INTERFACE)
+if(MSVC)
+  target_compile_options(nibble_warnings INTERFACE /W4 /permissive- $<$<BOOL:${NIBBLE_WERROR}>:/WX>)
+else()
+  target_compile_options(nibble_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${NIBBLE_WERROR}>:-Werror>)
+endif()
+
+# An executable of this repository: strict warnings, plain C++20, the whole library.
+function(nibble_add_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE nibble::nibble nibble_warnings)
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
