@@ -24,8 +24,8 @@
 #include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
 
-#if !NIBBLE_EXCEPTIONS && __has_include(<pthread.h>)
-#include <pthread.h>  // reports refusal as a value, where std::thread can only throw
+#if __has_include(<pthread.h>) && !defined(_WIN32)
+#include <pthread.h>  // reports refusal as a value and never terminates; std::thread throws, and its destructor may end the host
 #define NIBBLE_DETAIL_PTHREAD 1
 #else
 #define NIBBLE_DETAIL_PTHREAD 0
