@@ -1,0 +1,115 @@
+/// byte_reader: little-endian values out of untrusted bytes. Every read is checked, every error carries its offset.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "nibble/error.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// A number as a file holds it: fixed width, little endian.
+template <class T>
+concept stored_number = (std::integral<T> || std::floating_point<T>)&&!std::same_as<T, bool> && sizeof(T) <= 8;
+
+/// The number at `at`, which need not be aligned.
+/// @errors  none; precondition: sizeof(T) bytes are there
+template <stored_number T>
+T load_little(const std::byte* at) noexcept {
+  std::array<std::byte, sizeof(T)> raw;
+  std::memcpy(raw.data(), at, sizeof(T));
+  if constexpr (std::endian::native == std::endian::big) std::reverse(raw.begin(), raw.end());
+  return std::bit_cast<T>(raw);
+}
+
+/// The bytes of a number in file order.
+template <stored_number T>
+std::array<std::byte, sizeof(T)> store_little(T number) noexcept {
+  auto raw = std::bit_cast<std::array<std::byte, sizeof(T)>>(number);
+  if constexpr (std::endian::native == std::endian::big) std::reverse(raw.begin(), raw.end());
+  return raw;
+}
+
+/// Walks through bytes that it borrows. A failed read leaves the position and its target as they were.
+///
+/// @example  nibble::byte_reader in(bytes);
+///           std::uint32_t version = 0;
+///           NIBBLE_TRY(in.read(version, "version"));
+class byte_reader {
+ public:
+  explicit byte_reader(std::span<const std::byte> bytes) noexcept : bytes_(bytes) {}
+
+  std::size_t position() const noexcept { return position_; }
+  std::size_t remaining() const noexcept { return bytes_.size() - position_; }
+
+  /// Whether n more bytes are there. `what` names them in the error.
+  /// @errors  truncated
+  result<void> need(std::uint64_t n, std::string_view what) const {
+    if (n > remaining()) return error(errc::truncated, shortage(n, what));
+    return {};
+  }
+
+  /// @errors  truncated
+  template <stored_number T>
+  result<void> read(T& out, std::string_view what) {
+    NIBBLE_TRY(need(sizeof(T), what));
+    out = load_little<T>(bytes_.data() + position_);
+    position_ += sizeof(T);
+    return {};
+  }
+
+  /// The next n bytes, where they lie.
+  /// @errors  truncated
+  result<void> read(std::span<const std::byte>& out, std::uint64_t n, std::string_view what) {
+    NIBBLE_TRY(need(n, what));
+    out = bytes_.subspan(position_, static_cast<std::size_t>(n));
+    position_ += out.size();
+    return {};
+  }
+
+  /// A string with its 64-bit length before it, where it lies.
+  /// @errors  truncated; limit_exceeded above `most` bytes
+  result<void> read(std::string_view& out, std::uint64_t most, std::string_view what) {
+    NIBBLE_TRY(need(8, what));
+    const auto length = load_little<std::uint64_t>(bytes_.data() + position_);
+    if (length > most) return error(errc::limit_exceeded, excess(length, most, what));
+    if (length > remaining() - 8) return error(errc::truncated, shortage(length, what, 8));
+    out = {reinterpret_cast<const char*>(bytes_.data() + position_ + 8), static_cast<std::size_t>(length)};
+    position_ += 8 + out.size();
+    return {};
+  }
+
+  /// @errors  truncated
+  result<void> skip(std::uint64_t n, std::string_view what) {
+    NIBBLE_TRY(need(n, what));
+    position_ += static_cast<std::size_t>(n);
+    return {};
+  }
+
+  /// "offset 24", the beginning of every sentence about what stands here.
+  std::string place() const { return "offset " + std::to_string(position_); }
+
+ private:
+  std::string shortage(std::uint64_t n, std::string_view what, std::size_t after = 0) const {
+    return "offset " + std::to_string(position_ + after) + ": expected " + std::to_string(n) + " bytes of " +
+           std::string(what) + ", found " + std::to_string(remaining() - after);
+  }
+  std::string excess(std::uint64_t n, std::uint64_t most, std::string_view what) const {
+    return place() + ": expected at most " + std::to_string(most) + " bytes of " + std::string(what) + ", found " +
+           std::to_string(n);
+  }
+
+  std::span<const std::byte> bytes_;
+  std::size_t position_ = 0;
+};
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,36 @@
+/// limits: how much a file may ask for before it is refused.
+#pragma once
+
+#include <cstdint>
+
+#include "nibble/config.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// The most that each part of a model file may claim. Far above every published model; raise one where yours is larger.
+///
+/// Whatever the limits, nothing is allocated for a count that the rest of the file could not hold.
+/// @example  auto file = nibble::gguf_file::try_open(path, {.tensors = 1'000'000});
+struct limits {
+  // The container. Metadata needs at most 4 bytes of memory for each of its own in the file, and 16 MiB: strings and arrays
+  // stay in the file, a key costs its text and about a hundred bytes.
+  std::uint64_t header_bytes = 256u << 20;  ///< all metadata and tensor descriptions
+  std::uint64_t keys = 65'536;              ///< metadata keys
+  std::uint64_t key_bytes = 65'535;         ///< one key
+  std::uint64_t string_bytes = 16u << 20;   ///< one string value
+  std::uint64_t array_elements = 4u << 20;  ///< elements of one array
+  std::uint64_t array_depth = 8;            ///< arrays inside of each other
+  std::uint64_t alignment = 65'536;         ///< general.alignment
+  std::uint64_t tensors = 65'536;           ///< tensors of all shards
+  std::uint64_t tensor_name_bytes = 255;    ///< one tensor name
+
+  // The model.
+  std::uint64_t layers = 4'096;
+  std::uint64_t context = 16u << 20;  ///< positions
+
+  // The tokenizer.
+  std::uint64_t vocabulary = 4u << 20;  ///< tokens
+  std::uint64_t token_bytes = 65'536;   ///< the text of one token
+};
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,129 @@
+/// mapped_file: a whole file as read-only bytes that the operating system loads on demand and may drop again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "nibble/error.hpp"
+#include "nibble/file/os.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// A regular file, mapped privately. Move-only; bytes() stay where they are when the object moves.
+///
+/// A file that another process shortens while it is mapped ends in a fault of the operating system (SIGBUS), as with every
+/// mapping: replace model files by renaming, or read them into memory of your own.
+/// @errors  try_open: io, for whatever is not a readable regular file (folders, pipes and devices are refused)
+/// @cost    no copy; pages are read when they are touched
+class mapped_file {
+ public:
+  mapped_file() noexcept = default;
+  mapped_file(mapped_file&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  mapped_file& operator=(mapped_file&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~mapped_file() { unmap(); }
+
+  static result<mapped_file> try_open(const std::filesystem::path& path);
+#if NIBBLE_EXCEPTIONS
+  static mapped_file open(const std::filesystem::path& path) { return try_open(path).value(); }
+#endif
+
+  std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(data_), size_}; }
+
+  /// Gives the resident pages that lie wholly inside this range back; touching them again reads them again.
+  /// @errors  none: a hint, without effect where the system offers no such call
+  void release(std::size_t offset, std::size_t length) const noexcept;
+
+ private:
+  void unmap() noexcept;
+
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+#if defined(_WIN32)
+
+inline result<mapped_file> mapped_file::try_open(const std::filesystem::path& path) {
+  struct handle {
+    HANDLE h;
+    ~handle() {
+      if (h && h != INVALID_HANDLE_VALUE) ::CloseHandle(h);
+    }
+  };
+  const handle file{::CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING,
+                                  FILE_ATTRIBUTE_NORMAL, nullptr)};
+  if (file.h == INVALID_HANDLE_VALUE) return detail::os_failure(path, "open", detail::os_code());
+  if (::GetFileType(file.h) != FILE_TYPE_DISK) return error(errc::io, detail::path_text(path) + ": not a regular file");
+  LARGE_INTEGER size;
+  if (!::GetFileSizeEx(file.h, &size)) return detail::os_failure(path, "measure", detail::os_code());
+  mapped_file mapped;
+  if (size.QuadPart == 0) return mapped;
+  if (static_cast<std::uint64_t>(size.QuadPart) > (std::numeric_limits<std::size_t>::max)())
+    return error(errc::io, detail::path_text(path) + ": larger than the address space");
+  const handle section{::CreateFileMappingW(file.h, nullptr, PAGE_READONLY, 0, 0, nullptr)};
+  if (!section.h) return detail::os_failure(path, "map", detail::os_code());
+  mapped.data_ = ::MapViewOfFile(section.h, FILE_MAP_READ, 0, 0, 0);
+  if (!mapped.data_) return detail::os_failure(path, "map", detail::os_code());
+  mapped.size_ = static_cast<std::size_t>(size.QuadPart);
+  return mapped;
+}
+
+inline void mapped_file::release(std::size_t, std::size_t) const noexcept {}
+
+inline void mapped_file::unmap() noexcept {
+  if (data_) ::UnmapViewOfFile(data_);
+}
+
+#else
+
+inline result<mapped_file> mapped_file::try_open(const std::filesystem::path& path) {
+  struct descriptor {
+    int fd;
+    ~descriptor() {
+      if (fd >= 0) ::close(fd);
+    }
+  };
+  // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+  const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.fd < 0) return detail::os_failure(path, "open", detail::os_code());
+  struct stat status;
+  if (::fstat(file.fd, &status) != 0) return detail::os_failure(path, "measure", detail::os_code());
+  if (!S_ISREG(status.st_mode)) return error(errc::io, detail::path_text(path) + ": not a regular file");
+  mapped_file mapped;
+  if (status.st_size == 0) return mapped;
+  if (static_cast<std::uintmax_t>(status.st_size) > (std::numeric_limits<std::size_t>::max)())
+    return error(errc::io, detail::path_text(path) + ": larger than the address space");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  if (data == MAP_FAILED) return detail::os_failure(path, "map", detail::os_code());
+  mapped.data_ = data;
+  mapped.size_ = size;
+  return mapped;
+}
+
+inline void mapped_file::release(std::size_t offset, std::size_t length) const noexcept {
+#if defined(MADV_DONTNEED)
+  if (offset > size_ || length > size_ - offset) return;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t begin = (offset + page - 1) / page * page, end = (offset + length) / page * page;
+  if (begin < end) static_cast<void>(::madvise(static_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED));
+#else
+  static_cast<void>(offset), static_cast<void>(length);
+#endif
+}
+
+inline void mapped_file::unmap() noexcept {
+  if (data_) ::munmap(data_, size_);
+}
+
+#endif
+
+}  // namespace nibble::inline NIBBLE_ABI

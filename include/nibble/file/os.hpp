@@ -1,0 +1,96 @@
+/// What the file classes share: the operating system's headers, paths as text, and its refusals as errors.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "nibble/error.hpp"
+
+#if defined(_WIN32)
+#ifndef NOMINMAX
+#define NOMINMAX
+#include <windows.h>
+#undef NOMINMAX
+#else
+#include <windows.h>
+#endif
+#else
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#endif
+
+namespace nibble::inline NIBBLE_ABI {
+namespace detail {
+
+/// A path for a sentence, as UTF-8.
+inline std::string path_text(const std::filesystem::path& path) {
+  const std::u8string text = path.u8string();
+  return {reinterpret_cast<const char*>(text.data()), text.size()};
+}
+
+/// The system's last error code for this thread.
+inline int os_code() noexcept {
+#if defined(_WIN32)
+  return static_cast<int>(::GetLastError());
+#else
+  return errno;
+#endif
+}
+
+/// The usual refusals in words. Not strerror: its text depends on the host's locale.
+inline std::string os_text(int code) {
+  switch (code) {
+#if defined(_WIN32)
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+      return "no such file";
+    case ERROR_ACCESS_DENIED:
+      return "permission denied";
+    case ERROR_SHARING_VIOLATION:
+      return "in use by another program";
+    case ERROR_DISK_FULL:
+      return "no space left";
+#else
+    case ENOENT:
+      return "no such file";
+    case ENOTDIR:
+      return "a part of the path is not a folder";
+    case EACCES:
+    case EPERM:
+      return "permission denied";
+    case EMFILE:
+    case ENFILE:
+      return "too many open files";
+    case ENOMEM:
+      return "not enough memory";
+    case ENOSPC:
+      return "no space left";
+    case EDQUOT:
+      return "disk quota used up";
+    case EFBIG:
+      return "file too large";
+    case EROFS:
+      return "read-only file system";
+    case ENAMETOOLONG:
+      return "name too long";
+    case ELOOP:
+      return "too many symbolic links";
+    case EIO:
+      return "input/output error";
+#endif
+    default:
+      return "system error " + std::to_string(code);
+  }
+}
+
+inline error os_failure(const std::filesystem::path& path, std::string_view deed, int code) {
+  return error(errc::io, path_text(path) + ": cannot " + std::string(deed) + ": " + os_text(code));
+}
+
+}  // namespace detail
+}  // namespace nibble::inline NIBBLE_ABI
