@@ -1,0 +1,12 @@
+/// token: the number of a piece of text in a model's vocabulary.
+#pragma once
+
+#include <cstdint>
+
+#include "nibble/config.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+using token = std::int32_t;
+
+}  // namespace nibble::inline NIBBLE_ABI
