@@ -1,0 +1,58 @@
+/// char_class: what kind of character a code point is, as the pre-splits of tokenizers ask.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/config.hpp"
+#include "nibble/text/unicode_tables.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// The major Unicode categories L M N P S, the property White_Space, and the rest (control, format, unassigned, surrogates).
+enum class char_class : std::uint8_t { other, letter, mark, number, punctuation, symbol, whitespace };
+
+namespace detail {
+inline constexpr unsigned unicode_block_bits = 8;
+
+/// For each block of 256 code points, the run that its first code point lies in.
+inline constexpr auto unicode_blocks = [] {
+  std::array<std::uint16_t, (0x110000u >> unicode_block_bits) + 1> first{};
+  std::size_t run = 0;
+  for (std::size_t block = 0; block < first.size(); ++block) {
+    while (run + 1 < unicode_runs.size() && unicode_runs[run + 1] >> 3 <= block << unicode_block_bits) ++run;
+    first[block] = static_cast<std::uint16_t>(run);
+  }
+  return first;
+}();
+
+/// The class by binary search among the runs of the code point's block.
+constexpr char_class search_class(char32_t code) noexcept {
+  const std::size_t block = code >> unicode_block_bits;
+  std::size_t low = unicode_blocks[block], high = unicode_blocks[block + 1];
+  while (low < high) {
+    const std::size_t middle = (low + high + 1) / 2;
+    if (unicode_runs[middle] >> 3 <= code)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return static_cast<char_class>(unicode_runs[low] & 7u);
+}
+
+inline constexpr auto ascii_classes = [] {
+  std::array<char_class, 128> classes{};
+  for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = search_class(static_cast<char32_t>(i));
+  return classes;
+}();
+}  // namespace detail
+
+/// @errors  none (noexcept): above U+10FFFF everything is `other`
+/// @cost    one load for ASCII, else about four steps of a binary search
+constexpr char_class class_of(char32_t code) noexcept {
+  if (code < 128) return detail::ascii_classes[code];
+  return code < 0x110000 ? detail::search_class(code) : char_class::other;
+}
+
+}  // namespace nibble::inline NIBBLE_ABI
