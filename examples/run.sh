@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Builds the chat example and lets a model speak:
+#   examples/run.sh                        the small model of this repository
+#   examples/run.sh smollm2 ["question"]   SmolLM2-135M-Instruct, fetched once (98 MB)
+#   examples/run.sh gemma ["prompt"]       Gemma 3 270M, fetched once (253 MB)
+#   examples/run.sh file.gguf ["prompt"]   any model of a supported architecture
+# What follows goes to examples/03_chat.cpp. BUILD_DIR (default build) and CXX are honoured.
+set -euo pipefail
+here=$PWD
+cd "$(dirname "$0")/.."
+source packaging/setup.sh
+
+case ${1:-} in
+  -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' examples/run.sh; exit ;;
+  "") model=examples/models/nibble-tiny-Q4_K_M.gguf; set -- "" "It was a dark and stormy night, and" --raw ;;
+  smollm2) model=$(examples/fetch smollm2) ;;
+  gemma) model=$(examples/fetch gemma); [ $# -gt 1 ] || set -- gemma "The capital of France is"; set -- "$@" --raw ;;
+  /*) model=$1 ;;
+  *) model=$here/$1 ;;
+esac
+[ -r "$model" ] || { echo "$model: no such file; see examples/run.sh --help" >&2; exit 1; }
+
+require compiler cmake ninja eigen highway xsimd
+build_dir=${BUILD_DIR:-build}
+[ -e "$build_dir/CMakeCache.txt" ] ||
+  configure "$build_dir" -DNIBBLE_BUILD_TESTS=OFF -DNIBBLE_BUILD_BENCH=OFF
+[ -x "$build_dir/examples/03_chat" ] || echo "building (about a minute, once)" >&2
+build "$build_dir" --target 03_chat
+exec "$build_dir/examples/03_chat" "$model" "${@:2}"

@@ -1,0 +1,74 @@
+# Sourced by the scripts of this repository: what they need installed, and how they configure and build.
+
+# True when the compiler finds a header.
+has_header() { echo "#include <$1>" | ${CXX:-c++} -E -x c++ ${2:-} - >/dev/null 2>&1; }
+
+# The Debian packages of one requirement that this machine lacks, one a line.
+missing() {
+  case $1 in
+    compiler) command -v "${CXX:-c++}" >/dev/null || case ${CXX:-} in *clang*) echo clang ;; *) echo g++ ;; esac ;;
+    clang) command -v clang++ >/dev/null || echo clang ;;
+    clang-format) command -v clang-format >/dev/null || echo clang-format ;;
+    fuzzer) echo 'extern "C" int LLVMFuzzerTestOneInput() { return 0; }' |
+              clang++ -fsanitize=fuzzer -x c++ - -o /dev/null 2>/dev/null || printf '%s\n' clang libclang-rt-14-dev ;;
+    cmake) command -v cmake >/dev/null || echo cmake ;;
+    ninja) command -v ninja >/dev/null || echo ninja-build ;;
+    ccache) command -v ccache >/dev/null || echo ccache ;;
+    python) command -v python3 >/dev/null || echo python3 ;;
+    pip) python3 -m pip --version >/dev/null 2>&1 || echo python3-pip ;;
+    certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates ;;
+    pkg-config) command -v pkg-config >/dev/null || echo pkg-config ;;
+    eigen) has_header Eigen/Core -I/usr/include/eigen3 || echo libeigen3-dev ;;
+    highway) has_header hwy/highway.h || echo libhwy-dev ;;
+    xsimd) has_header xsimd/xsimd.hpp || echo libxsimd-dev ;;
+    doctest) has_header doctest/doctest.h || echo doctest-dev ;;
+  esac
+}
+
+# require NAME...: afterwards all of them are there, or the script has ended with one sentence that says what to install.
+require() {
+  local name packages=() as_root=()
+  for name in "$@"; do mapfile -t -O "${#packages[@]}" packages < <(missing "$name"); done
+  [ "${#packages[@]}" -gt 0 ] || return 0
+
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  if ! command -v apt-get >/dev/null; then
+    echo "Please install what these packages of Debian hold, then run this again: ${packages[*]}" >&2
+    exit 1
+  fi
+  if [ "$(id -u)" != 0 ] && ! { command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }; then
+    echo "Please run as root, then run this again: apt-get install ${packages[*]}" >&2
+    exit 1
+  fi
+  echo "installing ${packages[*]}" >&2
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+  quietly "${apt[@]}" update
+  quietly "${apt[@]}" install --no-install-recommends "${packages[@]}"
+}
+
+# quietly COMMAND...: shows its last line while it runs in a terminal, and all that it said when it fails, which ends the script.
+quietly() {
+  local log; log=$(mktemp)
+  if [ -t 2 ]; then
+    if "$@" </dev/null 2>&1 | tee "$log" | while IFS= read -r line; do printf '\r\033[K%.78s' "$line" >&2; done; then
+      printf '\r\033[K' >&2; rm -f "$log"; return
+    fi
+    printf '\r\033[K' >&2
+  elif "$@" </dev/null >"$log" 2>&1; then
+    rm -f "$log"; return
+  fi
+  grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking)|^\[ *[0-9]+%\]' "$log" | tail -n 200 >&2 || true
+  rm -f "$log"
+  echo "failed: $*" >&2
+  exit 1
+}
+
+# configure FOLDER [CMAKE ARGUMENTS...]
+configure() {
+  local generator=()
+  [ -e "$1/CMakeCache.txt" ] || generator=(-G Ninja)
+  quietly cmake -S . -B "$1" "${generator[@]}" "${@:2}"
+}
+
+# build FOLDER [ARGUMENTS OF cmake --build...]
+build() { quietly cmake --build "$1" --parallel "$(nproc)" "${@:2}"; }

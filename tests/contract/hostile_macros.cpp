@@ -1,0 +1,27 @@
+/// Every header after the macros that C and Windows headers are known to define. Others' headers come first: they are not ours
+/// to mend.
+#include "theirs.hpp"
+
+#define I (0.0F + 1.0F)
+#define small char
+#define near
+#define far
+#define interface struct
+#define IN
+#define OUT
+#define ERROR 0
+#define major(x) (x)
+#define minor(x) (x)
+#define linux 1
+#define unix 1
+
+#if __has_include("nibble/nibble.hpp")
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#include "nibble/nibble.hpp"
+static_assert(min(2, 1) == 1 && max(2, 1) == 2, "nibble.hpp leaves them as they were");
+#undef min
+#undef max
+#endif
+
+#include "all.hpp"

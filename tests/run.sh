@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything and runs all tests.
+# Arguments go to CMake (tests/run.sh -DNIBBLE_SANITIZE=address); BUILD_DIR (default build) and CXX are honoured.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source packaging/setup.sh
+require compiler cmake ninja python pkg-config eigen highway xsimd doctest
+
+build_dir=${BUILD_DIR:-build}
+configure "$build_dir" -DNIBBLE_BUILD_TESTS=ON -DNIBBLE_BUILD_EXAMPLES=ON -DNIBBLE_BUILD_BENCH=ON "$@"
+build "$build_dir"
+echo "built in $SECONDS s"
+ctest --test-dir "$build_dir" --output-on-failure --parallel "$(nproc)"
