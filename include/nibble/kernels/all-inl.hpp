@@ -1,0 +1,58 @@
+/// Gathers the kernels of one target into its table.
+#if defined(NIBBLE_KERNELS_ALL_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_KERNELS_ALL_INL_HPP
+#undef NIBBLE_KERNELS_ALL_INL_HPP
+#else
+#define NIBBLE_KERNELS_ALL_INL_HPP
+#endif
+
+#include "hwy/highway.h"
+#include "nibble/kernels/reference.hpp"
+#if HWY_TARGET != HWY_SCALAR && (!defined(HWY_EMU128) || HWY_TARGET != HWY_EMU128)
+#include "nibble/kernels/attention-inl.hpp"
+#include "nibble/kernels/elementwise-inl.hpp"
+#include "nibble/kernels/matmul-inl.hpp"
+#include "nibble/kernels/ops-inl.hpp"
+#else
+#undef NIBBLE_BEFORE_NAMESPACE
+#undef NIBBLE_AFTER_NAMESPACE
+#define NIBBLE_BEFORE_NAMESPACE HWY_BEFORE_NAMESPACE
+#define NIBBLE_AFTER_NAMESPACE HWY_AFTER_NAMESPACE
+#endif
+
+NIBBLE_BEFORE_NAMESPACE();
+namespace nibble::inline NIBBLE_ABI {
+namespace HWY_NAMESPACE {
+
+inline const kernel_table* table() {
+#if HWY_TARGET == HWY_SCALAR || (defined(HWY_EMU128) && HWY_TARGET == HWY_EMU128)
+  return &reference::table;
+#else
+  static constexpr kernel_table t = [] {
+    kernel_table k = reference::table;  // what no target does better: storing keys and values
+    k.target = HWY_STR(HWY_NAMESPACE) + 2 /* N_AVX2 -> AVX2 */;
+    k.quantize = &quantize;
+    [&]<class... Qs>(type_list<Qs...>) {
+      std::size_t i = 0;
+      ((k.matmul[i++] = &matmul<Qs>), ...);
+    }(quant_formats{});
+    k.rms_norm = &rms_norm;
+    k.gated = &gated;
+    k.add = &add;
+    k.scale = &scale;
+    k.softcap = &softcap;
+    k.rope = &rope;
+    [&]<class... Fs>(type_list<Fs...>) {
+      std::size_t i = 0;
+      ((k.attention[i++] = &attention<Fs>), ...);
+    }(kv_formats{});
+    return k;
+  }();
+  return &t;
+#endif
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble::inline NIBBLE_ABI
+NIBBLE_AFTER_NAMESPACE();
+#endif

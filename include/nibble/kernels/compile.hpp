@@ -1,0 +1,95 @@
+/// Emits the SIMD kernels for every instruction set. Include it in exactly one translation unit of a program, before any header
+/// of the SIMD library, in a file that has no foreach_target.h of its own; or link the CMake target nibble::kernels, which is
+/// such a file.
+#pragma once
+
+#if defined(HWY_HIGHWAY_INCLUDED) || defined(HIGHWAY_HWY_FOREACH_TARGET_H_) || defined(HWY_BASE_H_) || \
+    defined(HIGHWAY_HWY_BASE_H_) || defined(HWY_TARGET_INCLUDE)
+#error "include <nibble/kernels/compile.hpp> before any Highway header, in a file without a foreach_target.h of its own"
+#endif
+
+// Scalable vectors cannot stand in the arrays that our register blocks are made of. Newer x86 targets must be asked for.
+#ifndef HWY_DISABLED_TARGETS
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#endif
+#ifndef HWY_WANT_AVX3_DL
+#define HWY_WANT_AVX3_DL 1
+#endif
+
+#include "nibble/kernels/reference.hpp"  // whatever is compiled once comes first
+
+#define HWY_TARGET_INCLUDE "nibble/kernels/all-inl.hpp"
+#include "hwy/foreach_target.h"
+// after foreach_target, which has defined the target:
+#include "nibble/kernels/all-inl.hpp"
+
+#include "hwy/targets.h"
+
+namespace nibble::inline NIBBLE_ABI {
+namespace detail {
+struct compiled_target {
+  std::int64_t bit;
+  const kernel_table* (*table)();
+};
+/// What this translation unit holds, best first.
+inline constexpr compiled_target compiled_targets[] = {
+#if defined(HWY_AVX10_2) && (HWY_TARGETS & HWY_AVX10_2)
+    {HWY_AVX10_2, &N_AVX10_2::table},
+#endif
+#if defined(HWY_AVX3_SPR) && (HWY_TARGETS & HWY_AVX3_SPR)
+    {HWY_AVX3_SPR, &N_AVX3_SPR::table},
+#endif
+#if defined(HWY_AVX3_ZEN4) && (HWY_TARGETS & HWY_AVX3_ZEN4)
+    {HWY_AVX3_ZEN4, &N_AVX3_ZEN4::table},
+#endif
+#if HWY_TARGETS & HWY_AVX3_DL
+    {HWY_AVX3_DL, &N_AVX3_DL::table},
+#endif
+#if HWY_TARGETS & HWY_AVX3
+    {HWY_AVX3, &N_AVX3::table},
+#endif
+#if HWY_TARGETS & HWY_AVX2
+    {HWY_AVX2, &N_AVX2::table},
+#endif
+#if HWY_TARGETS & HWY_SSE4
+    {HWY_SSE4, &N_SSE4::table},
+#endif
+#if HWY_TARGETS & HWY_SSSE3
+    {HWY_SSSE3, &N_SSSE3::table},
+#endif
+#if defined(HWY_SSE2) && (HWY_TARGETS & HWY_SSE2)
+    {HWY_SSE2, &N_SSE2::table},
+#endif
+#if defined(HWY_NEON_BF16) && (HWY_TARGETS & HWY_NEON_BF16)
+    {HWY_NEON_BF16, &N_NEON_BF16::table},
+#endif
+#if HWY_TARGETS & HWY_NEON
+    {HWY_NEON, &N_NEON::table},
+#endif
+#if defined(HWY_NEON_WITHOUT_AES) && (HWY_TARGETS & HWY_NEON_WITHOUT_AES)
+    {HWY_NEON_WITHOUT_AES, &N_NEON_WITHOUT_AES::table},
+#endif
+    {0, nullptr},
+};
+}  // namespace detail
+}  // namespace nibble::inline NIBBLE_ABI
+
+namespace nibble::kernels_v0_1 {
+
+const kernel_table* kernels_at(std::size_t index) noexcept {
+  const std::int64_t supported = hwy::SupportedTargets();
+  for (const auto& target : detail::compiled_targets) {
+    if (target.table && (supported & target.bit) == 0) continue;
+    if (index == 0) return target.table ? target.table() : &reference::table;
+    if (!target.table) return nullptr;
+    --index;
+  }
+  return nullptr;
+}
+
+const kernel_table& kernels() noexcept {
+  static const kernel_table& best = *kernels_at(0);
+  return best;
+}
+
+}  // namespace nibble::kernels_v0_1

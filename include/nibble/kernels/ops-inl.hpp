@@ -1,0 +1,142 @@
+/// The operations that the SIMD library lacks in some version or for some target: one wrapper each, and nothing else.
+#if defined(NIBBLE_KERNELS_OPS_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_KERNELS_OPS_INL_HPP
+#undef NIBBLE_KERNELS_OPS_INL_HPP
+#else
+#define NIBBLE_KERNELS_OPS_INL_HPP
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+#include "nibble/core/half.hpp"
+
+// Dot products of four 8-bit pairs in one instruction. On x86, better targets have smaller numbers.
+#undef NIBBLE_HAS_QUAD_DOT
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#define NIBBLE_HAS_QUAD_DOT 1
+#else
+#define NIBBLE_HAS_QUAD_DOT 0
+#endif
+
+// What HWY_BEFORE_NAMESPACE does, and more: Highway 1.0.3 names the wrong instruction set for 512-bit dot products.
+#undef NIBBLE_BEFORE_NAMESPACE
+#undef NIBBLE_AFTER_NAMESPACE
+#if NIBBLE_HAS_QUAD_DOT && defined(HWY_TARGET_STR)
+#define NIBBLE_BEFORE_NAMESPACE() HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni") static_assert(true, "")
+#define NIBBLE_AFTER_NAMESPACE() HWY_POP_ATTRIBUTES static_assert(true, "")
+#else
+#define NIBBLE_BEFORE_NAMESPACE HWY_BEFORE_NAMESPACE
+#define NIBBLE_AFTER_NAMESPACE HWY_AFTER_NAMESPACE
+#endif
+
+// Loops over registers of an array must disappear: g++ -O2 does not unroll them unasked.
+#undef NIBBLE_UNROLL
+#if defined(__clang__)
+#define NIBBLE_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define NIBBLE_UNROLL _Pragma("GCC unroll 16")
+#else
+#define NIBBLE_UNROLL
+#endif
+
+NIBBLE_BEFORE_NAMESPACE();
+namespace nibble::inline NIBBLE_ABI {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Lanes are rows of a panel, positions of a page or dimensions of a head: sixteen at most, so that no kernel knows more.
+using float_tag = hn::CappedTag<float, 16>;
+using int_tag = hn::RebindToSigned<float_tag>;
+using byte_tag = hn::Repartition<std::uint8_t, float_tag>;
+using signed_byte_tag = hn::Repartition<std::int8_t, float_tag>;
+using short_tag = hn::Repartition<std::int16_t, float_tag>;
+using float_vec = hn::Vec<float_tag>;
+using int_vec = hn::Vec<int_tag>;
+using short_vec = hn::Vec<short_tag>;
+using byte_vec = hn::Vec<byte_tag>;
+using signed_byte_vec = hn::Vec<signed_byte_tag>;
+inline constexpr std::size_t lanes = hn::MaxLanes(float_tag());
+
+/// Four bytes in every 32-bit lane.
+HWY_INLINE signed_byte_vec broadcast_quad(const std::int8_t* quad) {
+  std::int32_t bits;
+  std::memcpy(&bits, quad, sizeof bits);
+  return hn::BitCast(signed_byte_tag(), hn::Set(int_tag(), bits));
+}
+
+/// 16-bit lane k = u[2k] * s[2k] + u[2k+1] * s[2k+1]; the caller keeps it below 2^15.
+HWY_INLINE short_vec mul_pairs(byte_vec u, signed_byte_vec s) {
+  const short_tag d;
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+  return short_vec{_mm_maddubs_epi16(u.raw, s.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return short_vec{_mm256_maddubs_epi16(u.raw, s.raw)};
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  return short_vec{_mm512_maddubs_epi16(u.raw, s.raw)};
+#else
+  const hn::RebindToUnsigned<short_tag> du;
+  const auto u16 = hn::BitCast(du, u);
+  const auto s16 = hn::BitCast(d, s);
+  const auto even = hn::Mul(hn::BitCast(d, hn::And(u16, hn::Set(du, 0xFF))), hn::ShiftRight<8>(hn::ShiftLeft<8>(s16)));
+  const auto odd = hn::Mul(hn::BitCast(d, hn::ShiftRight<8>(u16)), hn::ShiftRight<8>(s16));
+  return hn::Add(even, odd);
+#endif
+}
+
+/// sum + the two 16-bit products of each 32-bit lane.
+HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+  return hn::Add(sum, int_vec{_mm_madd_epi16(a.raw, b.raw)});
+#elif HWY_TARGET == HWY_AVX2
+  return hn::Add(sum, int_vec{_mm256_madd_epi16(a.raw, b.raw)});
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  return hn::Add(sum, int_vec{_mm512_madd_epi16(a.raw, b.raw)});
+#else
+  const int_tag d;
+  const auto a32 = hn::BitCast(d, a), b32 = hn::BitCast(d, b);
+  const auto even = hn::Mul(hn::ShiftRight<16>(hn::ShiftLeft<16>(a32)), hn::ShiftRight<16>(hn::ShiftLeft<16>(b32)));
+  const auto odd = hn::Mul(hn::ShiftRight<16>(a32), hn::ShiftRight<16>(b32));
+  return hn::Add(sum, hn::Add(even, odd));
+#endif
+}
+
+#if NIBBLE_HAS_QUAD_DOT
+/// sum + the four products u * s of each 32-bit lane.
+HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
+  return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, s.raw)};
+}
+#endif
+
+/// Sixteen-bit floats widened to `lanes` floats.
+HWY_INLINE float_vec load(const float* p) { return hn::LoadU(float_tag(), p); }
+HWY_INLINE float_vec load(const half* p) {
+  const hn::Rebind<hwy::float16_t, float_tag> d16;
+  return hn::PromoteTo(float_tag(), hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+}
+HWY_INLINE float_vec load(const bhalf* p) {
+  const hn::Rebind<std::uint16_t, float_tag> d16;
+  const hn::RebindToUnsigned<float_tag> d32;
+  const auto wide = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(p)));
+  return hn::BitCast(float_tag(), hn::ShiftLeft<16>(wide));
+}
+/// Bytes widened to `lanes` floats.
+HWY_INLINE float_vec load(const std::uint8_t* p) {
+  const hn::Rebind<std::uint8_t, float_tag> d8;
+  return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
+}
+HWY_INLINE float_vec load(const std::int8_t* p) {
+  const hn::Rebind<std::int8_t, float_tag> d8;
+  return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
+}
+
+/// One number of the sum or maximum over all lanes.
+HWY_INLINE float sum_of(float_vec v) { return hn::GetLane(hn::SumOfLanes(float_tag(), v)); }
+HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble::inline NIBBLE_ABI
+NIBBLE_AFTER_NAMESPACE();
+#endif

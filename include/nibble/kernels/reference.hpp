@@ -1,0 +1,169 @@
+/// The meaning of every kernel, in plain C++: the oracle of the SIMD versions, and the table of CPUs without SIMD.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "nibble/kernels/kv_tile.hpp"
+#include "nibble/kernels/table.hpp"
+#include "nibble/quant/activation.hpp"
+#include "nibble/quant/panel.hpp"
+#include "nibble/quant/registry.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+namespace reference {
+
+inline void quantize(const float* in, std::size_t columns, void* out) {
+  auto* blocks = static_cast<activation_block*>(out);
+  for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
+    float largest = 0;
+    for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(in[i]));
+    activation_block& block = blocks[b];
+    block.scale = largest / 127;
+    block.half_sums = {};
+    const float inverse = largest > 0 ? 127 / largest : 0;
+    for (std::size_t i = 0; i < 32; ++i) {
+      block.code[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(in[i] * inverse), -127.0f, 127.0f));
+      block.half_sums[i / 16] += block.code[i];
+    }
+    block.sum = block.scale * float(block.half_sums[0] + block.half_sums[1]);
+  }
+}
+
+/// One row of an integer format: the sum in the order that all kernels share.
+template <integer_format Q>
+float dot(const std::byte* group, std::size_t row, std::size_t columns, const activation_block* a) {
+  using scales = typename Q::scales;
+  const auto* panels = reinterpret_cast<const scale_panel<scales>*>(group + scales_offset<Q>(columns));
+  float sum = 0;
+  for (std::size_t k = 0; k < columns; k += scales::sub_block) {
+    const auto* granule = reinterpret_cast<const std::uint8_t*>(group) + k / 32 * code_bytes(Q::code_bits);
+    const activation_block& block = a[k / 32];
+    std::int32_t n = 0;
+    for (std::size_t i = k; i < k + scales::sub_block; ++i) {
+      n += (int(read_code(Q::code_bits, granule, row, i % 32)) - Q::center) * block.code[i % 32];
+    }
+    const affine s = affine_of(panels[k / scales::columns].get(row), k % scales::columns / scales::sub_block);
+    sum += float(n) * block.scale * s.scale;
+    if constexpr (scales::has_offset) sum += block.sum * s.offset;
+  }
+  return sum;
+}
+
+template <quant_format Q>
+void matmul(const matmul_args& m) {
+  for (std::size_t token = 0; token < m.tokens; ++token) {
+    const auto* input = static_cast<const std::byte*>(m.input) + token * m.input_bytes;
+    for (std::size_t row = m.first * panel_rows; row < std::min(m.rows, m.last * panel_rows); ++row) {
+      const std::byte* group = m.groups + row / panel_rows * m.group_bytes;
+      float& out = m.output[token * m.output_stride + row];
+      if constexpr (integer_format<Q>) {
+        out = dot<Q>(group, row % panel_rows, m.columns, reinterpret_cast<const activation_block*>(input));
+      } else {
+        const auto* w = reinterpret_cast<const typename Q::block*>(group);
+        const auto* x = reinterpret_cast<const float*>(input);
+        out = 0;
+        for (std::size_t k = 0; k < m.columns; ++k) out += x[k] * float(w[k * panel_rows + row % panel_rows]);
+      }
+    }
+  }
+}
+
+inline void rms_norm(const float* in, const float* gain, float eps, std::size_t n, float* out) {
+  float squares = 0;
+  for (std::size_t i = 0; i < n; ++i) squares += in[i] * in[i];
+  const float factor = 1 / std::sqrt(squares / float(n) + eps);
+  for (std::size_t i = 0; i < n; ++i) out[i] = in[i] * factor * gain[i];
+}
+
+inline float silu(float x) { return x / (1 + std::exp(-x)); }
+inline float gelu_tanh(float x) {
+  constexpr float root_2_over_pi = 0.797884560802865f;
+  return 0.5f * x * (1 + std::tanh(root_2_over_pi * (x + 0.044715f * x * x * x)));
+}
+inline void gated(float* x, const float* up, std::size_t n, glu f) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = (f == glu::silu ? silu(x[i]) : gelu_tanh(x[i])) * up[i];
+}
+inline void add(float* x, const float* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] += y[i];
+}
+inline void scale(float* x, float factor, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] *= factor;
+}
+inline void softcap(float* x, float cap, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = cap * std::tanh(x[i] / cap);
+}
+inline void rope(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order) {
+  for (std::size_t i = 0; i < pairs; ++i) {
+    float& a = head[order == rope_pairs::halves ? i : 2 * i];
+    float& b = head[order == rope_pairs::halves ? i + pairs : 2 * i + 1];
+    const float x = a, y = b;
+    a = x * cosines[i] - y * sines[i];
+    b = x * sines[i] + y * cosines[i];
+  }
+}
+
+/// Attention of each query by the textbook: all scores, softmax, weighted sum.
+template <kv_format Format>
+void attention(const attention_args& a) {
+  for (std::size_t q = 0; q < a.tokens * a.heads; ++q) {
+    const std::size_t token = q / a.heads, head = q % a.heads, last = a.position + token;
+    const std::size_t first = a.window && last + 1 > a.window ? last + 1 - a.window : 0;
+    const float* query = a.query + token * a.query_stride + head * a.head_dim;
+    float* out = a.output + token * a.output_stride + head * a.value_dim;
+    const auto page = [&](std::size_t p) { return a.pages + a.page_of[p / page_positions] * a.page_bytes; };
+    const auto score = [&](std::size_t p) {
+      float s = 0;
+      for (std::size_t i = 0; i < a.head_dim; ++i) {
+        s += query[i] * read_kv<Format, kv_role::key>(page(p) + a.k_offset, a.head_dim, p % page_positions, i);
+      }
+      s *= a.scale;
+      return a.softcap > 0 ? a.softcap * std::tanh(s / a.softcap) : s;
+    };
+    float largest = a.sinks ? a.sinks[head] : score(first), total = a.sinks ? 1.0f : 0.0f;
+    std::fill_n(out, a.value_dim, 0.0f);
+    for (std::size_t p = first; p <= last; ++p) {
+      const float s = score(p), before = largest;
+      largest = std::max(largest, s);
+      const float keep = std::exp(before - largest), weight = std::exp(s - largest);
+      total = total * keep + weight;
+      for (std::size_t i = 0; i < a.value_dim; ++i) {
+        out[i] =
+            out[i] * keep + weight * read_kv<Format, kv_role::value>(page(p) + a.v_offset, a.value_dim, p % page_positions, i);
+      }
+    }
+    for (std::size_t i = 0; i < a.value_dim; ++i) out[i] /= total;
+  }
+}
+
+/// All of the above as a table.
+inline constexpr kernel_table table = [] {
+  kernel_table t{};
+  t.target = "reference";
+  t.quantize = &quantize;
+  [&]<class... Qs>(type_list<Qs...>) {
+    std::size_t i = 0;
+    ((t.matmul[i++] = &matmul<Qs>), ...);
+  }(quant_formats{});
+  t.rms_norm = &rms_norm;
+  t.gated = &gated;
+  t.add = &add;
+  t.scale = &scale;
+  t.softcap = &softcap;
+  t.rope = &rope;
+  [&]<class... Fs>(type_list<Fs...>) {
+    std::size_t i = 0;
+    ((t.store_key[i] = &store_kv<Fs, kv_role::key>, t.store_value[i] = &store_kv<Fs, kv_role::value>,
+      t.attention[i++] = &attention<Fs>),
+     ...);
+  }(kv_formats{});
+  return t;
+}();
+
+}  // namespace reference
+}  // namespace nibble::inline NIBBLE_ABI

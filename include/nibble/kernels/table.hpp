@@ -1,0 +1,105 @@
+/// kernel_table: every SIMD entry point of the library, for one instruction set. Chosen once, then plain function pointers.
+///
+/// This header and its users see no SIMD library: the kernels are compiled once, by the one translation unit that includes
+/// kernels/compile.hpp (the CMake target nibble::kernels is that file). A link error that names `kernels` below means that it
+/// is missing. The table stands outside of the versioned inline namespace, for its one definition serves every caller.
+///
+/// All functions are reentrant, allocate nothing and cannot fail. A row's sum has one order, whatever the number of tokens, so
+/// a table gives the same bits for any batch, chunk or split of the rows. Tables of two instruction sets may differ in last
+/// bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/config.hpp"
+
+namespace nibble::kernels_v0_1 {
+
+/// out(token, row) = sum over columns of weight(row, column) * in(token, column), for the rows of groups [first, last).
+struct matmul_args {
+  const std::byte* groups;    ///< panels, see quant/panel.hpp
+  std::size_t group_bytes;    ///< from one group of sixteen rows to the next
+  std::size_t rows, columns;  ///< of the whole weight; the last group may be partly padding
+  std::size_t first, last;    ///< groups to compute
+  const void* input;          ///< integer formats: activation_block[columns / 32] a token; float formats: float[columns]
+  std::size_t input_bytes;    ///< from one token's input to the next
+  std::size_t tokens;
+  float* output;  ///< element (token, row) at output[token * output_stride + row]
+  std::size_t output_stride;
+};
+
+/// Attention of some query heads, that share one key-value head, over one sequence.
+struct attention_args {
+  const float* query;  ///< (tokens, heads * head_dim), rows query_stride apart; starts at the first head of this call
+  std::size_t query_stride;
+  float* output;  ///< (tokens, heads * value_dim), rows output_stride apart
+  std::size_t output_stride;
+  std::size_t tokens, heads;  ///< tokens * heads <= max_queries
+  std::size_t head_dim, value_dim;
+  std::size_t position;                        ///< of the first token; the others follow it one by one
+  std::size_t window;                          ///< a query sees this many positions, itself included; 0: all before it
+  float scale, softcap;                        ///< score = scale * q k; then softcap * tanh(score / softcap) if softcap > 0
+  const float* sinks;                          ///< one logit a head in the denominator only, or null
+  const std::byte* pages;                      ///< page p of this layer begins at pages + p * page_bytes
+  std::size_t page_bytes, k_offset, v_offset;  ///< offsets of this key-value head's tiles in a page
+  const std::uint32_t* page_of;                ///< page_of[position / page_positions]
+};
+/// Positions in a page of the KV cache: one tile of attention.
+inline constexpr std::size_t page_positions = 64;
+/// Queries (tokens x heads) that one attention call may hold.
+inline constexpr std::size_t max_queries = 32;
+
+/// The activation of a gated feed-forward layer.
+enum class glu : std::uint8_t { silu, gelu_tanh };
+enum class rope_pairs : std::uint8_t { halves, interleaved };
+
+/// How many formats the arrays below have room for.
+inline constexpr std::size_t max_formats = 32, max_kv_formats = 8;
+
+struct kernel_table {
+  const char* target;  ///< the instruction set's name, as the SIMD library gives it
+
+  /// One token's activations, quantised: out is activation_block[columns / 32].
+  void (*quantize)(const float* in, std::size_t columns, void* out);
+  /// By index in quant_formats.
+  void (*matmul[max_formats])(const matmul_args&);
+
+  /// out = in / sqrt(mean(in^2) + eps) * gain. in == out is allowed.
+  void (*rms_norm)(const float* in, const float* gain, float eps, std::size_t n, float* out);
+  /// gate = f(gate) * up.
+  void (*gated)(float* gate, const float* up, std::size_t n, glu f);
+  /// x += y.
+  void (*add)(float* x, const float* y, std::size_t n);
+  /// x *= factor.
+  void (*scale)(float* x, float factor, std::size_t n);
+  /// x = cap * tanh(x / cap).
+  void (*softcap)(float* x, float cap, std::size_t n);
+  /// Rotates the first 2 * pairs elements of a head by the angles whose cosines and sines are given.
+  void (*rope)(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order);
+
+  /// By index in kv_formats: writes one position's key and value of one head into its tiles.
+  void (*store_key[max_kv_formats])(const float* key, std::size_t head_dim, std::size_t slot, std::byte* tile);
+  void (*store_value[max_kv_formats])(const float* value, std::size_t value_dim, std::size_t slot, std::byte* tile);
+  void (*attention[max_kv_formats])(const attention_args&);
+};
+
+/// The table of the best instruction set of this CPU. Defined in kernels/compile.hpp.
+const kernel_table& kernels() noexcept;
+
+/// Every table that this CPU can run, best first, for tests: nullptr past the last.
+const kernel_table* kernels_at(std::size_t index) noexcept;
+
+}  // namespace nibble::kernels_v0_1
+
+namespace nibble::inline NIBBLE_ABI {
+using kernels_v0_1::attention_args;
+using kernels_v0_1::glu;
+using kernels_v0_1::kernel_table;
+using kernels_v0_1::kernels;
+using kernels_v0_1::kernels_at;
+using kernels_v0_1::matmul_args;
+using kernels_v0_1::max_queries;
+using kernels_v0_1::page_positions;
+using kernels_v0_1::rope_pairs;
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,94 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "kernels/tables.hpp"
+#include "nibble/quant/activation.hpp"
+
+using namespace nibble;
+using namespace nibble_test;
+
+TEST_CASE("the first table is the one in use, and it has a name") {
+  REQUIRE(kernels_at(0) == &kernels());
+  for_each_table([](const kernel_table& t) { CHECK(std::string(t.target).size() > 2); });
+}
+
+TEST_CASE("every target quantises activations to the reference's codes, give or take a rounding") {
+  for_each_table([](const kernel_table& t) {
+    for (std::size_t columns : {32, 64, 576}) {
+      auto x = gaussian(columns, 17, 3);
+      std::fill_n(x.data(), 32, 0.0f);  // a block of zeros stays one
+      std::vector<activation_block> expected(columns / 32), found(columns / 32);
+      reference::quantize(x.data(), columns, expected.data());
+      t.quantize(x.data(), columns, found.data());
+      for (std::size_t b = 0; b < found.size(); ++b) {
+        REQUIRE(found[b].scale == doctest::Approx(expected[b].scale).epsilon(1e-6));
+        int sums[2] = {};
+        for (std::size_t i = 0; i < 32; ++i) {
+          REQUIRE(std::abs(int(found[b].code[i]) - int(expected[b].code[i])) <= 1);
+          REQUIRE(std::abs(float(found[b].code[i]) * found[b].scale - x[b * 32 + i]) <= 0.501f * found[b].scale);
+          sums[i / 16] += found[b].code[i];
+        }
+        REQUIRE(found[b].half_sums[0] == sums[0]);
+        REQUIRE(found[b].half_sums[1] == sums[1]);
+        REQUIRE(found[b].sum == found[b].scale * float(sums[0] + sums[1]));
+      }
+    }
+  });
+}
+
+TEST_CASE("every target computes norms, gates, sums and caps like the reference at any length and alignment") {
+  for_each_table([](const kernel_table& t) {
+    for (std::size_t n = 1; n <= 67; ++n) {
+      const auto a = gaussian(n + 1, unsigned(n), 4), b = gaussian(n + 1, unsigned(n) + 100);
+      const auto check = [&](auto&& run) {
+        auto expected = a, found = a;
+        run(reference::table, expected.data() + 1);
+        run(t, found.data() + 1);
+        REQUIRE(relative_error(expected, found) < 2e-6);
+        REQUIRE(found[0] == a[0]);
+      };
+      check([&](const kernel_table& k, float* x) { k.rms_norm(x, b.data() + 1, 1e-5f, n, x); });
+      check([&](const kernel_table& k, float* x) { k.gated(x, b.data() + 1, n, glu::silu); });
+      check([&](const kernel_table& k, float* x) { k.gated(x, b.data() + 1, n, glu::gelu_tanh); });
+      check([&](const kernel_table& k, float* x) { k.add(x, b.data() + 1, n); });
+      check([&](const kernel_table& k, float* x) { k.scale(x, 0.37f, n); });
+      check([&](const kernel_table& k, float* x) { k.softcap(x, 3.0f, n); });
+    }
+  });
+}
+
+TEST_CASE("gates do not overflow at extreme inputs") {
+  for_each_table([](const kernel_table& t) {
+    for (glu f : {glu::silu, glu::gelu_tanh}) {
+      std::vector<float> x{-1e30f, -200.0f, -90.0f, 0.0f, 90.0f, 200.0f, 1e12f, -1e12f}, up(x.size(), 1.0f);
+      const auto before = x;
+      t.gated(x.data(), up.data(), x.size(), f);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (before[i] > 0) CHECK(x[i] == doctest::Approx(before[i]));
+        if (before[i] <= 0) CHECK(std::fabs(x[i]) < 1e-6f);
+      }
+    }
+  });
+}
+
+TEST_CASE("every target rotates both kinds of pairs like the reference") {
+  for_each_table([](const kernel_table& t) {
+    for (std::size_t pairs : {1, 4, 8, 16, 20, 64}) {
+      for (rope_pairs order : {rope_pairs::halves, rope_pairs::interleaved}) {
+        const auto head = gaussian(2 * pairs + 3, 5);
+        std::vector<float> c(pairs), s(pairs);
+        for (std::size_t i = 0; i < pairs; ++i) c[i] = std::cos(float(i)), s[i] = std::sin(float(i));
+        auto expected = head, found = head;
+        reference::rope(expected.data(), c.data(), s.data(), pairs, order);
+        t.rope(found.data(), c.data(), s.data(), pairs, order);
+        REQUIRE(relative_error(expected, found) < 1e-6);
+        REQUIRE(std::memcmp(found.data() + 2 * pairs, head.data() + 2 * pairs, 3 * sizeof(float)) ==
+                0);  // the rest of a head stays
+      }
+    }
+  });
+}

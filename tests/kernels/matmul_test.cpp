@@ -1,0 +1,158 @@
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "kernels/tables.hpp"
+#include "nibble/core/aligned.hpp"
+#include "nibble/quant/panel.hpp"
+#include "nibble/quant/registry.hpp"
+
+using namespace nibble;
+using namespace nibble_test;
+
+namespace {
+
+/// A random weight in format Q, as a file holds it and as panels.
+template <class Q>
+struct sample_weight {
+  std::size_t rows, columns;
+  std::vector<typename Q::block> blocks;
+  std::vector<std::byte> storage;
+  std::byte* panels;
+  std::size_t groups = (rows + panel_rows - 1) / panel_rows, bytes = group_bytes<Q>(columns);
+
+  sample_weight(std::size_t r, std::size_t c, unsigned seed) : rows(r), columns(c), blocks(r * c / Q::block_size) {
+    const auto values = gaussian(r * c, seed, 0.1f);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      Q::encode(std::span<const float, Q::block_size>(values.data() + i * Q::block_size, Q::block_size), {}, blocks[i]);
+    }
+    storage.resize(groups * bytes + cache_line);
+    panels = storage.data() + (cache_line - reinterpret_cast<std::uintptr_t>(storage.data()) % cache_line) % cache_line;
+    const std::size_t row_bytes = columns / Q::block_size * sizeof(typename Q::block);
+    for (std::size_t g = 0; g < groups; ++g) {
+      pack_group<Q>(reinterpret_cast<const std::byte*>(blocks.data()) + g * panel_rows * row_bytes,
+                    std::min(panel_rows, rows - g * panel_rows), row_bytes, columns, panels + g * bytes);
+    }
+  }
+};
+
+/// Inputs of `tokens` tokens as the kernels of Q take them.
+template <class Q>
+std::vector<std::byte> make_input(const std::vector<float>& x, std::size_t columns, std::size_t tokens) {
+  if constexpr (float_format<Q>) {
+    std::vector<std::byte> out(x.size() * sizeof(float));
+    std::memcpy(out.data(), x.data(), out.size());
+    return out;
+  } else {
+    const std::size_t bytes = columns / 32 * sizeof(activation_block);
+    std::vector<std::byte> out(tokens * bytes);
+    for (std::size_t t = 0; t < tokens; ++t) reference::quantize(x.data() + t * columns, columns, out.data() + t * bytes);
+    return out;
+  }
+}
+
+template <class F>
+void for_each_format(F&& f) {
+  any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q> q) {
+    INFO("format ", std::string(Q::name));
+    f(q);
+    return false;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a row survives packing into a panel bit for bit") {
+  for_each_format([]<class Q>(std::type_identity<Q>) {
+    const sample_weight<Q> w(37, 512, 7);
+    std::vector<float> expected(512), found(512);
+    for (std::size_t row = 0; row < w.rows; ++row) {
+      for (std::size_t b = 0; b < 512 / Q::block_size; ++b) {
+        Q::decode(w.blocks[row * (512 / Q::block_size) + b],
+                  std::span<float, Q::block_size>(expected.data() + b * Q::block_size, Q::block_size));
+      }
+      unpack_row<Q>(w.panels + row / panel_rows * w.bytes, row % panel_rows, 512, found.data());
+      REQUIRE(std::memcmp(expected.data(), found.data(), 512 * sizeof(float)) == 0);
+    }
+  });
+}
+
+TEST_CASE("every target multiplies every format like the reference, for any rows, columns and tokens") {
+  for_each_table([](const kernel_table& t) {
+    for_each_format([&]<class Q>(std::type_identity<Q>) {
+      constexpr std::size_t index = index_of<Q, quant_formats>;
+      for (std::size_t columns : {Q::block_size == 1 ? std::size_t{5} : Q::block_size, std::size_t{768}}) {
+        for (std::size_t rows : {1, 16, 35}) {
+          const sample_weight<Q> w(rows, columns, 3);
+          for (std::size_t tokens : {1, 2, 5, 9, 130}) {
+            const auto input = make_input<Q>(gaussian(tokens * columns, 11), columns, tokens);
+            std::vector<float> expected(tokens * rows), found(tokens * (rows + 3), 99.0f), packed(tokens * rows);
+            matmul_args m{w.panels, w.bytes,         rows, columns, 0, w.groups, input.data(), input.size() / tokens,
+                          tokens,   expected.data(), rows};
+            reference::matmul<Q>(m);
+            m.output = found.data(), m.output_stride = rows + 3;
+            t.matmul[index](m);
+            for (std::size_t i = 0; i < tokens; ++i) {
+              std::copy_n(found.data() + i * (rows + 3), rows, packed.data() + i * rows);
+              REQUIRE(found[i * (rows + 3) + rows] == 99.0f);  // nothing is written past the rows that are there
+            }
+            REQUIRE(relative_error(expected, packed) < 2e-6);
+          }
+        }
+      }
+    });
+  });
+}
+
+TEST_CASE("the largest codes and activations do not overflow the short sums") {
+  for_each_table([](const kernel_table& t) {
+    for_each_format([&]<class Q>(std::type_identity<Q>) {
+      if constexpr (integer_format<Q>) {
+        sample_weight<Q> w(16, 256, 1);
+        for (unsigned extreme : {0u, (1u << Q::code_bits) - 1}) {
+          auto* codes = reinterpret_cast<std::uint8_t*>(w.panels);
+          std::memset(codes, 0, 8 * code_bytes(Q::code_bits));
+          for (std::size_t k = 0; k < 256; ++k) {
+            for (std::size_t r = 0; r < 16; ++r) {
+              write_code(Q::code_bits, codes + k / 32 * code_bytes(Q::code_bits), r, k % 32, extreme);
+            }
+          }
+          for (float sign : {1.0f, -1.0f}) {
+            const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);
+            std::vector<float> expected(16), found(16);
+            matmul_args m{w.panels, w.bytes, 16, 256, 0, 1, input.data(), input.size(), 1, expected.data(), 16};
+            reference::matmul<Q>(m);
+            m.output = found.data();
+            t.matmul[index_of<Q, quant_formats>](m);
+            REQUIRE(relative_error(expected, found) < 2e-6);
+          }
+        }
+      }
+    });
+  });
+}
+
+TEST_CASE("a token's result has the same bits alone, in any batch, and for any split of the rows") {
+  for_each_table([](const kernel_table& t) {
+    for_each_format([&]<class Q>(std::type_identity<Q>) {
+      constexpr std::size_t rows = 48, columns = 512, tokens = 135;
+      const sample_weight<Q> w(rows, columns, 5);
+      const auto input = make_input<Q>(gaussian(tokens * columns, 13), columns, tokens);
+      const std::size_t bytes = input.size() / tokens;
+      std::vector<float> whole(tokens * rows), parts(tokens * rows);
+      const auto run = [&](std::size_t token, std::size_t count, std::size_t first, std::size_t last, float* out) {
+        t.matmul[index_of<Q, quant_formats>]({w.panels, w.bytes, rows, columns, first, last, input.data() + token * bytes,
+                                              bytes, count, out + token * rows, rows});
+      };
+      run(0, tokens, 0, 3, whole.data());
+      for (std::size_t batch : {1, 3, 4, 8, 11, 64}) {
+        for (std::size_t token = 0; token < tokens; token += batch) {
+          const std::size_t count = std::min(batch, tokens - token);
+          run(token, count, 0, 1, parts.data());
+          run(token, count, 1, 3, parts.data());
+        }
+        REQUIRE(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)) == 0);
+      }
+    });
+  });
+}
