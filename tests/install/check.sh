@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# check.sh CMAKE GENERATOR COMPILER LAUNCHER BUILD_FOLDER SOURCE_FOLDER: builds and runs the same small host in every way that the
+# README offers.
+set -euo pipefail
+cmake=$1 generator=$2 compiler=$3 launcher=$4 build=$5 source=$6
+model=$source/examples/models/nibble-tiny-Q4_K_M.gguf
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# says WAY COMMAND...: the host runs and prints something.
+says() {
+  local out; out=$("${@:2}" "$model")
+  [ -n "$out" ] || { echo "$1: the host says nothing"; exit 1; }
+  echo "$1: $out"
+}
+host_with_cmake() {  # host_with_cmake FOLDER CMAKE_ARGUMENTS...
+  "$cmake" -S "$source/tests/install/$1" -B "$work/$1" -G "$generator" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$compiler" \
+    -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "${@:2}" >"$work/log" 2>&1 &&
+    "$cmake" --build "$work/$1" >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+  says "$1" "$work/$1/host"
+}
+
+"$cmake" --install "$build" --prefix "$work/first" >"$work/log" || { cat "$work/log"; exit 1; }
+mv "$work/first" "$work/moved prefix"
+if grep -rlF -e "$work" -e "$source" -e "$build" "$work/moved prefix" --include='*.cmake' --include='*.pc' --include='*.hpp'; then
+  echo "the installed files above name folders of this machine"
+  exit 1
+fi
+host_with_cmake package "-DCMAKE_PREFIX_PATH=$work/moved prefix"
+host_with_cmake subdirectory "-DNIBBLE_SOURCE=$source"
+
+cd "$work"
+if command -v pkg-config >/dev/null; then
+  mv "moved prefix" moved  # pkg-config's own escapes of spaces do not survive the shell
+  flags=$(PKG_CONFIG_PATH=$(dirname "$(find moved -name nibble.pc)") pkg-config --cflags --libs nibble)
+  # shellcheck disable=SC2086
+  $launcher "$compiler" -std=c++20 "$source/tests/install/host.cpp" $flags -o by_pkg_config
+  says pkg-config ./by_pkg_config
+fi
+# The kernels are compiled into the host's own file.
+{ echo '#include <nibble/kernels/compile.hpp>'; cat "$source/tests/install/host.cpp"; } >main.cpp
+"$compiler" -std=c++20 -I"$source/include" main.cpp -lhwy -pthread -o bare
+says bare ./bare
