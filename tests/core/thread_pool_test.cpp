@@ -12,18 +12,11 @@
 #include <vector>
 
 #include "nibble/core/executor.hpp"
+#include "support/sanitized.hpp"
 
 #if __has_include(<sys/resource.h>)
 #include <sys/resource.h>
 #endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 static_assert(nibble::executor<nibble::thread_pool>);
 static_assert(nibble::executor<nibble::inline_executor>);
 
@@ -130,7 +123,7 @@ TEST_CASE("zero threads means one a core, and an absurd count is capped") {
   auto pool = nibble::thread_pool::try_create(2);
   REQUIRE(pool);
   CHECK(pool->concurrency() == 2);
-#ifndef SANITIZED
+#if !NIBBLE_TEST_SANITIZED
   CHECK(nibble::thread_pool(~std::size_t{0}).concurrency() <= nibble::thread_pool::max_threads);
 #endif
 }
@@ -151,7 +144,7 @@ TEST_CASE("an exception of a task reaches the caller, and the pool works on") {
 }
 #endif
 
-#if __has_include(<sys/resource.h>) && !defined(SANITIZED)
+#if __has_include(<sys/resource.h>) && !NIBBLE_TEST_SANITIZED
 TEST_CASE("a system that refuses threads leaves a smaller pool that works, and an error from try_create") {
   rlimit before{};
   REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
