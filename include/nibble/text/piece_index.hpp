@@ -1,0 +1,89 @@
+/// piece_index: from the bytes of a piece to its token. A flat hash table of 8 bytes a slot over somebody else's pieces.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "nibble/config.hpp"
+#include "nibble/core/token.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+namespace detail {
+/// A hash of a few bytes, 8 at a time.
+inline std::uint64_t hash_bytes(std::string_view text) noexcept {
+  constexpr std::uint64_t odd = 0x9E3779B97F4A7C15u;
+  const auto mix = [](std::uint64_t x) {
+    x *= odd;
+    return x ^ x >> 32;
+  };
+  std::uint64_t hash = text.size() * odd, word = 0;
+  while (text.size() >= 8) {
+    std::memcpy(&word, text.data(), 8);
+    hash = mix(hash ^ word);
+    text.remove_prefix(8);
+  }
+  word = 0;
+  if (!text.empty()) std::memcpy(&word, text.data(), text.size());
+  return mix(mix(hash ^ word));
+}
+
+/// The hash of a pair of tokens.
+inline std::uint64_t hash_pair(token left, token right) noexcept {
+  std::uint64_t x = std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
+  x = (x ^ x >> 29) * 0x9E3779B97F4A7C15u;
+  return x ^ x >> 32;
+}
+}  // namespace detail
+
+/// A hash table of numbers whose keys lie elsewhere: `same(value)` tells whether a candidate is the one that is meant.
+///
+/// It is at most half full, and a file that was made to collide is refused: no search looks at more than `most_probes` slots.
+class piece_index {
+ public:
+  static constexpr std::size_t most_probes = 128;
+  enum class outcome { added, duplicate, crowded };
+
+  /// Empties the table and makes room for `count` values.
+  void reset(std::size_t count) {
+    slots_.assign(std::bit_ceil(2 * count + 2), 0);
+    mask_ = slots_.size() - 1;
+  }
+
+  template <class Same>
+  outcome insert(std::uint64_t hash, token value, Same&& same) noexcept {
+    std::size_t at = hash & mask_;
+    for (std::size_t n = 1; n <= most_probes; at = (at + n++) & mask_) {
+      if (slots_[at] == 0) {
+        slots_[at] = (hash & tag_mask) | (static_cast<std::uint64_t>(value) + 1);
+        return outcome::added;
+      }
+      if (matches(slots_[at], hash) && same(value_of(slots_[at]))) return outcome::duplicate;
+    }
+    return outcome::crowded;
+  }
+
+  /// The value, or -1.
+  template <class Same>
+  token find(std::uint64_t hash, Same&& same) const noexcept {
+    if (slots_.empty()) return -1;
+    std::size_t at = hash & mask_;
+    for (std::size_t n = 1; n <= most_probes && slots_[at] != 0; at = (at + n++) & mask_)
+      if (matches(slots_[at], hash) && same(value_of(slots_[at]))) return value_of(slots_[at]);
+    return -1;
+  }
+
+ private:
+  static constexpr std::uint64_t tag_mask = 0xFFFFFFFF00000000u;
+  static bool matches(std::uint64_t slot, std::uint64_t hash) noexcept { return ((slot ^ hash) & tag_mask) == 0; }
+  static token value_of(std::uint64_t slot) noexcept { return static_cast<token>((slot & ~tag_mask) - 1); }
+
+  std::vector<std::uint64_t> slots_;  // upper half: that of the hash; lower half: value + 1, or 0 for an empty slot
+  std::size_t mask_ = 0;
+};
+
+}  // namespace nibble::inline NIBBLE_ABI
