@@ -109,7 +109,7 @@ HWY_INLINE float soften(const attention_args& a, std::size_t begin, std::size_t 
   const float_tag d;
   const int_tag di;
   constexpr std::size_t vectors = page_positions / lanes;
-  const auto seen = [&](std::size_t v) HWY_ATTR {
+  const auto seen = [&](std::size_t v) NIBBLE_ATTR {
     const auto slot = hn::Iota(di, static_cast<std::int32_t>(v * lanes));
     const auto in = hn::AndNot(hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(begin)))),
                                hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(end)))));

@@ -93,23 +93,23 @@ HWY_INLINE float_vec gelu_tanh(float_vec x) {
 
 inline void gated(float* x, const float* up, std::size_t n, glu f) {
   if (f == glu::silu) {
-    zip_in_place(x, up, n, [](float_vec g, float_vec u) HWY_ATTR { return hn::Mul(silu(g), u); });
+    zip_in_place(x, up, n, [](float_vec g, float_vec u) NIBBLE_ATTR { return hn::Mul(silu(g), u); });
   } else {
-    zip_in_place(x, up, n, [](float_vec g, float_vec u) HWY_ATTR { return hn::Mul(gelu_tanh(g), u); });
+    zip_in_place(x, up, n, [](float_vec g, float_vec u) NIBBLE_ATTR { return hn::Mul(gelu_tanh(g), u); });
   }
 }
 inline void add(float* x, const float* y, std::size_t n) {
-  zip_in_place(x, y, n, [](float_vec a, float_vec b) HWY_ATTR { return hn::Add(a, b); });
+  zip_in_place(x, y, n, [](float_vec a, float_vec b) NIBBLE_ATTR { return hn::Add(a, b); });
 }
 inline void scale(float* x, float factor, std::size_t n) {
-  zip_in_place(x, x, n, [=](float_vec a, float_vec) HWY_ATTR { return hn::Mul(a, hn::Set(float_tag(), factor)); });
+  zip_in_place(x, x, n, [=](float_vec a, float_vec) NIBBLE_ATTR { return hn::Mul(a, hn::Set(float_tag(), factor)); });
 }
 HWY_INLINE float_vec capped(float_vec x, float cap) {
   const float_tag d;
   return hn::Mul(hn::Set(d, cap), hn::Tanh(d, hn::Div(x, hn::Set(d, cap))));
 }
 inline void softcap(float* x, float cap, std::size_t n) {
-  zip_in_place(x, x, n, [=](float_vec a, float_vec) HWY_ATTR { return capped(a, cap); });
+  zip_in_place(x, x, n, [=](float_vec a, float_vec) NIBBLE_ATTR { return capped(a, cap); });
 }
 
 inline void rope(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order) {

@@ -119,7 +119,8 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& 
   } else {
     add(add_products<Q::code_bits, 4>(hn::Set(di, -Q::center * a.half_sums[0]), code, a.code.data()), scales(0));
     add(add_products<Q::code_bits, 4>(
-            hn::Set(di, -Q::center * a.half_sums[1]), [&](std::size_t q) HWY_ATTR { return code(q + 4); }, a.code.data() + 16),
+            hn::Set(di, -Q::center * a.half_sums[1]), [&](std::size_t q) NIBBLE_ATTR { return code(q + 4); },
+            a.code.data() + 16),
         scales(1));
   }
   return sum;
@@ -139,8 +140,8 @@ HWY_INLINE void one_token(const std::byte* group, std::size_t columns, const act
     for (std::size_t b = 0; b < columns / scales::columns; ++b) {
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
         sum = add_granule<Q>(
-            sum, [&](std::size_t q) HWY_ATTR { return codes<Q::code_bits>(granule, q, r); },
-            [&](std::size_t j) HWY_ATTR { return read_affine(panels[b], g * sub_blocks + j, r); }, a[b * granules + g]);
+            sum, [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, r); },
+            [&](std::size_t j) NIBBLE_ATTR { return read_affine(panels[b], g * sub_blocks + j, r); }, a[b * granules + g]);
       }
     }
     hn::StoreU(sum, float_tag(), out + r);
@@ -203,7 +204,7 @@ HWY_INLINE void add_tile(const tile<Q>& t, std::size_t count, const activation_b
 #else
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           n[i] = add_products<Q::code_bits, quads>(
-              n[i], [&](std::size_t q) HWY_ATTR { return hn::Load(byte_tag(), t.code[g][h * quads + q] + r * 4); },
+              n[i], [&](std::size_t q) NIBBLE_ATTR { return hn::Load(byte_tag(), t.code[g][h * quads + q] + r * 4); },
               a[i * token_blocks + g].code.data() + h * quads * 4);
         }
 #endif

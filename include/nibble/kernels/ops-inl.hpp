@@ -21,15 +21,19 @@
 #define NIBBLE_HAS_QUAD_DOT 0
 #endif
 
-// What HWY_BEFORE_NAMESPACE does, and more: Highway 1.0.3 names the wrong instruction set for 512-bit dot products.
+// What HWY_BEFORE_NAMESPACE does (HWY_ATTR for lambdas), and more: Highway 1.0.3 names the wrong instruction set for 512-bit
+// dot products.
 #undef NIBBLE_BEFORE_NAMESPACE
 #undef NIBBLE_AFTER_NAMESPACE
+#undef NIBBLE_ATTR
 #if NIBBLE_HAS_QUAD_DOT && defined(HWY_TARGET_STR)
 #define NIBBLE_BEFORE_NAMESPACE() HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni") static_assert(true, "")
 #define NIBBLE_AFTER_NAMESPACE() HWY_POP_ATTRIBUTES static_assert(true, "")
+#define NIBBLE_ATTR __attribute__((target(HWY_TARGET_STR ",avx512vnni")))
 #else
 #define NIBBLE_BEFORE_NAMESPACE HWY_BEFORE_NAMESPACE
 #define NIBBLE_AFTER_NAMESPACE HWY_AFTER_NAMESPACE
+#define NIBBLE_ATTR HWY_ATTR
 #endif
 
 // Loops over registers of an array must disappear: g++ -O2 does not unroll them unasked.
