@@ -148,9 +148,14 @@ inline int byte_of_name(std::string_view name) noexcept {
   return digit(3) * 16 + digit(4);
 }
 
-/// Control tokens that end a turn in the chat formats of published models, the usual ones first.
-inline constexpr auto turn_ends = std::to_array<std::string_view>({"<|im_end|>", "<end_of_turn>", "<|eot_id|>", "<|end|>"});
-inline constexpr auto text_ends = std::to_array<std::string_view>({"<|endoftext|>", "<|eom_id|>", "<|end_of_text|>"});
+/// Names that end a turn of a chat, then a text, in published models: control tokens, even where a file forgot to say so.
+inline constexpr auto end_names = std::to_array<std::string_view>(
+    {"<|im_end|>", "<end_of_turn>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>"});
+inline constexpr std::size_t turn_end_names = 4;
+
+constexpr bool ends_a_turn(std::string_view name) noexcept {
+  return name.starts_with('<') && std::find(end_names.begin(), end_names.end(), name) != end_names.end();
+}
 
 }  // namespace detail
 
@@ -231,7 +236,8 @@ inline result<void> vocab::try_add(std::size_t i, std::string_view text, const l
   if (!is_utf8(text)) return bad(errc::invalid_tokenizer, "is not UTF-8");
   begins_.push_back(static_cast<std::uint32_t>(arena_.size()));
 
-  const token_type type = types_[i];
+  token_type& type = types_[i];
+  if ((type == token_type::normal || type == token_type::user_defined) && detail::ends_a_turn(text)) type = token_type::control;
   if (type == token_type::byte) {
     const int byte = detail::byte_of_name(text);
     if (byte < 0) return bad(errc::invalid_tokenizer, "is a byte token, but not of the form <0x41>");
@@ -247,7 +253,8 @@ inline result<void> vocab::try_add(std::size_t i, std::string_view text, const l
     if (text.size() > literals::longest)
       return bad(errc::limit_exceeded, "is special and has " + std::to_string(text.size()) + " bytes; the limit is " +
                                            std::to_string(literals::longest));
-    (user_defined ? user_defined_ : controls_).add(text, id);
+    // Gemma has HTML's </s> as a user-defined token. It ends the text of other models, so it too counts only where asked for.
+    (user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id);
   }
   const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
   if (kind_ == vocab_kind::sentencepiece && merges) {
@@ -326,19 +333,14 @@ inline result<void> vocab::try_read_special(const metadata& meta) {
 }
 
 inline void vocab::find_ends() {
-  const auto control = [&](std::string_view name) -> std::optional<token> {
-    const auto id = controls_.find(name);
-    return id && type(*id) == token_type::control ? id : std::nullopt;
-  };
   for (const auto id : {special_.eos, special_.eot, special_.eom})
     if (id) ends_.push_back(*id);
-  for (const auto name : detail::turn_ends)
-    if (const auto id = control(name)) {
-      ends_.push_back(*id);
-      if (!special_.eot) special_.eot = id;
-    }
-  for (const auto name : detail::text_ends)
-    if (const auto id = control(name)) ends_.push_back(*id);
+  for (std::size_t i = 0; i < detail::end_names.size(); ++i) {
+    const auto id = controls_.find(detail::end_names[i]);
+    if (!id || type(*id) != token_type::control) continue;
+    ends_.push_back(*id);
+    if (i < detail::turn_end_names && !special_.eot) special_.eot = id;
+  }
   std::sort(ends_.begin(), ends_.end());
   ends_.erase(std::unique(ends_.begin(), ends_.end()), ends_.end());
 }
