@@ -39,7 +39,7 @@ class gguf_file {
   static gguf_file parse(std::span<const std::byte> bytes, const limits& most = {}) { return try_parse(bytes, most).value(); }
 #endif
 
-  /// Metadata of the (first) file; it points into it.
+  /// Metadata of the (first) file; it points into it. A split model shows itself as whole: without the keys of its splitting.
   const metadata& meta() const noexcept { return meta_; }
   /// Every tensor, in file order.
   std::span<const tensor_info> tensors() const noexcept { return tensors_; }
@@ -206,6 +206,7 @@ inline result<void> gguf_file::try_add_shards(const std::filesystem::path& first
   if (*total != tensors_.size())
     return error(errc::bad_value, "key 'split.tensors.count': expected " + std::to_string(tensors_.size()) +
                                       ", as many as the shards hold, found " + std::to_string(*total));
+  for (const auto* key : {"split.no", "split.count", "split.tensors.count"}) meta_.erase(key);
   return {};
 }
 
