@@ -7,8 +7,9 @@
 #include <span>
 #include <string_view>
 
+#include "nibble/quant/bits.hpp"
+#include "nibble/quant/encode.hpp"
 #include "nibble/quant/format.hpp"
-#include "nibble/quant/search.hpp"
 
 namespace nibble::inline NIBBLE_ABI {
 

@@ -1,0 +1,155 @@
+/// Encoders: no worse than published ones, and a defined outcome for every input.
+#include "nibble/quant/encode.hpp"
+
+#include <doctest/doctest.h>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "nibble/quant/registry.hpp"
+#include "support/files.hpp"
+
+namespace {
+
+constexpr std::size_t rows = 6, cols = 1024;
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+template <class F>
+void for_each_integer_format(F&& f) {
+  nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q> format) {
+    if constexpr (nibble::integer_format<Q>) {
+      CAPTURE(Q::name);
+      f(format);
+    }
+    return false;
+  });
+}
+
+/// A row of Q, encoded and decoded again.
+template <class Q>
+std::vector<float> round_trip(const std::vector<float>& row, const float* importance = nullptr) {
+  const float mean_square = std::inner_product(row.begin(), row.end(), row.begin(), 0.0f) / float(row.size());
+  std::vector<float> out(row.size());
+  for (std::size_t at = 0; at < row.size(); at += Q::block_size) {
+    typename Q::block block;
+    Q::encode(std::span<const float, Q::block_size>(&row[at], Q::block_size),
+              {importance ? importance + at : nullptr, importance ? mean_square : 0}, block);
+    Q::decode(block, std::span<float, Q::block_size>(&out[at], Q::block_size));
+  }
+  return out;
+}
+
+double squared_error(const float* x, const float* y) {
+  double total = 0;
+  for (std::size_t i = 0; i < cols; ++i) total += (double(x[i]) - double(y[i])) * (double(x[i]) - double(y[i]));
+  return total;
+}
+
+}  // namespace
+
+TEST_CASE("no row comes out worse than from the published encoder, with importance or without") {
+  const auto input = nibble_test::read_all<float>(nibble_test::golden("quant/input_6x1024.f32"));
+  const auto importance = nibble_test::read_all<float>(nibble_test::golden("quant/imatrix_1024.f32"));
+  REQUIRE(input.size() == rows * cols);
+  REQUIRE(importance.size() == cols);
+  for_each_integer_format([&]<class Q>(std::type_identity<Q>) {
+    for (const bool weighted : {false, true}) {
+      CAPTURE(weighted);
+      std::string name = "quant/" + std::string(Q::name) + (weighted && Q::code_bits < 8 ? ".imatrix" : ".plain") + ".deq.f32";
+      name[6] = 'q';
+      const auto published = nibble_test::read_all<float>(nibble_test::golden(name));
+      REQUIRE(published.size() == input.size());
+      for (std::size_t r = 0; r < rows; ++r) {
+        CAPTURE(r);
+        const std::vector<float> row(&input[r * cols], &input[r * cols] + cols);
+        const auto mine = round_trip<Q>(row, weighted ? importance.data() : nullptr);
+        CHECK(squared_error(row.data(), mine.data()) <= squared_error(row.data(), &published[r * cols]));
+      }
+    }
+  });
+}
+
+TEST_CASE("importance moves the error away from the columns that matter") {
+  const auto input = nibble_test::read_all<float>(nibble_test::golden("quant/input_6x1024.f32"));
+  const std::vector<float> row(input.begin(), input.begin() + cols);
+  std::vector<float> importance(cols, 0.01f);
+  for (std::size_t i = 0; i < cols; i += 4) importance[i] = 1;
+  const auto error_where_it_matters = [&](const std::vector<float>& decoded) {
+    double total = 0;
+    for (std::size_t i = 0; i < cols; i += 4) total += double(row[i] - decoded[i]) * double(row[i] - decoded[i]);
+    return total;
+  };
+  for_each_integer_format([&]<class Q>(std::type_identity<Q>) {
+    CHECK(error_where_it_matters(round_trip<Q>(row, importance.data())) < error_where_it_matters(round_trip<Q>(row)));
+  });
+}
+
+TEST_CASE("importance that is infinite, NaN or zero throughout is none") {
+  const auto input = nibble_test::read_all<float>(nibble_test::golden("quant/input_6x1024.f32"));
+  const std::vector<float> row(input.begin(), input.begin() + 256);
+  for_each_integer_format([&]<class Q>(std::type_identity<Q>) {
+    const auto plain = round_trip<Q>(row);
+    for (const float bad : {0.0f, -1.0f, infinity, not_a_number})
+      CHECK(round_trip<Q>(row, std::vector<float>(256, bad).data()) == plain);
+  });
+}
+
+TEST_CASE("a block of equal values survives the round trip") {
+  for_each_integer_format([]<class Q>(std::type_identity<Q>) {
+    for (const float value : {0.0f, 0.75f, -0.75f, 1.0f, -3.0f, 0.1f, -0.1f, 1000.0f}) {
+      CAPTURE(value);
+      const auto out = round_trip<Q>(std::vector<float>(256, value));
+      for (const float v : out)
+        CHECK(std::abs(v - value) <= std::abs(value) * 0x1p-11f);  // what rounding a scale to half costs
+    }
+  });
+}
+
+TEST_CASE("values too small for any scale become zero or stay near it") {
+  for_each_integer_format([]<class Q>(std::type_identity<Q>) {
+    for (const float size : {1e-45f, 1e-38f, 1e-20f, 1e-8f}) {
+      std::vector<float> row(256);
+      for (std::size_t i = 0; i < row.size(); ++i) row[i] = size * (float(i % 7) - 3);
+      for (const float v : round_trip<Q>(row)) CHECK(std::abs(v) <= 6e-8f);
+    }
+  });
+}
+
+TEST_CASE("NaN counts as zero, and what is beyond the largest half as the largest half") {
+  for_each_integer_format([]<class Q>(std::type_identity<Q>) {
+    std::vector<float> dirty(256), clean(256);
+    for (std::size_t i = 0; i < 256; ++i) dirty[i] = clean[i] = float(i % 13) - 6;
+    dirty[5] = not_a_number, clean[5] = 0;
+    CHECK(round_trip<Q>(dirty) == round_trip<Q>(clean));
+    dirty[40] = infinity, clean[40] = 65504;
+    dirty[77] = -infinity, clean[77] = -65504;
+    dirty[99] = 1e30f, clean[99] = 65504;
+    const auto out = round_trip<Q>(dirty);
+    CHECK(out == round_trip<Q>(clean));
+    for (const float v : out) CHECK(std::isfinite(v));
+    CHECK(out[40] == doctest::Approx(65504).epsilon(0.1));
+    CHECK(out[77] == doctest::Approx(-65504).epsilon(0.1));
+    const auto blank = round_trip<Q>(std::vector<float>(256, not_a_number));
+    CHECK(blank == std::vector<float>(256, 0.0f));
+    for (const float v : round_trip<Q>(std::vector<float>(256, infinity))) CHECK(v == doctest::Approx(65504).epsilon(0.001));
+    for (const float v : round_trip<Q>(std::vector<float>(256, -infinity))) CHECK(v == doctest::Approx(-65504).epsilon(0.001));
+  });
+}
+
+TEST_CASE("the same values give the same bytes") {
+  const auto input = nibble_test::read_all<float>(nibble_test::golden("quant/input_6x1024.f32"));
+  for_each_integer_format([&]<class Q>(std::type_identity<Q>) {
+    const std::span<const float, Q::block_size> values(input.data(), Q::block_size);
+    typename Q::block first, second;
+    std::memset(&first, 0, sizeof first);
+    std::memset(&second, 255, sizeof second);
+    Q::encode(values, {}, first);
+    Q::encode(values, {}, second);
+    CHECK(std::memcmp(&first, &second, sizeof first) == 0);
+  });
+}
