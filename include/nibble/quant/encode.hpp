@@ -61,21 +61,19 @@ struct super_fit {
       const int further = Scales::has_offset && wish[j].scale >= widest ? 6 : 1;
       const int near = multiple(wish[j].scale, out.d, least_scale, most_scale);
       float best = std::numeric_limits<float>::infinity();
-      for (int scale = std::max(near - 1, least_scale); scale <= std::min(near + further, most_scale); ++scale) {
-        const float step = out.d * float(scale);
-        const auto offer = [&](int min) {
-          const line y{step, -(out.dmin * float(min))};
-          const float error = part[j].error(y, part[j].nearest(y));
-          if (error < best) best = error, out.scale[j] = scale, out.min[j] = min;
+      for (int a = std::max(near - 1, least_scale); a <= std::min(near + further, most_scale); ++a) {
+        const float step = out.d * float(a);
+        const auto offer = [&](int b) {
+          const line y{step, -(out.dmin * float(b))};
+          const float missed = part[j].error(y, part[j].nearest(y));
+          if (missed < best) best = missed, out.scale[j] = a, out.min[j] = b;
         };
+        offer(0);
         if constexpr (Scales::has_offset) {
           float offset = wish[j].offset;
           for (int round = 0; round < 2; ++round) offset = part[j].regress_offset(part[j].nearest({step, offset}), step);
           const int b = multiple(-offset, out.dmin, 0, most_min);
-          offer(0);
-          for (int min = std::max(b - 1, 1); min <= std::min(b + 1, most_min); ++min) offer(min);
-        } else {
-          offer(0);
+          for (int c = std::max(b - 1, 1); c <= std::min(b + 1, most_min); ++c) offer(c);
         }
       }
       out.error += best;
