@@ -99,16 +99,16 @@ void zip(tensor_view<A, Rank> a, tensor_view<B, Rank> b, tensor_view<U, Rank> ou
 /// depend on the order, such as the greater of two.
 template <class Arch = xsimd::default_arch, class T, class F>
 std::remove_const_t<T> fold(std::span<T> x, std::remove_const_t<T> first, F f) {
-  using value = std::remove_const_t<T>;
-  value total = first;
+  using element = std::remove_const_t<T>;
+  element total = first;
   std::size_t i = 0;
-  if constexpr (detail::batch_width<value, Arch>() > 1) {
-    using batch = xsimd::batch<value, Arch>;
+  if constexpr (detail::batch_width<element, Arch>() > 1) {
+    using batch = xsimd::batch<element, Arch>;
     batch totals(first);
     for (; x.size() - i >= batch::size; i += batch::size) totals = f(totals, batch::load_unaligned(x.data() + i));
-    value lanes[batch::size];
+    element lanes[batch::size];
     totals.store_unaligned(lanes);
-    for (const value lane : lanes) total = f(total, lane);
+    for (const element lane : lanes) total = f(total, lane);
   }
   for (; i < x.size(); ++i) total = f(total, x[i]);
   return total;
