@@ -29,6 +29,9 @@ namespace nibble::inline NIBBLE_ABI {
 ///           for (const auto& tensor : file.tensors()) show(tensor.name, tensor.shape(), name_of(tensor.type));
 class gguf_file {
  public:
+  gguf_file(gguf_file&&) noexcept = default;
+  gguf_file& operator=(gguf_file&&) noexcept = default;
+
   /// Maps a file. The first of a split model, `name-00001-of-0000N.gguf`, brings the others, which must lie beside it.
   static result<gguf_file> try_open(const std::filesystem::path& path, const limits& most = {});
   /// Uses a file that is already in memory, without copying: the bytes must outlive this object. Tensors are aligned as far as

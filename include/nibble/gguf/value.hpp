@@ -131,16 +131,20 @@ class value {
  private:
   value(value_type type, std::span<const std::byte> encoded) noexcept : type_(type), borrowed_(encoded) {}
 
+  void append_raw(const void* data, std::size_t size) {
+    const std::size_t at = own_.size();
+    own_.resize(at + size);
+    if (size > 0) std::memcpy(own_.data() + at, data, size);
+  }
   void append(std::same_as<bool> auto flag) { own_.push_back(flag ? std::byte{1} : std::byte{0}); }
   template <stored_number T>
   void append(T number) {
     const auto raw = store_little(number);
-    own_.insert(own_.end(), raw.begin(), raw.end());
+    append_raw(raw.data(), raw.size());
   }
   void append(std::string_view text) {
     append(std::uint64_t{text.size()});
-    const auto* first = reinterpret_cast<const std::byte*>(text.data());
-    own_.insert(own_.end(), first, first + text.size());
+    append_raw(text.data(), text.size());
   }
 
   template <class T>
