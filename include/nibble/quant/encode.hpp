@@ -59,9 +59,9 @@ struct super_fit {
     for (std::size_t j = 0; j < count; ++j) {
       // Where a few large values set the scale of the whole block, coarser steps may meet them better: look further up there.
       const int further = Scales::has_offset && wish[j].scale >= widest ? 6 : 1;
-      const int near = multiple(wish[j].scale, out.d, least_scale, most_scale);
+      const int close = multiple(wish[j].scale, out.d, least_scale, most_scale);
       float best = std::numeric_limits<float>::infinity();
-      for (int a = std::max(near - 1, least_scale); a <= std::min(near + further, most_scale); ++a) {
+      for (int a = std::max(close - 1, least_scale); a <= std::min(close + further, most_scale); ++a) {
         const float step = out.d * float(a);
         const auto offer = [&](int b) {
           const line y{step, -(out.dmin * float(b))};
