@@ -34,6 +34,7 @@ enum class errc {
   invalid_tokenizer,     ///< a vocabulary that contradicts itself
   out_of_memory,         ///< a plan above the caller's cap, or the allocator refused
   invalid_argument,      ///< a call whose arguments make no sense
+  cancelled,             ///< the caller gave up, by a progress callback
   precondition,          ///< a caller's bug, reported under NIBBLE_CHECKED only
 };
 

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
-#include <new>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -17,37 +18,38 @@ inline constexpr std::size_t cache_line = 64;
 /// bytes rounded up to a multiple of `unit`, a power of two.
 constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) noexcept { return (bytes + unit - 1) & ~(unit - 1); }
 
-/// An owned block of bytes, aligned to a cache line and zeroed.
+/// An owned block of bytes, aligned to a cache line and zeroed. Large blocks cost memory only where they have been touched.
 class aligned_buffer {
  public:
   aligned_buffer() noexcept = default;
   aligned_buffer(aligned_buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : block_(std::exchange(other.block_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   aligned_buffer& operator=(aligned_buffer&& other) noexcept {
-    std::swap(data_, other.data_);
+    std::swap(block_, other.block_);
     std::swap(size_, other.size_);
     return *this;
   }
-  ~aligned_buffer() { ::operator delete (data_, std::align_val_t{cache_line}); }
+  ~aligned_buffer() { std::free(block_); }
 
   /// @errors  out_of_memory
-  /// @cost    O(bytes): the memory is written once
   static result<aligned_buffer> try_allocate(std::size_t bytes) {
     aligned_buffer buffer;
     if (bytes == 0) return buffer;
-    buffer.data_ = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{cache_line}, std::nothrow));
-    if (!buffer.data_) return error(errc::out_of_memory, "cannot allocate " + std::to_string(bytes) + " bytes");
+    if (bytes < std::numeric_limits<std::size_t>::max() - cache_line) buffer.block_ = std::calloc(bytes + cache_line, 1);
+    if (!buffer.block_) return error(errc::out_of_memory, "cannot allocate " + std::to_string(bytes) + " bytes");
     buffer.size_ = bytes;
-    std::memset(buffer.data_, 0, bytes);
     return buffer;
   }
 
-  std::byte* data() noexcept { return data_; }
-  const std::byte* data() const noexcept { return data_; }
+  std::byte* data() noexcept { return const_cast<std::byte*>(std::as_const(*this).data()); }
+  const std::byte* data() const noexcept {
+    auto* start = static_cast<const std::byte*>(block_);
+    return start ? start + (cache_line - reinterpret_cast<std::uintptr_t>(start) % cache_line) % cache_line : nullptr;
+  }
   std::size_t size() const noexcept { return size_; }
 
  private:
-  std::byte* data_ = nullptr;
+  void* block_ = nullptr;
   std::size_t size_ = 0;
 };
 

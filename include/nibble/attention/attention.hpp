@@ -1,0 +1,75 @@
+/// Causal self-attention over the KV cache: grouped queries, sliding window, soft cap, sinks.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "nibble/kv/cache.hpp"
+#include "nibble/layers/compute.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// The shape of attention in one layer. Query head h reads key-value head h / (heads / kv_heads).
+struct attention_spec {
+  std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
+  std::size_t window = 0;        ///< positions that a query sees, itself included; 0: all before it
+  float scale = 1;               ///< of the scores, usually 1 / sqrt(key_dim)
+  float softcap = 0;             ///< scores = softcap * tanh(scores / softcap) where it is > 0
+  std::span<const float> sinks;  ///< one logit a head in the softmax's denominator, or empty
+};
+
+/// Tokens of a step that follow each other in one sequence.
+struct token_run {
+  std::size_t first, count;  ///< tokens of the step
+  std::size_t position;      ///< of the first
+  std::size_t sequence;      ///< index of its KV cache
+};
+
+/// Writes the step's keys and values to the cache and attends.
+/// @shape   q, out (tokens, heads * key_dim / value_dim); k, v (tokens, kv_heads * key_dim / value_dim)
+/// @param   kv  the layer in the cache of a run's sequence
+/// @errors  none (noexcept); precondition: the cache has room for the runs' positions
+/// @cost    reads each page once for all heads that share it
+template <class Cache>
+void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Cache&& kv, activations q, activations k,
+            activations v, activations out) noexcept {
+  const std::size_t group = spec.heads / spec.kv_heads;
+  const std::size_t heads = std::min(group, max_queries), parts = (group + heads - 1) / heads;  // query heads of one call
+  const std::size_t tokens = max_queries / heads;                                               // query tokens of one call
+  for (const token_run& run : runs) {
+    const kv_layer layer = kv(run.sequence);
+    const std::size_t head_bytes = layer.key_bytes + layer.value_bytes;
+    c.for_each_range(run.count, least_tokens(k.width), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t t = begin; t < end; ++t) {
+        const std::size_t position = run.position + t, slot = position % page_positions;
+        std::byte* page = layer.pages + layer.page_of[position / page_positions] * layer.page_bytes;
+        for (std::size_t h = 0; h < spec.kv_heads; ++h) {
+          std::byte* tile = page + h * head_bytes;
+          c.kernels().store_key[layer.format](k.row(run.first + t) + h * spec.key_dim, spec.key_dim, slot, tile);
+          c.kernels().store_value[layer.format](v.row(run.first + t) + h * spec.value_dim, spec.value_dim, slot,
+                                                tile + layer.key_bytes);
+        }
+      }
+    });
+    const std::size_t blocks = (run.count + tokens - 1) / tokens;
+    c.for_each(spec.kv_heads * parts * blocks, [&](std::size_t i) {
+      const std::size_t h = i / parts % spec.kv_heads, block = i / (parts * spec.kv_heads);
+      const std::size_t head = h * group + i % parts * heads, token = run.first + block * tokens;
+      attention_args a{};
+      a.query = q.row(token) + head * spec.key_dim, a.query_stride = q.width;
+      a.output = out.row(token) + head * spec.value_dim, a.output_stride = out.width;
+      a.tokens = std::min(tokens, run.count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
+      a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
+      a.position = run.position + block * tokens, a.window = spec.window;
+      a.scale = spec.scale, a.softcap = spec.softcap, a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
+      a.pages = layer.pages, a.page_bytes = layer.page_bytes, a.k_offset = h * head_bytes,
+      a.v_offset = a.k_offset + layer.key_bytes;
+      a.page_of = layer.page_of;
+      c.kernels().attention[layer.format](a);
+    });
+  }
+}
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,66 @@
+/// compute: what every layer needs beside its operands: kernels, an executor, scratch memory.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "nibble/core/executor.hpp"
+#include "nibble/kernels/table.hpp"
+#include "nibble/tensor/scratch.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// All work of a layer happens inside for_each(). With a measuring arena it is left out: a forward pass then only adds up the
+/// memory that it would take, which is how a plan is exact.
+class compute {
+ public:
+  compute(const kernel_table& kernels, executor_ref executor, scratch_arena& scratch) noexcept
+      : kernels_(&kernels), executor_(executor), scratch_(&scratch) {}
+
+  const kernel_table& kernels() const noexcept { return *kernels_; }
+  std::size_t concurrency() const noexcept { return executor_.concurrency(); }
+  scratch_arena& scratch_memory() noexcept { return *scratch_; }
+
+  /// Scratch of (tokens, width), valid until the step ends or the arena is rewound. Not initialised.
+  activations scratch(std::size_t tokens, std::size_t width) noexcept {
+    return {reinterpret_cast<float*>(scratch_->take(tokens * width * sizeof(float))), tokens, width};
+  }
+
+  /// f(i) for every i in [0, n), in parallel where n > 1.
+  template <class F>
+  void for_each(std::size_t n, F&& f) noexcept {
+    if (!scratch_->measuring() && n > 0) executor_.run(n, std::forward<F>(f));
+  }
+
+  /// f(begin, end) over parts of [0, n) that are worth a thread: at least `least` each, a few more parts than threads.
+  template <class F>
+  void for_each_range(std::size_t n, std::size_t least, F&& f) noexcept {
+    const std::size_t parts = concurrency() == 1 ? 1 : std::max<std::size_t>(1, std::min(n / least, 4 * concurrency()));
+    for_each(parts, [&](std::size_t i) { f(n * i / parts, n * (i + 1) / parts); });
+  }
+
+ private:
+  const kernel_table* kernels_;
+  executor_ref executor_;
+  scratch_arena* scratch_;
+};
+
+/// Gives scratch back at the end of a scope: for memory that does not outlive a layer.
+class scratch_scope {
+ public:
+  explicit scratch_scope(compute& c) noexcept : arena_(c.scratch_memory()), used_(arena_.used()) {}
+  scratch_scope(const scratch_scope&) = delete;
+  ~scratch_scope() { arena_.rewind(used_); }
+
+ private:
+  scratch_arena& arena_;
+  std::size_t used_;
+};
+
+/// Elements that a thread should at least get of an elementwise step.
+inline constexpr std::size_t least_elements = 16384;
+constexpr std::size_t least_tokens(std::size_t width) noexcept {
+  return width >= least_elements ? 1 : least_elements / (width + 1) + 1;
+}
+
+}  // namespace nibble::inline NIBBLE_ABI

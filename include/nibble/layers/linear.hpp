@@ -1,0 +1,65 @@
+/// linear: matrix products of one input with one or more weights.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <initializer_list>
+
+#include "nibble/layers/compute.hpp"
+#include "nibble/quant/activation.hpp"
+#include "nibble/quant/panel.hpp"
+#include "nibble/quant/registry.hpp"
+#include "nibble/tensor/weight.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// One product of linear(): out(token, row) = sum over columns of w(row, column) * x(token, column).
+struct product {
+  const weight& w;
+  activations out;  ///< (tokens, w.rows)
+};
+
+/// Whether a weight is multiplied with 8-bit activations; the others take floats.
+inline bool takes_codes(const weight& w) noexcept {
+  bool codes = false;
+  visit_format(w.type, [&]<class Q>(std::type_identity<Q>) { codes = integer_format<Q>; });
+  return codes;
+}
+
+/// Multiplies x with several weights at once: it is quantised once, and the threads meet once.
+/// @shape   x (tokens, columns); each product's weight (rows, columns) and out (tokens, rows)
+/// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32
+/// @cost    tokens * sum of rows * columns multiply-adds
+inline void linear(compute& c, activations x, std::initializer_list<product> products) noexcept {
+  const scratch_scope scope(c);
+  std::size_t groups = 0;
+  bool codes = false;
+  for (const product& p : products) {
+    groups += (p.w.rows + panel_rows - 1) / panel_rows;
+    codes = codes || takes_codes(p.w);
+  }
+  const std::size_t code_bytes = x.width / activation_block::columns * sizeof(activation_block);
+  std::byte* quantized = codes ? c.scratch_memory().take(x.tokens * code_bytes) : nullptr;
+  if (codes) {
+    c.for_each_range(x.tokens, least_tokens(x.width), [&](std::size_t begin, std::size_t end) {
+      for (std::size_t t = begin; t < end; ++t) c.kernels().quantize(x.row(t), x.width, quantized + t * code_bytes);
+    });
+  }
+  const std::size_t least = std::max<std::size_t>(1, least_elements * 2 / (panel_rows * x.width * x.tokens + 1));
+  c.for_each_range(groups, least, [&](std::size_t begin, std::size_t end) {
+    std::size_t first = 0;  // of this product, in the groups of all
+    for (const product& p : products) {
+      const std::size_t count = (p.w.rows + panel_rows - 1) / panel_rows;
+      const std::size_t from = std::max(begin, first), to = std::min(end, first + count);
+      if (from < to) {
+        const bool as_codes = takes_codes(p.w);
+        c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, from - first, to - first,
+                                        as_codes ? static_cast<const void*>(quantized) : x.data,
+                                        as_codes ? code_bytes : x.width * sizeof(float), x.tokens, p.out.data, p.out.width});
+      }
+      first += count;
+    }
+  });
+}
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,38 @@
+/// What an architecture is: a name, a config read from metadata, tensors, and a forward pass.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "nibble/kv/shape.hpp"
+#include "nibble/model/hyperparameters.hpp"
+#include "nibble/model/step.hpp"
+#include "nibble/model/tensor_source.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// A family of models that share one forward pass. To add one, write a struct like those in model/arch/ and name it in
+/// model/registry.hpp, or in a list of your own.
+///
+///     name                     general.architecture of its files
+///     config::read(h)          hyper-parameters, each with its bounds; config has `vocabulary` and `context`
+///     A(config, tensors)       takes its weights by name and shape
+///     kv()                     what each layer keeps of a position
+///     forward(step, logits)    logits (wanted tokens, vocabulary); noexcept, no allocation, control flow independent of values
+template <class A>
+concept architecture = requires(hyperparameters& h, tensor_source& tensors, const A& a, step& s, activations logits,
+                                const typename A::config& config) {
+  { A::name } -> std::convertible_to<std::string_view>;
+  { A::config::read(h) } -> std::same_as<typename A::config>;
+  { config.vocabulary } -> std::convertible_to<std::size_t>;
+  { config.context } -> std::convertible_to<std::size_t>;
+  A(config, tensors);
+  { a.kv() } -> std::convertible_to<std::vector<kv_shape>>;
+  { a.forward(s, logits) }
+  noexcept->std::same_as<void>;
+};
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,39 @@
+/// How a model is loaded and a session made, and what both will take.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+
+#include "nibble/core/executor.hpp"
+#include "nibble/file/limits.hpp"
+#include "nibble/gguf/tensor_type.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+struct load_options {
+  std::size_t threads = 0;               ///< of the model's own pool; 0: one a core. Not used with an executor
+  std::optional<executor_ref> executor;  ///< where work runs instead; must outlive the model
+  std::size_t memory_cap = 0;            ///< bytes that weights, and weights and a session, may take; 0: no cap
+  limits most;                           ///< what a file may ask for
+  /// Called while weights are made ready, with bytes done and of all; returning false gives up.
+  std::function<bool(std::size_t done, std::size_t total)> progress;
+};
+
+struct session_options {
+  std::size_t context = 0;        ///< positions that the KV cache holds; 0: the model's, but no more than 4096
+  std::size_t step_tokens = 512;  ///< tokens of a prompt that are processed at once: speed against scratch memory
+  std::size_t logit_rows = 1;     ///< tokens of a step whose logits may be asked for: 1 to generate, more to score
+  std::optional<tensor_type> kv;  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
+};
+
+/// Exact bytes, before anything is allocated.
+struct memory_plan {
+  std::size_t weights = 0;  ///< once a model
+  std::size_t kv = 0;       ///< once a session
+  std::size_t scratch = 0;  ///< once a session
+
+  std::size_t total() const noexcept { return weights + kv + scratch; }
+};
+
+}  // namespace nibble::inline NIBBLE_ABI

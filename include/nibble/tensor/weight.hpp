@@ -1,0 +1,24 @@
+/// weight: a type-erased 2-d parameter, as a layer sees it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/config.hpp"
+#include "nibble/gguf/tensor_type.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// A matrix of (rows, columns) = (outputs, inputs) in the panels of its format, see quant/panel.hpp. Borrowed: the model owns
+/// it. A file mixes formats from tensor to tensor, so the format is a value here, and is looked at once in a matrix product.
+struct weight {
+  const std::byte* panels = nullptr;
+  std::size_t rows = 0, columns = 0;
+  std::size_t group_bytes = 0;  ///< from one group of sixteen rows to the next
+  tensor_type type = tensor_type::f32;
+  std::uint32_t format = 0;  ///< index in quant_formats
+
+  bool empty() const noexcept { return rows == 0; }
+};
+
+}  // namespace nibble::inline NIBBLE_ABI
