@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <ctime>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -287,6 +288,20 @@ TEST_CASE("a sound file shows what was put into it") {
   CHECK(q.shape() == "(32, 2, 1, 3)");
   CHECK(file->bytes(q).data() == raw_file.data() + raw_file.size() - craft().data_bytes + 1024);
   CHECK(file->tensors()[2].dims == std::array<std::uint64_t, 4>{5, 1, 1, 1});
+}
+
+TEST_CASE("the memory of metadata stays within four times its bytes and 16 MiB") {
+  // Values stay in the file; a key costs its text and its places in two tables.
+  CHECK(nibble::limits().keys * (sizeof(nibble::metadata_entry) + sizeof(std::uint32_t)) < 16u << 20);
+}
+
+TEST_CASE("the seeds of the fuzz target are sound files, but for the lone shard") {
+  const auto folder = golden("../fuzz/corpus/gguf");
+  CHECK(read_all(folder / "every-type.gguf") == craft().bytes());
+  for (const auto& item : std::filesystem::directory_iterator(folder)) {
+    CAPTURE(item.path().string());
+    CHECK(nibble::gguf_file::try_open(item.path()).has_value() == (item.path().filename() != "shard.gguf"));
+  }
 }
 
 TEST_CASE("version 2 is read like version 3") {
