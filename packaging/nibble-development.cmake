@@ -42,19 +42,20 @@ function(nibble_add_sanitizers list)
   endif()
 endfunction()
 
-# The warnings under which our headers are clean.
-add_library(nibble_warnings INTERFACE)
+# The warnings under which our headers are clean; and those of our own programs, where a size may be written as a plain number
+# (to clang, that is part of -Wconversion; to g++, it is not).
 if(MSVC)
-  target_compile_options(nibble_warnings INTERFACE /W4 /permissive- $<$<BOOL:${NIBBLE_WERROR}>:/WX>)
+  set(nibble_header_warnings /W4 /permissive-)
+  set(nibble_program_warnings ${nibble_header_warnings} $<$<BOOL:${NIBBLE_WERROR}>:/WX>)
 else()
-  target_compile_options(nibble_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${NIBBLE_WERROR}>:-Werror>)
+  set(nibble_header_warnings -Wall -Wextra -Wconversion -Wshadow)
+  set(nibble_program_warnings ${nibble_header_warnings} -Wno-sign-conversion $<$<BOOL:${NIBBLE_WERROR}>:-Werror>)
 endif()
 
-# An executable of this repository: strict warnings, plain C++20, the whole library. Clang counts signs to -Wconversion, g++ does
-# not: the headers are clean either way, and tests may write sizes as plain numbers.
+# An executable of this repository: strict warnings, plain C++20, the whole library.
 function(nibble_add_program name)
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE nibble::nibble nibble_warnings)
-  target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-sign-conversion>)
+  target_link_libraries(${name} PRIVATE nibble::nibble)
+  target_compile_options(${name} PRIVATE ${nibble_program_warnings})
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
 endfunction()
