@@ -1,0 +1,38 @@
+/// logit_bias: a caller's opinion on single tokens.
+#pragma once
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/core/token.hpp"
+#include "nibble/sample/candidates.hpp"
+#include "nibble/sample/parameters.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// Adds to the logits of some tokens: -infinity bans, +infinity forces. Ids that are not there, and NaN, are passed over.
+/// @example  nibble::logit_bias{{{13, -2.0f}, {42, -std::numeric_limits<float>::infinity()}}}
+struct logit_bias {
+  std::vector<std::pair<token, float>> biases;
+
+  static constexpr std::string_view name = "logit_bias";
+  /// "13:-2,42:-inf"
+  static result<logit_bias> from_text(std::string_view value) {
+    logit_bias made;
+    const auto read = [&made](std::string_view key, std::string_view number) -> result<void> {
+      auto& [id, bias] = made.biases.emplace_back();
+      NIBBLE_TRY(detail::parse_number(key, id));
+      return detail::parse_number(number, bias);
+    };
+    NIBBLE_TRY(detail::for_each_pair(value, read));
+    return made;
+  }
+
+  void operator()(candidates& c) const {
+    for (const auto& [id, bias] : biases)
+      if (float* logit = c.find(id); logit && bias == bias) *logit += bias;
+  }
+};
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,119 @@
+/// The softmax that decides draws, in integers: the same on every platform, compiler and vector width.
+///
+/// std::exp differs between C libraries, and sums of floats depend on their order and on whether the compiler fuses
+/// multiplications with additions. A seed must give one text everywhere, so likelihoods are whole multiples of 2^-40: their
+/// sums are exact in any order.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <xsimd/xsimd.hpp>
+
+#include "nibble/core/token.hpp"
+#include "nibble/tensor/map.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// The likelihood of the best candidate, to which all others are relative. 2^23 of them can be summed.
+inline constexpr std::uint64_t certain = std::uint64_t{1} << 40;
+
+/// 2^40 * e^x for x <= 0, rounded down; 0 below -27.7 and for NaN. Does not fall where x grows.
+/// @units   relative error below 2^-29, plus one unit: finer than the float logits that it is applied to
+constexpr std::uint64_t likelihood(double x) noexcept {
+  if (!(x > -28)) return 0;
+  if (x >= 0) return certain;
+  // 2^-(octaves + fraction) = 2^-(octaves + 1) * 2^rest; products of an integer and a power of two are exact in double
+  const auto exponent = static_cast<std::uint64_t>(-x * 0x1.71547652b82fep+32);  // |x| / ln 2, 32 bits of fraction
+  const unsigned octaves = unsigned(exponent >> 32);
+  const std::uint64_t rest = (std::uint64_t{1} << 32) - (exponent & 0xffffffffu);
+  std::uint64_t sum = 0;  // (2^rest - 1) / rest in units of 2^-31, by Horner's rule
+  for (const std::uint64_t term : {0xade9u, 0x4c98bu, 0x2bdf8du, 0x13b1a32u, 0x71ac4fcu, 0x1ebfbdd3u, 0x58b90bfcu})
+    sum = term + ((sum * rest) >> 32);
+  const std::uint64_t mantissa = (std::uint64_t{1} << 31) + ((sum * rest) >> 32);
+  return (mantissa << 9) >> (octaves + 1);
+}
+
+/// The likelihood of a logit beside the best one: 1 for the best itself, infinite or not; 0 for NaN.
+constexpr std::uint64_t likelihood(float logit, float best) noexcept {
+  return logit == best ? certain : likelihood(double(logit) - double(best));
+}
+
+/// The least logit whose likelihood is `wanted` or more. @errors none; precondition: best finite, 0 < wanted <= certain
+constexpr float least_logit(std::uint64_t wanted, float best) noexcept {
+  // floats as integers in the same order: halve the interval until its ends touch
+  const auto rank_of = [](float x) {
+    const auto bits = std::bit_cast<std::int32_t>(x);
+    return bits >= 0 ? std::int64_t(bits) : -std::int64_t(bits & 0x7fffffff);
+  };
+  const auto float_of = [](std::int64_t rank) {
+    return std::bit_cast<float>(rank >= 0 ? std::uint32_t(rank) : 0x80000000u | std::uint32_t(-rank));
+  };
+  std::int64_t low = rank_of(-std::numeric_limits<float>::infinity()), high = rank_of(best);
+  while (high - low > 1) {
+    const std::int64_t middle = low + (high - low) / 2;
+    (likelihood(float_of(middle), best) >= wanted ? high : low) = middle;
+  }
+  return float_of(high);
+}
+
+namespace detail {
+/// The greater of two, numbers or batches; a NaN in `x` is passed over.
+struct greater_of {
+  float operator()(float best, float x) const noexcept { return x > best ? x : best; }
+  template <class Arch>
+  xsimd::batch<float, Arch> operator()(const xsimd::batch<float, Arch>& best,
+                                       const xsimd::batch<float, Arch>& x) const noexcept {
+    return xsimd::select(x > best, x, best);
+  }
+};
+
+/// The sum of e^(x - best), NaN passed over.
+template <class Arch>
+float exp_sum(std::span<const float> logits, float best) noexcept {
+  float sum = 0;
+  std::size_t i = 0;
+  if constexpr (batch_width<float, Arch>() > 1) {
+    using batch = xsimd::batch<float, Arch>;
+    const batch zero(0.0f), shift(best);
+    batch sums = zero;
+    for (; logits.size() - i >= batch::size; i += batch::size) {
+      const batch x = batch::load_unaligned(logits.data() + i) - shift;
+      sums += xsimd::select(x <= zero, xsimd::exp(x), zero);
+    }
+    float lanes[batch::size];
+    sums.store_unaligned(lanes);
+    for (const float lane : lanes) sum += lane;
+  }
+  for (; i < logits.size(); ++i)
+    if (logits[i] <= best) sum += std::exp(logits[i] - best);
+  return sum;
+}
+}  // namespace detail
+
+/// The greatest of all logits, NaN passed over; -infinity if there is none.
+template <class Arch = xsimd::default_arch>
+float greatest(std::span<const float> logits) noexcept {
+  return fold<Arch>(logits, -std::numeric_limits<float>::infinity(), detail::greater_of());
+}
+
+/// The natural logarithm of the probability that the model gives a token: what events report. Decides nothing, so it may
+/// differ in its last digits between processors.
+/// @errors  NaN if the id is out of range or no logit is finite
+/// @cost    one pass for the greatest, one for the sum
+template <class Arch = xsimd::default_arch>
+float log_probability(std::span<const float> logits, token id) noexcept {
+  const float best = greatest<Arch>(logits);
+  if (id < 0 || std::size_t(id) >= logits.size() || !std::isfinite(best)) return std::numeric_limits<float>::quiet_NaN();
+  constexpr std::size_t block = 1024;  // summed in float, the blocks in double
+  double sum = 0;
+  for (std::size_t at = 0; at < logits.size(); at += block)
+    sum += double(detail::exp_sum<Arch>(logits.subspan(at, std::min(block, logits.size() - at)), best));
+  return float(double(logits[std::size_t(id)]) - double(best) - std::log(sum));
+}
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,164 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "nibble/sample/registry.hpp"
+
+using nibble::candidate;
+using nibble::candidates;
+using nibble::token;
+
+namespace {
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+/// What a step leaves of these logits.
+template <class Step>
+std::vector<candidate> after(Step step, std::vector<float> logits, std::vector<token> recent = {}) {
+  candidates c;
+  c.assign(logits);
+  nibble::rng random(1);
+  nibble::sample_context context{recent, random};
+  nibble::run_step(step, c, context);
+  const auto items = c.items();
+  return {items.begin(), items.end()};
+}
+
+template <class Step>
+std::vector<token> ids_after(Step step, std::vector<float> logits, std::vector<token> recent = {}) {
+  std::vector<token> ids;
+  for (const candidate& x : after(step, std::move(logits), std::move(recent))) ids.push_back(x.id);
+  return ids;
+}
+
+std::vector<float> bell(std::size_t n) {
+  std::vector<float> logits(n);
+  for (std::size_t i = 0; i < n; ++i) logits[i] = -1e-3f * float((i * 7919) % n);
+  return logits;
+}
+}  // namespace
+
+TEST_CASE("temperature divides all logits, before and after a selection") {
+  const auto warm = after(nibble::temperature{2}, {4, 2, -6, infinity, -infinity});
+  CHECK(warm[0].logit == 2);
+  CHECK(warm[2].logit == -3);
+  CHECK(warm[3].logit == infinity);
+  CHECK(warm[4].logit == -infinity);
+  CHECK(after(nibble::top_k{2} | nibble::temperature{0.5f}, {4, 2, -6})[1].logit == 4);
+}
+
+TEST_CASE("a temperature that is zero, negative, tiny or NaN is greedy; an infinite one makes the possible equal") {
+  for (const float t : {0.0f, -0.0f, -1.0f, -infinity, not_a_number, 1e-30f, 9e-7f})
+    CHECK(ids_after(nibble::temperature{t}, {1, 5, 5, 2}) == std::vector<token>{1});
+  CHECK(ids_after(nibble::temperature{1e-6f}, {1, 5, 5, 2}).size() == 4);
+  const auto hot = after(nibble::temperature{infinity}, {1, -8, -infinity, not_a_number});
+  CHECK(hot[0].logit == 0);
+  CHECK(hot[1].logit == 0);
+  CHECK(hot[2].logit == -infinity);
+  CHECK(std::isnan(hot[3].logit));
+  for (const candidate& x : after(nibble::temperature{3e38f}, {1, -8})) CHECK(std::abs(x.logit) < 1e-30f);
+}
+
+TEST_CASE("top_k of zero or of too many keeps all") {
+  CHECK(ids_after(nibble::top_k{2}, {1, 5, 3, 5}) == std::vector<token>{1, 3});
+  CHECK(ids_after(nibble::top_k{0}, {1, 5, 3}).size() == 3);
+  CHECK(ids_after(nibble::top_k{~std::size_t{0}}, {1, 5, 3}).size() == 3);
+}
+
+TEST_CASE("top_p keeps the fewest that reach the probability, however many those are") {
+  for (const std::size_t n : {10u, 1000u, 30'000u})
+    for (const float p : {0.01f, 0.3f, 0.5f, 0.9f, 0.999f}) {
+      const auto logits = bell(n);
+      std::vector<candidate> all;
+      double total = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        all.push_back({token(i), logits[i]});
+        total += std::exp(double(logits[i]));
+      }
+      std::sort(all.begin(), all.end(), nibble::ranks_before);
+      std::size_t expected = 0;
+      for (double sum = 0; sum < double(p) * total; ++expected) sum += std::exp(double(all[expected].logit));
+      const auto kept = ids_after(nibble::top_p{p}, logits);
+      REQUIRE(kept.size() <= expected + 1);
+      REQUIRE(kept.size() + 1 >= expected);
+      for (std::size_t i = 0; i < kept.size(); ++i) REQUIRE(kept[i] == all[i].id);
+    }
+}
+
+TEST_CASE("top_p at and beyond its ends") {
+  for (const float p : {1.0f, 2.0f, infinity, not_a_number}) CHECK(ids_after(nibble::top_p{p}, {1, -90, 3}).size() == 3);
+  for (const float p : {0.0f, -1.0f, -infinity, 1e-30f}) CHECK(ids_after(nibble::top_p{p}, {1, 5, 5}) == std::vector<token>{1});
+  CHECK(ids_after(nibble::top_p{0.99f}, {1, infinity, 3, infinity}) == std::vector<token>{1, 3});
+  CHECK(ids_after(nibble::top_p{0.9f}, {-infinity, not_a_number}) == std::vector<token>{0});
+  CHECK(ids_after(nibble::top_p{0.999999f}, {0, not_a_number, -90}) == std::vector<token>{0});
+}
+
+TEST_CASE("min_p keeps what is at least that share of the best, in order") {
+  const float half = std::log(0.5f);
+  CHECK(ids_after(nibble::min_p{0.49f}, {half, 0, half - 0.1f, -1}) == std::vector<token>{0, 1});
+  CHECK(ids_after(nibble::min_p{0.51f}, {half, 0, half - 0.1f, -1}) == std::vector<token>{1});
+  for (const float p : {0.0f, -1.0f, not_a_number}) CHECK(ids_after(nibble::min_p{p}, {1, -90, 3}).size() == 3);
+  for (const float p : {1.0f, 7.0f, infinity})
+    CHECK(ids_after(nibble::min_p{p}, {1, 3, 3, 2.9999f}) == std::vector<token>{1, 2});
+  CHECK(ids_after(nibble::min_p{1e-30f}, {0, -20, -40}) == std::vector<token>{0, 1});
+  CHECK(ids_after(nibble::min_p{0.1f}, {1, infinity, 3}) == std::vector<token>{1});
+  CHECK(ids_after(nibble::min_p{0.1f}, {not_a_number, -infinity}) == std::vector<token>{1});
+}
+
+TEST_CASE("penalties lower what occurred among the last tokens") {
+  const nibble::penalties all{.repetition = 2, .frequency = 0.5f, .presence = 0.25f, .last_n = 4};
+  const std::vector<token> recent{3, 3, 0, 1, 1, 2};  // the first two are too long ago
+  const std::vector<float> logits{4, -4, 1, 8};
+  for (const bool listed : {false, true}) {
+    auto step = [&](candidates& c, nibble::sample_context& context) {
+      if (listed) static_cast<void>(c.items());
+      all(c, context);
+    };
+    const auto lowered = after(step, logits, recent);
+    CHECK(lowered[0].logit == 4 / 2.0f - 0.5f - 0.25f);
+    CHECK(lowered[1].logit == -4 * 2.0f - 2 * 0.5f - 0.25f);
+    CHECK(lowered[2].logit == 1 / 2.0f - 0.5f - 0.25f);
+    CHECK(lowered[3].logit == 8);
+  }
+}
+
+TEST_CASE("penalties without effect, of impossible tokens, and of endless histories") {
+  for (const float bad : {not_a_number, infinity, -infinity}) {
+    const nibble::penalties none{.repetition = bad, .frequency = bad, .presence = bad};
+    CHECK(after(none, {1, 2}, {0, 1})[1].logit == 2);
+  }
+  CHECK(after(nibble::penalties{.repetition = 0}, {1, 2}, {0, 1})[1].logit == 2);
+  CHECK(after(nibble::penalties{.repetition = -3}, {1, 2}, {0, 1})[1].logit == 2);
+  CHECK(after(nibble::penalties{.repetition = 2, .last_n = 0}, {1, 2}, {0, 1})[1].logit == 2);
+  CHECK(after(nibble::penalties{.presence = 1}, {1, 2}, {-5, 77, 1})[1].logit == 1);
+  const auto lowered = after(nibble::penalties{.frequency = 1, .last_n = ~std::size_t{0}}, {1, 2}, std::vector<token>(9000, 1));
+  CHECK(lowered[0].logit == 1);
+  CHECK(lowered[1].logit == 2 - 4096);
+  CHECK(after(nibble::penalties{.presence = -1}, {1, 2}, {1})[1].logit == 3);
+}
+
+TEST_CASE("a logit bias adds, bans and forces, and passes over what is not there") {
+  const nibble::logit_bias bias{{{0, 1.5f}, {1, -infinity}, {9, 4}, {-1, 4}, {2, not_a_number}}};
+  const auto biased = after(bias, {1, 2, 3});
+  CHECK(biased[0].logit == 2.5f);
+  CHECK(biased[1].logit == -infinity);
+  CHECK(biased[2].logit == 3);
+  CHECK(ids_after(nibble::logit_bias{{{2, infinity}}} | nibble::top_k{1}, {1, 9, 3}) == std::vector<token>{2});
+}
+
+TEST_CASE("no step of the library takes the last candidate away, whatever the logits and parameters") {
+  const std::vector<std::vector<float>> worlds{
+      {1, 2, 3}, {not_a_number, not_a_number}, {-infinity, -infinity}, {infinity, 1}, {0}, {-3e38f, 3e38f, 0}};
+  for (const float x : {0.0f, -1.0f, 1e-40f, 0.5f, 1.0f, 3e38f, infinity, -infinity, not_a_number})
+    for (const auto& logits : worlds) {
+      CHECK_FALSE(ids_after(nibble::temperature{x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::top_p{x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::min_p{x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::penalties{x, x, x, 9}, logits, {0, 1}).empty());
+      CHECK_FALSE(ids_after(nibble::temperature{x} | nibble::top_k{2} | nibble::top_p{x} | nibble::min_p{x}, logits).empty());
+    }
+}
