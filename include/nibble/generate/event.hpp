@@ -1,0 +1,50 @@
+/// What generating yields: one event a token, and at the end the reason why it ended.
+#pragma once
+
+#include <limits>
+#include <string_view>
+
+#include "nibble/core/token.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// Why a generation ended. All of these are normal endings.
+enum class finish {
+  none,          ///< it has not ended
+  end_of_text,   ///< the model said that it is done
+  stop_string,   ///< one of the caller's stop strings came
+  max_tokens,    ///< the caller's limit was reached
+  context_full,  ///< the session's context has no room for another token
+  cancelled,     ///< the caller's stop_token was triggered, or the callback returned false
+};
+
+/// "end_of_text" and so on.
+constexpr std::string_view name_of(finish reason) noexcept {
+  switch (reason) {
+    case finish::none:
+      return "none";
+    case finish::end_of_text:
+      return "end_of_text";
+    case finish::stop_string:
+      return "stop_string";
+    case finish::max_tokens:
+      return "max_tokens";
+    case finish::context_full:
+      return "context_full";
+    case finish::cancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+/// One generated token and the text that became certain with it.
+///
+/// The text is whole UTF-8 and may be empty: while a character is incomplete, or while it may be the beginning of a stop
+/// string.
+struct token_event {
+  token id = 0;
+  std::string_view text;                                    ///< valid until the next event
+  float logprob = std::numeric_limits<float>::quiet_NaN();  ///< what the model gave the token, if generate_options asked
+};
+
+}  // namespace nibble::inline NIBBLE_ABI

@@ -1,0 +1,27 @@
+/// What a caller may say about one generation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "nibble/sample/sampler.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// All have defaults: name the ones that differ.
+/// @example  session.generate("Once", {.max_tokens = 64, .sampler = temperature{0.8f} | top_k{40}, .seed = 7})
+struct generate_options {
+  std::size_t max_tokens = 256;                 ///< 0: only reads the prompt
+  any_sampler sampler = any_sampler::greedy();  ///< how each token is chosen
+  std::uint64_t seed = 0;                       ///< the same seed gives the same text on every platform
+  std::vector<std::string> stop = {};           ///< texts that end the generation and are not shown; empty ones do not count
+  std::stop_token cancel = {};                  ///< looked at between layers, while the prompt is read too
+  bool parse_special = false;                   ///< text like "<|im_end|>" in the prompt is the control token, not its letters
+  bool show_special = false;                    ///< control tokens appear in the text of events
+  bool logprobs = false;                        ///< events carry the log probability; costs a pass over all logits
+};
+
+}  // namespace nibble::inline NIBBLE_ABI
