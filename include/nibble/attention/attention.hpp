@@ -56,10 +56,10 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     const std::size_t blocks = (run.count + tokens - 1) / tokens;
     c.for_each(spec.kv_heads * parts * blocks, [&](std::size_t i) {
       const std::size_t h = i / parts % spec.kv_heads, block = i / (parts * spec.kv_heads);
-      const std::size_t head = h * group + i % parts * heads, token = run.first + block * tokens;
+      const std::size_t head = h * group + i % parts * heads, first = run.first + block * tokens;
       attention_args a{};
-      a.query = q.row(token) + head * spec.key_dim, a.query_stride = q.width;
-      a.output = out.row(token) + head * spec.value_dim, a.output_stride = out.width;
+      a.query = q.row(first) + head * spec.key_dim, a.query_stride = q.width;
+      a.output = out.row(first) + head * spec.value_dim, a.output_stride = out.width;
       a.tokens = std::min(tokens, run.count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
       a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
       a.position = run.position + block * tokens, a.window = spec.window;

@@ -65,6 +65,7 @@ class evaluator {
     return feed_in_steps(tokens, options_.logit_rows, true, std::move(cancel), std::forward<F>(on_logits));
   }
 
+  const Model& model() const noexcept { return model_; }
   std::size_t position() const noexcept { return position_; }
   std::size_t context() const noexcept { return options_.context; }
   /// The logits after the last token fed; valid until the next call.

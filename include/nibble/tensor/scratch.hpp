@@ -14,7 +14,7 @@ struct activations {
   float* data = nullptr;
   std::size_t tokens = 0, width = 0;
 
-  float* row(std::size_t token) const noexcept { return data + token * width; }
+  float* row(std::size_t t) const noexcept { return data + t * width; }
 };
 
 /// A stack of bytes. Without memory behind it, it hands out null and measures: that is how a plan is made.

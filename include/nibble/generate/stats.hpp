@@ -1,0 +1,28 @@
+/// generation_stats: what a generation has cost.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include "nibble/config.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// Counts and times of one generation; the time that its consumer takes between events is not in them.
+struct generation_stats {
+  std::size_t prompt_tokens = 0;                ///< processed before the first token was chosen; what the cache had is not here
+  std::chrono::nanoseconds prompt_time{0};      ///< until the first token was chosen
+  std::size_t generated_tokens = 0;             ///< the first one included
+  std::chrono::nanoseconds generation_time{0};  ///< for all tokens after the first
+
+  /// Tokens a second; 0 where nothing was measured.
+  double prompt_speed() const noexcept { return rate(prompt_tokens, prompt_time); }
+  double generation_speed() const noexcept { return generated_tokens > 1 ? rate(generated_tokens - 1, generation_time) : 0; }
+
+ private:
+  static double rate(std::size_t tokens, std::chrono::nanoseconds time) noexcept {
+    return time.count() > 0 ? double(tokens) / std::chrono::duration<double>(time).count() : 0;
+  }
+};
+
+}  // namespace nibble::inline NIBBLE_ABI
