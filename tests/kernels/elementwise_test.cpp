@@ -16,20 +16,24 @@ TEST_CASE("the first table is the one in use, and it has a name") {
   for_each_table([](const kernel_table& t) { CHECK(std::string(t.target).size() > 2); });
 }
 
-TEST_CASE("every target quantises activations to the reference's codes, give or take a rounding") {
+TEST_CASE("every target quantises activations as well as the reference, and states sums that are true") {
   for_each_table([](const kernel_table& t) {
     for (std::size_t columns : {32, 64, 576}) {
       auto x = gaussian(columns, 17, 3);
-      std::fill_n(x.data(), 32, 0.0f);  // a block of zeros stays one
+      if (columns > 32) std::fill_n(x.data(), 32, 0.0f);  // a block of zeros stays one
       std::vector<activation_block> expected(columns / 32), found(columns / 32);
       reference::quantize(x.data(), columns, expected.data());
       t.quantize(x.data(), columns, found.data());
+      const auto error_of = [&](const activation_block& b, std::size_t at) {
+        double squares = 0;
+        for (std::size_t i = 0; i < 32; ++i) squares += std::pow(double(b.scale) * b.code[i] - x[at * 32 + i], 2);
+        return squares;
+      };
       for (std::size_t b = 0; b < found.size(); ++b) {
-        REQUIRE(found[b].scale == doctest::Approx(expected[b].scale).epsilon(1e-6));
+        REQUIRE(error_of(found[b], b) <= error_of(expected[b], b) * 1.0001);
         int sums[2] = {};
         for (std::size_t i = 0; i < 32; ++i) {
-          REQUIRE(std::abs(int(found[b].code[i]) - int(expected[b].code[i])) <= 1);
-          REQUIRE(std::abs(float(found[b].code[i]) * found[b].scale - x[b * 32 + i]) <= 0.501f * found[b].scale);
+          REQUIRE(std::abs(int(found[b].code[i])) <= 127);
           sums[i / 16] += found[b].code[i];
         }
         REQUIRE(found[b].half_sums[0] == sums[0]);
@@ -38,6 +42,23 @@ TEST_CASE("every target quantises activations to the reference's codes, give or 
       }
     }
   });
+}
+
+TEST_CASE("trying several scales takes a tenth off the error of one") {
+  const auto x = gaussian(32 * 512, 23);
+  std::vector<activation_block> blocks(512);
+  kernels().quantize(x.data(), x.size(), blocks.data());
+  double ours = 0, plain = 0;
+  for (std::size_t b = 0; b < 512; ++b) {
+    float peak = 0;
+    for (std::size_t i = 0; i < 32; ++i) peak = std::max(peak, std::fabs(x[b * 32 + i]));
+    for (std::size_t i = 0; i < 32; ++i) {
+      const double v = x[b * 32 + i], step = double(peak) / 127;
+      ours += std::pow(double(blocks[b].scale) * blocks[b].code[i] - v, 2);
+      plain += std::pow(std::nearbyint(v / step) * step - v, 2);
+    }
+  }
+  CHECK(std::sqrt(ours / plain) < 0.91);
 }
 
 TEST_CASE("every target computes norms, gates, sums and caps like the reference at any length and alignment") {

@@ -32,9 +32,37 @@ HWY_INLINE void zip_in_place(float* x, const float* y, std::size_t n, const F& f
   std::memcpy(x + i, rest_x, (n - i) * sizeof(float));
 }
 
+/// The factor that maps a block of 32 to its codes: of those that map its largest element to one of activation_peaks, the one
+/// with the smallest error. Lanes are candidates.
+HWY_INLINE float best_inverse(const float* in, float peak) {
+  constexpr std::size_t count = activation_peaks.size();
+  const hn::CappedTag<float, count> d;
+  alignas(64) float errors[count];
+  const auto down_peak = hn::Set(d, peak), up_peak = hn::Set(d, 1 / peak);
+  for (std::size_t c = 0; c < count; c += hn::MaxLanes(d)) {
+    const auto target = hn::LoadU(d, activation_peaks.data() + c);
+    const auto up = hn::Mul(target, up_peak), down = hn::Div(down_peak, target);
+    hn::Vec<decltype(d)> squares[4];
+    NIBBLE_UNROLL for (auto& s : squares) s = hn::Zero(d);
+    for (std::size_t i = 0; i < 32; i += 4) {
+      NIBBLE_UNROLL for (std::size_t j = 0; j < 4; ++j) {
+        const auto x = hn::Set(d, in[i + j]);
+        const auto e = hn::NegMulAdd(hn::Round(hn::Mul(x, up)), down, x);
+        squares[j] = hn::MulAdd(e, e, squares[j]);
+      }
+    }
+    hn::StoreU(hn::Add(hn::Add(squares[0], squares[1]), hn::Add(squares[2], squares[3])), d, errors + c);
+  }
+  std::size_t best = 0;
+  for (std::size_t c = 1; c < count; ++c) best = errors[c] < errors[best] ? c : best;
+  return activation_peaks[best] / peak;
+}
+
+/// See quant/activation.hpp: codes by the best of some scales, and then the scale that is best for those codes.
 inline void quantize(const float* in, std::size_t columns, void* out) {
   constexpr std::size_t vectors = 32 / lanes;
   const float_tag d;
+  const hn::Rebind<std::int8_t, float_tag> d8;
   auto* blocks = static_cast<activation_block*>(out);
   for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
     float_vec x[vectors];
@@ -43,18 +71,21 @@ inline void quantize(const float* in, std::size_t columns, void* out) {
       x[v] = hn::LoadU(d, in + v * lanes);
       largest = hn::Max(largest, hn::Abs(x[v]));
     }
-    activation_block& block = blocks[b];
     const float peak = max_of(largest);
-    block.scale = peak / 127;
-    const auto inverse = hn::Set(d, peak > 0 ? 127 / peak : 0);
-    const hn::Rebind<std::int8_t, float_tag> d8;
+    const float inverse = peak > 0 ? best_inverse(in, peak) : 0;
+    activation_block& block = blocks[b];
     int_vec sums[2] = {hn::Zero(int_tag()), hn::Zero(int_tag())};
+    auto along = hn::Zero(d), squares = hn::Zero(d);
     NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-      const auto n = hn::NearestInt(hn::Mul(x[v], inverse));
+      const auto n = hn::NearestInt(hn::Mul(x[v], hn::Set(d, inverse)));
+      const auto q = hn::ConvertTo(d, n);
+      along = hn::MulAdd(x[v], q, along);
+      squares = hn::MulAdd(q, q, squares);
       sums[v * lanes / 16] = hn::Add(sums[v * lanes / 16], n);
       hn::StoreU(hn::DemoteTo(d8, n), d8, block.code.data() + v * lanes);
     }
     for (std::size_t h = 0; h < 2; ++h) block.half_sums[h] = hn::GetLane(hn::SumOfLanes(int_tag(), sums[h]));
+    block.scale = inverse > 0 ? sum_of(along) / sum_of(squares) : 0;
     block.sum = block.scale * float(block.half_sums[0] + block.half_sums[1]);
   }
 }

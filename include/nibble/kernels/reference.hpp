@@ -21,16 +21,26 @@ namespace reference {
 inline void quantize(const float* in, std::size_t columns, void* out) {
   auto* blocks = static_cast<activation_block*>(out);
   for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
-    float largest = 0;
-    for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(in[i]));
+    float peak = 0, inverse = 0, least = 0;
+    for (std::size_t i = 0; i < 32; ++i) peak = std::max(peak, std::fabs(in[i]));
+    for (std::size_t n = 0; n < activation_peaks.size() && peak > 0; ++n) {
+      float squares = 0;
+      for (std::size_t i = 0; i < 32; ++i) {
+        const float e = in[i] - std::nearbyint(in[i] * (activation_peaks[n] / peak)) * (peak / activation_peaks[n]);
+        squares += e * e;
+      }
+      if (n == 0 || squares < least) least = squares, inverse = activation_peaks[n] / peak;
+    }
     activation_block& block = blocks[b];
-    block.scale = largest / 127;
+    float along = 0, squares = 0;
     block.half_sums = {};
-    const float inverse = largest > 0 ? 127 / largest : 0;
     for (std::size_t i = 0; i < 32; ++i) {
       block.code[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(in[i] * inverse), -127.0f, 127.0f));
       block.half_sums[i / 16] += block.code[i];
+      along += in[i] * float(block.code[i]);
+      squares += float(block.code[i]) * float(block.code[i]);
     }
+    block.scale = inverse > 0 ? along / squares : 0;
     block.sum = block.scale * float(block.half_sums[0] + block.half_sums[1]);
   }
 }

