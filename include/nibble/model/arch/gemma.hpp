@@ -77,9 +77,9 @@ class gemma_decoder {
     scale(s, x, std::sqrt(float(config_.width)));
     for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
       const layer& l = layers_[i];
-      const bool near = config_.local(i);
+      const bool windowed = config_.local(i);
       rms_norm(s, x, l.attention_norm, config_.eps, h);
-      l.attention.forward(s, i, near ? local_rope_ : global_rope_, near ? local : global, config_.eps, h, h);
+      l.attention.forward(s, i, windowed ? local_rope_ : global_rope_, windowed ? local : global, config_.eps, h, h);
       if (config_.post_norms) rms_norm(s, h, l.attention_post_norm, config_.eps, h);
       add(s, x, h);
       rms_norm(s, x, l.feed_forward_norm, config_.eps, h);
