@@ -36,6 +36,7 @@ struct sample_context {
 ///             }
 ///           };
 ///           auto sampler = ban_tokens{{13, 42}} | nibble::temperature{0.8f} | nibble::top_k{40} | nibble::top_p{0.95f};
+/// `|` is found through a step of this namespace: where two of your own stand first, write any_sampler(first) | second.
 template <class S>
 concept sampler_step = (std::invocable<S&, candidates&> ||
                         std::invocable<S&, candidates&, sample_context&>)&&std::copy_constructible<S>;
