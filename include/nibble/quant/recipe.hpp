@@ -28,11 +28,11 @@ namespace nibble::inline NIBBLE_ABI {
 ///           recipe.add_override("blk.*.ffn_down.weight=Q6_K");
 struct quantize_recipe {
   std::string name;
-  tensor_type matrices = tensor_type::q4_k;  ///< all that is not one of the next two
-  tensor_type sensitive =
-      tensor_type::q4_k;                   ///< attn_v and ffn_down in the first and last eighth of the layers, and each third
-  tensor_type output = tensor_type::q6_k;  ///< output.weight; token_embd.weight where there is none
-  std::uint32_t file_type = 0;             ///< general.file_type
+  tensor_type matrices = tensor_type::q4_k;   ///< all that is none of the next three
+  tensor_type sensitive = tensor_type::q6_k;  ///< attn_v and ffn_down in the first and last eighth of the layers, and a third
+  tensor_type shared = tensor_type::q5_k;     ///< attn_v elsewhere, if four or more query heads share its values
+  tensor_type output = tensor_type::q6_k;     ///< output.weight; token_embd.weight where there is none
+  std::uint32_t file_type = 15;               ///< general.file_type
 
   struct override_rule {
     std::string pattern;  ///< of tensor names; * stands for any letters, ? for one
@@ -123,26 +123,26 @@ inline bool stays_f32(const tensor_info& tensor) noexcept {
 inline result<quantize_recipe> quantize_recipe::try_named(std::string_view name) {
   struct row {
     std::string_view name;
-    tensor_type matrices, sensitive, output;
+    tensor_type matrices, sensitive, shared, output;
     std::uint32_t file_type;
   };
   using enum tensor_type;
   static constexpr auto rows = std::to_array<row>({
-      {"Q4_K_M", q4_k, q6_k, q6_k, 15},
-      {"Q8_0", q8_0, q8_0, q8_0, 7},
-      {"Q6_K", q6_k, q6_k, q6_k, 18},
-      {"Q5_K_M", q5_k, q6_k, q6_k, 17},
-      {"Q5_1", q5_1, q5_1, q6_k, 9},
-      {"Q5_0", q5_0, q5_0, q6_k, 8},
-      {"Q4_1", q4_1, q4_1, q6_k, 3},
-      {"Q4_0", q4_0, q4_0, q6_k, 2},
-      {"BF16", bf16, bf16, bf16, 32},
-      {"F16", f16, f16, f16, 1},
-      {"F32", f32, f32, f32, 0},
+      {"Q4_K_M", q4_k, q6_k, q5_k, q6_k, 15},
+      {"Q8_0", q8_0, q8_0, q8_0, q8_0, 7},
+      {"Q6_K", q6_k, q6_k, q6_k, q6_k, 18},
+      {"Q5_K_M", q5_k, q6_k, q6_k, q6_k, 17},
+      {"Q5_1", q5_1, q5_1, q5_1, q6_k, 9},
+      {"Q5_0", q5_0, q5_0, q5_0, q6_k, 8},
+      {"Q4_1", q4_1, q4_1, q4_1, q6_k, 3},
+      {"Q4_0", q4_0, q4_0, q4_0, q6_k, 2},
+      {"BF16", bf16, bf16, bf16, bf16, 32},
+      {"F16", f16, f16, f16, f16, 1},
+      {"F32", f32, f32, f32, f32, 0},
   });
   std::string known;
   for (const row& r : rows) {
-    if (r.name == name) return quantize_recipe{std::string(name), r.matrices, r.sensitive, r.output, r.file_type, {}};
+    if (r.name == name) return quantize_recipe{std::string(name), r.matrices, r.sensitive, r.shared, r.output, r.file_type, {}};
     (known += known.empty() ? "" : ", ") += r.name;
   }
   return error(errc::invalid_argument, "recipe " + detail::quoted(name) + " is unknown; there are " + known);
@@ -168,9 +168,14 @@ inline std::vector<tensor_type> quantize_recipe::plan(const gguf_file& file) con
   const auto wish = [&](const tensor_info& tensor) {
     if (tensor.name == (tied ? "token_embd.weight" : "output.weight")) return output;
     const auto layer = detail::layer_of(tensor.name);
-    const bool chosen = tensor.name.ends_with(".attn_v.weight") || tensor.name.ends_with(".ffn_down.weight");
+    const bool values = tensor.name.ends_with(".attn_v.weight");
+    if (!layer || (!values && !tensor.name.ends_with(".ffn_down.weight"))) return matrices;
     const std::uint32_t eighth = layers / 8;
-    if (layer && chosen && (*layer < eighth || *layer >= 7 * layers / 8 || (*layer - eighth) % 3 == 2)) return sensitive;
+    if (*layer < eighth || *layer >= 7 * layers / 8 || (*layer - eighth) % 3 == 2) return sensitive;
+    if (values) {
+      const auto* queries = file.find("blk." + std::to_string(*layer) + ".attn_q.weight");
+      if (queries && queries->rows() / 4 >= tensor.rows()) return shared;
+    }
     return matrices;
   };
 

@@ -1,0 +1,106 @@
+/// Matrices into formats and back: shapes are checked, and the executor does not matter.
+#include "nibble/quant/quantize.hpp"
+
+#include <doctest/doctest.h>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "nibble/core/thread_pool.hpp"
+#include "nibble/quant/registry.hpp"
+#include "support/files.hpp"
+
+namespace {
+
+/// Runs the tasks last to first.
+struct backward_executor {
+  std::size_t concurrency() const noexcept { return 5; }
+  template <class F>
+  void run(std::size_t n, F&& f) const {
+    while (n > 0) f(--n);
+  }
+};
+
+template <class T>
+void check_refused(const nibble::result<T>& outcome, nibble::errc code, const std::string& part) {
+  REQUIRE_FALSE(outcome.has_value());
+  CHECK(outcome.failure().code() == code);
+  CAPTURE(outcome.failure().what());
+  CHECK(std::string(outcome.failure().what()).find(part) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("rows quantise to the same bytes on every executor, and as their blocks do one by one") {
+  const auto input = nibble_test::read_all<float>(nibble_test::golden("quant/input_6x1024.f32"));
+  const auto importance = nibble_test::read_all<float>(nibble_test::golden("quant/imatrix_1024.f32"));
+  REQUIRE(input.size() == 6 * 1024);
+  nibble::thread_pool pool(3);
+  backward_executor backward;
+  for (const auto type : {nibble::tensor_type::f32, nibble::tensor_type::bf16, nibble::tensor_type::q4_0,
+                          nibble::tensor_type::q8_0, nibble::tensor_type::q4_k, nibble::tensor_type::q6_k}) {
+    CAPTURE(nibble::name_of(type));
+    for (const bool weighted : {false, true}) {
+      const auto weights = weighted ? std::span<const float>(importance) : std::span<const float>();
+      std::vector<std::byte> alone(*nibble::try_quantized_bytes(type, 6, 1024)), pooled(alone.size()), reversed(alone.size());
+      REQUIRE(nibble::try_quantize_rows(type, input, 6, 1024, weights, alone).has_value());
+      REQUIRE(nibble::try_quantize_rows(type, input, 6, 1024, weights, pooled, pool).has_value());
+      REQUIRE(nibble::try_quantize_rows(type, input, 6, 1024, weights, reversed, backward).has_value());
+      CHECK(alone == pooled);
+      CHECK(alone == reversed);
+      std::vector<float> values(6 * 1024), values_pooled(6 * 1024);
+      REQUIRE(nibble::try_dequantize_rows(type, alone, 6, 1024, values).has_value());
+      REQUIRE(nibble::try_dequantize_rows(type, alone, 6, 1024, values_pooled, pool).has_value());
+      CHECK(values == values_pooled);
+      if (type == nibble::tensor_type::f32) CHECK(values == input);
+    }
+  }
+}
+
+TEST_CASE("a row's importance is used column by column") {
+  const auto input = nibble_test::read_all<float>(nibble_test::golden("quant/input_6x1024.f32"));
+  std::vector<float> importance(1024, 1.0f);
+  std::vector<std::byte> plain(6 * 576), weighted(6 * 576);
+  REQUIRE(nibble::try_quantize_rows(nibble::tensor_type::q4_k, input, 6, 1024, {}, plain).has_value());
+  for (std::size_t i = 768; i < 1024; ++i) importance[i] = i % 2 ? 1.0f : 0.001f;
+  REQUIRE(nibble::try_quantize_rows(nibble::tensor_type::q4_k, input, 6, 1024, importance, weighted).has_value());
+  CHECK(std::memcmp(plain.data() + 3 * 144, weighted.data() + 3 * 144, 144) != 0);
+}
+
+TEST_CASE("sizes that do not fit together are told, and nothing is written") {
+  using enum nibble::tensor_type;
+  std::vector<float> values(512);
+  std::vector<std::byte> out(288, std::byte{7});
+  const auto untouched = out;
+  const auto invalid = nibble::errc::invalid_argument;
+  check_refused(nibble::try_quantize_rows(q4_k, values, 2, 255, {}, out), invalid,
+                "rows of 255 are no multiple of the 256 of Q4_K");
+  check_refused(nibble::try_quantize_rows(q4_k, values, 1, 256, {}, out), invalid, "values: expected 256, found 512");
+  check_refused(nibble::try_quantize_rows(q6_k, values, 2, 256, {}, out), invalid, "bytes: expected 420, found 288");
+  check_refused(nibble::try_quantize_rows(q4_k, values, 2, 256, std::vector<float>(512), out), invalid,
+                "importance weights: expected 256, found 512");
+  check_refused(nibble::try_quantize_rows(static_cast<nibble::tensor_type>(4), values, 2, 256, {}, out),
+                nibble::errc::unknown_format, "(4)");
+  check_refused(nibble::try_quantize_rows(static_cast<nibble::tensor_type>(10), values, 2, 256, {}, out),
+                nibble::errc::unknown_format, "Q2_K");
+  CHECK(out == untouched);
+  check_refused(nibble::try_dequantize_rows(q4_k, out, 3, 256, values), invalid, "bytes: expected 432, found 288");
+  check_refused(nibble::try_dequantize_rows(q4_k, out, 2, 256, std::span(values).first(511)), invalid,
+                "values: expected 512, found 511");
+  const std::size_t huge = std::size_t{1} << 60;
+  check_refused(nibble::try_quantized_bytes(q8_0, huge, huge), invalid, "address space");
+  check_refused(nibble::try_quantized_bytes(q4_0, 32, huge), invalid, "address space");
+  CHECK(*nibble::try_quantized_bytes(q4_0, 0, 32) == 0);
+  CHECK(nibble::try_quantize_rows(q4_0, {}, 0, 32, {}, {}).has_value());
+}
+
+#if NIBBLE_EXCEPTIONS
+TEST_CASE("the throwing twins throw the same error") {
+  std::vector<float> values(32);
+  std::vector<std::byte> out(18);
+  CHECK_NOTHROW(nibble::quantize_rows(nibble::tensor_type::q4_0, values, 1, 32, {}, out));
+  CHECK_NOTHROW(nibble::dequantize_rows(nibble::tensor_type::q4_0, out, 1, 32, values));
+  CHECK_THROWS_AS(nibble::quantize_rows(nibble::tensor_type::q4_0, values, 1, 31, {}, out), nibble::error);
+}
+#endif
