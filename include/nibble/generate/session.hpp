@@ -60,7 +60,7 @@ class basic_session {
   /// that are done stay. An empty prompt just goes on.
   generation generate(std::string_view prompt, generate_options options = {}) {
     const bool fresh = position() == 0;
-    const encode_options how{options.parse_special, fresh ? std::nullopt : std::optional(false), false};
+    const encode_options how{options.parse_special, fresh ? std::nullopt : std::optional(false), false, !fresh};
     return generation(*sequence_, {tokenizer().encode(prompt, how)}, std::move(options));
   }
 

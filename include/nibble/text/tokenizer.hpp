@@ -25,6 +25,7 @@ struct encode_options {
   bool special = false;     ///< the names of control tokens in the text are those tokens, not text
   std::optional<bool> bos;  ///< put the token in front that begins a text; else as the file says
   std::optional<bool> eos;  ///< put the token behind that ends a text; else as the file says
+  bool continues = false;   ///< other text came before: no space is put in front, whatever the file says
 };
 
 /// A part of a prompt: what a program wrote, in which the names of control tokens count, or what somebody else did.
@@ -145,7 +146,7 @@ inline result<tokenizer> tokenizer::try_load(const metadata& meta, const limits&
 /// One call of encode: the text goes in piece by piece, is joined up to the next control token, and then encoded.
 class tokenizer::run {
  public:
-  run(const tokenizer& self, std::vector<token>& out) : self_(self), out_(out) {}
+  run(const tokenizer& self, std::vector<token>& out, bool fresh) : self_(self), out_(out), fresh_(fresh) {}
 
   void add(std::string_view text, bool special) {
     std::size_t at = 0;
@@ -191,12 +192,12 @@ class tokenizer::run {
   std::vector<token>& out_;
   merger room_;
   std::string joined_;
-  bool fresh_ = true;  // at the beginning, or behind a special token: where a space prefix belongs
+  bool fresh_;  // at the beginning, or behind a special token: where a space prefix belongs
 };
 
 inline void tokenizer::encode(std::string_view text, std::vector<token>& out, encode_options options) const {
   if (options.bos.value_or(adds_bos_) && bos()) out.push_back(*bos());
-  run pass(*this, out);
+  run pass(*this, out, !options.continues);
   pass.add(text, options.special);
   pass.finish();
   if (options.eos.value_or(adds_eos_) && eos()) out.push_back(*eos());
@@ -205,7 +206,7 @@ inline void tokenizer::encode(std::string_view text, std::vector<token>& out, en
 inline std::vector<token> tokenizer::encode(std::span<const prompt_part> parts, encode_options options) const {
   std::vector<token> out;
   if (options.bos.value_or(adds_bos_) && bos()) out.push_back(*bos());
-  run pass(*this, out);
+  run pass(*this, out, !options.continues);
   for (const auto& part : parts) pass.add(part.text, part.special);
   pass.finish();
   if (options.eos.value_or(adds_eos_) && eos()) out.push_back(*eos());
