@@ -31,6 +31,10 @@ class evaluator {
  public:
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
   static result<evaluator> try_create(const Model& model, session_options options = {}) {
+    if (options.context > most_positions) {
+      return error(errc::invalid_argument, "session_options::context: expected at most " + std::to_string(most_positions) +
+                                               ", found " + std::to_string(options.context));
+    }
     const session_options o = nibble::detail::complete(model, options);
     std::unique_ptr<kv_storage> cache;
     result<void> made = error(errc::invalid_argument, "session_options::kv: expected f32, f16, bf16 or q8_0");

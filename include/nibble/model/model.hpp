@@ -129,10 +129,11 @@ class model {
 };
 
 namespace detail {
-/// The defaults of session_options made explicit for a model.
+/// session_options for a model, with explicit defaults and within bounds.
 template <class Model>
 session_options complete(const Model& m, session_options o) {
   if (o.context == 0) o.context = std::min<std::size_t>(m.context(), 4096);
+  o.context = std::min(o.context, most_positions);
   o.step_tokens = std::clamp<std::size_t>(o.step_tokens, 1, o.context);
   o.logit_rows = std::clamp<std::size_t>(o.logit_rows, 1, o.step_tokens);
   return o;

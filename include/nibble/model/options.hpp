@@ -12,19 +12,22 @@
 namespace nibble::inline NIBBLE_ABI {
 
 struct load_options {
-  std::size_t threads = 0;               ///< of the model's own pool; 0: one a core. Not used with an executor
-  std::optional<executor_ref> executor;  ///< where work runs instead; must outlive the model
-  std::size_t memory_cap = 0;            ///< bytes that weights, and weights and a session, may take; 0: no cap
-  limits most;                           ///< what a file may ask for
+  std::size_t threads = 0;                    ///< of the model's own pool; 0: one a core. Not used with an executor
+  std::optional<executor_ref> executor = {};  ///< where work runs instead; must outlive the model
+  std::size_t memory_cap = 0;                 ///< bytes that weights, and weights and a session, may take; 0: no cap
+  limits most = {};                           ///< what a file may ask for
   /// Called while weights are made ready, with bytes done and of all; returning false gives up.
-  std::function<bool(std::size_t done, std::size_t total)> progress;
+  std::function<bool(std::size_t done, std::size_t total)> progress = {};
 };
 
+/// The longest context that a session may have.
+inline constexpr std::size_t most_positions = std::size_t{16} << 20;
+
 struct session_options {
-  std::size_t context = 0;        ///< positions that the KV cache holds; 0: the model's, but no more than 4096
-  std::size_t step_tokens = 512;  ///< tokens of a prompt that are processed at once: speed against scratch memory
-  std::size_t logit_rows = 1;     ///< tokens of a step whose logits may be asked for: 1 to generate, more to score
-  std::optional<tensor_type> kv;  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
+  std::size_t context = 0;             ///< positions that the KV cache holds; 0: the model's, but no more than 4096
+  std::size_t step_tokens = 512;       ///< tokens of a prompt that are processed at once: speed against scratch memory
+  std::size_t logit_rows = 1;          ///< tokens of a step whose logits may be asked for: 1 to generate, more to score
+  std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
 };
 
 /// Exact bytes, before anything is allocated.

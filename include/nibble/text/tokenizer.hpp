@@ -22,10 +22,10 @@
 namespace nibble::inline NIBBLE_ABI {
 
 struct encode_options {
-  bool special = false;     ///< the names of control tokens in the text are those tokens, not text
-  std::optional<bool> bos;  ///< put the token in front that begins a text; else as the file says
-  std::optional<bool> eos;  ///< put the token behind that ends a text; else as the file says
-  bool continues = false;   ///< other text came before: no space is put in front, whatever the file says
+  bool special = false;          ///< the names of control tokens in the text are those tokens, not text
+  std::optional<bool> bos = {};  ///< put the token in front that begins a text; else as the file says
+  std::optional<bool> eos = {};  ///< put the token behind that ends a text; else as the file says
+  bool continues = false;        ///< other text came before: no space is put in front, whatever the file says
 };
 
 /// A part of a prompt: what a program wrote, in which the names of control tokens count, or what somebody else did.
