@@ -6,9 +6,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -150,6 +153,31 @@ class candidates {
     if (kept > k) select_top(k, kept);
     become_list(std::min(k, kept));
     sort_descending();
+  }
+
+  /// Keeps the fewest of the best whose likelihoods beside `best`, the greatest logit, sum to that share of all; best first.
+  /// @errors  none; precondition: 0 < share < 1
+  /// @cost    two passes, and a sort of little more than what is kept
+  void keep_likely(double share, float best) {
+    constexpr std::size_t buckets = 256;  // an eighth wide each: the last ones hold what has no likelihood
+    const auto bucket_of = [best](float logit) {
+      const double distance = 8 * (double(best) - double(logit));
+      return distance < buckets - 1 ? std::size_t(distance) : buckets - 1;
+    };
+    std::array<std::uint64_t, buckets> sums{};
+    for (std::size_t i = 0; i < size(); ++i) {
+      const float logit = (*this)[i].logit;
+      sums[bucket_of(logit)] += likelihood(logit, best);
+    }
+    const std::uint64_t total = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
+    const auto wanted = std::uint64_t(std::ceil(share * double(total)));
+    std::size_t border = 0;
+    for (std::uint64_t sum = sums[0]; sum < wanted && border < buckets - 1; sum += sums[border]) ++border;
+    remove_if([&](const candidate& x) { return bucket_of(x.logit) > border; });
+    sort_descending();
+    std::size_t kept = 0;
+    for (std::uint64_t sum = 0; kept < items_.size() && sum < wanted; ++kept) sum += likelihood(items_[kept].logit, best);
+    truncate(kept);
   }
 
   /// Puts the n best in front, best first; the order of the others is left open.
