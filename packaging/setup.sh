@@ -21,6 +21,8 @@ missing() {
     eigen) has_header Eigen/Core -I/usr/include/eigen3 || echo libeigen3-dev ;;
     highway) has_header hwy/highway.h || echo libhwy-dev ;;
     xsimd) has_header xsimd/xsimd.hpp || echo libxsimd-dev ;;
+    cli11) has_header CLI/CLI.hpp || echo libcli11-dev ;;
+    json) has_header nlohmann/json.hpp || echo nlohmann-json3-dev ;;
     doctest) has_header doctest/doctest.h || echo doctest-dev ;;
   esac
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source packaging/setup.sh
-require compiler cmake ninja python pkg-config eigen highway xsimd doctest
+require compiler cmake ninja python pkg-config eigen highway xsimd doctest cli11 json
 
 build_dir=${BUILD_DIR:-build}
 configure "$build_dir" -DNIBBLE_BUILD_TESTS=ON -DNIBBLE_BUILD_EXAMPLES=ON -DNIBBLE_BUILD_BENCH=ON "$@"

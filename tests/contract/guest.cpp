@@ -8,17 +8,13 @@
 extern "C" __attribute__((visibility("default"))) int guest_generate(const char* model_path, char* text, std::size_t capacity) {
   std::string out;
   int status = 0;
-#if __has_include("nibble/nibble.hpp")
   if (auto model = nibble::any_model::try_load(model_path)) {
-    auto session = nibble::session(*model);
+    nibble::session session(*model, {.context = 64});
     for (auto& event : session.generate("It was a dark", {.max_tokens = 8})) out += event.text;
   } else {
     out = model.failure().what();
     status = 1;
   }
-#else
-  out = model_path;
-#endif
   std::strncpy(text, out.c_str(), capacity - 1);
   text[capacity - 1] = '\0';
   return status;

@@ -15,13 +15,11 @@
 #define linux 1
 #define unix 1
 
-#if __has_include("nibble/nibble.hpp")
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #include "nibble/nibble.hpp"
 static_assert(min(2, 1) == 1 && max(2, 1) == 2, "nibble.hpp leaves them as they were");
 #undef min
 #undef max
-#endif
 
 #include "all.hpp"

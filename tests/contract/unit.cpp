@@ -7,14 +7,11 @@
 #define SPEAK(unit) SPEAK_(unit)
 
 std::string SPEAK(UNIT)(const char* model_path) {
-#if __has_include("nibble/nibble.hpp")
   auto model = nibble::any_model::try_load(model_path);
   if (!model) return std::string("error: ") + model.failure().what();
-  auto session = nibble::session(*model);
+  auto session = nibble::session::try_create(*model, {.context = 64});
+  if (!session) return std::string("error: ") + session.failure().what();
   std::string text;
-  for (auto& event : session.generate("It was a dark", {.max_tokens = 8})) text += event.text;
+  for (auto& event : session->generate("It was a dark", {.max_tokens = 8})) text += event.text;
   return text;
-#else
-  return model_path;
-#endif
 }

@@ -1,8 +1,5 @@
 /// A host's own Highway code in the same program, in a file that includes nibble as well.
-#include "nibble/config.hpp"
-#if __has_include("nibble/nibble.hpp")
 #include "nibble/nibble.hpp"
-#endif
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "user_dispatch.cpp"
