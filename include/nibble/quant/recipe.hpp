@@ -95,11 +95,11 @@ constexpr tensor_type fitting_format(tensor_type wish, std::uint64_t cols) noexc
     return info && cols % info->block_size == 0;
   };
   if (fits(wish)) return wish;
-  const tensor_type near = wish == tensor_type::q4_k   ? tensor_type::q5_0
-                           : wish == tensor_type::q5_k ? tensor_type::q5_1
-                           : wish == tensor_type::q6_k ? tensor_type::q8_0
-                                                       : tensor_type::f16;
-  return fits(near) ? near : tensor_type::f16;
+  const tensor_type instead = wish == tensor_type::q4_k   ? tensor_type::q5_0
+                              : wish == tensor_type::q5_k ? tensor_type::q5_1
+                              : wish == tensor_type::q6_k ? tensor_type::q8_0
+                                                          : tensor_type::f16;
+  return fits(instead) ? instead : tensor_type::f16;
 }
 
 /// 12 of "blk.12.attn_v.weight".
