@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -186,7 +187,9 @@ inline result<void> output_file::try_commit() {
   NIBBLE_TRY(put(buffer_));
   buffer_.clear();
   if (::fsync(file_) != 0) return detail::os_failure(path_, "write", detail::os_code());
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return detail::os_failure(path_, "replace", detail::os_code());
+  std::error_code refused;
+  std::filesystem::rename(temporary_, path_, refused);
+  if (refused) return detail::os_failure(path_, "replace", refused.value());
   ::close(std::exchange(file_, none()));
   // The new name itself reaches the disk with its folder; systems that cannot do this for a folder are left at that.
   const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
