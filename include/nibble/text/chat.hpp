@@ -95,7 +95,7 @@ inline std::string default_system(std::string_view source) {
   return {};
 }
 
-inline std::string_view trimmed(std::string_view text) noexcept {
+inline std::string_view without_margins(std::string_view text) noexcept {
   constexpr std::string_view space = " \t\n\v\f\r";
   const std::size_t first = text.find_first_not_of(space);
   return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(space) + 1 - first);
@@ -164,7 +164,8 @@ inline result<std::vector<prompt_part>> chat_template::try_render_gemma(std::spa
     if (user != (turns++ % 2 == 0)) return detail::message_error(i, "user and assistant have to alternate, the user first");
     out.push_back({"<start_of_turn>", true});
     out.push_back(
-        {std::string(user ? "user\n" : "model\n").append(std::exchange(system, {})).append(detail::trimmed(content)), false});
+        {std::string(user ? "user\n" : "model\n").append(std::exchange(system, {})).append(detail::without_margins(content)),
+         false});
     out.push_back({"<end_of_turn>\n", true});
   }
   if (turns == 0) return error(errc::invalid_argument, "a conversation needs a message of the user");
