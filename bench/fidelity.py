@@ -1,0 +1,108 @@
+"""How far a model's logits are from the truth, teacher-forced, for several formats of keys and values.
+
+python3 bench/fidelity.py MODEL.gguf [--ids IDS.json] [--kv f32 f16 q8_0] [--truth TRUTH.py] [--cache FOLDER] [--threads 2]
+                          [--chunk 64] [--peer FOLDER --engine llama] [--bench PROGRAM] [--json OUT.json] [--check]
+
+The truth is a float64 forward pass over the dequantised weights (truth.py logits), made once and kept in the cache folder: rows x
+vocabulary x 4 bytes. IDS.json is a list of ids, or an object with one as "ids", whose keys that end in "against the truth" are
+shown beside ours; without --ids it is looked for in $NIBBLE_SHARED/data/models by the model's name. --check fails unless, for each
+F32 and F16 KV recorded there, mean KL and its 99th percentile are no larger, top-1 agreement is no smaller less 0.3 points, and the
+perplexity is within 0.5% of the truth's.
+"""
+import argparse, hashlib, json, os, sys, tempfile
+from measure import SHARED, add_bench, add_peer, last_json, machine, peer_program, run, write_json
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model"); add_bench(p); add_peer(p, [])
+    p.add_argument("--ids", help="JSON file")
+    p.add_argument("--kv", nargs="+", choices=["f32", "f16", "bf16", "q8_0"], default=["f32", "f16", "q8_0"])
+    p.add_argument("--truth", default=os.path.join(SHARED, "tools/truth.py") if SHARED else None, help="truth.py (default: in $NIBBLE_SHARED)")
+    p.add_argument("--cache", default=os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "nibble/truth"))
+    p.add_argument("--threads", type=int, default=2); p.add_argument("--chunk", type=int, default=64)
+    p.add_argument("--json", help="write all figures to this file"); p.add_argument("--check", action="store_true")
+    a = p.parse_args()
+    if not a.truth: sys.exit("--truth: say where truth.py is, or set NIBBLE_SHARED")
+    if not a.ids:
+        stem = os.path.splitext(os.path.basename(a.model))[0]
+        found = [f for f in (os.path.join(SHARED, "data/models", d, stem + ".json") for d in ("real", "")) if SHARED and os.path.isfile(f)]
+        if not found: sys.exit("--ids: none found for %s" % stem)
+        a.ids = found[0]
+    return a
+
+
+def fingerprint(*paths):
+    h = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as f:
+            for block in iter(lambda: f.read(1 << 20), b""): h.update(block)
+    return h.hexdigest()[:24]
+
+
+def truth_logits(a, ids_file):
+    """The cached file, made if it is missing; it appears whole or not at all."""
+    os.makedirs(a.cache, exist_ok=True)
+    path = os.path.join(a.cache, "%s-%s.f32" % (os.path.splitext(os.path.basename(a.model))[0], fingerprint(a.model, ids_file, a.truth)))
+    if not os.path.exists(path):
+        part = path + ".part%d" % os.getpid()
+        try:
+            run([sys.executable, a.truth, "logits", a.model, ids_file, part]); os.rename(part, path)
+        finally:
+            if os.path.exists(part): os.remove(part)
+    return path
+
+
+def recorded(source):
+    """(engine, KV format) -> figures, of what the ids' file records."""
+    out = {}
+    for key, value in source.items() if isinstance(source, dict) else ():
+        if key.endswith(" against the truth"):
+            for kv, figures in value.items(): out[key[:-len(" against the truth")] + ", recorded", kv[len("kv_"):]] = figures
+    return out
+
+
+def worse(ours, theirs):
+    """What of ours misses the bounds of --check."""
+    out = [k for k in ("kl_mean", "kl_p99") if ours[k] > theirs[k]]
+    if ours["top1"] < theirs["top1"] - 0.003: out.append("top1")
+    if abs(ours["ppl_ratio"] - 1) > 0.005: out.append("ppl")
+    return out
+
+
+def show(engine, kv, f):
+    ppl = "%.4f" % f["ppl"] if "ppl" in f else "%.4f (truth %.4f)" % (f["ppl_other"], f["ppl_truth"])
+    print("%-28s KV %-5s KL mean %.6f  p99 %.5f  top-1 %.4f  perplexity %s" % (engine, kv, f["kl_mean"], f["kl_p99"], f["top1"], ppl), flush=True)
+
+
+def main():
+    a = arguments()
+    with open(a.ids) as f: source = json.load(f)
+    result = {"machine": machine(), "command": sys.argv[1:], "figures": []}
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(a.cache) if os.path.isdir(os.path.dirname(a.cache)) else None) as folder:
+        ids, out = os.path.join(folder, "ids.json"), os.path.join(folder, "out.f32")
+        with open(ids, "w") as f: json.dump(source["ids"] if isinstance(source, dict) else source, f)
+        truth = truth_logits(a, ids)
+
+        def measure(name, kv, command):
+            run(command)
+            figures = last_json(run([sys.executable, a.truth, "compare", truth, out, ids]))
+            os.remove(out); show(name, kv, figures)
+            result["figures"].append({"engine": name, "kv": kv, **figures})
+            return figures
+
+        print("%s, %d ids" % (os.path.basename(a.model), len(source["ids"] if isinstance(source, dict) else source)))
+        ours = {kv: measure("nibble", kv, [a.bench, "logits", a.model, ids, out, "--kv", kv, "--threads", str(a.threads), "--chunk", str(a.chunk)])
+                for kv in a.kv}
+        for e in a.engine:
+            for kv in a.kv:
+                if kv != "bf16": measure(e, kv, peer_program(a) + ["logits", a.model, ids, out, "--kv", kv, "--engine", e])
+    missed = []
+    for (engine, kv), figures in recorded(source).items():
+        show(engine, kv, figures)
+        if a.check and kv in ours: missed += ["KV %s: %s" % (kv, ", ".join(w))] if (w := worse(ours[kv], figures)) else []
+    write_json(a.json, result)
+    if missed: sys.exit("further from the truth than allowed: " + "; ".join(missed))
+
+
+if __name__ == "__main__": main()

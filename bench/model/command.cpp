@@ -1,0 +1,69 @@
+#include "command.hpp"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "nibble/core/version.hpp"
+
+#if !defined(_WIN32)
+#include <sys/resource.h>
+#endif
+
+namespace bench {
+
+std::string engine_name() { return std::string("nibble ") + nibble::version_text; }
+
+std::string compiler_name() {
+#if defined(__clang__)
+  return std::string("clang ") + __clang_version__;
+#elif defined(__GNUC__)
+  return std::string("g++ ") + __VERSION__;
+#elif defined(_MSC_FULL_VER)
+  return "msvc " + std::to_string(_MSC_FULL_VER);
+#else
+  return "unknown";
+#endif
+}
+
+nibble::tensor_type kv_type(const std::string& name) {
+  if (name == "f32") return nibble::tensor_type::f32;
+  if (name == "f16") return nibble::tensor_type::f16;
+  if (name == "bf16") return nibble::tensor_type::bf16;
+  if (name == "q8_0") return nibble::tensor_type::q8_0;
+  throw std::runtime_error("--kv: expected f32, f16, bf16 or q8_0, found " + name);
+}
+
+std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error(path.string() + ": cannot be read");
+  auto json = nlohmann::json::parse(file);
+  if (json.is_object()) json = json.at("ids");
+  std::vector<nibble::token> ids;
+  for (const auto& value : json) {
+    const auto id = value.get<nibble::token>();
+    if (id < 0 || static_cast<std::size_t>(id) >= vocabulary) {
+      throw std::runtime_error(path.string() + ": id " + std::to_string(id) + " is not in the model's vocabulary of " +
+                               std::to_string(vocabulary));
+    }
+    ids.push_back(id);
+  }
+  if (ids.empty()) throw std::runtime_error(path.string() + ": no ids");
+  return ids;
+}
+
+std::optional<double> peak_rss_mb() {
+#if defined(_WIN32)
+  return std::nullopt;
+#else
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return std::nullopt;
+#if defined(__APPLE__)
+  return double(usage.ru_maxrss) / (1024 * 1024);
+#else
+  return double(usage.ru_maxrss) / 1024;
+#endif
+#endif
+}
+
+}  // namespace bench

@@ -1,0 +1,48 @@
+/// What the commands of nibble-bench share: their arguments, a loaded model with its evaluator, and ids read from a file.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nibble/core/token.hpp"
+#include "nibble/gguf/tensor_type.hpp"
+
+namespace bench {
+
+namespace fs = std::filesystem;
+
+/// The arguments of every command; each reads those that concern it.
+struct arguments {
+  fs::path model, input, output;
+  std::size_t threads = 2;
+  std::size_t chunk = 512;    ///< tokens of a step
+  std::size_t context = 512;  ///< score: ids of a chunk
+  std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
+  std::string kv = "f16";
+  bool special = false;
+};
+
+/// All throw std::runtime_error or nibble::error.
+void speed(const arguments& a);
+void logits(const arguments& a);
+void score(const arguments& a);
+void tokens(const arguments& a);
+
+/// "nibble 0.1.0".
+std::string engine_name();
+/// The compiler of this program, with its version.
+std::string compiler_name();
+/// The format of keys and values by its name here: f32, f16, bf16 or q8_0.
+nibble::tensor_type kv_type(const std::string& name);
+
+/// Ids from a JSON file: an array of them, or an object that holds one as "ids". Each is checked against the vocabulary.
+std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary);
+
+/// The largest memory that this process has had resident so far, in MiB; nothing where the system does not tell.
+std::optional<double> peak_rss_mb();
+
+}  // namespace bench

@@ -1,0 +1,70 @@
+// Teacher-forced evaluation: the logits after every id of a list, or how well they foretell the next one.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "command.hpp"
+#include "nibble/model/any_model.hpp"
+#include "nibble/model/evaluator.hpp"
+
+namespace bench {
+namespace {
+
+using evaluator = nibble::evaluator<nibble::any_model>;
+
+evaluator make_evaluator(const nibble::any_model& model, const arguments& a, std::size_t context) {
+  return evaluator::try_create(model, {.context = context, .step_tokens = a.chunk, .logit_rows = a.chunk, .kv = kv_type(a.kv)})
+      .value();
+}
+
+/// -log of the probability that logits give to an id, in double precision.
+double surprise(std::span<const float> logits, nibble::token id) {
+  const double most = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(double(x) - most);
+  return most + std::log(sum) - double(logits[static_cast<std::size_t>(id)]);
+}
+
+}  // namespace
+
+void logits(const arguments& a) {
+  static_assert(std::endian::native == std::endian::little, "the file holds little-endian floats");
+  const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
+  const auto ids = read_ids(a.input, model.vocabulary());
+  auto e = make_evaluator(model, a, ids.size());
+  std::ofstream file(a.output, std::ios::binary);
+  e.feed_each(ids, [&](std::size_t, std::span<const float> row) {
+    file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
+  });
+  if (!file.flush()) throw std::runtime_error(a.output.string() + ": cannot be written");
+}
+
+void score(const arguments& a) {
+  const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
+  const auto ids = read_ids(a.input, model.vocabulary());
+  const std::size_t n = a.context, half = n / 2, chunks = ids.size() / n;
+  if (chunks == 0) {
+    throw std::runtime_error("--context: expected at most the " + std::to_string(ids.size()) + " ids of the file");
+  }
+  auto e = make_evaluator(model, a, n);
+  double nll = 0;
+  std::size_t scored = 0;
+  for (std::size_t c = 0; c < chunks; ++c) {
+    const auto part = std::span(ids).subspan(c * n, n);
+    e.truncate(0);
+    e.feed(part.first(half));
+    e.feed_each(part.subspan(half, n - 1 - half), [&](std::size_t i, std::span<const float> row) {
+      nll += surprise(row, part[half + i + 1]);
+      ++scored;
+    });
+  }
+  nll /= double(scored);
+  std::cout << nlohmann::ordered_json{{"chunks", chunks}, {"scored", scored}, {"nll", nll}, {"perplexity", std::exp(nll)}}
+            << std::endl;
+}
+
+}  // namespace bench

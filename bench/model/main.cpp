@@ -1,0 +1,86 @@
+// nibble-bench: what a model costs on this machine, and how true its numbers are. See bench/README.md.
+#include <CLI/CLI.hpp>
+#include <deque>
+#include <exception>
+#include <iostream>
+
+#include "command.hpp"
+
+namespace {
+
+/// The command line: a subcommand for each function, with arguments and defaults of its own.
+class command_line {
+ public:
+  command_line() {
+    app_.require_subcommand(1);
+    app_.option_defaults()->always_capture_default();
+
+    CLI::App* c = add("speed", "tokens a second of a prompt and of decoding, as one line of JSON", bench::speed);
+    evaluation(c);
+    count(c, "--prompt", "ids of the prompt", a_->prompt);
+    count(c, "--generate", "ids decoded one by one", a_->generate);
+    count(c, "--depth", "positions in front of those", a_->depth);
+    count(c, "--sequences", "sequences decoded together; only 1 in this version", a_->sequences, 1);
+    count(c, "--repeat", "measured rounds, after one that warms up", a_->repeat, 1);
+
+    c = add("logits", "writes the logits after every id: rows of little-endian float32", bench::logits);
+    a_->kv = "f32", a_->chunk = 64;
+    file(c, "tokens", "JSON file of ids", a_->input);
+    file(c, "out", "file to write", a_->output);
+    evaluation(c);
+
+    c = add("tokens", "writes the ids of a text as JSON, without those that begin and end it", bench::tokens);
+    file(c, "text", "UTF-8 file", a_->input);
+    file(c, "out", "JSON file to write", a_->output);
+    c->add_flag("--special", a_->special, "names of control tokens in the text are those tokens");
+
+    c = add("score", "perplexity over the second half of chunks of ids, as one line of JSON", bench::score);
+    a_->chunk = 64;
+    file(c, "tokens", "JSON file of ids", a_->input);
+    evaluation(c);
+    count(c, "--context", "ids of a chunk", a_->context, 3);
+  }
+
+  int run(int argc, char** argv) try {
+    app_.parse(argc, argv);
+    chosen_();
+    return 0;
+  } catch (const CLI::ParseError& e) {
+    return app_.exit(e);
+  } catch (const std::exception& e) {
+    std::cerr << "nibble-bench: " << e.what() << '\n';
+    return 1;
+  }
+
+ private:
+  CLI::App* add(const char* name, const char* what, void (*f)(const bench::arguments&)) {
+    a_ = &arguments_.emplace_back();
+    CLI::App* c = app_.add_subcommand(name, what);
+    file(c, "model", "GGUF file", a_->model);
+    c->callback([this, f, a = a_] { chosen_ = [f, a] { f(*a); }; });
+    return c;
+  }
+  static void file(CLI::App* c, const char* name, const char* what, bench::fs::path& value) {
+    c->add_option_function<std::string>(
+         name, [&value](const std::string& text) { value = text; }, what)
+        ->required();
+  }
+  static void count(CLI::App* c, const char* name, const char* what, std::size_t& value, std::size_t least = 0) {
+    const CLI::Range range(least, std::size_t{1} << 24, "");
+    c->add_option(name, value, what)->check(range);
+  }
+  void evaluation(CLI::App* c) {
+    count(c, "--threads", "threads, the caller's included", a_->threads, 1);
+    count(c, "--chunk", "ids of a step", a_->chunk, 1);
+    c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  }
+
+  CLI::App app_{"What a GGUF model costs on this machine, and how true its numbers are.", "nibble-bench"};
+  std::deque<bench::arguments> arguments_;
+  bench::arguments* a_ = nullptr;  // of the command that is being added
+  std::function<void()> chosen_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) { return command_line().run(argc, argv); }
