@@ -110,12 +110,10 @@ TEST_CASE("the largest codes and activations do not overflow the short sums") {
       if constexpr (integer_format<Q>) {
         sample_weight<Q> w(16, 256, 1);
         for (unsigned extreme : {0u, (1u << Q::code_bits) - 1}) {
-          auto* codes = reinterpret_cast<std::uint8_t*>(w.panels);
-          std::memset(codes, 0, 8 * code_bytes(Q::code_bits));
-          for (std::size_t k = 0; k < 256; ++k) {
-            for (std::size_t r = 0; r < 16; ++r) {
-              write_code(Q::code_bits, codes + k / 32 * code_bytes(Q::code_bits), r, k % 32, extreme);
-            }
+          code_tile tile;
+          for (auto& quad : tile) quad.fill(static_cast<std::uint8_t>(extreme));
+          for (std::size_t g = 0; g < 8; ++g) {
+            pack_codes<Q::code_bits>(tile, reinterpret_cast<std::uint8_t*>(w.panels) + g * code_bytes(Q::code_bits));
           }
           for (float sign : {1.0f, -1.0f}) {
             const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);

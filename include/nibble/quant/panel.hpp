@@ -88,14 +88,30 @@ constexpr std::uint8_t read_code(unsigned bits, const std::uint8_t* granule, std
   return static_cast<std::uint8_t>(code);
 }
 
-/// Sets a code in a granule that was zero there.
-constexpr void write_code(unsigned bits, std::uint8_t* granule, std::size_t row, std::size_t column, unsigned code) noexcept {
-  const std::size_t q = column / 4, at = row * 4 + column % 4;
-  const auto put = [&](std::size_t byte, unsigned value) { granule[byte] = static_cast<std::uint8_t>(granule[byte] | value); };
-  if (bits == 8) return put(q * 64 + at, code);
-  put(q % 4 * 64 + at, (code & 15u) << (q < 4 ? 0 : 4));
-  if (bits == 5) put(256 + at, (code >> 4) << q);
-  if (bits == 6) put(256 + q / 4 * 64 + at, (code >> 4) << (q % 4 * 2));
+/// One granule as bytes: [quad][row * 4 + i], as eight-bit formats keep it.
+using code_tile = std::array<std::array<std::uint8_t, 64>, 8>;
+
+/// Writes a granule of narrow codes.
+template <unsigned Bits>
+void pack_codes(const code_tile& code, std::uint8_t* granule) noexcept {
+  if constexpr (Bits == 8) {
+    std::memcpy(granule, code.data(), sizeof code);
+  } else {
+    for (std::size_t q = 0; q < 4; ++q) {
+      for (std::size_t i = 0; i < 64; ++i) {
+        granule[q * 64 + i] = static_cast<std::uint8_t>((code[q][i] & 15u) | (code[q + 4][i] & 15u) << 4);
+      }
+    }
+    constexpr std::size_t width = Bits - 4;  // of the high part, and planes of 64 bytes
+    for (std::size_t plane = 0; plane < width; ++plane) {
+      std::array<std::uint8_t, 64> high{};
+      for (std::size_t q = plane * 8 / width; q < (plane + 1) * 8 / width; ++q) {
+        const auto shift = q % (8 / width) * width;
+        for (std::size_t i = 0; i < 64; ++i) high[i] = static_cast<std::uint8_t>(high[i] | unsigned(code[q][i]) >> 4 << shift);
+      }
+      std::memcpy(granule + 256 + plane * 64, high.data(), 64);
+    }
+  }
 }
 
 /// Bytes of one group of sixteen rows; precondition: columns is a multiple of Q::block_size.
@@ -124,21 +140,29 @@ void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes,
                 std::byte* group) noexcept {
   std::memset(group, 0, group_bytes<Q>(columns));
   typename Q::block stored;
-  for (std::size_t r = 0; r < count; ++r) {
+  if constexpr (integer_format<Q>) {
+    std::array<std::array<std::uint8_t, Q::block_size>, panel_rows> code{};
+    code_tile tile;
+    auto* granule = reinterpret_cast<std::uint8_t*>(group);
+    auto* scales = reinterpret_cast<scale_panel<typename Q::scales>*>(group + scales_offset<Q>(columns));
     for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
-      std::memcpy(&stored, rows + r * row_bytes + b * sizeof stored, sizeof stored);
-      if constexpr (integer_format<Q>) {
-        std::array<std::uint8_t, Q::block_size> code;
-        Q::codes(stored, code);
-        auto* granule =
-            reinterpret_cast<std::uint8_t*>(group) + b * (Q::block_size / granule_columns) * code_bytes(Q::code_bits);
-        for (std::size_t k = 0; k < Q::block_size; ++k) {
-          write_code(Q::code_bits, granule + k / granule_columns * code_bytes(Q::code_bits), r, k % granule_columns, code[k]);
-        }
-        auto* scales = reinterpret_cast<scale_panel<typename Q::scales>*>(group + scales_offset<Q>(columns));
+      for (std::size_t r = 0; r < count; ++r) {
+        std::memcpy(&stored, rows + r * row_bytes + b * sizeof stored, sizeof stored);
+        Q::codes(stored, code[r]);
         scales[b].set(r, Q::read_scales(stored));
-      } else {
-        std::memcpy(group + (b * panel_rows + r) * sizeof stored, &stored, sizeof stored);
+      }
+      for (std::size_t k = 0; k < Q::block_size; k += granule_columns, granule += code_bytes(Q::code_bits)) {
+        for (std::size_t q = 0; q < 8; ++q) {
+          for (std::size_t r = 0; r < panel_rows; ++r) std::memcpy(tile[q].data() + r * 4, code[r].data() + k + q * 4, 4);
+        }
+        pack_codes<Q::code_bits>(tile, granule);
+      }
+    }
+  } else {
+    for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t k = 0; k < columns; ++k) {
+        std::memcpy(&stored, rows + r * row_bytes + k * sizeof stored, sizeof stored);
+        std::memcpy(group + (k * panel_rows + r) * sizeof stored, &stored, sizeof stored);
       }
     }
   }
