@@ -50,6 +50,7 @@
 
 #include "nibble/attention/attention.hpp"  // attention_spec, attend
 
+#include "nibble/text/chat.hpp"       // chat_message, chat_template
 #include "nibble/text/tokenizer.hpp"  // tokenizer
 #include "nibble/text/utf8.hpp"       // utf8_stream
 

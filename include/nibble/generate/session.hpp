@@ -20,6 +20,7 @@
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/evaluator.hpp"
 #include "nibble/model/options.hpp"
+#include "nibble/text/chat.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble::inline NIBBLE_ABI {
@@ -93,6 +94,33 @@ class basic_session {
     }
     return reply.reason();
   }
+
+  /// The reply to a conversation, written as the file's chat template wants it. The messages are the whole conversation: what
+  /// they share with the tokens of the session is not processed again, the rest of those is cut off.
+  /// @errors  missing_key: the file has no chat template; bad_value: none of a known form; invalid_argument: see chat_template
+  result<generation> try_chat(std::span<const chat_message> messages, generate_options options = {}) {
+    const std::string& source = model().chat_template();
+    if (source.empty()) return error(errc::missing_key, "tokenizer.chat_template: the model's file has none");
+    const auto form = chat_template::try_parse(source);
+    if (!form) return form.failure();
+    return try_chat(messages, *form, std::move(options));
+  }
+  /// The same, written as the caller wants it.
+  /// @errors  invalid_argument
+  result<generation> try_chat(std::span<const chat_message> messages, const chat_template& form,
+                              generate_options options = {}) {
+    const auto parts = form.try_render(messages);
+    if (!parts) return parts.failure();
+    return generation(*sequence_, {tokenizer().encode(*parts, {.eos = false}), true}, std::move(options));
+  }
+#if NIBBLE_EXCEPTIONS
+  generation chat(std::span<const chat_message> messages, generate_options options = {}) {
+    return try_chat(messages, std::move(options)).value();
+  }
+  generation chat(std::span<const chat_message> messages, const chat_template& form, generate_options options = {}) {
+    return try_chat(messages, form, std::move(options)).value();
+  }
+#endif
 
   /// Forgets everything. What was allocated stays.
   void reset() noexcept { sequence_->truncate(0); }
