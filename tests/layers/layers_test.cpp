@@ -1,0 +1,170 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/tables.hpp"
+#include "nibble/core/thread_pool.hpp"
+#include "nibble/layers/elementwise.hpp"
+#include "nibble/layers/embedding.hpp"
+#include "nibble/layers/linear.hpp"
+#include "nibble/layers/rope.hpp"
+
+using namespace nibble;
+using namespace nibble_test;
+
+namespace {
+/// A weight with its memory, and the values that it stands for.
+struct owned_weight {
+  aligned_buffer memory;
+  weight w;
+  std::vector<float> values;
+};
+template <class Q>
+owned_weight make_weight(std::size_t rows, std::size_t columns, unsigned seed) {
+  owned_weight o;
+  o.values = gaussian(rows * columns, seed, 0.1f);
+  std::vector<typename Q::block> blocks(rows * columns / Q::block_size);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    Q::encode(std::span<const float, Q::block_size>(o.values.data() + i * Q::block_size, Q::block_size), {}, blocks[i]);
+    Q::decode(blocks[i], std::span<float, Q::block_size>(o.values.data() + i * Q::block_size, Q::block_size));
+  }
+  const std::size_t groups = (rows + panel_rows - 1) / panel_rows, bytes = group_bytes<Q>(columns);
+  const std::size_t row_bytes = columns / Q::block_size * sizeof(typename Q::block);
+  o.memory = *aligned_buffer::try_allocate(groups * bytes);
+  for (std::size_t g = 0; g < groups; ++g) {
+    pack_group<Q>(reinterpret_cast<const std::byte*>(blocks.data()) + g * panel_rows * row_bytes,
+                  std::min(panel_rows, rows - g * panel_rows), row_bytes, columns, o.memory.data() + g * bytes);
+  }
+  o.w = {o.memory.data(), rows, columns, bytes, Q::type, static_cast<std::uint32_t>(index_of<Q, quant_formats>)};
+  return o;
+}
+
+/// A compute with an arena of a megabyte and any executor.
+struct bench_top {
+  scratch_arena arena = *scratch_arena::try_create(1 << 22);
+  inline_executor nobody;
+  compute c{kernels(), nobody, arena};
+
+  activations fill(std::size_t tokens, std::size_t width, unsigned seed) {
+    const activations a = c.scratch(tokens, width);
+    const auto values = gaussian(tokens * width, seed);
+    std::copy(values.begin(), values.end(), a.data);
+    return a;
+  }
+};
+}  // namespace
+
+TEST_CASE("one input is multiplied with weights of different formats at once, as in double precision") {
+  const auto a = make_weight<q4_k>(40, 256, 1), b = make_weight<f16>(20, 256, 2), c = make_weight<q6_k>(33, 256, 3);
+  bench_top top;
+  const activations x = top.fill(5, 256, 4);
+  const activations ya = top.c.scratch(5, 40), yb = top.c.scratch(5, 20), yc = top.c.scratch(5, 33);
+  linear(top.c, x, {{a.w, ya}, {b.w, yb}, {c.w, yc}});
+  const auto check = [&](const owned_weight& o, activations y, double tolerance) {
+    std::vector<float> expected;
+    for (std::size_t t = 0; t < 5; ++t) {
+      for (std::size_t r = 0; r < o.w.rows; ++r) {
+        double sum = 0;
+        for (std::size_t k = 0; k < 256; ++k) sum += double(o.values[r * 256 + k]) * x.row(t)[k];
+        expected.push_back(float(sum));
+      }
+    }
+    CHECK(relative_error(expected, {y.data, expected.size()}) < tolerance);
+  };
+  check(a, ya, 0.01);  // activations in 8 bits
+  check(b, yb, 1e-6);
+  check(c, yc, 0.01);
+}
+
+TEST_CASE("a product has the same bits on any number of threads") {
+  const auto o = make_weight<q5_0>(500, 576, 1);
+  bench_top top;
+  const activations x = top.fill(9, 576, 2), expected = top.c.scratch(9, 500), found = top.c.scratch(9, 500);
+  linear(top.c, x, {{o.w, expected}});
+  for (std::size_t threads : {2, 3}) {
+    thread_pool pool(threads);
+    compute parallel(kernels(), pool, top.arena);
+    std::fill_n(found.data, 9 * 500, 0.0f);
+    linear(parallel, x, {{o.w, found}});
+    CHECK(std::memcmp(expected.data, found.data, 9 * 500 * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("an embedding is the decoded row") {
+  const auto o = make_weight<q8_0>(50, 64, 1);
+  bench_top top;
+  const std::vector<token> ids{49, 0, 17};
+  const activations out = top.c.scratch(3, 64);
+  embed(top.c, o.w, ids, out);
+  for (std::size_t t = 0; t < 3; ++t) {
+    CHECK(std::memcmp(out.row(t), o.values.data() + std::size_t(ids[t]) * 64, 64 * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("without memory a layer measures what it would take, and touches nothing") {
+  const auto o = make_weight<q4_0>(64, 64, 1);
+  scratch_arena measuring;
+  inline_executor nobody;
+  compute c(kernels(), nobody, measuring);
+  const activations x = c.scratch(100, 64), y = c.scratch(100, 64);
+  CHECK(x.data == nullptr);
+  linear(c, x, {{o.w, y}});
+  rms_norm(c, y, {}, 1e-5f, y);
+  CHECK(measuring.used() == 2 * 100 * 64 * sizeof(float));
+  CHECK(measuring.peak() == measuring.used() + 100 * 2 * sizeof(activation_block));  // the quantised input, given back
+}
+
+TEST_CASE("each head is normed on its own") {
+  bench_top top;
+  const activations x = top.fill(2, 3 * 8, 5);
+  const std::vector<float> gain(8, 2.0f);
+  rms_norm_heads(top.c, x, gain, 0);
+  for (std::size_t h = 0; h < 6; ++h) {
+    double squares = 0;
+    for (std::size_t i = 0; i < 8; ++i) squares += double(x.data[h * 8 + i]) * x.data[h * 8 + i];
+    CHECK(squares / 8 == doctest::Approx(4).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("a bias is added to every token, and no bias is no work") {
+  bench_top top;
+  const activations x = top.fill(3, 20, 6);
+  const std::vector<float> before(x.data, x.data + 60), bias = gaussian(20, 7);
+  add_bias(top.c, x, {});
+  CHECK(std::memcmp(before.data(), x.data, 60 * sizeof(float)) == 0);
+  add_bias(top.c, x, bias);
+  for (std::size_t i = 0; i < 60; ++i) CHECK(x.data[i] == before[i] + bias[i % 20]);
+}
+
+TEST_CASE("rotated queries and keys depend on how far apart they are, not on where") {
+  for (rope_pairs order : {rope_pairs::halves, rope_pairs::interleaved}) {
+    const rope r(16, 10000, 1, order);
+    bench_top top;
+    const auto product = [&](std::uint32_t at_q, std::uint32_t at_k) {
+      const std::vector<std::uint32_t> positions{at_q, at_k};
+      const activations x = top.fill(2, 16, 8);
+      r.rotate(top.c, x, 16, r.angles(top.c, positions));
+      double sum = 0;
+      for (std::size_t i = 0; i < 16; ++i) sum += double(x.row(0)[i]) * x.row(1)[i];
+      return sum;
+    };
+    CHECK(product(7, 3) == doctest::Approx(product(107, 103)).epsilon(1e-4));
+    CHECK(product(7, 3) != doctest::Approx(product(7, 4)).epsilon(1e-3));
+  }
+}
+
+TEST_CASE("scaling and frequency factors divide the angle") {
+  const std::vector<float> factors{2, 2, 2, 2};
+  bench_top top;
+  const auto cosine = [&](const rope& r, std::uint32_t position, std::size_t i) {
+    return r.angles(top.c, std::vector<std::uint32_t>{position}).cosines.row(0)[i];
+  };
+  for (std::size_t i = 0; i < 4; ++i) {
+    const float expected = cosine(rope(8, 10000, 1, rope_pairs::halves), 50, i);
+    CHECK(cosine(rope(8, 10000, 0.5, rope_pairs::halves), 100, i) == doctest::Approx(expected));
+    CHECK(cosine(rope(8, 10000, 1, rope_pairs::halves, factors), 100, i) == doctest::Approx(expected));
+    CHECK(expected == doctest::Approx(std::cos(50 * std::pow(10000.0, -double(i) / 4))));
+  }
+}
