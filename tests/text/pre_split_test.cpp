@@ -1,0 +1,59 @@
+#include "nibble/text/pre_split.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+std::vector<std::string> words(std::string_view name, std::string_view text) {
+  const nibble::pre_split* split = nibble::find_pre_split(name);
+  REQUIRE(split);
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = split->word_end(text, at);
+    REQUIRE(end > at);
+    REQUIRE(end <= text.size());
+    out.emplace_back(text.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
+using list = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a pre-split that is not known is null, never another one") {
+  for (const auto name : {"", "gpt2", "GPT-2", "default ", "llama3x", "tekken"}) CHECK(nibble::find_pre_split(name) == nullptr);
+  for (const auto& split : nibble::pre_splits) CHECK(nibble::find_pre_split(split.name) == &split);
+}
+
+TEST_CASE("words are cut as the published expressions cut them") {
+  CHECK(words("gpt-2", "I'll  go, 123 'TIS") == list{"I", "'ll", " ", " go", ",", " 123", " '", "TIS"});
+  CHECK(words("gpt-2", "a\n\n b  ") == list{"a", "\n\n", " b", "  "});
+  CHECK(words("smollm", "a  12") == list{"a", "  ", "1", "2"});
+  CHECK(words("default", "a  12345 (b)") == list{"a", " ", " ", "123", "45", " ", "(", "b", ")"});
+  CHECK(words("default", "12\u06634567x") == list{"12\u0663", "456", "7", "x"});
+  CHECK(words("llama-bpe", "I'LL\t\tgo\n\n  x 12345...\n\n!") ==
+        list{"I", "'LL", "\t", "\tgo", "\n\n", " ", " x", " ", "123", "45", "...\n\n", "!"});
+  CHECK(words("qwen2", "x 12") == list{"x", " ", "1", "2"});
+}
+
+TEST_CASE("every pre-split covers any bytes with words, none empty") {
+  std::string text;
+  unsigned seed = 1;
+  const std::string_view parts[] = {" ",    "\n",   "\r",   "'s",     "'",      "a",      "Z",      "1",
+                                    "\xff", "\xe2", "\x80", "\u0301", "\u00a0", "\u4e00", "\u0663", "."};
+  for (int i = 0; i < 20000; ++i) {
+    seed = seed * 1664525u + 1013904223u;
+    text += parts[seed >> 28];
+  }
+  for (const auto& split : nibble::pre_splits) {
+    std::string joined;
+    for (const auto& word : words(split.name, text)) joined += word;
+    CHECK(joined == text);
+  }
+}

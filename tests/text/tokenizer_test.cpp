@@ -1,0 +1,306 @@
+// What is encoded is what the models' own tokenizers give. The golden ids are written by tests/support/make_text_goldens.py.
+#include "nibble/text/tokenizer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/sha256.hpp"
+#include "vocabularies.hpp"
+
+using nibble::token;
+using nibble_test::golden_vocabulary;
+using nibble_test::ids_of;
+using nibble_test::text_of;
+using nibble_test::vocabulary_file;
+
+namespace {
+
+std::string sha_of(std::span<const token> ids) {
+  std::vector<std::byte> little;
+  for (const token id : ids)
+    for (int shift = 0; shift < 32; shift += 8)
+      little.push_back(static_cast<std::byte>(static_cast<std::uint32_t>(id) >> shift));
+  return nibble_test::sha256(little);
+}
+
+std::vector<token> plain_ids(const nibble::tokenizer& t, std::string_view text) {
+  return t.encode(text, {.bos = false, .eos = false});
+}
+
+void check_cases(const nibble::tokenizer& t, const std::string& ids_file) {
+  const auto cases = nibble_test::split(text_of(nibble_test::golden("text/cases.txt")), "\n=====\n");
+  const auto lines = nibble_test::split(text_of(nibble_test::golden("text/" + ids_file)), "\n");
+  REQUIRE(cases.size() == lines.size());
+  REQUIRE(cases.size() == 42);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    CAPTURE(cases[i]);
+    CHECK(plain_ids(t, cases[i]) == ids_of(lines[i]));
+  }
+}
+
+/// The whole texts whose hashes llama.cpp v0.5.0 gave for this vocabulary.
+void check_whole_texts(const nibble::tokenizer& t, const std::string& vocabulary) {
+  const auto hashes = nibble_test::shared("tokenizer/full-text-token-hashes.json");
+  NIBBLE_NEEDS(hashes);
+  const std::string json = text_of(hashes);
+  const auto after = [&](std::string_view mark, std::size_t at) {
+    const std::size_t found = json.find(mark, at);
+    REQUIRE(found != json.npos);
+    return found + mark.size();
+  };
+  for (const std::string name : {"wiki.test.raw", "tinyshakespeare.txt", "unicode-stress.txt"}) {
+    CAPTURE(name);
+    const std::size_t entry = after("\"" + name + "\"", after("\"" + vocabulary + "\"", 0));
+    const auto ids = plain_ids(t, text_of(nibble_test::shared("text/" + name)));
+    CHECK(ids.size() == std::strtoull(json.c_str() + after("\"n\": ", entry), nullptr, 10));
+    CHECK(sha_of(ids) == json.substr(after("\"sha256_i32le\": \"", entry), 64));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the sums of this test are those of FIPS 180-4") {
+  CHECK(nibble_test::sha256({}) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(nibble_test::sha256(std::as_bytes(std::span("abc", 3))) ==
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_CASE("byte-level BPE gives the ids of the published expressions and plain merging, for every pre-split") {
+  auto bytes = golden_vocabulary("bytes");
+  for (const auto& split : nibble::pre_splits) {
+    CAPTURE(split.name);
+    bytes.meta.set("tokenizer.ggml.pre", nibble::value(split.name));
+    check_cases(bytes.load(), "bytes." + std::string(split.name) + ".ids");
+  }
+}
+
+TEST_CASE("SentencePiece-style BPE gives sentencepiece's ids, case by case and over a whole text") {
+  const auto t = golden_vocabulary("nibble-tiny").load();
+  check_cases(t, "nibble-tiny.ids");
+  const auto ids = plain_ids(t, text_of(nibble_test::golden("text/holdout.txt")));
+  CHECK(std::to_string(ids.size()) + " " + sha_of(ids) + "\n" == text_of(nibble_test::golden("text/holdout.sha256")));
+}
+
+TEST_CASE("a space prefix goes where llama.cpp puts it") {
+  check_cases(golden_vocabulary("stories260K").load(), "stories260K.ids");
+}
+
+TEST_CASE("published vocabularies give the ids of their test cases and of whole texts") {
+  for (const std::string name : {"gpt-2", "qwen2", "phi-3"}) {
+    CAPTURE(name);
+    const auto path = nibble_test::shared("tokenizer/ggml-vocab-" + name + ".gguf");
+    NIBBLE_NEEDS(path);
+    const auto t = vocabulary_file(path).load();
+    const auto cases = nibble_test::split(text_of(path.string() + ".inp"), "\n__ggml_vocab_test__\n");
+    const auto lines = nibble_test::split(text_of(path.string() + ".out"), "\n");
+    REQUIRE(cases.size() == 46);  // and an empty one behind them
+    REQUIRE(cases.size() == lines.size());
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      CAPTURE(cases[i]);
+      CHECK(plain_ids(t, cases[i]) == ids_of(lines[i]));
+    }
+    check_whole_texts(t, path.filename().string());
+  }
+  const auto stories = nibble_test::shared("models/stories260K-f32.gguf");
+  NIBBLE_NEEDS(stories);
+  check_whole_texts(vocabulary_file(stories).load(), "stories260K-f32.gguf");
+}
+
+TEST_CASE("the two real models give the ids of whole texts") {
+  for (const std::string name : {"SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-q4_k_m.gguf"}) {
+    const char* folder = std::getenv("NIBBLE_MODELS");
+    const auto path = std::filesystem::path(folder ? folder : "") / name;
+    if (!folder || !std::filesystem::exists(path)) {
+      MESSAGE("skipped: needs " << name << " in the folder that NIBBLE_MODELS names");
+      continue;
+    }
+    check_whole_texts(vocabulary_file(path).load(), name);
+  }
+}
+
+TEST_CASE("any bytes survive byte-level encoding, and any text that sentencepiece's") {
+  std::string noise;
+  unsigned seed = 7;
+  for (int i = 0; i < 30000; ++i) noise += static_cast<char>((seed = seed * 1664525u + 1013904223u) >> 24);
+  const std::string_view texts[] = {"",           "\xC0\xAF",      "\xED\xA0\x80",  "\xF0\x9F\x98",
+                                    "caf\xC3",    "   lead",       "trail   \n\n ", std::string_view("a\0b\0", 4),
+                                    "<|im_end|>", "x\u0301\u0301", "<think>",       noise};
+  auto bytes = golden_vocabulary("bytes");
+  for (const auto& split : nibble::pre_splits) {
+    bytes.meta.set("tokenizer.ggml.pre", nibble::value(split.name));
+    const auto t = bytes.load();
+    for (const auto text : texts) CHECK(t.decode(plain_ids(t, text)) == text);
+  }
+  for (const auto name : {"nibble-tiny", "stories260K"}) {
+    const auto t = golden_vocabulary(name).load();
+    for (const auto text : texts) CHECK(t.decode(plain_ids(t, text)) == text);
+    CHECK(t.decode(plain_ids(t, "a\u2581b")) == "a b");  // U+2581 is how its files write a space
+  }
+}
+
+TEST_CASE("names of control tokens are text unless asked for, user-defined tokens always count") {
+  const auto t = golden_vocabulary("bytes").load();
+  const token end = *t.find_special("<|im_end|>"), think = *t.find_special("<think>");
+  CHECK(t.is_control(end));
+  CHECK(t.is_end(end));
+  CHECK_FALSE(t.is_control(think));
+  CHECK_FALSE(t.find_special("<|im_"));
+  const auto count = [](const std::vector<token>& ids, token id) { return std::count(ids.begin(), ids.end(), id); };
+  const std::string_view text = "a<|im_end|>b<think>c<|im_<|im_end|>end|>";
+  CHECK(count(t.encode(text), end) == 0);
+  CHECK(count(t.encode(text), think) == 1);
+  CHECK(t.decode(t.encode(text)) == text);
+  CHECK(count(t.encode(text, {.special = true}), end) == 2);
+  CHECK(t.decode(t.encode(text, {.special = true})) == "ab<think>c<|im_end|>");  // what is put together is not looked at again
+
+  const std::vector<nibble::prompt_part> parts = {
+      {"<|im_start|>", true}, {"user\n<|im_end|>", false}, {"<|im_end|>", true}, {"<|im_", false}, {"end|>", true}};
+  const auto ids = t.encode(parts);
+  CHECK(count(ids, end) == 1);
+  CHECK(t.decode(ids) == "user\n<|im_end|><|im_end|>");
+}
+
+TEST_CASE("parts of a prompt are encoded as the text that they make together") {
+  for (const auto name : {"bytes", "nibble-tiny", "stories260K"}) {
+    const auto t = golden_vocabulary(name).load();
+    const std::vector<nibble::prompt_part> parts = {
+        {"Once upon", false}, {" a ti", true}, {"", true}, {"me\n", false}, {"\n there", false}};
+    CHECK(t.encode(parts) == t.encode("Once upon a time\n\n there"));
+  }
+}
+
+TEST_CASE("no control token can be put together from plain text") {
+  auto stories = golden_vocabulary("stories260K");
+  auto texts = stories.strings("tokenizer.ggml.tokens");
+  texts[500] = "<s";  // with the token '>' this would make the name of token 1
+  stories.meta.set("tokenizer.ggml.tokens", nibble::value(texts));
+  const auto t = stories.load();
+  for (const token id : plain_ids(t, "<s><s>")) CHECK_FALSE(t.is_control(id));
+  CHECK(t.encode("<s>", {.special = true, .bos = false}) == std::vector<token>{1});
+}
+
+TEST_CASE("the tokens that begin and end a text follow the file, or the caller") {
+  auto tiny = golden_vocabulary("nibble-tiny");
+  auto t = tiny.load();
+  CHECK(t.bos() == 2);
+  CHECK(t.eos() == 1);
+  CHECK(t.adds_bos());
+  CHECK(t.encode("") == std::vector<token>{2});
+  CHECK(t.encode("", {.bos = false, .eos = true}) == std::vector<token>{1});
+  tiny.meta.set("tokenizer.ggml.add_eos_token", nibble::value(true));
+  tiny.meta.erase("tokenizer.ggml.add_bos_token");
+  t = tiny.load();
+  CHECK(t.encode("") == std::vector<token>{2, 1});  // these vocabularies begin a text with a token unless told otherwise
+
+  auto bytes = golden_vocabulary("bytes");
+  CHECK(bytes.load().encode("").empty());
+  bytes.meta.set("tokenizer.ggml.pre", nibble::value("llama-bpe"));
+  CHECK(bytes.load().encode("").size() == 1);
+  bytes.meta.erase("tokenizer.ggml.bos_token_id");
+  bytes.meta.set("tokenizer.ggml.add_bos_token", nibble::value(false));
+  CHECK(bytes.load().encode("", {.bos = true}).empty());
+  CHECK_FALSE(bytes.load().bos());
+}
+
+TEST_CASE("pieces are what a token adds to the text, and control tokens add nothing") {
+  const auto t = golden_vocabulary("stories260K").load();
+  CHECK(t.size() == 512);
+  CHECK(t.piece(3 + 0x41) == "A");
+  CHECK(t.piece(3 + 0xE2) == "\xE2");
+  CHECK(t.piece(1) == "<s>");
+  CHECK(t.piece(410) == " ");
+  std::string text;
+  for (const token id : {1, 410, 3 + 0xC3, 3 + 0xA9, 0, 2}) t.append_piece(id, text);
+  CHECK(text == " \u00e9");
+  CHECK(t.decode(std::vector<token>{1, 410, 3 + 0x41, 410}) == "A ");
+}
+
+TEST_CASE("generation ends at eos, at the named ends of turns, and at none that only looks like one") {
+  auto bytes = golden_vocabulary("bytes");
+  auto t = bytes.load();
+  CHECK(t.eot() == t.find_special("<|im_end|>"));
+  CHECK(t.is_end(*t.find_special("<|endoftext|>")));
+  CHECK_FALSE(t.is_end(*t.find_special("<|im_start|>")));
+  CHECK_FALSE(t.is_end(*t.find_special("<think>")));
+  CHECK_FALSE(t.is_end(-1));
+  auto types = bytes.numbers<std::int32_t>("tokenizer.ggml.token_type");
+  types[types.size() - 2] = 1;  // <|im_end|> as a normal token: some files have it so
+  bytes.meta.set("tokenizer.ggml.token_type", nibble::value(types));
+  t = bytes.load();
+  CHECK(t.is_end(*t.find_special("<|im_end|>")));
+  CHECK(t.is_control(*t.find_special("<|im_end|>")));
+
+  auto texts = bytes.strings("tokenizer.ggml.tokens");
+  texts.back() = "</s>";  // user-defined, as Gemma has it for HTML: text, and only a token where asked for
+  bytes.meta.set("tokenizer.ggml.tokens", nibble::value(texts));
+  t = bytes.load();
+  const auto last = static_cast<token>(texts.size() - 1);
+  CHECK_FALSE(t.is_end(last));
+  CHECK(t.encode("</s>").size() > 1);
+  CHECK(t.encode("</s>", {.special = true}) == std::vector<token>{last});
+  CHECK(t.decode(std::vector<token>{last}) == "</s>");
+}
+
+TEST_CASE("user-defined tokens are matched leftmost, and the longest there") {
+  auto tiny = golden_vocabulary("nibble-tiny");
+  auto texts = tiny.strings("tokenizer.ggml.tokens");
+  auto types = tiny.numbers<std::int32_t>("tokenizer.ggml.token_type");
+  const std::string added[] = {"  ", "   ", "\n\n", "ab", "bcd", "abc"};
+  for (std::size_t i = 0; i < std::size(added); ++i) {
+    texts[2000 + i] = added[i];
+    types[2000 + i] = 4;
+  }
+  tiny.meta.set("tokenizer.ggml.tokens", nibble::value(texts));
+  tiny.meta.set("tokenizer.ggml.token_type", nibble::value(types));
+  const auto t = tiny.load();
+  CHECK(plain_ids(t, "       ") == std::vector<token>{2001, 2001, plain_ids(t, " ").at(0)});
+  CHECK(plain_ids(t, "\n\n  ") == std::vector<token>{2002, 2000});
+  CHECK(plain_ids(t, "abcd").at(0) == 2005);
+  CHECK(plain_ids(t, "ababcd").at(0) == 2003);
+  CHECK(plain_ids(t, "bcd") == std::vector<token>{2004});
+}
+
+TEST_CASE("without byte tokens a run of unknown characters is the unknown token once") {
+  auto stories = golden_vocabulary("stories260K");
+  auto types = stories.numbers<std::int32_t>("tokenizer.ggml.token_type");
+  for (auto& type : types)
+    if (type == 6) type = 5;
+  stories.meta.set("tokenizer.ggml.token_type", nibble::value(types));
+  stories.meta.set("tokenizer.ggml.add_space_prefix", nibble::value(false));
+  const auto t = stories.load();
+  const auto a = plain_ids(t, "a");
+  CHECK(plain_ids(t, "\u4e00\u4e8c\u4e09") == std::vector<token>{0});
+  CHECK(plain_ids(t, "\u4e00a\u4e00") == std::vector<token>{0, a.at(0), 0});
+}
+
+TEST_CASE("the time for a million equal characters is near ten times that for a hundred thousand") {
+  const auto seconds = [](const nibble::tokenizer& t, const std::string& text) {
+    const std::clock_t begin = std::clock();
+    const auto ids = plain_ids(t, text);
+    const double spent = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    CHECK(t.decode(ids) == text);
+    return spent;
+  };
+  const auto repeated = [](std::string_view part, std::size_t count) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += part;
+    return text;
+  };
+  for (const auto name : {"bytes", "nibble-tiny", "stories260K"}) {
+    const auto t = golden_vocabulary(name).load();
+    for (const std::string_view part : {"a", " ", "\n", "\u0301", "ab", "<"}) {
+      CAPTURE(name);
+      CAPTURE(part);
+      const double small = seconds(t, repeated(part, 100'000)), large = seconds(t, repeated(part, 1'000'000));
+      CHECK(large < 20 * std::max(small, 0.005));
+    }
+  }
+}

@@ -1,0 +1,50 @@
+#include "nibble/text/unicode.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+
+using nibble::char_class;
+using nibble::class_of;
+
+static_assert(class_of(U'é') == char_class::letter);
+
+TEST_CASE("characters are of the classes that Unicode gives them") {
+  struct row {
+    char32_t code;
+    char_class expected;
+  };
+  const row rows[] = {{U'a', char_class::letter},     {U'9', char_class::number},       {U'_', char_class::punctuation},
+                      {U'$', char_class::symbol},     {U' ', char_class::whitespace},   {U'\n', char_class::whitespace},
+                      {0x1C, char_class::other},  // a separator to some, but not White_Space
+                      {0x85, char_class::whitespace}, {0xA0, char_class::whitespace},   {0x180E, char_class::other},
+                      {0x200B, char_class::other},    {0x3000, char_class::whitespace}, {0x0301, char_class::mark},
+                      {0x0663, char_class::number},   {0x2167, char_class::number},  // Roman numeral eight
+                      {0x2581, char_class::symbol},   {0x4E00, char_class::letter},     {0xD800, char_class::other},
+                      {0xFFFD, char_class::symbol},   {0x1F600, char_class::symbol},    {0x20000, char_class::letter},
+                      {0xE0100, char_class::mark},    {0x10FFFF, char_class::other},    {0x110000, char_class::other},
+                      {0xFFFFFFFF, char_class::other}};
+  for (const auto& [code, expected] : rows) {
+    CAPTURE(static_cast<unsigned>(code));
+    CHECK(class_of(code) == expected);
+  }
+}
+
+TEST_CASE("the quick look-up agrees with a walk through the runs, and the classes are as large as in Unicode 14") {
+  std::array<std::size_t, 7> counts{};
+  std::size_t run = 0, wrong = 0;
+  const auto& runs = nibble::detail::unicode_runs;
+  for (char32_t code = 0; code < 0x110000; ++code) {
+    while (run + 1 < runs.size() && runs[run + 1] >> 3 <= code) ++run;
+    if (class_of(code) != static_cast<char_class>(runs[run] & 7u)) ++wrong;
+    ++counts[static_cast<std::size_t>(class_of(code))];
+  }
+  CHECK(wrong == 0);
+  // Letters, marks, numbers, punctuation, symbols and whitespace of UnicodeData.txt 14.0.0 (and its ranges).
+  CHECK(counts[1] == 131756);
+  CHECK(counts[2] == 2408);
+  CHECK(counts[3] == 1791);
+  CHECK(counts[4] == 819);
+  CHECK(counts[5] == 7741);
+  CHECK(counts[6] == 25);
+}

@@ -1,0 +1,292 @@
+// Hostile and careless vocabularies: each is an error that names its key, each guard has a row here.
+#include "nibble/text/vocab.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/text/tokenizer.hpp"
+#include "vocabularies.hpp"
+
+using nibble::errc;
+using nibble::token;
+using nibble::value;
+using nibble_test::golden_vocabulary;
+using nibble_test::vocabulary_file;
+
+namespace {
+
+constexpr std::string_view tokens_key = "tokenizer.ggml.tokens", scores_key = "tokenizer.ggml.scores",
+                           types_key = "tokenizer.ggml.token_type", merges_key = "tokenizer.ggml.merges";
+
+/// A change of one key of a vocabulary.
+using change = std::function<void(vocabulary_file&)>;
+
+template <class T>
+change set(std::string_view key, T scalar) {
+  return [=](vocabulary_file& f) { f.meta.set("tokenizer.ggml." + std::string(key), value(scalar)); };
+}
+change erase(std::string_view key) {
+  return [=](vocabulary_file& f) { f.meta.erase("tokenizer.ggml." + std::string(key)); };
+}
+change text(std::size_t i, std::string piece, int type = -1) {
+  return [=](vocabulary_file& f) {
+    auto all = f.strings(tokens_key);
+    all.at(i) = piece;
+    f.meta.set(tokens_key, value(all));
+    if (type < 0) return;
+    auto types = f.numbers<std::int32_t>(types_key);
+    types.at(i) = type;
+    f.meta.set(types_key, value(types));
+  };
+}
+change merge(std::size_t i, std::string line) {
+  return [=](vocabulary_file& f) {
+    auto all = f.strings(merges_key);
+    all.at(i) = line;
+    f.meta.set(merges_key, value(all));
+  };
+}
+change both(change a, change b) {
+  return [=](vocabulary_file& f) {
+    a(f);
+    b(f);
+  };
+}
+
+struct row {
+  std::string_view name, vocabulary;
+  change edit;
+  errc code;
+  std::string_view says;  // a part of the sentence: the key, and what is wrong with it
+};
+
+void check(const row& r, const nibble::limits& most = {}) {
+  CAPTURE(r.name);
+  auto file = golden_vocabulary(std::string(r.vocabulary));
+  REQUIRE(nibble::tokenizer::try_load(file.meta));
+  r.edit(file);
+  const auto made = nibble::tokenizer::try_load(file.meta, most);
+  REQUIRE_FALSE(made);
+  const std::string what = made.failure().what();
+  CAPTURE(what);
+  CHECK(made.failure().code() == r.code);
+  CHECK(what.find(r.says) != what.npos);
+  CHECK(what.size() < 500);
+}
+
+std::vector<std::string> empty_texts;
+
+}  // namespace
+
+TEST_CASE("a vocabulary that contradicts itself is an error that names the key and the token") {
+  const auto nan = std::numeric_limits<float>::quiet_NaN();
+  const row rows[] = {
+      {"no tokenizer", "stories260K", erase("model"), errc::missing_key, "tokenizer.ggml.model"},
+      {"an unknown tokenizer", "stories260K", set("model", "bert"), errc::unknown_tokenizer, "tokenizer.ggml.model': 'bert'"},
+      {"a tokenizer that is no name", "stories260K", set("model", 7), errc::bad_value, "tokenizer.ggml.model"},
+      {"no tokens", "stories260K", erase("tokens"), errc::missing_key, "tokenizer.ggml.tokens"},
+      {"tokens that are no array", "stories260K", set("tokens", "a"), errc::bad_value, "tokenizer.ggml.tokens"},
+      {"tokens that are numbers", "stories260K", set("tokens", std::vector<float>(512)), errc::bad_value,
+       "tokenizer.ggml.tokens"},
+      {"an empty vocabulary", "stories260K", set("tokens", empty_texts), errc::invalid_tokenizer,
+       "tokens': the vocabulary is empty"},
+      {"an empty byte-level vocabulary", "bytes", set("tokens", empty_texts), errc::invalid_tokenizer, "is empty"},
+      {"a token twice", "stories260K", text(300, "\u2581the"), errc::invalid_tokenizer, "tokens': token"},
+      {"a byte-level token twice", "bytes", text(700, "\u0120the"), errc::invalid_tokenizer, "stands there twice"},
+      {"a control token twice", "bytes", text(856, "<|im_end|>"), errc::invalid_tokenizer, "'<|im_end|>' stands there twice"},
+      {"a user-defined token twice", "stories260K", both(text(400, "xyz", 4), text(401, "xyz", 4)), errc::invalid_tokenizer,
+       "'xyz' stands there twice"},
+      {"a token of 1 MB", "stories260K", text(400, std::string(1 << 20, 'x')), errc::limit_exceeded,
+       "has 1048576 bytes; the limit is 65536"},
+      {"a special token too long to look for", "stories260K", text(400, std::string(1025, 'x'), 3), errc::limit_exceeded,
+       "has 1025 bytes; the limit is 1024"},
+      {"a token that is not UTF-8", "stories260K", text(400, "a\xC0\xAF"), errc::invalid_tokenizer,
+       "token 400 'a\\xc0\\xaf' is not UTF-8"},
+      {"a byte-level token that is not UTF-8", "bytes", text(400, "\xFF"), errc::invalid_tokenizer, "is not UTF-8"},
+      {"an empty control token", "stories260K", text(1, ""), errc::invalid_tokenizer, "token 1 '' is special, but empty"},
+      {"an empty user-defined token", "bytes", text(859, ""), errc::invalid_tokenizer, "is special, but empty"},
+      {"a negative byte", "stories260K", text(10, "<0x-1>"), errc::invalid_tokenizer, "'<0x-1>' is a byte token"},
+      {"a byte that is no number", "stories260K", text(10, "<0xZZ>"), errc::invalid_tokenizer, "'<0xZZ>' is a byte token"},
+      {"a byte without its sign", "stories260K", text(10, "<0x410"), errc::invalid_tokenizer, "is a byte token"},
+      {"a byte of three digits", "stories260K", text(10, "<0x041>"), errc::invalid_tokenizer, "is a byte token"},
+      {"an empty byte token", "stories260K", text(10, ""), errc::invalid_tokenizer, "is a byte token"},
+      {"a byte twice", "stories260K", text(10, "<0x41>"), errc::invalid_tokenizer, "is the same byte as token"},
+      {"no scores", "stories260K", erase("scores"), errc::missing_key, "tokenizer.ggml.scores"},
+      {"too few scores", "stories260K", set("scores", std::vector<float>(511)), errc::invalid_tokenizer,
+       "scores': 511 elements for 512 tokens"},
+      {"too many scores", "stories260K", set("scores", std::vector<float>(513)), errc::invalid_tokenizer,
+       "scores': 513 elements"},
+      {"scores that are texts", "stories260K", set("scores", empty_texts), errc::invalid_tokenizer, "tokenizer.ggml.scores"},
+      {"scores that are integers", "stories260K", set("scores", std::vector<int>(512)), errc::bad_value,
+       "tokenizer.ggml.scores"},
+      {"scores that are NaN", "stories260K", set("scores", std::vector<float>(512, nan)), errc::invalid_tokenizer,
+       "scores': that of token 0 is NaN"},
+      {"no types", "stories260K", erase("token_type"), errc::missing_key, "tokenizer.ggml.token_type"},
+      {"too few types", "bytes", set("token_type", std::vector<int>(3, 1)), errc::invalid_tokenizer,
+       "token_type': 3 elements for 860 tokens"},
+      {"types that are floats", "bytes", set("token_type", std::vector<float>(860, 1)), errc::bad_value,
+       "tokenizer.ggml.token_type"},
+      {"a type of 7", "bytes", set("token_type", std::vector<int>(860, 7)), errc::invalid_tokenizer, "token 0 has type 7"},
+      {"a type of -1", "bytes", set("token_type", std::vector<int>(860, -1)), errc::invalid_tokenizer, "token 0 has type -1"},
+      {"bos out of range", "stories260K", set("bos_token_id", 512u), errc::invalid_tokenizer,
+       "bos_token_id': 512 is not one of the 512 tokens"},
+      {"eos of 2^32-1", "bytes", set("eos_token_id", 0xFFFFFFFFu), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
+      {"eos of 2^64-1", "bytes", set("eos_token_id", std::uint64_t(-1)), errc::bad_value, "tokenizer.ggml.eos_token_id"},
+      {"eos negative", "bytes", set("eos_token_id", -1), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
+      {"eos that is a text", "bytes", set("eos_token_id", "2"), errc::bad_value, "tokenizer.ggml.eos_token_id"},
+      {"eot out of range", "bytes", set("eot_token_id", 860), errc::invalid_tokenizer, "tokenizer.ggml.eot_token_id"},
+      {"unknown out of range", "stories260K", set("unknown_token_id", 512), errc::invalid_tokenizer,
+       "tokenizer.ggml.unknown_token_id"},
+      {"padding out of range", "stories260K", set("padding_token_id", 512), errc::invalid_tokenizer,
+       "tokenizer.ggml.padding_token_id"},
+      {"add_bos_token of another type", "stories260K", set("add_bos_token", 1), errc::bad_value,
+       "tokenizer.ggml.add_bos_token"},
+      {"add_eos_token of another type", "stories260K", set("add_eos_token", "no"), errc::bad_value,
+       "tokenizer.ggml.add_eos_token"},
+      {"add_space_prefix of another type", "stories260K", set("add_space_prefix", 1.0f), errc::bad_value,
+       "tokenizer.ggml.add_space_prefix"},
+      {"bos wanted, but none there", "bytes", both(set("add_bos_token", true), erase("bos_token_id")), errc::invalid_tokenizer,
+       "add_bos_token': true, but there is no tokenizer.ggml.bos_token_id"},
+      {"eos wanted, but none there", "bytes", both(set("add_eos_token", true), erase("eos_token_id")), errc::invalid_tokenizer,
+       "tokenizer.ggml.add_eos_token"},
+      {"no pre-split", "bytes", erase("pre"), errc::missing_key, "tokenizer.ggml.pre"},
+      {"an unknown pre-split", "bytes", set("pre", "gpt-5"), errc::unknown_tokenizer,
+       "tokenizer.ggml.pre': 'gpt-5' is not known"},
+      {"an empty pre-split", "bytes", set("pre", ""), errc::unknown_tokenizer, "tokenizer.ggml.pre"},
+      {"no merges", "bytes", erase("merges"), errc::missing_key, "tokenizer.ggml.merges"},
+      {"merges that are numbers", "bytes", set("merges", std::vector<int>(600)), errc::bad_value, "tokenizer.ggml.merges"},
+      {"an empty merge", "bytes", merge(3, ""), errc::invalid_tokenizer, "merges': merge 3 ''"},
+      {"a merge of one piece", "bytes", merge(3, "ab"), errc::invalid_tokenizer, "is not two pieces"},
+      {"a merge of three pieces", "bytes", merge(3, "a b c"), errc::invalid_tokenizer, "is not two pieces"},
+      {"a merge with nothing on the left", "bytes", merge(3, " a"), errc::invalid_tokenizer, "left part that is no token"},
+      {"a merge with nothing on the right", "bytes", merge(3, "a "), errc::invalid_tokenizer, "right part that is no token"},
+      {"a merge of itself", "bytes", merge(3, "\u0120the \u0120the"), errc::invalid_tokenizer, "gives what is no token"},
+      {"an over-long merge", "bytes", merge(3, std::string(1 << 20, 'a') + " b"), errc::invalid_tokenizer,
+       "left part that is no token"},
+      {"a merge that is not UTF-8", "bytes", merge(3, "\xE2\x82 a"), errc::invalid_tokenizer, "is not UTF-8"},
+      {"a merge of what is no byte", "bytes", merge(3, "\u4e00 a"), errc::invalid_tokenizer, "has a character that is no byte"},
+      {"a merge on the right of what is no byte", "bytes", merge(3, "a \u4e00"), errc::invalid_tokenizer,
+       "has a character that is no byte"},
+      {"a merge twice", "bytes", [](vocabulary_file& f) { merge(3, f.strings(merges_key).at(9))(f); }, errc::invalid_tokenizer,
+       "stands there twice"},
+  };
+  for (const row& r : rows) check(r);
+}
+
+TEST_CASE("defaults of special ids are held to the vocabulary like given ones") {
+  const auto two = [](vocabulary_file& f) {
+    f.meta.set(tokens_key, value(std::vector<std::string>{"<unk>", "a"}));
+    f.meta.set(scores_key, value(std::vector<float>{0, 0}));
+    f.meta.set(types_key, value(std::vector<int>{2, 1}));
+    f.meta.erase("tokenizer.ggml.bos_token_id");
+    f.meta.erase("tokenizer.ggml.eos_token_id");
+  };
+  check({"eos", "stories260K", two, errc::invalid_tokenizer,
+         "eos_token_id': missing, and its default 2 is not one of the 2 tokens"});
+  const auto one = [&](vocabulary_file& f) {
+    two(f);
+    f.meta.set(tokens_key, value(std::vector<std::string>{"<unk>"}));
+    f.meta.set(scores_key, value(std::vector<float>{0}));
+    f.meta.set(types_key, value(std::vector<int>{2}));
+  };
+  check({"bos", "stories260K", one, errc::invalid_tokenizer, "bos_token_id': missing, and its default 1"});
+}
+
+TEST_CASE("a text has to be sayable: all bytes, or an unknown token") {
+  const auto no_unknown = both(erase("unknown_token_id"), text(0, "<unk>", 3));
+  auto file = golden_vocabulary("stories260K");
+  no_unknown(file);
+  CHECK(nibble::tokenizer::try_load(file.meta));
+  check({"a byte missing", "stories260K", both(no_unknown, text(10, "<0x07>", 5)), errc::invalid_tokenizer,
+         "tokens': neither 256 byte tokens nor an unknown token"});
+}
+
+TEST_CASE("the caller's limits hold, and can be raised") {
+  check({"vocabulary", "bytes", set("pre", "gpt-2"), errc::limit_exceeded, "tokens': 860 tokens; the limit is 859"},
+        {.vocabulary = 859});
+  check({"token", "stories260K", set("pre", "default"), errc::limit_exceeded, "; the limit is 5"}, {.token_bytes = 5});
+  auto file = golden_vocabulary("stories260K");
+  text(400, std::string(1 << 20, 'x'))(file);
+  CHECK(nibble::tokenizer::try_load(file.meta, {.token_bytes = 1 << 20}));
+}
+
+TEST_CASE("a vocabulary or merges made so that their hashes collide are refused, not searched for ever") {
+  const auto crowd = [](vocabulary_file& f) {  // 300 of 512 tokens that begin their search in the same slot of 1,024
+    auto all = f.strings(tokens_key);
+    std::size_t made = 0;
+    for (std::uint32_t n = 0; made < 200; ++n) {
+      const std::string candidate = "q" + std::to_string(n);
+      if ((nibble::detail::hash_bytes(candidate) & 1023) == 5) all.at(300 + made++) = candidate;
+    }
+    f.meta.set(tokens_key, value(all));
+  };
+  check({"tokens", "stories260K", crowd, errc::invalid_tokenizer, "tokens': made so that their hashes collide"});
+
+  const auto crowd_merges = [](vocabulary_file& f) {
+    std::vector<std::string> texts = f.strings(tokens_key), merges;
+    texts.resize(256);  // the bytes
+    for (token left = 0; left < 256 && merges.size() < 150; ++left)
+      for (token right = 0; right < 256 && merges.size() < 150; ++right) {
+        if ((nibble::detail::hash_pair(left, right) & 255) != 9) continue;
+        const std::string a = texts[static_cast<std::size_t>(left)], b = texts[static_cast<std::size_t>(right)];
+        texts.push_back(a + b);
+        merges.push_back(a + " " + b);
+      }
+    REQUIRE(merges.size() == 150);
+    f.meta.set(types_key, value(std::vector<int>(texts.size(), 1)));
+    f.meta.set(tokens_key, value(texts));
+    f.meta.set(merges_key, value(merges));
+    for (const auto name : {"bos_token_id", "eos_token_id"}) erase(name)(f);
+  };
+  check({"merges", "bytes", crowd_merges, errc::invalid_tokenizer, "hashes collide"});
+}
+
+TEST_CASE("careless vocabularies that others read are read here too") {
+  auto file = golden_vocabulary("stories260K");
+  text(400, "")(file);  // a normal token without text
+  text(401, "<|pad|>", 5)(file);
+  file.meta.set(scores_key, value(std::vector<float>(512, -std::numeric_limits<float>::infinity())));
+  file.meta.set("tokenizer.ggml.precompiled_charsmap", value("\x01\x02"));
+  const auto t = nibble::tokenizer::try_load(file.meta);
+  REQUIRE(t);
+  CHECK(t->piece(400).empty());
+  CHECK(t->decode(t->encode("the end <|pad|>")) == "the end <|pad|>");
+
+  auto bytes = golden_vocabulary("bytes");
+  text(700, "\u4e00")(bytes);  // no characters of the byte alphabet: nothing encodes to it, but it has a text
+  bytes.meta.set(merges_key, value(std::vector<std::string>{"a b"}));
+  const auto b = nibble::tokenizer::try_load(bytes.meta);
+  if (!b) FAIL(std::string(b.failure().what()));
+  CHECK(b->piece(700) == "\u4e00");
+  CHECK(b->encode("\u4e00").size() == 3);
+  CHECK(b->encode("ab").size() == 1);
+  bytes.meta.erase(types_key);
+  CHECK(nibble::tokenizer::try_load(bytes.meta));
+}
+
+TEST_CASE("a byte that no token has is left out of byte-level text") {
+  auto bytes = golden_vocabulary("bytes");
+  bytes.meta.set(merges_key, value(std::vector<std::string>{"a b"}));
+  bytes.meta.set(tokens_key, value(std::vector<std::string>{"a", "b", "ab"}));
+  bytes.meta.set(types_key, value(std::vector<int>{1, 1, 1}));
+  for (const auto name : {"bos_token_id", "eos_token_id"}) erase(name)(bytes);
+  const auto t = nibble::tokenizer::try_load(bytes.meta);
+  REQUIRE(t);
+  CHECK(t->encode("abcab a") == std::vector<token>{2, 2, 0});
+}
+
+TEST_CASE("a tokenizer outlives the file that it was read from") {
+  auto t = [] { return golden_vocabulary("nibble-tiny").load(); }();
+  const auto copy = t;
+  const auto ids = t.encode("The quick brown fox");
+  const auto moved = std::move(t);
+  CHECK(moved.encode("The quick brown fox") == ids);
+  CHECK(copy.decode(ids) == "The quick brown fox");
+}
