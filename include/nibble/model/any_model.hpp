@@ -63,7 +63,7 @@ class basic_any_model<type_list<Archs...>, KV> {
   /// f(model<Arch, KV>) with the model that is loaded.
   template <class F>
   decltype(auto) visit(F&& f) const {
-    return std::visit(std::forward<F>(f), model_);
+    return visit_from<0>(std::forward<F>(f));
   }
 
   std::string_view architecture_name() const noexcept {
@@ -103,6 +103,15 @@ class basic_any_model<type_list<Archs...>, KV> {
  private:
   template <class Arch>
   explicit basic_any_model(model<Arch, KV> m) : model_(std::move(m)) {}
+
+  /// std::visit would end the host over an empty variant where exceptions are off. This one is never empty.
+  template <std::size_t Index, class F>
+  decltype(auto) visit_from(F&& f) const {
+    if constexpr (Index + 1 < sizeof...(Archs)) {
+      if (model_.index() != Index) return visit_from<Index + 1>(std::forward<F>(f));
+    }
+    return std::forward<F>(f)(*std::get_if<Index>(&model_));
+  }
 
   /// f(std::type_identity<Arch>{}) for the architecture that the file names.
   template <class T, class F>
