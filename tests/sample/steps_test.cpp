@@ -106,7 +106,7 @@ TEST_CASE("min_p keeps what is at least that share of the best, in order") {
     CHECK(ids_after(nibble::min_p{p}, {1, 3, 3, 2.9999f}) == std::vector<token>{1, 2});
   CHECK(ids_after(nibble::min_p{1e-30f}, {0, -20, -40}) == std::vector<token>{0, 1});
   CHECK(ids_after(nibble::min_p{0.1f}, {1, infinity, 3}) == std::vector<token>{1});
-  CHECK(ids_after(nibble::min_p{0.1f}, {not_a_number, -infinity}) == std::vector<token>{1});
+  CHECK(ids_after(nibble::min_p{0.1f}, {not_a_number, -infinity, -infinity}) == std::vector<token>{1});
 }
 
 TEST_CASE("penalties lower what occurred among the last tokens") {

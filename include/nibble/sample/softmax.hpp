@@ -108,7 +108,7 @@ float greatest(std::span<const float> logits) noexcept {
 template <class Arch = xsimd::default_arch>
 float log_probability(std::span<const float> logits, token id) noexcept {
   const float best = greatest<Arch>(logits);
-  if (id < 0 || std::size_t(id) >= logits.size() || !std::isfinite(best)) return std::numeric_limits<float>::quiet_NaN();
+  if (std::size_t(id) >= logits.size() || !std::isfinite(best)) return std::numeric_limits<float>::quiet_NaN();
   constexpr std::size_t block = 1024;  // summed in float, the blocks in double
   double sum = 0;
   for (std::size_t at = 0; at < logits.size(); at += block)
