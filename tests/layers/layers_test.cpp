@@ -37,7 +37,8 @@ owned_weight make_weight(std::size_t rows, std::size_t columns, unsigned seed) {
     pack_group<Q>(reinterpret_cast<const std::byte*>(blocks.data()) + g * panel_rows * row_bytes,
                   std::min(panel_rows, rows - g * panel_rows), row_bytes, columns, o.memory.data() + g * bytes);
   }
-  o.w = {o.memory.data(), rows, columns, bytes, Q::type, static_cast<std::uint32_t>(index_of<Q, quant_formats>)};
+  o.w = {o.memory.data(),  rows, columns, bytes, Q::type, static_cast<std::uint32_t>(index_of<Q, quant_formats>),
+         integer_format<Q>};
   return o;
 }
 

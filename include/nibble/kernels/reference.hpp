@@ -158,7 +158,7 @@ inline constexpr kernel_table table = [] {
   t.quantize = &quantize;
   [&]<class... Qs>(type_list<Qs...>) {
     std::size_t i = 0;
-    ((t.matmul[i++] = &matmul<Qs>), ...);
+    ((t.pack[i] = &pack_group<Qs>, t.unpack_row[i] = &unpack_row<Qs>, t.matmul[i++] = &matmul<Qs>), ...);
   }(quant_formats{});
   t.rms_norm = &rms_norm;
   t.gated = &gated;

@@ -60,6 +60,12 @@ inline constexpr std::size_t max_formats = 32, max_kv_formats = 8;
 struct kernel_table {
   const char* target;  ///< the instruction set's name, as the SIMD library gives it
 
+  /// By index in quant_formats: sixteen rows as a file holds them into one group, and one row of a group as floats; see
+  /// pack_group and unpack_row in quant/panel.hpp.
+  void (*pack[max_formats])(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns,
+                            std::byte* group) noexcept;
+  void (*unpack_row[max_formats])(const std::byte* group, std::size_t row, std::size_t columns, float* out) noexcept;
+
   /// One token's activations, quantised: out is activation_block[columns / 32].
   void (*quantize)(const float* in, std::size_t columns, void* out);
   /// By index in quant_formats.

@@ -7,7 +7,6 @@
 #include "nibble/core/token.hpp"
 #include "nibble/layers/compute.hpp"
 #include "nibble/quant/panel.hpp"
-#include "nibble/quant/registry.hpp"
 #include "nibble/tensor/weight.hpp"
 
 namespace nibble::inline NIBBLE_ABI {
@@ -17,12 +16,11 @@ namespace nibble::inline NIBBLE_ABI {
 /// @errors  none (noexcept); precondition: 0 <= id < vocabulary
 inline void embed(compute& c, const weight& table, std::span<const token> ids, activations out) noexcept {
   c.for_each_range(ids.size(), least_tokens(out.width), [&](std::size_t begin, std::size_t end) {
-    visit_format(table.type, [&]<class Q>(std::type_identity<Q>) {
-      for (std::size_t t = begin; t < end; ++t) {
-        const auto row = static_cast<std::size_t>(ids[t]);
-        unpack_row<Q>(table.panels + row / panel_rows * table.group_bytes, row % panel_rows, table.columns, out.row(t));
-      }
-    });
+    for (std::size_t t = begin; t < end; ++t) {
+      const auto row = static_cast<std::size_t>(ids[t]);
+      const std::byte* group = table.panels + row / panel_rows * table.group_bytes;
+      c.kernels().unpack_row[table.format](group, row % panel_rows, table.columns, out.row(t));
+    }
   });
 }
 

@@ -8,7 +8,6 @@
 #include "nibble/layers/compute.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
-#include "nibble/quant/registry.hpp"
 #include "nibble/tensor/weight.hpp"
 
 namespace nibble::inline NIBBLE_ABI {
@@ -18,13 +17,6 @@ struct product {
   const weight& w;
   activations out;  ///< (tokens, w.rows)
 };
-
-/// Whether a weight is multiplied with 8-bit activations; the others take floats.
-inline bool takes_codes(const weight& w) noexcept {
-  bool codes = false;
-  visit_format(w.type, [&]<class Q>(std::type_identity<Q>) { codes = integer_format<Q>; });
-  return codes;
-}
 
 /// Multiplies x with several weights at once: it is quantised once, and the threads meet once.
 /// @shape   x (tokens, columns); each product's weight (rows, columns) and out (tokens, rows)
@@ -36,7 +28,7 @@ inline void linear(compute& c, activations x, std::initializer_list<product> pro
   bool codes = false;
   for (const product& p : products) {
     groups += (p.w.rows + panel_rows - 1) / panel_rows;
-    codes = codes || takes_codes(p.w);
+    codes = codes || p.w.integer;
   }
   const std::size_t code_bytes = x.width / activation_block::columns * sizeof(activation_block);
   std::byte* quantized = codes ? c.scratch_memory().take(x.tokens * code_bytes) : nullptr;
@@ -52,10 +44,9 @@ inline void linear(compute& c, activations x, std::initializer_list<product> pro
       const std::size_t count = (p.w.rows + panel_rows - 1) / panel_rows;
       const std::size_t from = std::max(begin, first), to = std::min(end, first + count);
       if (from < to) {
-        const bool as_codes = takes_codes(p.w);
         c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, from - first, to - first,
-                                        as_codes ? static_cast<const void*>(quantized) : x.data,
-                                        as_codes ? code_bytes : x.width * sizeof(float), x.tokens, p.out.data, p.out.width});
+                                        p.w.integer ? static_cast<const void*>(quantized) : x.data,
+                                        p.w.integer ? code_bytes : x.width * sizeof(float), x.tokens, p.out.data, p.out.width});
       }
       first += count;
     }

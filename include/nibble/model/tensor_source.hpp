@@ -18,6 +18,7 @@
 #include "nibble/core/executor.hpp"
 #include "nibble/error.hpp"
 #include "nibble/gguf/reader.hpp"
+#include "nibble/kernels/table.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
 #include "nibble/tensor/weight.hpp"
@@ -48,11 +49,16 @@ class tensor_source {
   weight matrix(std::string_view name, std::size_t rows, std::size_t columns) {
     const tensor_info* info = require(name, {columns, rows});
     if (!info) return {};
-    weight w{nullptr, rows, columns, 0, info->type, 0};
-    const bool known = visit_format(info->type, [&]<class Q>(std::type_identity<Q>) { lay_out<Q>(*info, w); });
-    if (!known) {
+    weight w{nullptr, rows, columns, 0, info->type, 0, false};
+    const bool known = visit_format(info->type, [&]<class Q>(std::type_identity<Q>) {
+      w.format = static_cast<std::uint32_t>(index_of<Q, quant_formats>);
+      w.group_bytes = group_bytes<Q>(columns);
+      w.integer = integer_format<Q>;
+    });
+    if (known) {
+      lay_out(*info, w);
+    } else {
       fail(errc::unknown_format, name, "weights of format " + std::string(name_of(info->type)) + " are not supported");
-      return {};
     }
     return w;
   }
@@ -135,23 +141,20 @@ class tensor_source {
     return storage_.blocks.back().data();
   }
   /// Packs a matrix into panels, in parallel, and gives its mapped pages back as it goes: memory holds it once.
-  template <quant_format Q>
   void lay_out(const tensor_info& info, weight& w) {
-    w.format = static_cast<std::uint32_t>(index_of<Q, quant_formats>);
-    w.group_bytes = group_bytes<Q>(w.columns);
     const std::size_t groups = (w.rows + panel_rows - 1) / panel_rows;
     std::byte* panels = allocate(info.name, groups * w.group_bytes);
     if (!panels) return;
     w.panels = panels;
     const auto source = file_.bytes(info);
-    const std::size_t row_bytes = w.columns / Q::block_size * sizeof(typename Q::block);
+    const std::size_t row_bytes = source.size() / w.rows;
     const std::size_t chunk = std::max<std::size_t>(1, (std::size_t{4} << 20) / (row_bytes * panel_rows + 1));
     for (std::size_t begin = 0; begin < groups; begin += chunk) {
       const std::size_t count = std::min(chunk, groups - begin);
       executor_.run(count, [&](std::size_t i) {
         const std::size_t row = (begin + i) * panel_rows;
-        pack_group<Q>(source.data() + row * row_bytes, std::min(panel_rows, w.rows - row), row_bytes, w.columns,
-                      panels + (begin + i) * w.group_bytes);
+        kernels().pack[w.format](source.data() + row * row_bytes, std::min(panel_rows, w.rows - row), row_bytes, w.columns,
+                                 panels + (begin + i) * w.group_bytes);
       });
       const std::size_t from = begin * panel_rows * row_bytes;
       file_.release(info, from, std::min(count * panel_rows * row_bytes, source.size() - from));

@@ -102,11 +102,11 @@ void pack_codes(const code_tile& code, std::uint8_t* granule) noexcept {
         granule[q * 64 + i] = static_cast<std::uint8_t>((code[q][i] & 15u) | (code[q + 4][i] & 15u) << 4);
       }
     }
-    constexpr std::size_t width = Bits - 4;  // of the high part, and planes of 64 bytes
+    constexpr std::size_t width = Bits - 4, quads = width == 2 ? 4 : 8;  // of the high part: its bits, its quads a plane
     for (std::size_t plane = 0; plane < width; ++plane) {
       std::array<std::uint8_t, 64> high{};
-      for (std::size_t q = plane * 8 / width; q < (plane + 1) * 8 / width; ++q) {
-        const auto shift = q % (8 / width) * width;
+      for (std::size_t q = plane * quads; q < (plane + 1) * quads; ++q) {
+        const auto shift = q % quads * width;
         for (std::size_t i = 0; i < 64; ++i) high[i] = static_cast<std::uint8_t>(high[i] | unsigned(code[q][i]) >> 4 << shift);
       }
       std::memcpy(granule + 256 + plane * 64, high.data(), 64);

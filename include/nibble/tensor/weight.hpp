@@ -17,6 +17,7 @@ struct weight {
   std::size_t group_bytes = 0;  ///< from one group of sixteen rows to the next
   tensor_type type = tensor_type::f32;
   std::uint32_t format = 0;  ///< index in quant_formats
+  bool integer = false;      ///< multiplied with 8-bit activations; float formats take floats
 
   bool empty() const noexcept { return rows == 0; }
 };
