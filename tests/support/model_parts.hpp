@@ -11,6 +11,7 @@
 
 #include "nibble/gguf/reader.hpp"
 #include "nibble/gguf/writer.hpp"
+#include "nibble/quant/quantize.hpp"
 #include "support/files.hpp"
 
 namespace nibble_test {
@@ -43,6 +44,20 @@ struct model_parts {
   }
   void remove(std::string_view name) {
     std::erase_if(tensors, [&](const tensor& t) { return t.name == name; });
+  }
+
+  /// Gives every matrix whose rows fit another format.
+  void recode(nibble::tensor_type type) {
+    for (auto& t : tensors) {
+      if (t.dims.size() != 2 || t.dims[0] % nibble::find_tensor_type(static_cast<std::uint32_t>(type))->block_size != 0)
+        continue;
+      const auto columns = static_cast<std::size_t>(t.dims[0]), rows = static_cast<std::size_t>(t.dims[1]);
+      std::vector<float> values(rows * columns);
+      nibble::dequantize_rows(t.type, t.data, rows, columns, values);
+      t.data.resize(*nibble::try_quantized_bytes(type, rows, columns));
+      nibble::quantize_rows(type, values, rows, columns, {}, t.data);
+      t.type = type;
+    }
   }
 
   std::vector<std::byte> bytes() const {

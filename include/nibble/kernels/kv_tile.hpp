@@ -69,7 +69,8 @@ void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte*
       scale[kv_index<Role>(kv_blocks(dim), slot, b)] = d;
       for (std::size_t i = begin; i < end; ++i) {
         const float rounded = std::nearbyint(vector[i] * inverse);
-        code[kv_index<Role>(dim, slot, i)] = static_cast<std::int8_t>(std::clamp(rounded, -127.0f, 127.0f));
+        // NaN, which comes from broken weights only, becomes -127: a conversion of it would be undefined
+        code[kv_index<Role>(dim, slot, i)] = static_cast<std::int8_t>(std::min(std::max(-127.0f, rounded), 127.0f));
       }
     }
   } else {

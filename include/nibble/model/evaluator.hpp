@@ -75,6 +75,11 @@ class evaluator {
   /// The logits after the last token fed; valid until the next call.
   std::span<float> logits() noexcept { return logits_; }
 
+  /// Bytes that are allocated: what plan() said.
+  memory_plan memory() const noexcept { return {model_.weight_bytes(), cache_->bytes(), scratch_.capacity()}; }
+  /// The most scratch that a step has used so far.
+  std::size_t scratch_peak() const noexcept { return scratch_.peak(); }
+
   /// Cuts the sequence back to its first `position` tokens. False, and no change, if a sliding window no longer holds what
   /// continuing there would need: then start over from 0.
   bool truncate(std::size_t position) noexcept {

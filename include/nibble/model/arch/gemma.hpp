@@ -134,7 +134,7 @@ class gemma2 : public gemma_decoder {
       static_cast<decoder_config&>(c) = decoder_config::read(h);
       c.post_norms = true;
       c.window = h.count_or("attention.sliding_window", 4096, 0, h.limits().context);
-      c.period = 2;
+      c.period = h.count_or("attention.sliding_window_pattern", 2, 1, h.limits().layers);
       c.attention_softcap = h.positive_or("attn_logit_softcapping", 50.0f);
       c.output_softcap = h.positive_or("final_logit_softcapping", 30.0f);
       c.scale_by_width = c.layers == 46;  // 27B
@@ -154,7 +154,7 @@ class gemma3 : public gemma_decoder {
       static_cast<decoder_config&>(c) = decoder_config::read(h);
       c.post_norms = c.head_norms = true;
       c.window = h.count_or("attention.sliding_window", 0, 0, h.limits().context);
-      c.period = 6;
+      c.period = h.count_or("attention.sliding_window_pattern", 6, 1, h.limits().layers);
       c.local_rope_base = h.positive_or("rope.freq_base_swa", 10000.0f);
       c.output_softcap = h.positive_or("final_logit_softcapping", 0.0f);
       c.scale_by_width = c.layers == 62;  // 27B

@@ -1,0 +1,115 @@
+/// Every architecture against logits that others computed from the same files.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "nibble/model/any_model.hpp"
+#include "nibble/model/evaluator.hpp"
+#include "support/files.hpp"
+
+namespace {
+using nibble::token;
+using any_evaluator = nibble::evaluator<nibble::any_model>;
+
+/// The tokens after which the goldens have logits.
+constexpr token golden_ids[] = {1, 403, 407, 261, 378, 300, 40, 265, 282, 293, 441, 7};
+
+/// Logits after each of the golden ids, one row a token.
+std::vector<float> logits_of(const nibble::any_model& model, bool one_by_one) {
+  auto e = any_evaluator::try_create(model, {.logit_rows = 12, .kv = nibble::tensor_type::f32}).value();
+  std::vector<float> out;
+  const auto add = [&](std::size_t, std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); };
+  if (!one_by_one) {
+    CHECK(e.feed_each(golden_ids, add) == nibble::feed_outcome::done);
+    return out;
+  }
+  for (const token id : golden_ids) {
+    CHECK(e.feed({&id, 1}) == nibble::feed_outcome::done);
+    add(0, e.logits());
+  }
+  return out;
+}
+
+void check_golden(const std::string& architecture, const std::filesystem::path& file, const std::filesystem::path& logits) {
+  INFO(file.filename().string());
+  const auto model = nibble::any_model::load(file, {.threads = 2});
+  CHECK(model.architecture_name() == architecture);
+  const auto expected = nibble_test::read_all<float>(logits), found = logits_of(model, false);
+  REQUIRE(found.size() == expected.size());
+  REQUIRE(found.size() == std::size(golden_ids) * model.vocabulary());
+  double worst = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) worst = std::max(worst, std::abs(double(found[i]) - double(expected[i])));
+  CHECK(worst <= 1e-4);
+  CHECK(logits_of(model, true) == found);
+}
+
+/// Root of the mean square difference, relative to the expected.
+double relative_rmse(const std::vector<float>& found, const std::vector<float>& expected) {
+  REQUIRE(found.size() == expected.size());
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    error += std::pow(double(found[i]) - double(expected[i]), 2);
+    size += std::pow(double(expected[i]), 2);
+  }
+  return std::sqrt(error / size);
+}
+
+std::vector<token> greedy(const nibble::any_model& model, std::size_t count) {
+  auto e = any_evaluator::try_create(model, {.kv = nibble::tensor_type::f32}).value();
+  std::vector<token> out;
+  token last = *model.tokenizer().bos();
+  while (out.size() < count) {
+    e.feed({&last, 1});
+    last = static_cast<token>(std::max_element(e.logits().begin(), e.logits().end()) - e.logits().begin());
+    out.push_back(last);
+  }
+  return out;
+}
+}  // namespace
+
+TEST_CASE("logits are those of a float64 forward pass, to 1e-4") {
+  for (const std::string name : {"llama", "gemma3"}) {
+    check_golden(name, nibble_test::golden("models/" + name + ".gguf"),
+                 nibble_test::golden("models/" + name + ".numpy.logits.f32"));
+  }
+}
+
+TEST_CASE("logits of every variant are those of a float64 forward pass, to 1e-4") {
+  const std::pair<std::string, std::string> variants[] = {{"llama", "llama-bias"},      {"llama", "llama-linear4"},
+                                                          {"llama", "llama-tied-hd32"}, {"llama", "llama3-ropefreqs"},
+                                                          {"gemma", "gemma"},           {"gemma2", "gemma2"}};
+  for (const auto& [architecture, name] : variants) {
+    const auto file = nibble_test::shared("models/synth/" + name + ".gguf");
+    NIBBLE_NEEDS(file);
+    check_golden(architecture, file, nibble_test::shared("models/synth/" + name + ".numpy.logits.f32"));
+  }
+}
+
+TEST_CASE("weights in every format give logits as near to exact ones as llama.cpp's are") {
+  for (const std::string format : {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_K", "q5_K", "q6_K"}) {
+    const auto name = "models/synth-quant/llama-e256-" + format;
+    const auto file = nibble_test::shared(name + ".gguf");
+    NIBBLE_NEEDS(file);
+    const auto exact = nibble_test::read_all<float>(nibble_test::shared(name + ".f64deq.logits.f32"));
+    const auto theirs = nibble_test::read_all<float>(nibble_test::shared(name + ".llamacpp.logits.f32"));
+    const auto ours = logits_of(nibble::any_model::load(file, {.threads = 2}), false);
+    INFO(format << ": ours " << relative_rmse(ours, exact) << ", theirs " << relative_rmse(theirs, exact));
+    const double rounding = 2e-6;  // of sums in float: F32 weights have no other error
+    CHECK(relative_rmse(ours, exact) <= std::max(rounding, relative_rmse(theirs, exact)));
+  }
+}
+
+TEST_CASE("the most likely tokens of a published model in F32, F16 and Q8_0 are those of the golden") {
+  for (const std::string format : {"q8_0", "f32", "f16"}) {
+    const auto file = format == "q8_0" ? nibble_test::golden("models/stories260K-q8_0.gguf")
+                                       : nibble_test::shared("models/stories260K-" + format + ".gguf");
+    NIBBLE_NEEDS(file);
+    const auto golden = nibble_test::read_all<token>(nibble_test::golden("models/stories260K-" + format + ".greedy.i32"));
+    REQUIRE(golden.size() == 199);
+    INFO(format);
+    CHECK(greedy(nibble::any_model::load(file, {.threads = 2}), 199) == golden);
+  }
+}

@@ -1,0 +1,170 @@
+#include "nibble/model/evaluator.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "nibble/model/any_model.hpp"
+#include "support/files.hpp"
+#include "support/model_parts.hpp"
+
+namespace {
+using nibble::feed_outcome;
+using nibble::tensor_type;
+using nibble::token;
+using any_evaluator = nibble::evaluator<nibble::any_model>;
+
+std::vector<token> some_tokens(std::size_t count, std::size_t vocabulary) {
+  std::vector<token> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<token>(3 + i * 7919 % (vocabulary - 3)));
+  return out;
+}
+std::vector<float> logits_after(any_evaluator& e, std::span<const token> ids) {
+  REQUIRE(e.feed(ids) == feed_outcome::done);
+  return {e.logits().begin(), e.logits().end()};
+}
+const nibble::any_model& windowed() {
+  static const auto model = nibble::any_model::load(nibble_test::golden("models/gemma3.gguf"), {.threads = 2});
+  return model;
+}
+}  // namespace
+
+TEST_CASE("logits have the same bits for any number of threads and any step") {
+  nibble_test::model_parts tiny(nibble_test::golden("../../examples/models/nibble-tiny-Q4_K_M.gguf"));
+  const auto q4_k = tiny.bytes();
+  tiny.recode(tensor_type::q8_0);
+  const auto q8_0 = tiny.bytes();
+  for (const auto* bytes : {&q4_k, &q8_0}) {
+    std::vector<std::vector<float>> expected[2];
+    for (const std::size_t threads : {1, 2, 3}) {
+      const auto model = nibble::any_model::load(*bytes, {.threads = threads});
+      const auto ids = some_tokens(133, model.vocabulary());
+      for (const std::size_t step : {1, 7, 64, 512}) {
+        for (const int kv : {0, 1}) {
+          auto e = any_evaluator::try_create(
+                       model, {.context = 140, .step_tokens = step, .kv = kv ? tensor_type::q8_0 : tensor_type::f16})
+                       .value();
+          std::vector<std::vector<float>> found{logits_after(e, ids)};
+          found.push_back(logits_after(e, std::span(ids).first(3)));
+          if (expected[kv].empty()) expected[kv] = found;
+          INFO("threads " << threads << ", step " << step << ", kv " << kv);
+          CHECK(found == expected[kv]);
+        }
+      }
+    }
+    CHECK(expected[0] != expected[1]);  // the cache's format does matter
+  }
+}
+
+TEST_CASE("the plan is what is allocated, and a step uses all of the scratch and no more") {
+  for (const char* name : {"models/gemma3.gguf", "models/llama.gguf", "models/stories260K-q8_0.gguf"}) {
+    const auto file = nibble::gguf_file::open(nibble_test::golden(name));
+    for (const nibble::session_options& options :
+         {nibble::session_options{}, nibble::session_options{.context = 100, .step_tokens = 16},
+          nibble::session_options{.context = 200, .step_tokens = 64, .logit_rows = 64, .kv = tensor_type::q8_0},
+          nibble::session_options{.context = 77, .step_tokens = 1, .kv = tensor_type::f32}}) {
+      const auto plan = *nibble::any_model::try_plan(file, options);
+      const auto model = *nibble::any_model::try_load(file, {.threads = 2});
+      CHECK(model.weight_bytes() == plan.weights);
+      CHECK(model.plan(options).total() == plan.total());
+      auto e = any_evaluator::try_create(model, options).value();
+      CHECK(e.memory().weights == plan.weights);
+      CHECK(e.memory().kv == plan.kv);
+      CHECK(e.memory().scratch == plan.scratch);
+      e.feed(some_tokens(std::min(options.step_tokens, e.context()), model.vocabulary()));
+      e.truncate(0);
+      e.feed_each(some_tokens(options.logit_rows, model.vocabulary()), [](std::size_t, std::span<float>) {});
+      CHECK(e.scratch_peak() == plan.scratch);
+    }
+  }
+}
+
+TEST_CASE("a window's memory follows the window, not the context") {
+  const auto bytes = [](std::size_t context) { return windowed().plan({.context = context, .step_tokens = 16}).kv; };
+  // one of seven layers sees everything: ten times the context is not twice the memory of the six others
+  const std::size_t of_one_layer = bytes(10240) - bytes(1024);
+  CHECK(bytes(1024) < of_one_layer);
+  const auto llama = nibble::any_model::load(nibble_test::golden("models/llama.gguf"), {.threads = 1});
+  CHECK(llama.plan({.context = 10240}).kv == 10 * llama.plan({.context = 1024}).kv);
+}
+
+TEST_CASE("a cap on memory is kept by models and by sessions") {
+  const auto path = nibble_test::golden("models/llama.gguf");
+  const nibble::session_options session{.context = 64};
+  const auto plan = *nibble::any_model::try_plan(nibble::gguf_file::open(path), session);
+  const auto refused = nibble::any_model::try_load(path, {.memory_cap = plan.weights - 1});
+  REQUIRE(!refused);
+  CHECK(refused.failure().code() == nibble::errc::out_of_memory);
+  CHECK(std::string(refused.failure().what()).find("above the cap of " + std::to_string(plan.weights - 1)) !=
+        std::string::npos);
+
+  const auto weights_only = *nibble::any_model::try_load(path, {.memory_cap = plan.total() - 1});
+  const auto no_session = any_evaluator::try_create(weights_only, session);
+  REQUIRE(!no_session);
+  CHECK(no_session.failure().code() == nibble::errc::out_of_memory);
+  CHECK(std::string(no_session.failure().what()).find("above the cap of") != std::string::npos);
+  CHECK(any_evaluator::try_create(*nibble::any_model::try_load(path, {.memory_cap = plan.total()}), session));
+}
+
+TEST_CASE("tokens that do not fit are not begun") {
+  auto e = any_evaluator::try_create(windowed(), {.context = 20, .step_tokens = 8}).value();
+  const auto ids = some_tokens(21, 512);
+  CHECK(e.feed(ids) == feed_outcome::context_full);
+  CHECK(e.position() == 0);
+  CHECK(e.feed(std::span(ids).first(20)) == feed_outcome::done);
+  CHECK(e.position() == 20);
+  CHECK(e.feed(std::span(ids).first(1)) == feed_outcome::context_full);
+  CHECK(e.feed({}) == feed_outcome::done);
+  CHECK(e.position() == 20);
+}
+
+TEST_CASE("cut back, a sequence goes on as if it had never been longer; where a window has forgotten, it says so") {
+  auto e = any_evaluator::try_create(windowed(), {.context = 400, .step_tokens = 32}).value();
+  const auto ids = some_tokens(300, 512);
+  e.feed(ids);
+  CHECK(!e.truncate(301));
+  CHECK(!e.truncate(60));
+  CHECK(e.position() == 300);
+  for (const std::size_t position : {299, 280, 270}) {
+    REQUIRE(e.truncate(position));
+    CHECK(e.position() == position);
+    const token next = 17;
+    const auto found = logits_after(e, {&next, 1});
+    auto fresh = any_evaluator::try_create(windowed(), {.context = 400, .step_tokens = 32}).value();
+    fresh.feed(std::span(ids).first(position));
+    CHECK(logits_after(fresh, {&next, 1}) == found);
+  }
+  REQUIRE(e.truncate(0));
+  auto fresh = any_evaluator::try_create(windowed(), {.context = 400, .step_tokens = 32}).value();
+  CHECK(logits_after(e, ids) == logits_after(fresh, ids));
+}
+
+TEST_CASE("a cancelled step leaves the sequence at the last whole one") {
+  auto e = any_evaluator::try_create(windowed(), {.context = 100, .step_tokens = 8}).value();
+  const auto ids = some_tokens(40, 512);
+  e.feed(std::span(ids).first(16));
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(e.feed(std::span(ids).subspan(16), stop.get_token()) == feed_outcome::cancelled);
+  CHECK(e.position() == 16);
+  auto fresh = any_evaluator::try_create(windowed(), {.context = 100, .step_tokens = 8}).value();
+  CHECK(logits_after(e, std::span(ids).subspan(16)) == logits_after(fresh, ids));
+}
+
+TEST_CASE("broken weights give logits that are no numbers, and nothing worse, in every cache") {
+  nibble_test::model_parts parts(nibble_test::golden("models/llama.gguf"));
+  for (const float with : {NAN, INFINITY}) {
+    auto& data = parts.at("blk.0.attn_k.weight").data;
+    for (std::size_t i = 0; i + sizeof with <= data.size(); i += sizeof with) std::memcpy(data.data() + i, &with, sizeof with);
+    const auto model = nibble::any_model::load(parts.bytes(), {.threads = 1});
+    for (const auto kv : {tensor_type::f32, tensor_type::f16, tensor_type::bf16, tensor_type::q8_0}) {
+      auto e = any_evaluator::try_create(model, {.context = 80, .kv = kv}).value();
+      CHECK(e.feed(some_tokens(70, 512)) == feed_outcome::done);
+      CHECK(e.logits().size() == 512);
+    }
+  }
+}

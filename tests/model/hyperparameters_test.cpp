@@ -1,0 +1,227 @@
+/// Models whose metadata or tensors contradict the architecture: each is refused in one sentence that says what and where.
+#include "nibble/model/hyperparameters.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "nibble/model/any_model.hpp"
+#include "support/files.hpp"
+#include "support/model_parts.hpp"
+
+namespace {
+using nibble::errc;
+using nibble::value;
+using nibble_test::model_parts;
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr std::uint32_t huge = 0xffffffffu;
+
+struct hostile {
+  std::string what;
+  std::function<void(model_parts&)> damage;
+  errc code;
+  std::string sentence;  // a part of it
+};
+
+hostile set(std::string key, value v, errc code, std::string sentence) {
+  return {key + " = " + v.type_name(), [=](model_parts& m) { m.meta.set(key, v); }, code, std::move(sentence)};
+}
+hostile without(std::string key, errc code, std::string sentence) {
+  return {"no " + key, [=](model_parts& m) { m.meta.erase(key); }, code, std::move(sentence)};
+}
+hostile with_tensor(std::string name, std::function<void(model_parts::tensor&)> damage, errc code, std::string sentence) {
+  return {name, [=](model_parts& m) { damage(m.at(name)); }, code, std::move(sentence)};
+}
+hostile without_tensor(std::string name) {
+  return {"no " + name, [=](model_parts& m) { m.remove(name); }, errc::missing_tensor, name + ": the tensor is missing"};
+}
+void transpose(model_parts::tensor& t) { std::swap(t.dims[0], t.dims[1]); }
+void drop_last_row(model_parts::tensor& t) {
+  const auto row = static_cast<std::ptrdiff_t>(t.data.size() / static_cast<std::size_t>(t.dims.back()));
+  t.data.erase(t.data.end() - row, t.data.end());
+  --t.dims.back();
+}
+
+void check(const std::string& golden, const std::vector<hostile>& cases) {
+  const model_parts sound(nibble_test::golden(golden));
+  REQUIRE(nibble::any_model::try_load(sound.bytes(), {.threads = 1}));
+  for (const auto& c : cases) {
+    INFO(c.what);
+    model_parts parts = sound;
+    c.damage(parts);
+    const auto loaded = nibble::any_model::try_load(parts.bytes(), {.threads = 1});
+    CHECK(!loaded);
+    if (loaded) continue;
+    const std::string sentence = loaded.failure().what();
+    INFO(sentence);
+    CHECK(int(loaded.failure().code()) == int(c.code));
+    CHECK(sentence.find(c.sentence) != std::string::npos);
+    // the plan needs no weights and refuses the same, for what it looks at
+    if (c.code == errc::bad_value || c.code == errc::shape_mismatch) {
+      const auto bytes = parts.bytes();
+      const auto plan = nibble::any_model::try_plan(nibble::gguf_file::parse(bytes));
+      if (!plan) CHECK(plan.failure().what() == sentence);
+    }
+  }
+}
+}  // namespace
+
+TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type are refused") {
+  const auto u32 = [](std::uint32_t n) { return value(n); };
+  std::vector<hostile> cases;
+  for (const std::string key : {"block_count", "context_length", "embedding_length", "feed_forward_length",
+                                "attention.head_count", "attention.layer_norm_rms_epsilon"}) {
+    cases.push_back(without("llama." + key, errc::missing_key, "key 'llama." + key + "' is missing"));
+    cases.push_back(set("llama." + key, value("many"), errc::bad_value, "key 'llama." + key + "': expected "));
+    cases.push_back(
+        set("llama." + key, value(std::vector<std::uint32_t>{1, 2}), errc::bad_value, "key 'llama." + key + "': expected "));
+  }
+  const std::pair<std::string, std::string> bounds[] = {
+      {"block_count", "1 to 4096"},
+      {"context_length", "1 to 16777216"},
+      {"embedding_length", "1 to 1048576"},
+      {"feed_forward_length", "1 to 1048576"},
+      {"attention.head_count", "1 to 1048576"},
+      {"attention.head_count_kv", "1 to 8"},
+      {"attention.key_length", "1 to 4096"},
+      {"attention.value_length", "1 to 4096"},
+      {"vocab_size", "1 to 4194304"},
+  };
+  const auto heads =
+      model_parts(nibble_test::golden("models/llama.gguf")).meta.get<std::uint32_t>("llama.attention.head_count");
+  REQUIRE(heads);
+  for (auto [key, range] : bounds) {
+    if (key == "attention.head_count_kv") range = "1 to " + std::to_string(*heads);
+    for (const std::uint32_t n : {0u, huge}) {
+      cases.push_back(set("llama." + key, u32(n), errc::bad_value,
+                          "key 'llama." + key + "': expected " + range + ", found " + std::to_string(n)));
+    }
+    cases.push_back(set("llama." + key, value(std::int32_t{-1}), errc::bad_value, "key 'llama." + key + "'"));
+    cases.push_back(set("llama." + key, value(0.5f), errc::bad_value, "key 'llama." + key + "'"));
+  }
+  for (const std::string key :
+       {"attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.scaling.factor", "rope.scale_linear", "attention.scale"}) {
+    for (const float x : {not_a_number, infinity, 0.0f, -1.0f}) {
+      cases.push_back(set("llama." + key, value(x), errc::bad_value, "key 'llama." + key + "': expected a positive number"));
+    }
+    cases.push_back(set("llama." + key, value("x"), errc::bad_value, "key 'llama." + key + "': expected f32"));
+  }
+  cases.push_back(set("llama.attention.head_count_kv", u32(3), errc::bad_value, "expected a divisor of the"));
+  cases.push_back(set("llama.attention.key_length", u32(7), errc::bad_value, "expected an even number, found 7"));
+  cases.push_back(set("llama.attention.value_length", u32(8), errc::bad_value, "expected the key length"));
+  cases.push_back(set("llama.rope.dimension_count", u32(7), errc::bad_value, "expected the head's"));
+  cases.push_back(set("llama.rope.dimension_count", u32(4096), errc::bad_value, "expected the head's"));
+  cases.push_back(set("llama.rope.dimension_count", u32(huge), errc::bad_value, "rope.dimension_count"));
+  cases.push_back(set("llama.rope.scaling.type", value("yarn"), errc::bad_value, "expected none or linear, found 'yarn'"));
+  cases.push_back(set("llama.rope.scaling.type", u32(1), errc::bad_value, "key 'llama.rope.scaling.type': expected string"));
+  cases.push_back(set("llama.expert_count", u32(8), errc::bad_value, "expected a model without experts"));
+  check("models/llama.gguf", cases);
+}
+
+TEST_CASE("heads that do not divide the width, and more heads than width, are refused") {
+  model_parts parts(nibble_test::golden("models/llama.gguf"));
+  parts.meta.erase("llama.attention.key_length");
+  parts.meta.erase("llama.attention.value_length");
+  parts.meta.erase("llama.rope.dimension_count");
+  parts.meta.erase("llama.attention.head_count_kv");
+  for (const std::uint32_t heads : {3u, 65u, 1u << 20}) {
+    parts.meta.set("llama.attention.head_count", value(heads));
+    const auto loaded = nibble::any_model::try_load(parts.bytes(), {.threads = 1});
+    REQUIRE(!loaded);
+    CHECK(loaded.failure().code() == errc::bad_value);
+    CHECK(std::string(loaded.failure().what()).find("attention.key_length': expected an even number") != std::string::npos);
+  }
+}
+
+TEST_CASE("gemma3: its own hyper-parameters are refused alike") {
+  std::vector<hostile> cases;
+  for (const std::string key : {"rope.freq_base_swa", "final_logit_softcapping"}) {
+    for (const float x : {not_a_number, 0.0f, -1.0f})
+      cases.push_back(set("gemma3." + key, value(x), errc::bad_value, "key 'gemma3." + key + "': expected a positive number"));
+  }
+  cases.push_back(set("gemma3.attention.sliding_window", value(huge), errc::bad_value, "expected 0 to 16777216"));
+  cases.push_back(set("gemma3.attention.sliding_window", value("x"), errc::bad_value, "attention.sliding_window"));
+  cases.push_back(
+      set("gemma3.attention.sliding_window_pattern", value(std::uint32_t{0}), errc::bad_value, "expected 1 to 4096"));
+  cases.push_back(set("gemma3.attention.sliding_window_pattern", value(std::vector<bool>{true, false}), errc::bad_value,
+                      "attention.sliding_window_pattern"));
+  for (const char* name : {"blk.0.attn_q_norm.weight", "blk.6.attn_k_norm.weight", "blk.3.post_attention_norm.weight",
+                           "blk.3.post_ffw_norm.weight"}) {
+    cases.push_back(without_tensor(name));
+  }
+  check("models/gemma3.gguf", cases);
+}
+
+TEST_CASE("tensors that are missing, transposed, too short or of an unsuitable format are refused") {
+  std::vector<hostile> cases;
+  for (const char* name : {"token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight", "blk.0.attn_q.weight",
+                           "blk.0.attn_k.weight", "blk.0.attn_v.weight", "blk.0.attn_output.weight", "blk.0.ffn_norm.weight",
+                           "blk.0.ffn_gate.weight", "blk.0.ffn_up.weight", "blk.0.ffn_down.weight"}) {
+    cases.push_back(without_tensor(name));
+  }
+  for (const char* name : {"token_embd.weight", "blk.0.ffn_gate.weight", "blk.0.ffn_down.weight", "blk.0.attn_k.weight"}) {
+    cases.push_back(with_tensor(name, transpose, errc::shape_mismatch, std::string(name) + ": expected ("));
+    cases.push_back(with_tensor(name, drop_last_row, errc::shape_mismatch, std::string(name) + ": expected ("));
+  }
+  cases.push_back(
+      with_tensor("output_norm.weight", drop_last_row, errc::shape_mismatch, "output_norm.weight: expected (64), found (63)"));
+  cases.push_back({"a matrix of rank 3",
+                   [](model_parts& m) {
+                     auto& t = m.at("blk.0.ffn_gate.weight");
+                     t.dims = {t.dims[0], t.dims[1] / 2, 2};
+                   },
+                   errc::shape_mismatch, "blk.0.ffn_gate.weight: expected ("});
+  cases.push_back(with_tensor(
+      "blk.0.attn_q.weight",
+      [](model_parts::tensor& t) {
+        t.type = static_cast<nibble::tensor_type>(26);  // I32: as many bytes as F32
+      },
+      errc::unknown_format, "blk.0.attn_q.weight: weights of format I32 are not supported"));
+  cases.push_back(with_tensor(
+      "output_norm.weight", [](model_parts::tensor& t) { t.type = static_cast<nibble::tensor_type>(26); }, errc::unknown_format,
+      "output_norm.weight: expected a vector of F32, F16 or BF16, found I32"));
+  cases.push_back(set("llama.block_count", value(std::uint32_t{4096}), errc::missing_tensor, ".weight: the tensor is missing"));
+  check("models/llama.gguf", cases);
+}
+
+TEST_CASE("an embedding table without a row for each token is refused") {
+  check("models/llama.gguf",
+        {{"one row short",
+          [](model_parts& m) {
+            m.meta.erase("llama.vocab_size");
+            drop_last_row(m.at("token_embd.weight"));
+            drop_last_row(m.at("output.weight"));
+          },
+          errc::shape_mismatch, "token_embd.weight: expected a row for each of the 512 tokens, found 511"},
+         {"vocab_size one short", [](model_parts& m) { m.meta.set("llama.vocab_size", value(std::uint32_t{511})); },
+          errc::shape_mismatch, "token_embd.weight: expected (511, 64), found (512, 64)"}});
+}
+
+TEST_CASE("an architecture that is missing, of another type, or not known is refused") {
+  check("models/llama.gguf",
+        {without("general.architecture", errc::missing_key, "key 'general.architecture' is missing"),
+         set("general.architecture", value(std::uint32_t{1}), errc::bad_value, "key 'general.architecture'"),
+         set("general.architecture", value("mamba"), errc::unknown_architecture,
+             "general.architecture: expected one of llama, gemma, gemma2, gemma3; found 'mamba'"),
+         set("general.architecture", value("gemma3"), errc::missing_key, "key 'gemma3.block_count' is missing")});
+  const auto other = nibble::model<nibble::arch::gemma3>::try_load(nibble_test::golden("models/llama.gguf"));
+  REQUIRE(!other);
+  CHECK(other.failure().code() == errc::unknown_architecture);
+  CHECK(std::string(other.failure().what()).find("llama.gguf: general.architecture: expected gemma3, found 'llama'") !=
+        std::string::npos);
+}
+
+TEST_CASE("limits that the caller lowers hold") {
+  nibble::limits most;
+  most.layers = 1;
+  const auto loaded = nibble::any_model::try_load(nibble_test::golden("models/gemma3.gguf"), {.most = most});
+  REQUIRE(!loaded);
+  CHECK(std::string(loaded.failure().what()).find("gemma3.block_count': expected 1 to 1, found 7") != std::string::npos);
+}
