@@ -12,7 +12,9 @@ source packaging/setup.sh
 
 case ${1:-} in
   -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' examples/run.sh; exit ;;
-  "") model=examples/models/nibble-tiny-Q4_K_M.gguf; set -- "" "It was a dark and stormy night, and" --raw ;;
+  "") model=examples/models/nibble-tiny-Q4_K_M.gguf prompt="It was a dark and stormy night, and"
+    echo "$prompt ..." >&2
+    set -- "" "$prompt" --raw ;;
   smollm2) model=$(examples/fetch smollm2) ;;
   gemma) model=$(examples/fetch gemma); [ $# -gt 1 ] || set -- gemma "The capital of France is"; set -- "$@" --raw ;;
   /*) model=$1 ;;
