@@ -112,7 +112,7 @@ class model {
  private:
   struct state {
     typename Arch::config config;
-    weight_storage weights;
+    aligned_buffer weights;
     std::optional<Arch> arch;
     std::optional<nibble::tokenizer> words;
     std::string chat_template;
@@ -165,7 +165,7 @@ memory_plan model<Arch, KV>::plan(const session_options& options) const {
 template <architecture Arch, class KV>
 result<model<Arch, KV>> model<Arch, KV>::try_outline(const gguf_file& file, const limits& most) {
   auto s = std::make_shared<state>();
-  tensor_source tensors(file, s->executor, s->weights, tensor_source::mode::plan);
+  tensor_source tensors(file);
   auto config = nibble::detail::read_config<Arch>(file, tensors, most);
   if (!config) return std::move(config).failure();
   s->config = *std::move(config);
@@ -208,7 +208,11 @@ result<model<Arch, KV>> model<Arch, KV>::try_load(const gguf_file& file, const l
     s->pool.emplace(options.threads);
     s->executor = executor_ref(*s->pool);
   }
-  tensor_source tensors(file, s->executor, s->weights, tensor_source::mode::load);
+  auto memory = aligned_buffer::try_allocate(bytes);
+  if (!memory) return std::move(memory).failure().in("weights");
+  s->weights = *std::move(memory);
+  s->weights.prefer_large_pages();
+  tensor_source tensors(file, s->executor, {s->weights.data(), s->weights.size()});
   if (options.progress) {
     tensors.on_progress([&](std::size_t done) { return options.progress(done, bytes); });
   }

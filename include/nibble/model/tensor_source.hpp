@@ -12,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/core/executor.hpp"
@@ -25,22 +24,17 @@
 
 namespace nibble::inline NIBBLE_ABI {
 
-/// Memory of a model's weights. What a tensor_source makes; must outlive the architecture that was built from it.
-struct weight_storage {
-  std::vector<aligned_buffer> blocks;
-  std::size_t bytes = 0;
-};
-
 /// Reads tensors by name. Like hyperparameters it keeps the first error and goes on with empty tensors, so that an
 /// architecture's constructor is straight lines; the loader looks once.
 ///
 /// A plan reads shapes only: weights have no memory, but `bytes()` says what they will take.
 class tensor_source {
  public:
-  enum class mode { plan, load };
-
-  tensor_source(const gguf_file& file, executor_ref executor, weight_storage& storage, mode m) noexcept
-      : file_(file), executor_(executor), storage_(storage), mode_(m) {}
+  /// A plan.
+  explicit tensor_source(const gguf_file& file) noexcept : file_(file) {}
+  /// Reads into `memory`, which is as large as the bytes() of a plan and outlives what is built from here.
+  tensor_source(const gguf_file& file, executor_ref executor, std::span<std::byte> memory) noexcept
+      : file_(file), executor_(executor), memory_(memory) {}
 
   bool has(std::string_view name) const noexcept { return file_.find(name) != nullptr; }
 
@@ -130,15 +124,12 @@ class tensor_source {
   }
   /// Memory for a tensor, or null in a plan or after a failure.
   std::byte* allocate(std::string_view name, std::size_t bytes) {
+    const std::size_t at = bytes_;
     bytes_ += round_up(bytes, cache_line);
-    if (mode_ == mode::load && progress_ && !failure_ && !progress_(bytes_))
-      fail(errc::cancelled, name, "loading was cancelled");
-    if (mode_ == mode::plan || failure_) return nullptr;
-    auto block = aligned_buffer::try_allocate(bytes);
-    if (!block) return fail(errc::out_of_memory, name, block.failure().what()), nullptr;
-    storage_.blocks.push_back(*std::move(block));
-    storage_.bytes += bytes;
-    return storage_.blocks.back().data();
+    if (memory_.empty() || failure_) return nullptr;
+    if (bytes_ > memory_.size()) return fail(errc::out_of_memory, name, "more weights than were planned for"), nullptr;
+    if (progress_ && !progress_(bytes_)) return fail(errc::cancelled, name, "loading was cancelled"), nullptr;
+    return memory_.data() + at;
   }
   /// Packs a matrix into panels, in parallel, and gives its mapped pages back as it goes: memory holds it once.
   void lay_out(const tensor_info& info, weight& w) {
@@ -163,8 +154,7 @@ class tensor_source {
 
   const gguf_file& file_;
   executor_ref executor_;
-  weight_storage& storage_;
-  mode mode_;
+  std::span<std::byte> memory_;
   std::size_t bytes_ = 0;
   std::function<bool(std::size_t)> progress_;
   std::optional<error> failure_;
