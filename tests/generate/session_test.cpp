@@ -191,6 +191,8 @@ TEST_CASE("a token that ends the text has no event and does not join the session
   const auto r = read(session.generate("x", {.sampler = script{ids}}));
   CHECK(r.reason == finish::end_of_text);
   CHECK(r.ids == bytes("ab"));
+  CHECK(session.stats().generated_tokens == 2);
+  CHECK(session.stats().generation_steps == 2);
   CHECK(session.tokens().back() == bytes("b")[0]);
   // and the session goes on from where it stands, as a fresh one would
   const auto more = read(session.generate("", {.max_tokens = 5}));
@@ -501,6 +503,7 @@ TEST_CASE("stats count what was processed and made, and take no time of the cons
   const auto& s = generation.stats();
   CHECK(s.prompt_tokens == session.position() - 4);
   CHECK(s.generated_tokens == 4);
+  CHECK(s.generation_steps == 3);
   CHECK(s.prompt_time.count() > 0);
   CHECK(s.generation_time.count() > 0);
   CHECK(s.prompt_speed() > 0);

@@ -42,7 +42,7 @@ constexpr std::string_view name_of(finish reason) noexcept {
 /// The text is whole UTF-8 and may be empty: while a character is incomplete, or while it may be the beginning of a stop
 /// string.
 struct token_event {
-  token id = 0;
+  token id = 0;                                             ///< no_token (-1) where only held-back text was left
   std::string_view text;                                    ///< valid until the next event
   float logprob = std::numeric_limits<float>::quiet_NaN();  ///< what the model gave the token, if generate_options asked
 };

@@ -37,6 +37,7 @@ struct prompt {
 /// Every token that joins the session has one event, with the text that is whole by now: the bytes of an unfinished character,
 /// and what may be the beginning of a stop string, wait for a later event. What waits at the end comes with the last token, or
 /// with an event of no token. A token that ends the text has no event and does not join the session; those of a stop string do.
+/// A sampler that leaves no candidate ends the text too.
 ///
 /// Leaving the range at any event leaves the session behind that event's token, ready to go on. A generation must not outlive
 /// its session; when a later one of the same session begins, the earlier one is over (finish::cancelled).
@@ -145,6 +146,7 @@ inline bool generation::make_event() {
   const finish hindrance = stats_.generated_tokens == 0 ? take_prompt() : take_last_token();
   if (hindrance != finish::none) return end_with(hindrance);
   const token id = choose();
+  if (stats_.generated_tokens > 0) ++stats_.generation_steps;
   if (id == no_token || s.words().is_end(id)) return end_with(finish::end_of_text);
   s.append(id);
   ++stats_.generated_tokens;

@@ -12,12 +12,13 @@ namespace nibble::inline NIBBLE_ABI {
 struct generation_stats {
   std::size_t prompt_tokens = 0;                ///< processed before the first token was chosen; what the cache had is not here
   std::chrono::nanoseconds prompt_time{0};      ///< until the first token was chosen
-  std::size_t generated_tokens = 0;             ///< the first one included
-  std::chrono::nanoseconds generation_time{0};  ///< for all tokens after the first
+  std::size_t generated_tokens = 0;             ///< events with a token
+  std::size_t generation_steps = 0;             ///< tokens chosen after the first, the one that ended the text included
+  std::chrono::nanoseconds generation_time{0};  ///< for these
 
   /// Tokens a second; 0 where nothing was measured.
   double prompt_speed() const noexcept { return rate(prompt_tokens, prompt_time); }
-  double generation_speed() const noexcept { return generated_tokens > 1 ? rate(generated_tokens - 1, generation_time) : 0; }
+  double generation_speed() const noexcept { return rate(generation_steps, generation_time); }
 
  private:
   static double rate(std::size_t tokens, std::chrono::nanoseconds time) noexcept {
