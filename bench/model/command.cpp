@@ -1,5 +1,6 @@
 #include "command.hpp"
 
+#include <cstdint>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -37,18 +38,19 @@ nibble::tensor_type kv_type(const std::string& name) {
 std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error(path.string() + ": cannot be read");
-  auto json = nlohmann::json::parse(file);
-  if (json.is_object()) json = json.at("ids");
+  auto json = nlohmann::json::parse(file, nullptr, false);
+  if (json.is_object() && json.contains("ids")) json = nlohmann::json(json["ids"]);
+  if (!json.is_array() || json.empty()) throw std::runtime_error(path.string() + ": expected a JSON array of ids");
   std::vector<nibble::token> ids;
   for (const auto& value : json) {
-    const auto id = value.get<nibble::token>();
-    if (id < 0 || static_cast<std::size_t>(id) >= vocabulary) {
+    if (!value.is_number_integer()) throw std::runtime_error(path.string() + ": expected ids, found " + value.dump());
+    const auto id = value.get<std::int64_t>();
+    if (id < 0 || static_cast<std::uint64_t>(id) >= vocabulary) {
       throw std::runtime_error(path.string() + ": id " + std::to_string(id) + " is not in the model's vocabulary of " +
                                std::to_string(vocabulary));
     }
-    ids.push_back(id);
+    ids.push_back(static_cast<nibble::token>(id));
   }
-  if (ids.empty()) throw std::runtime_error(path.string() + ": no ids");
   return ids;
 }
 

@@ -37,6 +37,7 @@ void logits(const arguments& a) {
   const auto ids = read_ids(a.input, model.vocabulary());
   auto e = make_evaluator(model, a, ids.size());
   std::ofstream file(a.output, std::ios::binary);
+  if (!file) throw std::runtime_error(a.output.string() + ": cannot be written");
   e.feed_each(ids, [&](std::size_t, std::span<const float> row) {
     file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
   });

@@ -2,9 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <iostream>
 
 #include "command.hpp"
+#include "nibble/core/thread_pool.hpp"
 
 namespace {
 
@@ -65,12 +67,13 @@ class command_line {
          name, [&value](const std::string& text) { value = text; }, what)
         ->required();
   }
-  static void count(CLI::App* c, const char* name, const char* what, std::size_t& value, std::size_t least = 0) {
-    const CLI::Range range(least, std::size_t{1} << 24, "");
+  static void count(CLI::App* c, const char* name, const char* what, std::size_t& value, std::size_t least = 0,
+                    std::size_t most = std::size_t{1} << 24) {
+    const CLI::Range range(least, most);
     c->add_option(name, value, what)->check(range);
   }
   void evaluation(CLI::App* c) {
-    count(c, "--threads", "threads, the caller's included", a_->threads, 1);
+    count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
     count(c, "--chunk", "ids of a step", a_->chunk, 1);
     c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
   }

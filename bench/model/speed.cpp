@@ -34,7 +34,8 @@ std::vector<nibble::token> words(std::size_t count) {
 }
 
 /// Bytes of weights that one token reads: all, but for a table of embeddings that is not the output too.
-std::size_t bytes_a_token(const nibble::any_model& model, const nibble::gguf_file& file) {
+std::size_t bytes_a_token(const nibble::any_model& model, const fs::path& path) {
+  const auto file = nibble::gguf_file::open(path);
   const auto* table = file.find("token_embd.weight");
   if (!table || !file.find("output.weight")) return model.weight_bytes();
   std::size_t unread = 0;
@@ -53,7 +54,6 @@ void feed(nibble::evaluator<nibble::any_model>& e, std::span<const nibble::token
 
 void speed(const arguments& a) {
   if (a.sequences != 1) throw std::runtime_error("--sequences: this version decodes one sequence at a time");
-  const auto file = nibble::gguf_file::open(a.model);
   auto start = clock::now();
   const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
   const double load_s = since(start);
@@ -80,6 +80,7 @@ void speed(const arguments& a) {
     if (round > 0 && a.generate > 0) decode_tps.push_back(double(a.generate) / since(start));
   }
 
+  const auto peak = peak_rss_mb();
   const auto plan = model.plan(options);
   const auto mb = [](std::size_t bytes) { return double(bytes) / (1024 * 1024); };
   nlohmann::ordered_json out{
@@ -105,8 +106,8 @@ void speed(const arguments& a) {
       {"kv_mb", mb(plan.kv)},
       {"scratch_mb", mb(plan.scratch)},
       {"peak_rss_mb", nullptr}};
-  if (!decode_tps.empty()) out["read_gb_s"] = median(decode_tps).get<double>() * double(bytes_a_token(model, file)) / 1e9;
-  if (const auto peak = peak_rss_mb()) out["peak_rss_mb"] = *peak;
+  if (!decode_tps.empty()) out["read_gb_s"] = median(decode_tps).get<double>() * double(bytes_a_token(model, a.model)) / 1e9;
+  if (peak) out["peak_rss_mb"] = *peak;
   std::cout << out.dump() << std::endl;
 }
 
