@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Shows that each guard of the GGUF reader matters: without it, a test fails.
+"""Shows that each guard of the GGUF reader and the tokenizers matters: without it, a test fails.
 
-A guard is `if (condition) return error(...)`. One at a time, its condition (and each side of an `||` in it) becomes `false`,
-and the tests of the reader are built and run against the changed headers. A mutant that passes them all has survived: then the
+A guard is `if (condition) return error(...)`, or what makes one by another name. One at a time, its condition (and each side of an `||` in it) becomes `false`,
+and the tests of that header are built and run against the changed headers. A mutant that passes them all has survived: then the
 guard is dead code, or its test is missing, and this script exits with 1. For developers and nightly runs: some minutes.
 
 usage: tests/fuzz/mutate_guards.py [--cxx g++] [--only TEXT]      TEXT: a part of a file name or of a condition
@@ -17,7 +17,13 @@ GUARDED = {  # header: the tests that should notice, the likeliest first
     'nibble/gguf/reader.hpp': ['gguf/reader_test.cpp', 'gguf/header_test.cpp'],
     'nibble/gguf/value.hpp': ['gguf/value_test.cpp'],
     'nibble/gguf/writer.hpp': ['gguf/writer_test.cpp'],
+    'nibble/text/vocab.hpp': ['text/vocab_test.cpp'],
+    'nibble/text/bpe.hpp': ['text/vocab_test.cpp'],
+    'nibble/text/spm.hpp': ['text/vocab_test.cpp'],
+    'nibble/text/tokenizer.hpp': ['text/vocab_test.cpp'],
+    'nibble/text/chat.hpp': ['text/chat_test.cpp'],
 }
+FAILS = r'\s*(\{\s*)?return (error|bad|twice|lacks|detail::\w+_error)\('
 
 
 def closing(text, at):
@@ -59,7 +65,7 @@ def mutants(text):
     for match in re.finditer(r'\bif \(', text):
         begin = match.end() - 1
         end = closing(text, begin)
-        if not re.match(r'\s*(\{\s*)?return error\(', text[end:]):
+        if not re.match(FAILS, text[end:]):
             continue
         condition = text[begin + 1:end - 1]
         line = text.count('\n', 0, begin) + 1

@@ -212,6 +212,8 @@ TEST_CASE("the caller's limits hold, and can be raised") {
   check({"vocabulary", "bytes", set("pre", "gpt-2"), errc::limit_exceeded, "tokens': 860 tokens; the limit is 859"},
         {.vocabulary = 859});
   check({"token", "stories260K", set("pre", "default"), errc::limit_exceeded, "; the limit is 5"}, {.token_bytes = 5});
+  check({"all text", "stories260K", set("pre", "default"), errc::limit_exceeded, "bytes of text; the limit is 10"},
+        {.header_bytes = 10});
   auto file = golden_vocabulary("stories260K");
   text(400, std::string(1 << 20, 'x'))(file);
   CHECK(nibble::tokenizer::try_load(file.meta, {.token_bytes = 1 << 20}));

@@ -214,9 +214,10 @@ inline result<void> vocab::try_read_arrays(const metadata& meta, const limits& m
 
   std::uint64_t bytes = 0;
   for (const auto text : *texts) bytes += text.size();
-  if (bytes > std::numeric_limits<std::uint32_t>::max())
+  const auto most_bytes = std::min<std::uint64_t>(most.header_bytes, std::numeric_limits<std::uint32_t>::max());
+  if (bytes > most_bytes)
     return detail::tokenizer_error(errc::limit_exceeded, "tokens",
-                                   std::to_string(bytes) + " bytes of text; the limit is 4 GiB");
+                                   std::to_string(bytes) + " bytes of text; the limit is " + std::to_string(most_bytes));
   arena_.reserve(static_cast<std::size_t>(bytes));
   begins_.reserve(texts->size() + 1);
   foreign_.assign(texts->size(), false);
@@ -280,8 +281,9 @@ inline result<void> vocab::try_index() {
     return detail::tokenizer_error(errc::invalid_tokenizer, "tokens",
                                    "token " + std::to_string(id) + " " + detail::quoted(piece(id)) + " stands there twice");
   };
-  if (const auto id = controls_.finish()) return twice(*id);
-  if (const auto id = user_defined_.finish()) return twice(*id);
+  const auto control_twice = controls_.finish(), user_defined_twice = user_defined_.finish();
+  if (control_twice) return twice(*control_twice);
+  if (user_defined_twice) return twice(*user_defined_twice);
   pieces_.reset(size());
   for (const bool user_defined : {false, true}) {
     for (std::size_t i = 0; i < size(); ++i) {
