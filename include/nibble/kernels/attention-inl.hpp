@@ -145,7 +145,7 @@ void attention(const attention_args& a) {
   online_softmax state[max_queries];
   const float* query[max_queries];
   float* out[max_queries];
-  std::size_t first[max_queries];  // the first position each query sees
+  std::size_t first[max_queries] = {};  // the first position each query sees
   for (std::size_t n = 0; n < queries; ++n) {
     const std::size_t token = n / a.heads, head = n % a.heads, last = a.position + token;
     query[n] = a.query + token * a.query_stride + head * a.head_dim;
