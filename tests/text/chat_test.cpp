@@ -93,6 +93,7 @@ TEST_CASE("conversations that a form has no place for, and templates that are no
   }
   const std::vector<chat_message> nameless = {{"", "a"}};
   CHECK_FALSE(chat_template::chatml().try_render(nameless));
+  CHECK_FALSE(chat_template::chatml().try_render({}));
 
   nibble::metadata meta;
   CHECK(chat_template::try_from(meta).failure().code() == errc::missing_key);
@@ -116,3 +117,15 @@ TEST_CASE("what people write in a chat cannot end their turn") {
   CHECK(std::count(ids.begin(), ids.end(), end) == 1);
   CHECK(ids.front() == start);
 }
+
+#if NIBBLE_EXCEPTIONS
+TEST_CASE("the throwing twins give the same values and throw the same errors") {
+  const auto file = nibble_test::golden_vocabulary("bytes");
+  const auto t = nibble::tokenizer::load(file.meta);
+  CHECK(t.encode(chat_template::parse(chatml_source).render(talk)) ==
+        t.encode(*chat_template::try_parse(chatml_source)->try_render(talk)));
+  CHECK_THROWS_AS(nibble::tokenizer::load({}), nibble::error);
+  CHECK_THROWS_AS(chat_template::from({}), nibble::error);
+  CHECK_THROWS_AS(static_cast<void>(chat_template::gemma().render({})), nibble::error);
+}
+#endif

@@ -34,7 +34,7 @@ class byte_level_bpe {
   /// @cost  O(n log n) at worst, with n the length of the longest word; linear over words
   void encode(const vocab& words, std::string_view text, merger& room, std::vector<token>& out) const {
     for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(split_->word_end(text, at), at + longest_merge);
+      const std::size_t end = (std::min)(split_->word_end(text, at), at + longest_merge);
       encode_word(words, text.substr(at, end - at), room, out);
       at = end;
     }

@@ -57,7 +57,7 @@ class sentencepiece_bpe {
   /// Nothing can be merged across two bytes that stand beside each other in no piece: the text is cut there, with equal
   /// results.
   std::size_t stretch_end(std::string_view text) const noexcept {
-    const std::size_t most = std::min(text.size(), longest_merge);
+    const std::size_t most = (std::min)(text.size(), longest_merge);
     for (std::size_t i = 1; i < most; ++i) {
       const bool continues_character = (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80;
       if (!continues_character && !neighbours_[pair_of(text[i - 1], text[i])]) return i;

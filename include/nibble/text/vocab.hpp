@@ -178,7 +178,7 @@ inline result<vocab> vocab::try_load(const metadata& meta, const limits& most) {
 
 inline result<void> vocab::try_read_arrays(const metadata& meta, const limits& most) {
   const value* listed = meta.find("tokenizer.ggml.tokens");
-  if (listed && listed->size() > std::min<std::uint64_t>(most.vocabulary, std::numeric_limits<token>::max()))
+  if (listed && listed->size() > (std::min<std::uint64_t>)(most.vocabulary, (std::numeric_limits<token>::max)()))
     return detail::tokenizer_error(errc::limit_exceeded, "tokens",
                                    std::to_string(listed->size()) + " tokens; the limit is " + std::to_string(most.vocabulary));
   const auto texts = meta.try_get_array<std::string_view>("tokenizer.ggml.tokens");
@@ -214,7 +214,7 @@ inline result<void> vocab::try_read_arrays(const metadata& meta, const limits& m
 
   std::uint64_t bytes = 0;
   for (const auto text : *texts) bytes += text.size();
-  const auto most_bytes = std::min<std::uint64_t>(most.header_bytes, std::numeric_limits<std::uint32_t>::max());
+  const auto most_bytes = (std::min<std::uint64_t>)(most.header_bytes, (std::numeric_limits<std::uint32_t>::max)());
   if (bytes > most_bytes)
     return detail::tokenizer_error(errc::limit_exceeded, "tokens",
                                    std::to_string(bytes) + " bytes of text; the limit is " + std::to_string(most_bytes));
@@ -294,7 +294,7 @@ inline result<void> vocab::try_index() {
       if (outcome == piece_index::outcome::crowded)
         return detail::tokenizer_error(errc::invalid_tokenizer, "tokens", "made so that their hashes collide");
       if (outcome == piece_index::outcome::duplicate && !user_defined) return twice(id);
-      longest_piece_ = std::max(longest_piece_, text.size());
+      longest_piece_ = (std::max)(longest_piece_, text.size());
     }
   }
   if (kind_ == vocab_kind::byte_level)
