@@ -2,10 +2,13 @@
 
 python3 bench/fidelity.py MODEL.gguf [--ids IDS.json] [--kv f32 f16 q8_0] [--truth TRUTH.py] [--cache FOLDER] [--threads 2]
                           [--chunk 64] [--peer FOLDER --engine llama] [--bench PROGRAM] [--json OUT.json] [--check]
+                          [--reference FILE.gguf [--context N]]
 
 The truth is a float64 forward pass over the dequantised weights (truth.py logits), made once and kept in the cache folder: rows x
 vocabulary x 4 bytes. IDS.json is a list of ids, or an object with one as "ids", whose keys that end in "against the truth" are
-shown beside ours; without --ids it is looked for in $NIBBLE_SHARED/data/models by the model's name. --check fails unless, for each
+shown beside ours; without --ids it is looked for in $NIBBLE_SHARED/data/models by the model's name. With --reference FILE.gguf the
+distance is to nibble's own logits of that file with F32 KV instead, for quantised copies of a model; --context N then starts anew
+after every N ids, and the perplexities, which look across, mean little. --check fails unless, for each
 F32 and F16 KV recorded there, mean KL and its 99th percentile are no larger, top-1 agreement is no smaller less 0.3 points, and the
 perplexity is within 0.5% of the truth's.
 """
@@ -20,10 +23,13 @@ def arguments():
     p.add_argument("--kv", nargs="+", choices=["f32", "f16", "bf16", "q8_0"], default=["f32", "f16", "q8_0"])
     p.add_argument("--truth", default=os.path.join(SHARED, "tools/truth.py") if SHARED else None, help="truth.py (default: in $NIBBLE_SHARED)")
     p.add_argument("--cache", default=os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "nibble/truth"))
+    p.add_argument("--reference", help="GGUF file"); p.add_argument("--context", type=int, default=0, help="ids of a chunk")
     p.add_argument("--threads", type=int, default=2); p.add_argument("--chunk", type=int, default=64)
     p.add_argument("--json", help="write all figures to this file"); p.add_argument("--check", action="store_true")
     a = p.parse_args()
     if not a.truth: sys.exit("--truth: say where truth.py is, or set NIBBLE_SHARED")
+    if a.context and not a.reference: sys.exit("--context: the truth is one sequence; give --reference")
+    if a.context and a.engine: sys.exit("--context: peers take one sequence; leave --engine out")
     if not a.ids:
         stem = os.path.splitext(os.path.basename(a.model))[0]
         found = [f for f in (os.path.join(SHARED, "data/models", d, stem + ".json") for d in ("real", "")) if SHARED and os.path.isfile(f)]
@@ -42,7 +48,6 @@ def fingerprint(*paths):
 
 def truth_logits(a, ids_file):
     """The cached file, made if it is missing; it appears whole or not at all."""
-    os.makedirs(a.cache, exist_ok=True)
     path = os.path.join(a.cache, "%s-%s.f32" % (os.path.splitext(os.path.basename(a.model))[0], fingerprint(a.model, ids_file, a.truth)))
     if not os.path.exists(path):
         part = path + ".part%d" % os.getpid()
@@ -79,10 +84,18 @@ def main():
     a = arguments()
     with open(a.ids) as f: source = json.load(f)
     result = {"machine": machine(), "command": sys.argv[1:], "figures": []}
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(a.cache) if os.path.isdir(os.path.dirname(a.cache)) else None) as folder:
+    os.makedirs(a.cache, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=a.cache) as folder:
         ids, out = os.path.join(folder, "ids.json"), os.path.join(folder, "out.f32")
         with open(ids, "w") as f: json.dump(source["ids"] if isinstance(source, dict) else source, f)
-        truth = truth_logits(a, ids)
+        def logits_of(model, kv, to):
+            return [a.bench, "logits", model, ids, to, "--kv", kv, "--threads", str(a.threads), "--chunk", str(a.chunk), "--context", str(a.context)]
+
+        if a.reference:
+            truth = os.path.join(folder, "reference.f32")
+            run(logits_of(a.reference, "f32", truth))
+        else:
+            truth = truth_logits(a, ids)
 
         def measure(name, kv, command):
             run(command)
@@ -92,13 +105,12 @@ def main():
             return figures
 
         print("%s, %d ids" % (os.path.basename(a.model), len(source["ids"] if isinstance(source, dict) else source)))
-        ours = {kv: measure("nibble", kv, [a.bench, "logits", a.model, ids, out, "--kv", kv, "--threads", str(a.threads), "--chunk", str(a.chunk)])
-                for kv in a.kv}
+        ours = {kv: measure("nibble", kv, logits_of(a.model, kv, out)) for kv in a.kv}
         for e in a.engine:
             for kv in a.kv:
                 if kv != "bf16": measure(e, kv, peer_program(a) + ["logits", a.model, ids, out, "--kv", kv, "--engine", e])
     missed = []
-    for (engine, kv), figures in recorded(source).items():
+    for (engine, kv), figures in ({} if a.reference else recorded(source)).items():
         show(engine, kv, figures)
         if a.check and kv in ours: missed += ["KV %s: %s" % (kv, ", ".join(w))] if (w := worse(ours[kv], figures)) else []
     write_json(a.json, result)

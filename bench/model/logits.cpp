@@ -35,12 +35,16 @@ void logits(const arguments& a) {
   static_assert(std::endian::native == std::endian::little, "the file holds little-endian floats");
   const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
   const auto ids = read_ids(a.input, model.vocabulary());
-  auto e = make_evaluator(model, a, ids.size());
+  const std::size_t n = a.context > 0 ? a.context : ids.size();
+  auto e = make_evaluator(model, a, std::min(n, ids.size()));
   std::ofstream file(a.output, std::ios::binary);
   if (!file) throw std::runtime_error(a.output.string() + ": cannot be written");
-  e.feed_each(ids, [&](std::size_t, std::span<const float> row) {
-    file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
-  });
+  for (std::size_t i = 0; i < ids.size(); i += n) {
+    e.truncate(0);
+    e.feed_each(std::span(ids).subspan(i, std::min(n, ids.size() - i)), [&](std::size_t, std::span<const float> row) {
+      file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
+    });
+  }
   if (!file.flush()) throw std::runtime_error(a.output.string() + ": cannot be written");
 }
 

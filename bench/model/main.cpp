@@ -26,10 +26,11 @@ class command_line {
     count(c, "--repeat", "measured rounds, after one that warms up", a_->repeat, 1);
 
     c = add("logits", "writes the logits after every id: rows of little-endian float32", bench::logits);
-    a_->kv = "f32", a_->chunk = 64;
+    a_->kv = "f32", a_->chunk = 64, a_->context = 0;
     file(c, "tokens", "JSON file of ids", a_->input);
     file(c, "out", "file to write", a_->output);
     evaluation(c);
+    count(c, "--context", "start anew after so many ids; 0: never", a_->context);
 
     c = add("tokens", "writes the ids of a text as JSON, without those that begin and end it", bench::tokens);
     file(c, "text", "UTF-8 file", a_->input);
