@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 struct arguments {
   fs::path model, input, output;
   std::size_t threads = 2;
-  std::size_t chunk = 512;    ///< tokens of a step
+  std::size_t chunk = 128;    ///< tokens of a step
   std::size_t context = 512;  ///< ids of a chunk, each a sequence of its own; 0: all are one
   std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
   std::string kv = "f16";

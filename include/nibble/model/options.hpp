@@ -25,7 +25,7 @@ inline constexpr std::size_t most_positions = std::size_t{16} << 20;
 
 struct session_options {
   std::size_t context = 0;             ///< positions that the KV cache holds; 0: the model's, but no more than 4096
-  std::size_t step_tokens = 512;       ///< tokens of a prompt that are processed at once: speed against scratch memory
+  std::size_t step_tokens = 128;       ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
   std::size_t logit_rows = 1;          ///< tokens of a step whose logits may be asked for: 1 to generate, more to score
   std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
 };
