@@ -8,74 +8,82 @@
 #pragma once
 
 #include "nibble/core/push_macros.hpp"  // `min` and `max` of some system headers, until the end of this file
+// clang-format off: in the order of reading
 
-#include "nibble/config.hpp"  // macros a user may set
-#include "nibble/error.hpp"   // errc, error, result<T>
+#include "nibble/config.hpp"                 // macros a user may set
+#include "nibble/error.hpp"                  // errc, error, result<T>
 
-#include "nibble/core/aligned.hpp"      // aligned_buffer
-#include "nibble/core/executor.hpp"     // executor, inline_executor, executor_ref
-#include "nibble/core/half.hpp"         // half, bhalf
-#include "nibble/core/rng.hpp"          // rng
-#include "nibble/core/thread_pool.hpp"  // thread_pool
-#include "nibble/core/token.hpp"        // token
-#include "nibble/core/type_list.hpp"    // type_list, append: the shape of every registry
-#include "nibble/core/version.hpp"      // version
+#include "nibble/core/version.hpp"           // version
+#include "nibble/core/token.hpp"             // token
+#include "nibble/core/type_list.hpp"         // type_list, append: the shape of every registry
+#include "nibble/core/half.hpp"              // half, bhalf
+#include "nibble/core/aligned.hpp"           // aligned_buffer
+#include "nibble/core/executor.hpp"          // executor, inline_executor, executor_ref
+#include "nibble/core/thread_pool.hpp"       // thread_pool
+#include "nibble/core/rng.hpp"               // rng
 
-#include "nibble/file/limits.hpp"       // limits: what a file may ask for
-#include "nibble/file/mapped_file.hpp"  // mapped_file
+#include "nibble/file/limits.hpp"            // limits: what a file may ask for
+#include "nibble/file/mapped_file.hpp"       // mapped_file
 
-#include "nibble/gguf/metadata.hpp"     // metadata
-#include "nibble/gguf/reader.hpp"       // gguf_file
-#include "nibble/gguf/tensor_type.hpp"  // tensor_type
-#include "nibble/gguf/value.hpp"        // value
-#include "nibble/gguf/writer.hpp"       // gguf_writer
+#include "nibble/gguf/value.hpp"             // value
+#include "nibble/gguf/metadata.hpp"          // metadata
+#include "nibble/gguf/tensor_type.hpp"       // tensor_type
+#include "nibble/gguf/reader.hpp"            // gguf_file
+#include "nibble/gguf/writer.hpp"            // gguf_writer
 
-#include "nibble/tensor/map.hpp"     // map, zip, fold with a user's own functions
-#include "nibble/tensor/shape.hpp"   // shape
-#include "nibble/tensor/tensor.hpp"  // tensor<T, Rank>
-#include "nibble/tensor/view.hpp"    // tensor_view<T, Rank>; nibble/tensor/eigen.hpp, on its own, shows tensors to Eigen
+#include "nibble/tensor/shape.hpp"           // shape
+#include "nibble/tensor/tensor.hpp"          // tensor<T, Rank>
+#include "nibble/tensor/view.hpp"            // tensor_view<T, Rank>; for Eigen's eyes: nibble/tensor/eigen.hpp, on its own
+#include "nibble/tensor/map.hpp"             // map, zip, fold with a user's own functions
 
-#include "nibble/quant/format.hpp"         // quant_format
-#include "nibble/quant/quantize.hpp"       // rows and tensors in another format
-#include "nibble/quant/quantize_file.hpp"  // files too
-#include "nibble/quant/recipe.hpp"         // which tensor gets which format
-#include "nibble/quant/registry.hpp"       // quant_formats
+#include "nibble/quant/format.hpp"           // quant_format
+#include "nibble/quant/registry.hpp"         // quant_formats
+#include "nibble/quant/quantize.hpp"         // matrices in another format
+#include "nibble/quant/recipe.hpp"           // which tensor gets which format
+#include "nibble/quant/quantize_file.hpp"    // files in another format
 
-#include "nibble/layers/elementwise.hpp"  // rms_norm, gated, add, scale, softcap
-#include "nibble/layers/embedding.hpp"    // embed
-#include "nibble/layers/linear.hpp"       // linear
-#include "nibble/layers/rope.hpp"         // rope
+#include "nibble/layers/embedding.hpp"       // embed
+#include "nibble/layers/linear.hpp"          // linear
+#include "nibble/layers/elementwise.hpp"     // rms_norm, gated, add, scale, softcap
+#include "nibble/layers/rope.hpp"            // rope
 
-#include "nibble/kv/cache.hpp"  // kv_cache<Format>
+#include "nibble/kv/cache.hpp"               // kv_cache<Format>
+#include "nibble/attention/attention.hpp"    // attention_spec, attend
 
-#include "nibble/attention/attention.hpp"  // attention_spec, attend
+#include "nibble/text/utf8.hpp"              // utf8_stream
+#include "nibble/text/tokenizer.hpp"         // tokenizer
+#include "nibble/text/chat.hpp"              // chat_message, chat_template
 
-#include "nibble/text/chat.hpp"       // chat_message, chat_template
-#include "nibble/text/tokenizer.hpp"  // tokenizer
-#include "nibble/text/utf8.hpp"       // utf8_stream
+#include "nibble/model/options.hpp"          // load_options, session_options, memory_plan
+#include "nibble/model/hyperparameters.hpp"  // hyperparameters: metadata with bounds
+#include "nibble/model/tensor_source.hpp"    // tensor_source: tensors with shapes
+#include "nibble/model/step.hpp"             // step: what a forward pass works on
+#include "nibble/model/architecture.hpp"     // architecture: what a user's own must have
+#include "nibble/model/arch/decoder.hpp"     // parts that decoders share
+#include "nibble/model/arch/llama.hpp"       // llama
+#include "nibble/model/arch/gemma.hpp"       // gemma, gemma2, gemma3
+#include "nibble/model/registry.hpp"         // architectures
+#include "nibble/model/model.hpp"            // model<Arch, KV>
+#include "nibble/model/any_model.hpp"        // any_model, basic_any_model<Architectures>
+#include "nibble/model/evaluator.hpp"        // evaluator: tokens in, logits out
 
-#include "nibble/model/any_model.hpp"     // any_model, basic_any_model<Architectures>
-#include "nibble/model/architecture.hpp"  // architecture: what a user's own must have
-#include "nibble/model/evaluator.hpp"     // evaluator: tokens in, logits out
-#include "nibble/model/model.hpp"         // model<Arch, KV>
-#include "nibble/model/options.hpp"       // load_options, session_options, memory_plan
-#include "nibble/model/registry.hpp"      // architectures
+#include "nibble/sample/candidates.hpp"      // candidates
+#include "nibble/sample/sampler.hpp"         // operator|, any_sampler
+#include "nibble/sample/greedy.hpp"          // greedy
+#include "nibble/sample/temperature.hpp"     // temperature
+#include "nibble/sample/top_k.hpp"           // top_k
+#include "nibble/sample/top_p.hpp"           // top_p
+#include "nibble/sample/min_p.hpp"           // min_p
+#include "nibble/sample/penalties.hpp"       // penalties
+#include "nibble/sample/logit_bias.hpp"      // logit_bias
+#include "nibble/sample/registry.hpp"        // samplers from text
 
-#include "nibble/sample/greedy.hpp"       // greedy
-#include "nibble/sample/logit_bias.hpp"   // logit_bias
-#include "nibble/sample/min_p.hpp"        // min_p
-#include "nibble/sample/penalties.hpp"    // penalties
-#include "nibble/sample/registry.hpp"     // parse_sampler
-#include "nibble/sample/sampler.hpp"      // operator|, any_sampler
-#include "nibble/sample/temperature.hpp"  // temperature
-#include "nibble/sample/top_k.hpp"        // top_k
-#include "nibble/sample/top_p.hpp"        // top_p
-
-#include "nibble/generate/event.hpp"         // token_event, finish
-#include "nibble/generate/generation.hpp"    // generation: the range of events
 #include "nibble/generate/options.hpp"       // generate_options
-#include "nibble/generate/session.hpp"       // session, basic_session<Model>
-#include "nibble/generate/stats.hpp"         // generation_stats
+#include "nibble/generate/event.hpp"         // token_event, finish
 #include "nibble/generate/stop_strings.hpp"  // stop_filter
+#include "nibble/generate/stats.hpp"         // generation_stats
+#include "nibble/generate/generation.hpp"    // generation: the range of events
+#include "nibble/generate/session.hpp"       // session, basic_session<Model>
 
+// clang-format on
 #include "nibble/core/pop_macros.hpp"
