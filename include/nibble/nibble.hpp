@@ -8,7 +8,9 @@
 #pragma once
 
 #include "nibble/core/push_macros.hpp"  // `min` and `max` of some system headers, until the end of this file
-// clang-format off: in the order of reading
+
+// In the order of reading, not of the alphabet:
+// clang-format off
 
 #include "nibble/config.hpp"                 // macros a user may set
 #include "nibble/error.hpp"                  // errc, error, result<T>
