@@ -494,6 +494,11 @@ TEST_CASE("a stop that was requested before stops before anything is processed")
   const auto r = read(session.generate("Once upon a time", {.cancel = stop.get_token()}));
   CHECK(r.reason == finish::cancelled);
   CHECK(session.position() == 0);
+  // also where the logits of the next token are there already
+  read(session.generate("Once upon a time", {.max_tokens = 0}));
+  const auto ready = read(session.generate("", {.cancel = stop.get_token()}));
+  CHECK(ready.reason == finish::cancelled);
+  CHECK(ready.ids.empty());
 }
 
 TEST_CASE("stats count what was processed and made, and take no time of the consumer's") {

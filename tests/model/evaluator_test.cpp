@@ -110,6 +110,16 @@ TEST_CASE("a cap on memory is kept by models and by sessions") {
   CHECK(any_evaluator::try_create(*nibble::any_model::try_load(path, {.memory_cap = plan.total()}), session));
 }
 
+TEST_CASE("a context beyond all bounds and a cache of an unsuitable format are refused") {
+  const auto long_one = any_evaluator::try_create(windowed(), {.context = nibble::most_positions + 1});
+  REQUIRE(!long_one);
+  CHECK(long_one.failure().code() == nibble::errc::invalid_argument);
+  CHECK(std::string(long_one.failure().what()).find("expected at most 16777216, found 16777217") != std::string::npos);
+  const auto odd_one = any_evaluator::try_create(windowed(), {.kv = tensor_type::q6_k});
+  REQUIRE(!odd_one);
+  CHECK(odd_one.failure().code() == nibble::errc::invalid_argument);
+}
+
 TEST_CASE("tokens that do not fit are not begun") {
   auto e = any_evaluator::try_create(windowed(), {.context = 20, .step_tokens = 8}).value();
   const auto ids = some_tokens(21, 512);

@@ -69,7 +69,7 @@ class basic_session {
   /// @errors  invalid_argument: a token that is not in the vocabulary
   result<generation> try_generate(std::span<const token> prompt, generate_options options = {}) {
     for (std::size_t i = 0; i < prompt.size(); ++i) {
-      if (prompt[i] >= 0 && static_cast<std::size_t>(prompt[i]) < tokenizer().size()) continue;
+      if (static_cast<std::size_t>(prompt[i]) < tokenizer().size()) continue;  // a negative one is huge
       return error(errc::invalid_argument, "token " + std::to_string(i) + " of the prompt: expected 0 to " +
                                                std::to_string(tokenizer().size() - 1) + ", found " + std::to_string(prompt[i]));
     }
