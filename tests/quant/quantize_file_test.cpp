@@ -181,10 +181,11 @@ TEST_CASE("the committed tiny model has the formats of Q4_K_M and the keys of it
   const auto source = nibble::gguf_file::try_open(path);
   REQUIRE(source.has_value());
   CHECK(model->meta().size() == source->meta().size() + 2);
-  for (const auto& [key, value] : source->meta()) {
-    CAPTURE(key);
-    const auto* kept = model->meta().find(key);
+  for (const auto& entry : source->meta()) {
+    CAPTURE(entry.first);
+    const auto* kept = model->meta().find(entry.first);
     REQUIRE(kept != nullptr);
-    CHECK(std::equal(kept->bytes().begin(), kept->bytes().end(), value.bytes().begin(), value.bytes().end()));
+    const auto bytes = entry.second.bytes();
+    CHECK(std::equal(kept->bytes().begin(), kept->bytes().end(), bytes.begin(), bytes.end()));
   }
 }
