@@ -42,7 +42,8 @@ inline std::uint64_t hash_pair(token left, token right) noexcept {
 
 /// A hash table of numbers whose keys lie elsewhere: `same(value)` tells whether a candidate is the one that is meant.
 ///
-/// It is at most three quarters full, and a file that was made to collide is refused: no search looks at more than `most_probes` slots.
+/// It is at most three quarters full, and a file that was made to collide is refused: no search looks at more than
+/// `most_probes` slots.
 class piece_index {
  public:
   static constexpr std::size_t most_probes = 128;
