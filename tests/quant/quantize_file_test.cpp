@@ -182,10 +182,10 @@ TEST_CASE("the committed tiny model has the formats of Q4_K_M and the keys of it
   REQUIRE(source.has_value());
   CHECK(model->meta().size() == source->meta().size() + 2);
   for (const auto& entry : source->meta()) {
-    CAPTURE(entry.first);
-    const auto* kept = model->meta().find(entry.first);
+    CAPTURE(entry.key);
+    const auto* kept = model->meta().find(entry.key);
     REQUIRE(kept != nullptr);
-    const auto bytes = entry.second.bytes();
+    const auto bytes = entry.value.bytes();
     CHECK(std::equal(kept->bytes().begin(), kept->bytes().end(), bytes.begin(), bytes.end()));
   }
 }
