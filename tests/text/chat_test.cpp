@@ -84,12 +84,12 @@ TEST_CASE("conversations that a form has no place for, and templates that are no
       {"system later", {{"user", "a"}, {"system", "b"}}, "message 1: a role 'system'"},
       {"system alone", {{"system", "b"}}, "needs a message of the user"},
   };
-  for (const auto& [name, messages, says] : rows) {
-    CAPTURE(name);
-    const auto out = chat_template::gemma().try_render(messages);
+  for (const row& r : rows) {
+    CAPTURE(r.name);
+    const auto out = chat_template::gemma().try_render(r.messages);
     REQUIRE_FALSE(out);
     CHECK(out.failure().code() == errc::invalid_argument);
-    CHECK(std::string_view(out.failure().what()).find(says) != std::string_view::npos);
+    CHECK(std::string_view(out.failure().what()).find(r.says) != std::string_view::npos);
   }
   const std::vector<chat_message> nameless = {{"", "a"}};
   CHECK_FALSE(chat_template::chatml().try_render(nameless));

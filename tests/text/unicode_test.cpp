@@ -24,9 +24,9 @@ TEST_CASE("characters are of the classes that Unicode gives them") {
                       {0xFFFD, char_class::symbol},   {0x1F600, char_class::symbol},    {0x20000, char_class::letter},
                       {0xE0100, char_class::mark},    {0x10FFFF, char_class::other},    {0x110000, char_class::other},
                       {0xFFFFFFFF, char_class::other}};
-  for (const auto& [code, expected] : rows) {
-    CAPTURE(static_cast<unsigned>(code));
-    CHECK(class_of(code) == expected);
+  for (const row& r : rows) {
+    CAPTURE(static_cast<unsigned>(r.code));
+    CHECK(class_of(r.code) == r.expected);
   }
 }
 

@@ -39,8 +39,9 @@ TEST_CASE("malformed bytes are replaced one longest beginning at a time") {
        "a\uFFFD\uFFFD\uFFFDb\uFFFDc\uFFFD\uFFFDd"},
       {"NUL is a character", std::string_view("a\0b", 3), std::string_view("a\0b", 3)},
   };
-  for (const auto& [name, bytes, text] : rows) {
-    CAPTURE(name);
+  for (const row& r : rows) {
+    CAPTURE(r.name);
+    const std::string_view bytes = r.bytes, text = r.text;
     CHECK(nibble::to_valid_utf8(bytes) == text);
     CHECK(nibble::is_utf8(bytes) == (bytes == text));
     for (std::size_t a = 0; a <= bytes.size(); ++a)  // the same text however the bytes are cut
