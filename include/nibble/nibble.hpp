@@ -68,6 +68,7 @@
 #include "nibble/model/model.hpp"            // model<Arch, KV>
 #include "nibble/model/any_model.hpp"        // any_model, basic_any_model<Architectures>
 #include "nibble/model/evaluator.hpp"        // evaluator: tokens in, logits out
+#include "nibble/model/batch_evaluator.hpp"  // batch_evaluator: the same for several sequences
 
 #include "nibble/sample/candidates.hpp"      // candidates
 #include "nibble/sample/sampler.hpp"         // operator|, any_sampler

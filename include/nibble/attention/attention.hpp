@@ -27,9 +27,22 @@ struct token_run {
   std::size_t sequence;      ///< index of its KV cache
 };
 
-/// Writes the step's keys and values to the cache and attends.
+namespace detail {
+/// Writes the keys and values of all heads at one position to its page.
+inline void store_position(compute& c, const attention_spec& spec, const kv_layer& layer, std::size_t position, const float* k,
+                           const float* v) noexcept {
+  const std::size_t slot = position % page_positions;
+  std::byte* tile = layer.pages + layer.page_of[position / page_positions] * layer.page_bytes;
+  for (std::size_t h = 0; h < spec.kv_heads; ++h, tile += layer.key_bytes + layer.value_bytes) {
+    c.kernels().store_key[layer.format](k + h * spec.key_dim, spec.key_dim, slot, tile);
+    c.kernels().store_value[layer.format](v + h * spec.value_dim, spec.value_dim, slot, tile + layer.key_bytes);
+  }
+}
+}  // namespace detail
+
+/// Writes the step's keys and values to the caches and attends.
 /// @shape   q, out (tokens, heads * key_dim / value_dim); k, v (tokens, kv_heads * key_dim / value_dim)
-/// @param   kv  the layer in the cache of a run's sequence
+/// @param   kv  kv(sequence): the layer in the cache of a run's sequence
 /// @errors  none (noexcept); precondition: the cache has room for the runs' positions
 /// @cost    reads each page once for all heads that share it
 template <class Cache>
@@ -38,38 +51,35 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
   const std::size_t group = spec.heads / spec.kv_heads;
   const std::size_t heads = std::min(group, max_queries), parts = (group + heads - 1) / heads;  // query heads of one call
   const std::size_t tokens = max_queries / heads;                                               // query tokens of one call
-  for (const token_run& run : runs) {
-    const kv_layer layer = kv(run.sequence);
-    const std::size_t head_bytes = layer.key_bytes + layer.value_bytes;
-    c.for_each_range(run.count, least_tokens(k.width), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t t = begin; t < end; ++t) {
-        const std::size_t position = run.position + t, slot = position % page_positions;
-        std::byte* page = layer.pages + layer.page_of[position / page_positions] * layer.page_bytes;
-        for (std::size_t h = 0; h < spec.kv_heads; ++h) {
-          std::byte* tile = page + h * head_bytes;
-          c.kernels().store_key[layer.format](k.row(run.first + t) + h * spec.key_dim, spec.key_dim, slot, tile);
-          c.kernels().store_value[layer.format](v.row(run.first + t) + h * spec.value_dim, spec.value_dim, slot,
-                                                tile + layer.key_bytes);
-        }
+  c.for_each_range(k.tokens, least_tokens(k.width), [&](std::size_t begin, std::size_t end) {
+    for (const token_run& run : runs) {
+      const kv_layer layer = kv(run.sequence);
+      for (std::size_t t = std::max(begin, run.first); t < std::min(end, run.first + run.count); ++t) {
+        detail::store_position(c, spec, layer, run.position + (t - run.first), k.row(t), v.row(t));
       }
-    });
-    const std::size_t blocks = (run.count + tokens - 1) / tokens;
-    c.for_each(spec.kv_heads * parts * blocks, [&](std::size_t i) {
-      const std::size_t h = i / parts % spec.kv_heads, block = i / (parts * spec.kv_heads);
-      const std::size_t head = h * group + i % parts * heads, first = run.first + block * tokens;
-      attention_args a{};
-      a.query = q.row(first) + head * spec.key_dim, a.query_stride = q.width;
-      a.output = out.row(first) + head * spec.value_dim, a.output_stride = out.width;
-      a.tokens = std::min(tokens, run.count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
-      a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
-      a.position = run.position + block * tokens, a.window = spec.window;
-      a.scale = spec.scale, a.softcap = spec.softcap, a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
-      a.pages = layer.pages, a.page_bytes = layer.page_bytes, a.k_offset = h * head_bytes,
-      a.v_offset = a.k_offset + layer.key_bytes;
-      a.page_of = layer.page_of;
-      c.kernels().attention[layer.format](a);
-    });
-  }
+    }
+  });
+  std::size_t calls = 0;
+  const auto calls_of = [&](const token_run& run) { return spec.kv_heads * parts * ((run.count + tokens - 1) / tokens); };
+  for (const token_run& run : runs) calls += calls_of(run);
+  c.for_each(calls, [&](std::size_t i) {
+    const token_run* run = runs.data();
+    for (; i >= calls_of(*run); ++run) i -= calls_of(*run);
+    const kv_layer layer = kv(run->sequence);
+    const std::size_t h = i / parts % spec.kv_heads, block = i / (parts * spec.kv_heads);
+    const std::size_t head = h * group + i % parts * heads, first = run->first + block * tokens;
+    attention_args a{};
+    a.query = q.row(first) + head * spec.key_dim, a.query_stride = q.width;
+    a.output = out.row(first) + head * spec.value_dim, a.output_stride = out.width;
+    a.tokens = std::min(tokens, run->count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
+    a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
+    a.position = run->position + block * tokens, a.window = spec.window;
+    a.scale = spec.scale, a.softcap = spec.softcap, a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
+    a.pages = layer.pages, a.page_bytes = layer.page_bytes;
+    a.k_offset = h * (layer.key_bytes + layer.value_bytes), a.v_offset = a.k_offset + layer.key_bytes;
+    a.page_of = layer.page_of;
+    c.kernels().attention[layer.format](a);
+  });
 }
 
 }  // namespace nibble::inline NIBBLE_ABI
