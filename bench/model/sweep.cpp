@@ -91,7 +91,7 @@ class sweeper {
     const auto decode_at = [&](std::size_t depth) {
       for (const std::size_t generate : m_.generates) {
         json figure = decoding(d, depth, generate, 1, cost.decode(depth, generate, 1, type));
-        add(std::move(figure), model.plan(longest));
+        add(std::move(figure), model.plan(options(depth + generate)));
       }
     };
     decode_at(m_.depths.front());
@@ -100,7 +100,7 @@ class sweeper {
       repeat(m_.repeat, [&] { tps.push_back(double(prompt) / d.prompt(prompt)); });
       json figure{{"case", "prompt"}, {"prompt", prompt}, {"sequences", 1}};
       summarize(figure, tps, cost.prompt(prompt, a_.chunk, type));
-      add(std::move(figure), model.plan(longest));
+      add(std::move(figure), model.plan(options(prompt)));
     }
     for (std::size_t i = 1; i < m_.depths.size(); ++i) decode_at(m_.depths[i]);
     for (const std::size_t sequences : m_.batches) {
