@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "commit.hpp"  // commit.cmake makes it
 #include "nibble/core/version.hpp"
 #include "nibble/kernels/table.hpp"
 
@@ -42,6 +43,7 @@ std::string processor_name() {
 nlohmann::ordered_json identity(const arguments& a) {
   return {{"engine", std::string("nibble ") + nibble::version_text},
           {"target", nibble::kernels().target},
+          {"commit", NIBBLE_BENCH_COMMIT},
           {"compiler", compiler_name()},
           {"cpu", processor_name()},
           {"cores", std::thread::hardware_concurrency()},

@@ -36,7 +36,7 @@ void logits(const arguments& a);
 void score(const arguments& a);
 void tokens(const arguments& a);
 
-/// What a figure belongs to: engine, SIMD target, compiler, processor, model and chunk.
+/// What a figure belongs to: engine, SIMD target, commit, compiler, processor, model and chunk.
 nlohmann::ordered_json identity(const arguments& a);
 /// The format of keys and values by its name here: f32, f16, bf16 or q8_0.
 nibble::tensor_type kv_type(const std::string& name);

@@ -165,12 +165,12 @@ inline machine_loops loops() {
 inline std::int32_t pairs(std::size_t steps) {
   std::array<std::int8_t, 1024> a, b;
   a.fill(3), b.fill(-2);
-  std::int32_t sum = 0;
+  std::uint32_t sum = 0;  // may wrap
   for (std::size_t i = 0; i < steps; ++i) {
-    for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
+    for (std::size_t k = 0; k < a.size(); ++k) sum += static_cast<std::uint32_t>(a[k] * b[k]);
     a[i % a.size()] = static_cast<std::int8_t>(sum & 63);  // the next round is another one
   }
-  return sum;
+  return static_cast<std::int32_t>(sum);
 }
 inline std::uint64_t read(const std::byte* data, std::size_t bytes, std::size_t) {
   std::uint64_t sum = 0, word;
