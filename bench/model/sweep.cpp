@@ -106,6 +106,7 @@ class sweeper {
     for (const std::size_t sequences : m_.batches) {
       const auto o = options(m_.batch_generate);
       decoder batch(model, sequences, o);
+      batch.decode(0, 1);  // warms up
       auto plan = model.plan(o);
       plan.kv *= sequences;
       json figure = decoding(batch, 0, m_.batch_generate, sequences, cost.decode(0, m_.batch_generate, sequences, type));
