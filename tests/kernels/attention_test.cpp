@@ -14,7 +14,9 @@ namespace {
 /// A cache of one layer with `heads` key-value heads, pages in shuffled order, filled with random keys and values.
 template <class Format>
 struct sample_cache {
-  std::size_t heads, dim, positions, tile = kv_tile_bytes<Format>(dim), page_bytes = heads * 2 * tile;
+  std::size_t heads, dim, positions, tile = kv_tile_bytes<Format, kv_role::key>(dim),
+                                     head_bytes = tile + kv_tile_bytes<Format, kv_role::value>(dim),
+                                     page_bytes = heads * head_bytes;
   std::vector<std::uint32_t> page_of;
   aligned_buffer pages;
 
@@ -28,7 +30,7 @@ struct sample_cache {
     for (std::size_t p = 0; p < n; ++p) {
       for (std::size_t head = 0; head < heads; ++head) {
         const auto k = gaussian(d, unsigned(p * 31 + head)), v = gaussian(d, unsigned(p * 37 + head + 5000));
-        std::byte* at = pages.data() + page_of[p / page_positions] * page_bytes + head * 2 * tile;
+        std::byte* at = pages.data() + page_of[p / page_positions] * page_bytes + head * head_bytes;
         store_kv<Format, kv_role::key>(k.data(), d, p % page_positions, at);
         store_kv<Format, kv_role::value>(v.data(), d, p % page_positions, at + tile);
       }
@@ -41,7 +43,7 @@ struct sample_cache {
     a.query = q, a.query_stride = queries * dim, a.output = out, a.output_stride = queries * dim;
     a.tokens = tokens, a.heads = queries, a.head_dim = a.value_dim = dim, a.position = position;
     a.scale = 0.3f;
-    a.pages = pages.data(), a.page_bytes = page_bytes, a.k_offset = head * 2 * tile, a.v_offset = a.k_offset + tile;
+    a.pages = pages.data(), a.page_bytes = page_bytes, a.k_offset = head * head_bytes, a.v_offset = a.k_offset + tile;
     a.page_of = page_of.data();
     return a;
   }
@@ -110,7 +112,7 @@ TEST_CASE("a query attends with the same bits alone and in any block") {
 
 TEST_CASE("Q8_0 keys and values are within half a step, at any width") {
   for (std::size_t dim : {16, 32, 80}) {
-    std::vector<std::byte> tile(kv_tile_bytes<q8_0>(dim));
+    std::vector<std::byte> tile(kv_tile_bytes<q8_0, kv_role::key>(dim));
     const auto k = gaussian(dim, 21);
     store_kv<q8_0, kv_role::key>(k.data(), dim, 63, tile.data());
     float peak = 0;

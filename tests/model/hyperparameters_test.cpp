@@ -90,8 +90,8 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
       {"feed_forward_length", "1 to 1048576"},
       {"attention.head_count", "1 to 1048576"},
       {"attention.head_count_kv", "1 to 8"},
-      {"attention.key_length", "1 to 4096"},
-      {"attention.value_length", "1 to 4096"},
+      {"attention.key_length", "1 to 1024"},
+      {"attention.value_length", "1 to 1024"},
       {"vocab_size", "1 to 4194304"},
   };
   const auto heads =
@@ -114,7 +114,8 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
     cases.push_back(set("llama." + key, value("x"), errc::bad_value, "key 'llama." + key + "': expected f32"));
   }
   cases.push_back(set("llama.attention.head_count_kv", u32(3), errc::bad_value, "expected a divisor of the"));
-  cases.push_back(set("llama.attention.key_length", u32(7), errc::bad_value, "expected an even number, found 7"));
+  cases.push_back(
+      set("llama.attention.key_length", u32(7), errc::bad_value, "expected an even number of at most 1024, found 7"));
   cases.push_back(set("llama.attention.value_length", u32(8), errc::bad_value, "expected the key length"));
   cases.push_back(set("llama.rope.dimension_count", u32(7), errc::bad_value, "expected the head's"));
   cases.push_back(set("llama.rope.dimension_count", u32(4096), errc::bad_value, "expected the head's"));
@@ -125,7 +126,7 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
   check("models/llama.gguf", cases);
 }
 
-TEST_CASE("heads that do not divide the width, and more heads than width, are refused") {
+TEST_CASE("heads that do not divide the width, more heads than width, and heads that are too wide are refused") {
   model_parts parts(nibble_test::golden("models/llama.gguf"));
   parts.meta.erase("llama.attention.key_length");
   parts.meta.erase("llama.attention.value_length");
@@ -138,6 +139,11 @@ TEST_CASE("heads that do not divide the width, and more heads than width, are re
     CHECK(loaded.failure().code() == errc::bad_value);
     CHECK(std::string(loaded.failure().what()).find("attention.key_length': expected an even number") != std::string::npos);
   }
+  parts.meta.set("llama.attention.head_count", value(std::uint32_t{2}));
+  parts.meta.set("llama.embedding_length", value(std::uint32_t{4096}));
+  const auto wide = nibble::any_model::try_load(parts.bytes(), {.threads = 1});
+  REQUIRE(!wide);
+  CHECK(std::string(wide.failure().what()).find("at most 1024, found 2048") != std::string::npos);
 }
 
 TEST_CASE("gemma3: its own hyper-parameters are refused alike") {

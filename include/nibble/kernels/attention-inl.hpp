@@ -18,6 +18,7 @@
 
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/kv_tile.hpp"
+#include "nibble/kernels/matmul-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/table.hpp"
 
@@ -25,76 +26,144 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble::inline NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// `lanes` elements that lie side by side in a tile: `at` is their index, `scale_at` that of their scales (Q8_0).
-template <kv_format Format>
-struct kv_reader {
-  const typename Format::block* elements;
-  HWY_INLINE kv_reader(const std::byte* tile, std::size_t) : elements(reinterpret_cast<const typename Format::block*>(tile)) {}
-  HWY_INLINE float_vec key(std::size_t i, std::size_t slot) const { return load(elements + i * page_positions + slot); }
-  HWY_INLINE float_vec value(std::size_t dim, std::size_t slot, std::size_t i) const { return load(elements + slot * dim + i); }
-};
-template <>
-struct kv_reader<q8_0> {
-  const std::int8_t* code;
-  const half* scale;
-  HWY_INLINE kv_reader(const std::byte* tile, std::size_t dim)
-      : code(reinterpret_cast<const std::int8_t*>(tile)), scale(reinterpret_cast<const half*>(tile + page_positions * dim)) {}
-  HWY_INLINE float_vec key(std::size_t i, std::size_t slot) const {
-    return hn::Mul(load(code + i * page_positions + slot), load(scale + i / kv_block * page_positions + slot));
-  }
-  HWY_INLINE float_vec value(std::size_t dim, std::size_t slot, std::size_t i) const {
-    return hn::Mul(load(code + slot * dim + i), hn::Set(float_tag(), float(scale[slot * kv_blocks(dim) + i / kv_block])));
-  }
-};
+/// Queries and registers of a tile whose sums are worked on at once: as many as the registers hold.
+inline constexpr std::size_t query_block = lanes == 16 ? 8 : 4, tile_vectors = 2;
+/// Dimensions, or positions, that are summed on their own before they join a score, or an output.
+inline constexpr std::size_t attention_part = 32;
 
-/// Registers of positions at once, and queries at once: as many sums as the registers hold.
-inline constexpr std::size_t score_vectors = lanes == 16 ? 4 : 2;
-inline constexpr std::size_t query_block = 4;
-
-/// scores[n][64] = q_n k for Queries queries.
-template <std::size_t Queries, class Reader>
-HWY_INLINE void score_tile(const Reader& keys, std::size_t head_dim, const float* const* query, float* scores) {
+/// scores[n][64] = q_n k for Queries queries, from keys in a float format.
+template <std::size_t Queries, class T>
+HWY_INLINE void score_tile(const T* keys, std::size_t head_dim, const float* const* query, float* scores) {
   const float_tag d;
-  for (std::size_t slot = 0; slot < page_positions; slot += score_vectors * lanes) {
-    float_vec sum[Queries][score_vectors];
-    NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < score_vectors; ++v) sum[n][v] = hn::Zero(d);
-    }
-    for (std::size_t i = 0; i < head_dim; ++i) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < score_vectors; ++v) {
-        const auto k = keys.key(i, slot + v * lanes);
-        NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) sum[n][v] = hn::MulAdd(hn::Set(d, query[n][i]), k, sum[n][v]);
+  for (std::size_t slot = 0; slot < page_positions; slot += tile_vectors * lanes) {
+    for (std::size_t first = 0; first < head_dim; first += attention_part) {
+      float_vec part[Queries][tile_vectors];
+      NIBBLE_UNROLL for (auto& of_query : part) NIBBLE_UNROLL for (auto& p : of_query) p = hn::Zero(d);
+      for (std::size_t i = first; i < std::min(head_dim, first + attention_part); ++i) {
+        float_vec k[tile_vectors];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < tile_vectors; ++v) k[v] = load(keys + i * page_positions + slot + v * lanes);
+        NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
+          const auto q = hn::Set(d, query[n][i]);
+          NIBBLE_UNROLL for (std::size_t v = 0; v < tile_vectors; ++v) part[n][v] = hn::MulAdd(q, k[v], part[n][v]);
+        }
       }
-    }
-    NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < score_vectors; ++v) {
-        hn::Store(sum[n][v], d, scores + n * page_positions + slot + v * lanes);
+      NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < tile_vectors; ++v) {
+          float* to = scores + n * page_positions + slot + v * lanes;
+          hn::Store(first == 0 ? part[n][v] : hn::Add(hn::Load(d, to), part[n][v]), d, to);
+        }
       }
     }
   }
 }
 
-/// out_n = out_n * keep_n + sum over slots [begin, end) of weights[n][slot] * v, for Vectors registers of dimensions from i on.
-template <std::size_t Queries, std::size_t Vectors, class Reader>
-HWY_INLINE void weigh_values(const Reader& values, std::size_t dim, std::size_t i, std::size_t begin, std::size_t end,
-                             const float* weights, const float* keep, float* const* out) {
-  const float_tag d;
-  float_vec sum[Queries][Vectors];
-  NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-      sum[n][v] = hn::Mul(hn::LoadU(d, out[n] + i + v * lanes), hn::Set(d, keep[n]));
+/// The queries of a call as a cache's keys want them, and their scores with one tile.
+template <kv_format Format>
+class query_rows {
+ public:
+  query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
+      : query_(query), count_(count), head_dim_(head_dim) {}
+  /// scores (count, 64)
+  HWY_INLINE void score(const std::byte* tile, float* scores) const {
+    const auto* keys = reinterpret_cast<const typename Format::block*>(tile);
+    for_each_block<query_block>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
+      score_tile<block()>(keys, head_dim_, query_ + n, scores + n * page_positions);
+    });
+  }
+
+ private:
+  const float* const* query_;
+  std::size_t count_, head_dim_;
+};
+/// Queries are quantised as activations are, and a tile of keys is four groups of rows.
+template <>
+class query_rows<q8_0> {
+ public:
+  query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
+      : count_(count), columns_(kv_columns(head_dim)) {
+    alignas(64) float padded[max_head_dim] = {};
+    for (std::size_t n = 0; n < count; ++n) {
+      std::memcpy(padded, query[n], head_dim * sizeof(float));
+      quantize(padded, columns_, codes_ + n * (columns_ / 32));
     }
   }
-  for (std::size_t slot = begin; slot < end; ++slot) {
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-      const auto x = values.value(dim, slot, i + v * lanes);
+  HWY_INLINE void score(const std::byte* tile, float* scores) const {
+    for (std::size_t g = 0; g < page_positions / panel_rows; ++g) {
+      add_group<q8_0>(tile + g * group_bytes<q8_0>(columns_), columns_, codes_, columns_ / 32, count_, scores + g * panel_rows,
+                      page_positions);
+    }
+  }
+
+ private:
+  activation_block codes_[max_queries * max_head_dim / 32];
+  std::size_t count_, columns_;
+};
+
+/// out_n = out_n * keep_n + sum over slots [begin, end) of weights[n][slot] * v, for Vectors registers of dimensions from i on.
+/// Parts begin at fixed slots, and the first one is always there, so that a query's sums do not depend on its neighbours'.
+template <std::size_t Queries, std::size_t Vectors, class T>
+HWY_INLINE void weigh_values(const T* values, std::size_t dim, std::size_t begin, std::size_t end, const float* weights,
+                             const float* keep, float* const* out, std::size_t i) {
+  const float_tag d;
+  for (std::size_t first = 0; first < end; first += attention_part) {
+    float_vec part[Queries][Vectors];
+    NIBBLE_UNROLL for (auto& of_query : part) NIBBLE_UNROLL for (auto& p : of_query) p = hn::Zero(d);
+    for (std::size_t slot = std::max(begin, first); slot < std::min(end, first + attention_part); ++slot) {
+      float_vec x[Vectors];
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * dim + i + v * lanes);
       NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-        sum[n][v] = hn::MulAdd(hn::Set(d, weights[n * page_positions + slot]), x, sum[n][v]);
+        const auto w = hn::Set(d, weights[n * page_positions + slot]);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) part[n][v] = hn::MulAdd(w, x[v], part[n][v]);
+      }
+    }
+    NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+        float* to = out[n] + i + v * lanes;
+        const auto before = hn::LoadU(d, to);
+        hn::StoreU(first == 0 ? hn::MulAdd(before, hn::Set(d, keep[n]), part[n][v]) : hn::Add(before, part[n][v]), d, to);
       }
     }
   }
-  NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) hn::StoreU(sum[n][v], d, out[n] + i + v * lanes);
+}
+/// The same for dimensions [i, last): whole registers, then one by one.
+template <std::size_t Queries, class T>
+HWY_INLINE void weigh_values(const T* values, std::size_t dim, std::size_t begin, std::size_t end, const float* weights,
+                             const float* keep, float* const* out, std::size_t i, std::size_t last) {
+  for (; i + tile_vectors * lanes <= last; i += tile_vectors * lanes) {
+    weigh_values<Queries, tile_vectors>(values, dim, begin, end, weights, keep, out, i);
+  }
+  for (; i + lanes <= last; i += lanes) weigh_values<Queries, 1>(values, dim, begin, end, weights, keep, out, i);
+  for (; i < last; ++i) {
+    for (std::size_t n = 0; n < Queries; ++n) {
+      float sum = out[n][i] * keep[n];
+      for (std::size_t slot = begin; slot < end; ++slot) {
+        sum += weights[n * page_positions + slot] * float(values[slot * dim + i]);
+      }
+      out[n][i] = sum;
+    }
+  }
+}
+
+/// The values of one tile, weighted, for Queries queries.
+template <kv_format Format, std::size_t Queries>
+HWY_INLINE void weigh_tile(const std::byte* tile, std::size_t dim, std::size_t begin, std::size_t end, const float* weights,
+                           const float* keep, float* const* out) {
+  if constexpr (std::is_same_v<Format, q8_0>) {  // a position's scale goes into its weights
+    const auto* codes = reinterpret_cast<const std::int8_t*>(tile);
+    const auto* scales = reinterpret_cast<const half*>(tile + page_positions * dim);
+    alignas(64) float scaled[Queries * page_positions];
+    for (std::size_t b = 0; b < kv_blocks(dim); ++b) {
+      for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
+        const auto s = load(scales + b * page_positions + slot);
+        NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
+          const std::size_t at = n * page_positions + slot;
+          hn::Store(hn::Mul(hn::Load(float_tag(), weights + at), s), float_tag(), scaled + at);
+        }
+      }
+      weigh_values<Queries>(codes, dim, begin, end, scaled, keep, out, b * kv_block, std::min(dim, (b + 1) * kv_block));
+    }
+  } else {
+    weigh_values<Queries>(reinterpret_cast<const typename Format::block*>(tile), dim, begin, end, weights, keep, out, 0, dim);
   }
 }
 
@@ -109,30 +178,32 @@ HWY_INLINE float soften(const attention_args& a, std::size_t begin, std::size_t 
   const float_tag d;
   const int_tag di;
   constexpr std::size_t vectors = page_positions / lanes;
-  const auto seen = [&](std::size_t v) NIBBLE_ATTR {
-    const auto slot = hn::Iota(di, static_cast<std::int32_t>(v * lanes));
-    const auto in = hn::AndNot(hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(begin)))),
-                               hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(end)))));
-    return hn::RebindMask(d, hn::MaskFromVec(in));
-  };
   const auto lowest = hn::Set(d, std::numeric_limits<float>::lowest());
+  float_vec s[vectors];
   auto top = lowest;
-  for (std::size_t v = 0; v < vectors; ++v) {
-    auto s = hn::Mul(hn::Load(d, scores + v * lanes), hn::Set(d, a.scale));
-    if (a.softcap > 0) s = capped(s, a.softcap);
-    hn::Store(s, d, scores + v * lanes);
-    top = hn::Max(top, hn::IfThenElse(seen(v), s, lowest));
+  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+    s[v] = hn::Mul(hn::Load(d, scores + v * lanes), hn::Set(d, a.scale));
+    if (a.softcap > 0) s[v] = capped(s[v], a.softcap);
   }
+  if (begin > 0 || end < page_positions) {  // what is not seen weighs e^lowest = 0
+    NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+      const auto slot = hn::Iota(di, static_cast<std::int32_t>(v * lanes));
+      const auto out = hn::Or(hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(begin)))),
+                              hn::VecFromMask(di, hn::Gt(slot, hn::Set(di, static_cast<std::int32_t>(end) - 1))));
+      s[v] = hn::IfThenElse(hn::RebindMask(d, hn::MaskFromVec(out)), lowest, s[v]);
+    }
+  }
+  NIBBLE_UNROLL for (auto& v : s) top = hn::Max(top, v);
   const float before = state.largest;
   state.largest = std::max(before, max_of(top));
   const auto now = hn::Set(d, state.largest);
   auto total = hn::Zero(d);
-  for (std::size_t v = 0; v < vectors; ++v) {
-    const auto w = hn::IfThenElseZero(seen(v), hn::Exp(d, hn::Sub(hn::Load(d, scores + v * lanes), now)));
+  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+    const auto w = hn::Exp(d, hn::Sub(s[v], now));
     hn::Store(w, d, scores + v * lanes);
     total = hn::Add(total, w);
   }
-  const float keep = hn::GetLane(hn::Exp(d, hn::Set(d, before - state.largest)));
+  const float keep = before == state.largest ? 1.0f : hn::GetLane(hn::Exp(d, hn::Set(d, before - state.largest)));
   state.total = hn::GetLane(hn::MulAdd(hn::Set(d, state.total), hn::Set(d, keep), hn::Set(d, sum_of(total))));
   return keep;
 }
@@ -155,18 +226,13 @@ void attention(const attention_args& a) {
     std::fill_n(out[n], a.value_dim, 0.0f);
   }
 
+  const query_rows<Format> rows(query, queries, a.head_dim);
+
   const std::size_t block_last = a.position + a.tokens - 1;
   for (std::size_t base = first[0] / page_positions * page_positions; base <= block_last; base += page_positions) {
     const std::byte* page = a.pages + a.page_of[base / page_positions] * a.page_bytes;
-    const kv_reader<Format> keys(page + a.k_offset, a.head_dim), values(page + a.v_offset, a.value_dim);
-
-    std::size_t n = 0;
-    for (; n + query_block <= queries; n += query_block) {
-      score_tile<query_block>(keys, a.head_dim, query + n, scores + n * page_positions);
-    }
-    for (; n < queries; ++n) score_tile<1>(keys, a.head_dim, query + n, scores + n * page_positions);
-
-    for (n = 0; n < queries; ++n) {
+    rows.score(page + a.k_offset, scores);
+    for (std::size_t n = 0; n < queries; ++n) {
       const std::size_t last = a.position + n / a.heads;
       const std::size_t begin = std::max(first[n], base) - base,
                         end = std::min(page_positions, last + 1 > base ? last + 1 - base : 0);
@@ -177,38 +243,10 @@ void attention(const attention_args& a) {
         std::fill_n(scores + n * page_positions, page_positions, 0.0f);
       }
     }
-
     const std::size_t begin = std::max(first[0], base) - base, end = std::min(page_positions, block_last + 1 - base);
-    for (n = 0; n < queries;) {
-      const float* w = scores + n * page_positions;
-      std::size_t i = 0;
-      if (n + query_block <= queries) {
-        for (; i + 2 * lanes <= a.value_dim; i += 2 * lanes) {
-          weigh_values<query_block, 2>(values, a.value_dim, i, begin, end, w, keep + n, out + n);
-        }
-        for (; i + lanes <= a.value_dim; i += lanes) {
-          weigh_values<query_block, 1>(values, a.value_dim, i, begin, end, w, keep + n, out + n);
-        }
-      } else {
-        for (; i + 4 * lanes <= a.value_dim; i += 4 * lanes) {
-          weigh_values<1, 4>(values, a.value_dim, i, begin, end, w, keep + n, out + n);
-        }
-        for (; i + lanes <= a.value_dim; i += lanes) {
-          weigh_values<1, 1>(values, a.value_dim, i, begin, end, w, keep + n, out + n);
-        }
-      }
-      const std::size_t done = n + query_block <= queries ? query_block : 1;
-      for (std::size_t m = n; m < n + done && i < a.value_dim; ++m) {  // dimensions that fill no register
-        for (std::size_t j = i; j < a.value_dim; ++j) {
-          float sum = out[m][j] * keep[m];
-          for (std::size_t slot = begin; slot < end; ++slot) {
-            sum += scores[m * page_positions + slot] * read_kv<Format, kv_role::value>(page + a.v_offset, a.value_dim, slot, j);
-          }
-          out[m][j] = sum;
-        }
-      }
-      n += done;
-    }
+    for_each_block<query_block>(0, queries, [&](auto block, std::size_t n) NIBBLE_ATTR {
+      weigh_tile<Format, block()>(page + a.v_offset, a.value_dim, begin, end, scores + n * page_positions, keep + n, out + n);
+    });
   }
   for (std::size_t n = 0; n < queries; ++n) scale(out[n], 1 / state[n].total, a.value_dim);
 }

@@ -100,7 +100,7 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
   }
   float total = sum_of(squares);
   for (; i < n; ++i) total += in[i] * in[i];
-  const float factor = 1 / std::sqrt(total / float(n) + eps);
+  const float factor = float(1 / std::sqrt(double(total) / double(n) + double(eps)));
   for (i = 0; i + lanes <= n; i += lanes) {
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, in + i), hn::Set(d, factor)), hn::LoadU(d, gain + i)), d, out + i);
   }

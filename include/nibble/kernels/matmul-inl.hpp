@@ -126,51 +126,57 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& 
   return sum;
 }
 
-// ---- one token
-// ---------------------------------------------------------------------------------------------------------------
+// ---- one token -------------------------------------------------------------------------------------------------------------
 
 template <integer_format Q>
 HWY_INLINE void one_token(const std::byte* group, std::size_t columns, const activation_block* a, float* out) {
   using scales = typename Q::scales;
-  constexpr std::size_t granules = scales::columns / 32, sub_blocks = 32 / scales::sub_block;
-  const auto* panels = reinterpret_cast<const scale_panel<scales>*>(group + scales_offset<Q>(columns));
-  for (std::size_t r = 0; r < panel_rows; r += lanes) {
-    auto sum = hn::Zero(float_tag());
-    const auto* granule = reinterpret_cast<const std::uint8_t*>(group);
-    for (std::size_t b = 0; b < columns / scales::columns; ++b) {
-      for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
-        sum = add_granule<Q>(
-            sum, [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, r); },
-            [&](std::size_t j) NIBBLE_ATTR { return read_affine(panels[b], g * sub_blocks + j, r); }, a[b * granules + g]);
+  constexpr std::size_t granules = scales::columns / 32, sub_blocks = 32 / scales::sub_block, vectors = panel_rows / lanes;
+  float_vec sum[vectors];
+  NIBBLE_UNROLL for (auto& s : sum) s = hn::Zero(float_tag());
+  for (std::size_t first = 0; first < columns; first += unit_columns) {
+    const panel_unit<Q, const std::byte> unit(group, columns, first);
+    const std::uint8_t* granule = unit.codes;
+    for (std::size_t b = 0; b < unit.columns / scales::columns; ++b) {
+      for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits), ++a) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+          sum[v] = add_granule<Q>(
+              sum[v], [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, v * lanes); },
+              [&](std::size_t j) NIBBLE_ATTR { return read_affine(unit.scales[b], g * sub_blocks + j, v * lanes); }, *a);
+        }
       }
     }
-    hn::StoreU(sum, float_tag(), out + r);
   }
+  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], float_tag(), out + v * lanes);
 }
 
-// ---- many tokens
-// -------------------------------------------------------------------------------------------------------------
+// ---- many tokens -----------------------------------------------------------------------------------------------------------
 
-/// Up to 256 columns of one group, unpacked: codes as bytes, scales and offsets as floats.
+/// A unit of one group, unpacked: codes as bytes (of 8-bit formats, where they are), scales and offsets as floats.
 template <class Q>
 struct tile {
   static constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
-  alignas(64) std::uint8_t code[8][8][64];
+  static constexpr bool copied = Q::code_bits < 8;
+  alignas(64) std::uint8_t unpacked[copied ? 8 : 1][8][64];
+  const std::uint8_t (*code)[8][64];
   alignas(64) float scale[8][sub_blocks][16];
   alignas(64) float offset[Q::scales::has_offset ? 8 : 1][sub_blocks][16];
 };
 
 template <integer_format Q>
-HWY_INLINE void fill(tile<Q>& t, const std::uint8_t* granule, const scale_panel<typename Q::scales>* panels, std::size_t first,
-                     std::size_t count) {
+HWY_INLINE void fill(tile<Q>& t, const panel_unit<Q, const std::byte>& unit) {
   constexpr std::size_t in_block = Q::scales::columns / 32, sub_blocks = tile<Q>::sub_blocks;
-  for (std::size_t g = 0; g < count; ++g, granule += code_bytes(Q::code_bits)) {
+  const std::uint8_t* granule = unit.codes;
+  t.code = tile<Q>::copied ? t.unpacked : reinterpret_cast<const std::uint8_t(*)[8][64]>(unit.codes);
+  for (std::size_t g = 0; g < unit.columns / 32; ++g, granule += code_bytes(Q::code_bits)) {
     for (std::size_t r = 0; r < panel_rows; r += lanes) {
-      NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
-        hn::StoreU(codes<Q::code_bits>(granule, q, r), byte_tag(), t.code[g][q] + r * 4);
+      if constexpr (tile<Q>::copied) {
+        NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
+          hn::Store(codes<Q::code_bits>(granule, q, r), byte_tag(), t.unpacked[g][q] + r * 4);
+        }
       }
       for (std::size_t j = 0; j < sub_blocks; ++j) {
-        const auto s = read_affine(panels[(first + g) / in_block], (first + g) % in_block * sub_blocks + j, r);
+        const auto s = read_affine(unit.scales[g / in_block], g % in_block * sub_blocks + j, r);
         hn::StoreU(s.scale, float_tag(), t.scale[g][j] + r);
         if constexpr (Q::scales::has_offset) hn::StoreU(s.offset, float_tag(), t.offset[g][j] + r);
       }
@@ -178,72 +184,132 @@ HWY_INLINE void fill(tile<Q>& t, const std::uint8_t* granule, const scale_panel<
   }
 }
 
-/// Adds `count` granules of a tile to the sums of Tokens tokens, [token][16].
-template <class Q, std::size_t Tokens>
-HWY_INLINE void add_tile(const tile<Q>& t, std::size_t count, const activation_block* a, std::size_t token_blocks,
-                         float* sums) {
-  const float_tag d;
-  for (std::size_t r = 0; r < panel_rows; r += lanes) {
-    float_vec sum[Tokens];
-    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) sum[i] = hn::Load(d, sums + i * panel_rows + r);
-    for (std::size_t g = 0; g < count; ++g) {
-      constexpr std::size_t halves = Q::scales::sub_block == 32 ? 1 : 2, quads = 8 / halves;
-      NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
-        int_vec n[Tokens];
-        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto& b = a[i * token_blocks + g];
-          n[i] = hn::Set(int_tag(), -Q::center * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
-        }
+/// Registers of rows, and tokens, whose sums are worked on at once.
 #if NIBBLE_HAS_QUAD_DOT
-        NIBBLE_UNROLL for (std::size_t q = 0; q < quads; ++q) {
-          const auto v = hn::Load(byte_tag(), t.code[g][h * quads + q] + r * 4);
-          NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-            n[i] = add_quads(n[i], v, broadcast_quad(a[i * token_blocks + g].code.data() + (h * quads + q) * 4));
+inline constexpr std::size_t row_vectors = 1, token_block = 8;
+#else
+inline constexpr std::size_t row_vectors = lanes >= panel_rows ? 1 : 2, token_block = 4;
+#endif
+
+/// Adds the products of Quads quads of unpacked codes, 64 bytes apart, to the sums of Tokens tokens: what add_products does,
+/// but each register of codes serves all tokens, and each broadcast all registers of codes.
+template <unsigned Bits, std::size_t Quads, std::size_t Tokens>
+HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const std::uint8_t* code, const std::int8_t* a,
+                                  std::size_t stride) {
+  const byte_tag d;
+  const auto load_codes = [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return hn::Load(d, code + q * 64 + v * lanes * 4); };
+  const auto broadcast = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return broadcast_quad(a + i * stride + q * 4); };
+#if NIBBLE_HAS_QUAD_DOT
+  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+    const auto codes = load_codes(q, 0);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) n[i][0] = add_quads(n[i][0], codes, broadcast(i, q));
+  }
+#else
+  const auto one = hn::Set(short_tag(), 1);
+  if constexpr (Bits == 8) {
+    const hn::Repartition<std::uint16_t, byte_tag> d16;
+    const auto fifteen = hn::Set(d, 15);
+    NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+      short_vec low[Tokens], high[Tokens];
+      NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+        const auto codes = load_codes(q, v);
+        const auto l = hn::And(codes, fifteen),
+                   h = hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, codes))), fifteen);
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          const auto s = broadcast(i, q);
+          low[i] = q == 0 ? mul_pairs(l, s) : add_in_order(low[i], mul_pairs(l, s));
+          high[i] = q == 0 ? mul_pairs(h, s) : add_in_order(high[i], mul_pairs(h, s));
+        }
+      }
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        n[i][v] = add_pairs(add_pairs(n[i][v], low[i], one), high[i], hn::Set(short_tag(), 16));
+      }
+    }
+  } else {
+    constexpr std::size_t chain = std::min<std::size_t>(Quads, Bits == 4 ? 8 : Bits == 5 ? 4 : 2);
+    NIBBLE_UNROLL for (std::size_t first = 0; first < Quads; first += chain) {
+      short_vec pairs[Tokens][row_vectors];
+      NIBBLE_UNROLL for (std::size_t q = first; q < first + chain; ++q) {
+        byte_vec codes[row_vectors];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) codes[v] = load_codes(q, v);
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          const auto s = broadcast(i, q);
+          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+            const auto products = mul_pairs(codes[v], s);
+            pairs[i][v] = q == first ? products : add_in_order(pairs[i][v], products);
           }
         }
-#else
-        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          n[i] = add_products<Q::code_bits, quads>(
-              n[i], [&](std::size_t q) NIBBLE_ATTR { return hn::Load(byte_tag(), t.code[g][h * quads + q] + r * 4); },
-              a[i * token_blocks + g].code.data() + h * quads * 4);
-        }
+      }
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = add_pairs(n[i][v], pairs[i][v], one);
+      }
+    }
+  }
 #endif
-        const auto scale = hn::Load(d, t.scale[g][h] + r);
+}
+
+/// Adds `count` granules of a tile to the sums of Tokens tokens, rows of 16 that are `stride` apart.
+template <class Q, std::size_t Tokens>
+HWY_INLINE void add_tile(const tile<Q>& t, std::size_t count, const activation_block* a, std::size_t token_blocks, float* sums,
+                         std::size_t stride) {
+  const float_tag d;
+  constexpr std::size_t halves = Q::scales::sub_block == 32 ? 1 : 2, quads = 8 / halves;
+  for (std::size_t r = 0; r < panel_rows; r += row_vectors * lanes) {
+    float_vec sum[Tokens][row_vectors];
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) sum[i][v] = hn::Load(d, sums + i * stride + r + v * lanes);
+    }
+    for (std::size_t g = 0; g < count; ++g) {
+      NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
+        int_vec n[Tokens][row_vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto& b = a[i * token_blocks + g];
-          sum[i] = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n[i]), hn::Set(d, b.scale)), scale, sum[i]);
-          if constexpr (Q::scales::has_offset) sum[i] = hn::MulAdd(hn::Set(d, b.sum), hn::Load(d, t.offset[g][h] + r), sum[i]);
+          const auto start = hn::Set(int_tag(), -Q::center * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
+          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = start;
+        }
+        add_tile_products<Q::code_bits, quads>(n, t.code[g][h * quads] + r * 4, a[g].code.data() + h * quads * 4,
+                                               token_blocks * sizeof(activation_block));
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          const auto& b = a[i * token_blocks + g];
+          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+            const std::size_t row = r + v * lanes;
+            auto& s = sum[i][v];
+            s = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, b.scale)), hn::Load(d, t.scale[g][h] + row), s);
+            if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, b.sum), hn::Load(d, t.offset[g][h] + row), s);
+          }
         }
       }
     }
-    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) hn::Store(sum[i], d, sums + i * panel_rows + r);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) hn::Store(sum[i][v], d, sums + i * stride + r + v * lanes);
+    }
+  }
+}
+
+/// Calls f(std::integral_constant<n>, first) over blocks of `count` tokens: as many of `Block` as fit, then ever smaller ones.
+template <std::size_t Block, class F>
+HWY_INLINE void for_each_block(std::size_t first, std::size_t count, const F& f) {
+  for (; first + Block <= count; first += Block) f(std::integral_constant<std::size_t, Block>(), first);
+  if constexpr (Block > 1) {
+    if (first < count) for_each_block<Block == 6 ? 4 : Block / 2>(first, count, f);
   }
 }
 
 /// Tokens that one unpacked tile serves before the next is unpacked: their activations stay in L2.
 inline constexpr std::size_t token_chunk = 128;
-/// Tokens whose sums are in registers at once.
-#if NIBBLE_HAS_QUAD_DOT
-inline constexpr std::size_t token_block = 8;
-#else
-inline constexpr std::size_t token_block = 4;
-#endif
 
+/// The sums of one group for some tokens: rows of 16 that are `stride` apart.
 template <integer_format Q>
-HWY_INLINE void many_tokens(const std::byte* group, std::size_t columns, const activation_block* a, std::size_t token_blocks,
-                            std::size_t tokens, float* sums) {
+HWY_INLINE void add_group(const std::byte* group, std::size_t columns, const activation_block* a, std::size_t token_blocks,
+                          std::size_t tokens, float* sums, std::size_t stride) {
   tile<Q> t;
-  const auto* panels = reinterpret_cast<const scale_panel<typename Q::scales>*>(group + scales_offset<Q>(columns));
-  std::fill_n(sums, tokens * panel_rows, 0.0f);
-  for (std::size_t first = 0; first < columns / 32; first += 8) {
-    const std::size_t count = std::min<std::size_t>(8, columns / 32 - first);
-    fill<Q>(t, reinterpret_cast<const std::uint8_t*>(group) + first * code_bytes(Q::code_bits), panels, first, count);
-    std::size_t i = 0;
-    const auto at = [&](std::size_t token) { return a + token * token_blocks + first; };
-    for (; i + token_block <= tokens; i += token_block) {
-      add_tile<Q, token_block>(t, count, at(i), token_blocks, sums + i * panel_rows);
-    }
-    for (; i < tokens; ++i) add_tile<Q, 1>(t, count, at(i), token_blocks, sums + i * panel_rows);
+  for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
+  for (std::size_t first = 0; first < columns; first += unit_columns) {
+    const panel_unit<Q, const std::byte> unit(group, columns, first);
+    fill<Q>(t, unit);
+    for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+      add_tile<Q, block()>(t, unit.columns / 32, a + i * token_blocks + first / 32, token_blocks, sums + i * stride, stride);
+    });
   }
 }
 
@@ -266,46 +332,81 @@ void matmul(const matmul_args& m) {
       if (tokens == 1) {
         one_token<Q>(group, m.columns, a + token * (m.columns / 32), sums);
       } else {
-        many_tokens<Q>(group, m.columns, a + token * (m.columns / 32), m.columns / 32, tokens, sums);
+        add_group<Q>(group, m.columns, a + token * (m.columns / 32), m.columns / 32, tokens, sums, panel_rows);
       }
       store_rows(m, g, token, tokens, sums);
     }
   }
 }
 
-// ---- float formats
-// -----------------------------------------------------------------------------------------------------------
+// ---- float formats ---------------------------------------------------------------------------------------------------------
 
-/// Sums over columns, one after the other, for `lanes` rows and Tokens tokens.
-template <float_format Q, std::size_t Tokens>
-HWY_INLINE void float_rows(const typename Q::block* w, std::size_t columns, const float* x, std::size_t stride, float* sums) {
+/// Columns that are summed on their own, and columns whose sums then join the row's: sums of sums of sums lose less than one
+/// chain.
+inline constexpr std::size_t float_part = 16, float_columns = 64;
+
+/// Adds the products of up to float_columns columns to the sums of Tokens tokens, [token][16].
+template <std::size_t Tokens, class T>
+HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const float* x, std::size_t stride, float* sums) {
   const float_tag d;
-  for (std::size_t r = 0; r < panel_rows; r += lanes) {
-    float_vec sum[Tokens];
-    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) sum[i] = hn::Zero(d);
-    for (std::size_t k = 0; k < columns; ++k) {
-      const auto v = load(w + k * panel_rows + r);
-      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) sum[i] = hn::MulAdd(hn::Set(d, x[i * stride + k]), v, sum[i]);
+  constexpr std::size_t vectors = std::min<std::size_t>(panel_rows / lanes, Tokens == 1 ? 4 : 2);
+  for (std::size_t r = 0; r < panel_rows; r += vectors * lanes) {
+    float_vec sum[Tokens][vectors];
+    NIBBLE_UNROLL for (auto& of_token : sum) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
+    for (std::size_t first = 0; first < columns; first += float_part) {
+      float_vec part[Tokens][vectors];
+      NIBBLE_UNROLL for (auto& of_token : part) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
+      for (std::size_t k = first; k < std::min(columns, first + float_part); ++k) {
+        float_vec weight[vectors];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) weight[v] = load(w + k * panel_rows + r + v * lanes);
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          const auto xi = hn::Set(d, x[i * stride + k]);
+          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) part[i][v] = hn::MulAdd(xi, weight[v], part[i][v]);
+        }
+      }
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) sum[i][v] = hn::Add(sum[i][v], part[i][v]);
+      }
     }
-    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) hn::StoreU(sum[i], d, sums + i * panel_rows + r);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        float* to = sums + i * panel_rows + r + v * lanes;
+        hn::StoreU(hn::Add(hn::LoadU(d, to), sum[i][v]), d, to);
+      }
+    }
   }
 }
 
+/// Tokens whose sums are in registers at once.
+inline constexpr std::size_t float_token_block = lanes == 16 ? 8 : lanes == 8 ? 6 : 4;
+
 template <float_format Q>
 void matmul(const matmul_args& m) {
-  alignas(64) float sums[8 * panel_rows];
-  const auto* x = static_cast<const float*>(m.input);
+  alignas(64) float sums[token_chunk * panel_rows];
+  alignas(64) float wide[float_columns * panel_rows];
   const std::size_t stride = m.input_bytes / sizeof(float);
-  for (std::size_t g = m.first; g < m.last; ++g) {
-    const auto* w = reinterpret_cast<const typename Q::block*>(m.groups + g * m.group_bytes);
-    std::size_t token = 0;
-    for (; token + 8 <= m.tokens; token += 8) {
-      float_rows<Q, 8>(w, m.columns, x + token * stride, stride, sums);
-      store_rows(m, g, token, 8, sums);
-    }
-    for (; token < m.tokens; ++token) {
-      float_rows<Q, 1>(w, m.columns, x + token * stride, stride, sums);
-      store_rows(m, g, token, 1, sums);
+  for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
+    const std::size_t tokens = std::min(token_chunk, m.tokens - token);
+    const auto* input = static_cast<const float*>(m.input) + token * stride;
+    for (std::size_t g = m.first; g < m.last; ++g) {
+      const auto* w = reinterpret_cast<const typename Q::block*>(m.groups + g * m.group_bytes);
+      std::fill_n(sums, tokens * panel_rows, 0.0f);
+      for (std::size_t k = 0; k < m.columns; k += float_columns) {
+        const std::size_t columns = std::min(float_columns, m.columns - k);
+        const auto add = [&](const auto* weights) NIBBLE_ATTR {
+          for_each_block<float_token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+            add_float_columns<block()>(weights, columns, input + i * stride + k, stride, sums + i * panel_rows);
+          });
+        };
+        const auto* narrow = w + k * panel_rows;
+        if (std::is_same_v<Q, f32> || tokens == 1) {
+          add(narrow);
+        } else {  // widened once for all tokens
+          for (std::size_t i = 0; i < columns * panel_rows; i += lanes) hn::Store(load(narrow + i), float_tag(), wide + i);
+          add(wide);
+        }
+      }
+      store_rows(m, g, token, tokens, sums);
     }
   }
 }

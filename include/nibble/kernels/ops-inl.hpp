@@ -90,6 +90,15 @@ HWY_INLINE short_vec mul_pairs(byte_vec u, signed_byte_vec s) {
 #endif
 }
 
+/// sum + products, computed here and now: g++ would else put all products of a chain first and run out of registers.
+HWY_INLINE short_vec add_in_order(short_vec sum, short_vec products) {
+  auto out = hn::Add(sum, products);
+#if defined(__GNUC__) && !defined(__clang__) && HWY_ARCH_X86
+  __asm__("" : "+v"(out.raw));
+#endif
+  return out;
+}
+
 /// sum + the two 16-bit products of each 32-bit lane.
 HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
 #if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3

@@ -49,16 +49,17 @@ inline void quantize(const float* in, std::size_t columns, void* out) {
 template <integer_format Q>
 float dot(const std::byte* group, std::size_t row, std::size_t columns, const activation_block* a) {
   using scales = typename Q::scales;
-  const auto* panels = reinterpret_cast<const scale_panel<scales>*>(group + scales_offset<Q>(columns));
   float sum = 0;
   for (std::size_t k = 0; k < columns; k += scales::sub_block) {
-    const auto* granule = reinterpret_cast<const std::uint8_t*>(group) + k / 32 * code_bytes(Q::code_bits);
+    const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns * unit_columns);
+    const std::size_t at = k % unit_columns;
+    const auto* granule = unit.codes + at / 32 * code_bytes(Q::code_bits);
     const activation_block& block = a[k / 32];
     std::int32_t n = 0;
     for (std::size_t i = k; i < k + scales::sub_block; ++i) {
       n += (int(read_code(Q::code_bits, granule, row, i % 32)) - Q::center) * block.code[i % 32];
     }
-    const affine s = affine_of(panels[k / scales::columns].get(row), k % scales::columns / scales::sub_block);
+    const affine s = affine_of(unit.scales[at / scales::columns].get(row), at % scales::columns / scales::sub_block);
     sum += float(n) * block.scale * s.scale;
     if constexpr (scales::has_offset) sum += block.sum * s.offset;
   }
@@ -127,10 +128,20 @@ void attention(const attention_args& a) {
     const float* query = a.query + token * a.query_stride + head * a.head_dim;
     float* out = a.output + token * a.output_stride + head * a.value_dim;
     const auto page = [&](std::size_t p) { return a.pages + a.page_of[p / page_positions] * a.page_bytes; };
+    activation_block codes[max_head_dim / 32];
+    if constexpr (std::is_same_v<Format, q8_0>) {
+      float padded[max_head_dim] = {};
+      std::copy_n(query, a.head_dim, padded);
+      quantize(padded, kv_columns(a.head_dim), codes);
+    }
     const auto score = [&](std::size_t p) {
+      const std::byte* keys = page(p) + a.k_offset;
+      const std::size_t slot = p % page_positions, columns = kv_columns(a.head_dim);
       float s = 0;
-      for (std::size_t i = 0; i < a.head_dim; ++i) {
-        s += query[i] * read_kv<Format, kv_role::key>(page(p) + a.k_offset, a.head_dim, p % page_positions, i);
+      if constexpr (std::is_same_v<Format, q8_0>) {
+        s = dot<q8_0>(keys + slot / panel_rows * group_bytes<q8_0>(columns), slot % panel_rows, columns, codes);
+      } else {
+        for (std::size_t i = 0; i < a.head_dim; ++i) s += query[i] * read_kv<Format, kv_role::key>(keys, a.head_dim, slot, i);
       }
       s *= a.scale;
       return a.softcap > 0 ? a.softcap * std::tanh(s / a.softcap) : s;

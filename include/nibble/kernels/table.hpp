@@ -49,6 +49,8 @@ struct attention_args {
 inline constexpr std::size_t page_positions = 64;
 /// Queries (tokens x heads) that one attention call may hold.
 inline constexpr std::size_t max_queries = 32;
+/// Dimensions of a head at most: of its queries, keys and values.
+inline constexpr std::size_t max_head_dim = 1024;
 
 /// The activation of a gated feed-forward layer.
 enum class glu : std::uint8_t { silu, gelu_tanh };
@@ -105,6 +107,7 @@ using kernels_v0_1::kernel_table;
 using kernels_v0_1::kernels;
 using kernels_v0_1::kernels_at;
 using kernels_v0_1::matmul_args;
+using kernels_v0_1::max_head_dim;
 using kernels_v0_1::max_queries;
 using kernels_v0_1::page_positions;
 using kernels_v0_1::rope_pairs;

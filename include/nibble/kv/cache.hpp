@@ -122,8 +122,8 @@ class kv_cache : public kv_storage {
         for (std::size_t p = pages; p > 0; --p) fresh.free.push_back(static_cast<std::uint32_t>(p - 1));
         cache.tables_.push_back(std::move(fresh));
       }
-      cache.slots_.push_back(
-          {offset, kv_page_bytes<Format>(s), kv_tile_bytes<Format>(s.key_dim), kv_tile_bytes<Format>(s.value_dim), t});
+      cache.slots_.push_back({offset, kv_page_bytes<Format>(s), kv_tile_bytes<Format, kv_role::key>(s.key_dim),
+                              kv_tile_bytes<Format, kv_role::value>(s.value_dim), t});
       offset += pages * kv_page_bytes<Format>(s);
     }
     auto memory = aligned_buffer::try_allocate(offset);

@@ -27,7 +27,7 @@ constexpr std::size_t kv_pages(std::size_t window, std::size_t context, std::siz
 /// Bytes of a page of one layer: all heads' tiles of 64 positions.
 template <kv_format Format>
 constexpr std::size_t kv_page_bytes(const kv_shape& s) noexcept {
-  return s.heads * (kv_tile_bytes<Format>(s.key_dim) + kv_tile_bytes<Format>(s.value_dim));
+  return s.heads * (kv_tile_bytes<Format, kv_role::key>(s.key_dim) + kv_tile_bytes<Format, kv_role::value>(s.value_dim));
 }
 
 }  // namespace nibble::inline NIBBLE_ABI

@@ -4,7 +4,8 @@
 /// bytes side by side, a group keeps the same four columns of its sixteen rows side by side, so that SIMD lanes are rows, a
 /// row's sum never crosses lanes, and one token or many tokens add up in the same order.
 ///
-///     integer formats   [columns / 32] x codes, then [columns / scales::columns] x scales
+///     integer formats   units of 256 columns (the last may be shorter), each its scales and then its codes
+///         scales: [columns / scales::columns] x scale_panel, up to a whole cache line
 ///         codes of 32 columns: "quads" q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
 ///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
 ///             5 bits: as 4, and bit q of 64 more bytes                              320 bytes
@@ -12,14 +13,20 @@
 ///             8 bits: a quad is 64 bytes                                            512 bytes
 ///     float formats     [columns] x 16 elements
 ///
-/// The size is that of the file's blocks, but for the 6-bit scales of Q4_K and Q5_K, which are widened to bytes (+2.8%, +2.3%).
+/// A group is read from its first byte to its last, in order: one token reads it at the speed of memory that way, and at half
+/// of it where codes and scales are two streams, or the scales come after their codes.
+///
+/// The size is that of the file's blocks, but for the 6-bit scales of Q4_K and Q5_K, which are widened to bytes (+2.8%, +2.3%),
+/// and what fills the scales' last line (Q6_K: +1%).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/quant/format.hpp"
@@ -114,22 +121,44 @@ void pack_codes(const code_tile& code, std::uint8_t* granule) noexcept {
   }
 }
 
+/// Columns whose scales and codes stand together.
+inline constexpr std::size_t unit_columns = 256;
+
+/// One unit of a group, or all but its codes' length: that is columns / 32 * code_bytes.
+template <integer_format Q, class Byte>
+struct panel_unit {
+  using scale_type = scale_panel<typename Q::scales>;
+  static constexpr std::size_t scale_bytes(std::size_t columns) noexcept {
+    return round_up(columns / Q::scales::columns * sizeof(scale_type), cache_line);
+  }
+  static constexpr std::size_t bytes(std::size_t columns) noexcept {
+    return scale_bytes(columns) + columns / granule_columns * code_bytes(Q::code_bits);
+  }
+  template <class T>
+  using as = std::conditional_t<std::is_const_v<Byte>, const T, T>;
+
+  as<scale_type>* scales;
+  as<std::uint8_t>* codes;
+  std::size_t columns;
+
+  /// The unit that begins with column `first` of a group of `columns`.
+  panel_unit(Byte* group, std::size_t group_columns, std::size_t first) noexcept
+      : columns(std::min(unit_columns, group_columns - first)) {
+    Byte* start = group + first / unit_columns * bytes(unit_columns);
+    scales = reinterpret_cast<as<scale_type>*>(start);
+    codes = reinterpret_cast<as<std::uint8_t>*>(start + scale_bytes(columns));
+  }
+};
+
 /// Bytes of one group of sixteen rows; precondition: columns is a multiple of Q::block_size.
 template <quant_format Q>
 constexpr std::size_t group_bytes(std::size_t columns) noexcept {
   if constexpr (integer_format<Q>) {
-    return round_up(columns / granule_columns * code_bytes(Q::code_bits) +
-                        columns / Q::scales::columns * sizeof(scale_panel<typename Q::scales>),
-                    cache_line);
+    using unit = panel_unit<Q, const std::byte>;
+    return columns / unit_columns * unit::bytes(unit_columns) + unit::bytes(columns % unit_columns);
   } else {
     return round_up(columns * panel_rows * sizeof(typename Q::block), cache_line);
   }
-}
-
-/// Where the scales of a group begin.
-template <integer_format Q>
-constexpr std::size_t scales_offset(std::size_t columns) noexcept {
-  return columns / granule_columns * code_bytes(Q::code_bits);
 }
 
 /// Interleaves up to sixteen rows as a file holds them into one group. Rows that are not there stay zero.
@@ -143,19 +172,21 @@ void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes,
   if constexpr (integer_format<Q>) {
     std::array<std::array<std::uint8_t, Q::block_size>, panel_rows> code{};
     code_tile tile;
-    auto* granule = reinterpret_cast<std::uint8_t*>(group);
-    auto* scales = reinterpret_cast<scale_panel<typename Q::scales>*>(group + scales_offset<Q>(columns));
-    for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
-      for (std::size_t r = 0; r < count; ++r) {
-        std::memcpy(&stored, rows + r * row_bytes + b * sizeof stored, sizeof stored);
-        Q::codes(stored, code[r]);
-        scales[b].set(r, Q::read_scales(stored));
-      }
-      for (std::size_t k = 0; k < Q::block_size; k += granule_columns, granule += code_bytes(Q::code_bits)) {
-        for (std::size_t q = 0; q < 8; ++q) {
-          for (std::size_t r = 0; r < panel_rows; ++r) std::memcpy(tile[q].data() + r * 4, code[r].data() + k + q * 4, 4);
+    for (std::size_t first = 0; first < columns; first += unit_columns) {
+      const panel_unit<Q, std::byte> unit(group, columns, first);
+      auto* granule = unit.codes;
+      for (std::size_t b = 0; b < unit.columns / Q::block_size; ++b) {
+        for (std::size_t r = 0; r < count; ++r) {
+          std::memcpy(&stored, rows + r * row_bytes + (first / Q::block_size + b) * sizeof stored, sizeof stored);
+          Q::codes(stored, code[r]);
+          unit.scales[b].set(r, Q::read_scales(stored));
         }
-        pack_codes<Q::code_bits>(tile, granule);
+        for (std::size_t k = 0; k < Q::block_size; k += granule_columns, granule += code_bytes(Q::code_bits)) {
+          for (std::size_t q = 0; q < 8; ++q) {
+            for (std::size_t r = 0; r < panel_rows; ++r) std::memcpy(tile[q].data() + r * 4, code[r].data() + k + q * 4, 4);
+          }
+          pack_codes<Q::code_bits>(tile, granule);
+        }
       }
     }
   } else {
@@ -184,18 +215,16 @@ template <quant_format Q>
 void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, float* out) noexcept {
   if constexpr (integer_format<Q>) {
     using scales = typename Q::scales;
-    const auto* panels = reinterpret_cast<const scale_panel<scales>*>(group + scales_offset<Q>(columns));
-    for (std::size_t b = 0; b < columns / scales::columns; ++b) {
-      const scales s = panels[b].get(row);
-      for (std::size_t k = b * scales::columns; k < (b + 1) * scales::columns; ++k) {
-        const auto* granule = reinterpret_cast<const std::uint8_t*>(group) + k / granule_columns * code_bytes(Q::code_bits);
-        const affine a = affine_of(s, k % scales::columns / scales::sub_block);
-        const int code = int(read_code(Q::code_bits, granule, row, k % granule_columns)) - Q::center;
-        if constexpr (scales::has_offset) {
-          out[k] = a.scale * float(code) + a.offset;
-        } else {
-          out[k] = a.scale * float(code);
-        }
+    for (std::size_t k = 0; k < columns; ++k) {
+      const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns * unit_columns);
+      const std::size_t at = k % unit_columns;
+      const affine a = affine_of(unit.scales[at / scales::columns].get(row), at % scales::columns / scales::sub_block);
+      const auto* granule = unit.codes + at / granule_columns * code_bytes(Q::code_bits);
+      const int code = int(read_code(Q::code_bits, granule, row, at % granule_columns)) - Q::center;
+      if constexpr (scales::has_offset) {
+        out[k] = a.scale * float(code) + a.offset;
+      } else {
+        out[k] = a.scale * float(code);
       }
     }
   } else {

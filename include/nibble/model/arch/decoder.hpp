@@ -30,7 +30,7 @@ struct decoder_config {
     c.hidden = h.count("feed_forward_length", 1, widest);
     c.heads = h.count("attention.head_count", 1, widest);
     c.kv_heads = h.count_or("attention.head_count_kv", c.heads, 1, c.heads);
-    c.head_dim = h.count_or("attention.key_length", c.width / c.heads, 1, 4096);
+    c.head_dim = h.count_or("attention.key_length", c.width / c.heads, 1, max_head_dim);
     c.vocabulary = h.count_or("vocab_size", 0, 1, h.limits().vocabulary);
     c.eps = h.positive("attention.layer_norm_rms_epsilon");
     c.rope_base = h.positive_or("rope.freq_base", 10000.0f);
@@ -39,9 +39,11 @@ struct decoder_config {
       h.reject("attention.head_count_kv", "expected a divisor of the " + std::to_string(c.heads) + " heads",
                std::to_string(c.kv_heads));
     }
-    if (c.head_dim % 2 != 0 || c.head_dim == 0)
-      h.reject("attention.key_length", "expected an even number", std::to_string(c.head_dim));
-    if (const auto value_dim = h.count_or("attention.value_length", c.head_dim, 1, 4096); value_dim != c.head_dim) {
+    if (c.head_dim % 2 != 0 || c.head_dim == 0 || c.head_dim > max_head_dim) {
+      h.reject("attention.key_length", "expected an even number of at most " + std::to_string(max_head_dim),
+               std::to_string(c.head_dim));
+    }
+    if (const auto value_dim = h.count_or("attention.value_length", c.head_dim, 1, max_head_dim); value_dim != c.head_dim) {
       h.reject("attention.value_length", "expected the key length " + std::to_string(c.head_dim), std::to_string(value_dim));
     }
     if (const auto rotated = h.count_or("rope.dimension_count", c.head_dim, 0, widest); rotated != c.head_dim) {
