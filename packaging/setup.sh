@@ -24,6 +24,7 @@ missing() {
     cli11) has_header CLI/CLI.hpp || echo libcli11-dev ;;
     json) has_header nlohmann/json.hpp || echo nlohmann-json3-dev ;;
     doctest) has_header doctest/doctest.h || echo doctest-dev ;;
+    benchmark) has_header benchmark/benchmark.h || echo libbenchmark-dev ;;
   esac
 }
 

@@ -1,19 +1,21 @@
 #include "command.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <thread>
 
+#include "commit.hpp"  // commit.cmake makes it
 #include "nibble/core/version.hpp"
+#include "nibble/kernels/table.hpp"
 
 #if !defined(_WIN32)
 #include <sys/resource.h>
 #endif
 
 namespace bench {
-
-std::string engine_name() { return std::string("nibble ") + nibble::version_text; }
+namespace {
 
 std::string compiler_name() {
 #if defined(__clang__)
@@ -25,6 +27,28 @@ std::string compiler_name() {
 #else
   return "unknown";
 #endif
+}
+
+/// The processor's name; empty where the system does not tell it in the way of Linux.
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(std::min(line.find(": "), line.size() - 2) + 2);
+  }
+  return "";
+}
+
+}  // namespace
+
+nlohmann::ordered_json identity(const arguments& a) {
+  return {{"engine", std::string("nibble ") + nibble::version_text},
+          {"target", nibble::kernels().target},
+          {"commit", NIBBLE_BENCH_COMMIT},
+          {"compiler", compiler_name()},
+          {"cpu", processor_name()},
+          {"cores", std::thread::hardware_concurrency()},
+          {"model", a.model.filename().string()},
+          {"chunk", a.chunk}};
 }
 
 nibble::tensor_type kv_type(const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,19 +24,20 @@ struct arguments {
   std::size_t context = 512;  ///< ids of a chunk, each a sequence of its own; 0: all are one
   std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
   std::string kv = "f16";
-  bool special = false;
+  std::string text = "Explain memory optimization in LLMs.";
+  bool special = false, limits = false, quick = false;
 };
 
 /// All throw std::runtime_error or nibble::error.
 void speed(const arguments& a);
+void sweep(const arguments& a);
+void study(const arguments& a);
 void logits(const arguments& a);
 void score(const arguments& a);
 void tokens(const arguments& a);
 
-/// "nibble 0.1.0".
-std::string engine_name();
-/// The compiler of this program, with its version.
-std::string compiler_name();
+/// What a figure belongs to: engine, SIMD target, commit, compiler, processor, model and chunk.
+nlohmann::ordered_json identity(const arguments& a);
 /// The format of keys and values by its name here: f32, f16, bf16 or q8_0.
 nibble::tensor_type kv_type(const std::string& name);
 
@@ -44,5 +46,7 @@ std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary
 
 /// The largest memory that this process has had resident so far, in MiB; nothing where the system does not tell.
 std::optional<double> peak_rss_mb();
+
+inline double mib(std::size_t bytes) { return double(bytes) / (1024 * 1024); }
 
 }  // namespace bench

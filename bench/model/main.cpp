@@ -22,8 +22,24 @@ class command_line {
     count(c, "--prompt", "ids of the prompt", a_->prompt);
     count(c, "--generate", "ids decoded one by one", a_->generate);
     count(c, "--depth", "positions in front of those", a_->depth);
-    count(c, "--sequences", "sequences decoded together; only 1 in this version", a_->sequences, 1);
+    count(c, "--sequences", "sequences decoded together", a_->sequences, 1);
     count(c, "--repeat", "measured rounds, after one that warms up", a_->repeat, 1);
+    limits(c);
+
+    c = add("sweep", "a table of a model on this machine: prompts, depths, batches, threads, formats", bench::sweep);
+    a_->limits = true;
+    file(c, "--json", "file to write", a_->output);
+    count(c, "--chunk", "ids of a step", a_->chunk, 1);
+    c->add_flag("--quick", a_->quick, "short cases, once each");
+    limits(c);
+
+    c = add("study", "one prompt continued through a session, as published studies do it, as JSON", bench::study);
+    a_->generate = 128, a_->repeat = 8, a_->limits = true;
+    evaluation(c);
+    c->add_option("--prompt", a_->text, "text to continue");
+    count(c, "--generate", "tokens of the answer at most", a_->generate, 2);
+    count(c, "--repeat", "measured runs, after one that warms up", a_->repeat, 1);
+    limits(c);
 
     c = add("logits", "writes the logits after every id: rows of little-endian float32", bench::logits);
     a_->kv = "f32", a_->chunk = 64, a_->context = 0;
@@ -77,6 +93,10 @@ class command_line {
     count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
     count(c, "--chunk", "ids of a step", a_->chunk, 1);
     c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+  }
+
+  void limits(CLI::App* c) {
+    c->add_flag("--limits,!--no-limits", a_->limits, "measure what the machine can read and multiply, too");
   }
 
   CLI::App app_{"What a GGUF model costs on this machine, and how true its numbers are.", "nibble-bench"};

@@ -69,6 +69,7 @@
 #include "nibble/model/any_model.hpp"        // any_model, basic_any_model<Architectures>
 #include "nibble/model/evaluator.hpp"        // evaluator: tokens in, logits out
 #include "nibble/model/batch_evaluator.hpp"  // batch_evaluator: the same for several sequences
+#include "nibble/model/roofline.hpp"         // work_of, roofline: the least time a step can take
 
 #include "nibble/sample/candidates.hpp"      // candidates
 #include "nibble/sample/sampler.hpp"         // operator|, any_sampler

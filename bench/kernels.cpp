@@ -1,0 +1,130 @@
+// The matrix products alone: every weight format, instruction set of this CPU and some numbers of tokens, on one thread.
+//
+// bench_kernels [--benchmark_filter='Q4_K/AVX2/.*'] [--benchmark_format=json]
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "nibble/core/aligned.hpp"
+#include "nibble/core/rng.hpp"
+#include "nibble/kernels/reference.hpp"
+#include "nibble/kernels/table.hpp"
+#include "nibble/quant/activation.hpp"
+#include "nibble/quant/panel.hpp"
+#include "nibble/quant/quantize.hpp"
+#include "nibble/quant/registry.hpp"
+
+namespace {
+
+constexpr std::size_t rows = 4096, columns = 4096, groups = rows / nibble::panel_rows;
+constexpr std::size_t least_bytes = std::size_t{256} << 20;  // of weights that take turns, so that caches do not hold them
+
+std::vector<float> noise(std::size_t n) {
+  nibble::rng random(n);
+  std::vector<float> out(n);
+  for (float& x : out) x = float(random() >> 40) / float(1 << 23) - 1;
+  return out;
+}
+
+/// Matrices of equal groups of rows, as many as least_bytes hold.
+template <class Q>
+struct matrices {
+  std::size_t bytes = groups * nibble::group_bytes<Q>(columns);  // of one
+  std::size_t count = (least_bytes + bytes - 1) / bytes;
+  nibble::aligned_buffer memory = nibble::aligned_buffer::try_allocate(count * bytes).value();
+
+  matrices() {
+    std::vector<std::byte> stored(*nibble::try_quantized_bytes(Q::type, nibble::panel_rows, columns));
+    nibble::quantize_rows(Q::type, noise(nibble::panel_rows * columns), nibble::panel_rows, columns, {}, stored);
+    memory.prefer_large_pages();
+    nibble::pack_group<Q>(stored.data(), nibble::panel_rows, stored.size() / nibble::panel_rows, columns, memory.data());
+    const std::size_t group = nibble::group_bytes<Q>(columns);
+    for (std::size_t at = group; at < memory.size(); at += group) std::memcpy(memory.data() + at, memory.data(), group);
+  }
+};
+
+/// Tokens as the kernels of a format take them.
+template <class Q>
+struct inputs {
+  std::size_t bytes;  // of a token
+  std::vector<std::byte> data;
+
+  inputs(const nibble::kernel_table& table, std::size_t tokens)
+      : bytes(nibble::integer_format<Q> ? columns / 32 * sizeof(nibble::activation_block) : columns * sizeof(float)),
+        data(tokens * bytes) {
+    const auto x = noise(tokens * columns);
+    for (std::size_t t = 0; t < tokens; ++t) {
+      if constexpr (nibble::integer_format<Q>) {
+        table.quantize(x.data() + t * columns, columns, data.data() + t * bytes);
+      } else {
+        std::memcpy(data.data() + t * bytes, x.data() + t * columns, bytes);
+      }
+    }
+  }
+};
+
+/// Whether a product is the reference's, but for the order of its sums.
+bool agree(std::span<const float> found, std::span<const float> expected) {
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!(std::fabs(found[i] - expected[i]) <= 1e-3f * std::max(1.0f, std::fabs(expected[i])))) return false;
+  }
+  return true;
+}
+
+template <class Q>
+void matmul(benchmark::State& state, const nibble::kernel_table& table, std::size_t tokens) {
+  constexpr std::size_t format = nibble::index_of<Q, nibble::quant_formats>, group = nibble::group_bytes<Q>(columns);
+  matrices<Q> weights;
+  const inputs<Q> in(table, tokens);
+  std::vector<float> out(tokens * rows), expected(tokens * rows);
+  nibble::matmul_args args{weights.memory.data(), group,    rows,   columns,    0,   1,
+                           in.data.data(),        in.bytes, tokens, out.data(), rows};
+  table.matmul[format](args);
+  args.output = expected.data();
+  nibble::reference::table.matmul[format](args);
+  if (!agree(out, expected)) return state.SkipWithError("wrong answers");
+
+  args.output = out.data(), args.last = groups;
+  std::size_t next = 0;
+  for (auto _ : state) {
+    args.groups = weights.memory.data() + next * weights.bytes;
+    next = (next + 1) % weights.count;
+    table.matmul[format](args);
+    benchmark::ClobberMemory();
+  }
+  using benchmark::Counter;
+  state.counters["GB/s"] = Counter(double(weights.bytes) / 1e9, Counter::kIsIterationInvariantRate);
+  state.counters["GOP/s"] = Counter(2.0 * rows * columns * double(tokens) / 1e9, Counter::kIsIterationInvariantRate);
+}
+
+void add_benchmarks() {
+  for (std::size_t i = 0; const nibble::kernel_table* table = nibble::kernels_at(i); ++i) {
+    nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+      for (const std::size_t tokens : {1, 8, 128}) {
+        const std::string name = std::string(Q::name) + "/" + table->target + "/" + std::to_string(tokens);
+        benchmark::RegisterBenchmark(name.c_str(), [table, tokens](benchmark::State& s) {
+          matmul<Q>(s, *table, tokens);
+        })->Unit(benchmark::kMillisecond);
+      }
+      return false;
+    });
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  add_benchmarks();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

@@ -1,0 +1,22 @@
+/// The loops whose speed is a limit of the machine, as one SIMD target compiles them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bench {
+
+/// A block of independent 8-bit multiply-adds, repeated.
+struct int8_loop {
+  std::int32_t (*run)(std::size_t steps) = nullptr;  ///< null where the target has no such instruction
+  std::size_t multiply_adds = 0;                     ///< of a step
+};
+
+/// See int8_peaks for what each multiplies.
+struct machine_loops {
+  /// A sum of what `bytes`, a multiple of 4 KiB, hold, read as 1 or 4 streams side by side.
+  std::uint64_t (*read)(const std::byte* data, std::size_t bytes, std::size_t streams);
+  int8_loop pairs, pairs_16bit, pairs_16bit_broadcast, quads;
+};
+
+}  // namespace bench

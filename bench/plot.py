@@ -1,0 +1,128 @@
+"""Figures of nibble-bench sweep and compare.py as pictures (SVG): how near to the roofline, and what length, batch and memory cost.
+
+python3 bench/plot.py SWEEP.json [COMPARE.json ...] [--out FOLDER]
+
+Of a sweep: roofline.svg   multiply-adds a second over multiply-adds a byte, below what the machine reads and multiplies
+            memory.svg     planned memory against the milliseconds of a decoded token
+            context.svg    tokens a second of prompts, and of decoding, by length and by depth
+            batch.svg      tokens a second of all sequences, by their number
+Of compare.py: compare.svg tokens a second of every engine, case by case. Needs matplotlib.
+"""
+import argparse, json, os, sys
+from measure import spread
+
+try:
+    import matplotlib; matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+except ImportError: sys.exit("plot.py needs matplotlib (Debian: python3-matplotlib)")
+
+FIGURES = {"prompt": "prompt_tps", "decode": "decode_tps"}
+
+
+def series(figures, *keys):
+    """Figures by the values of some keys, in order."""
+    out = {}
+    for f in figures: out.setdefault(tuple(f[k] for k in keys), []).append(f)
+    return out
+
+
+def save(figure, axes, folder, name, title, x, y):
+    axes.set_title(title, fontsize=10); axes.set_xlabel(x); axes.set_ylabel(y); axes.grid(True, alpha=0.3, which="both")
+    if axes.get_legend_handles_labels()[0]: axes.legend(fontsize=8)
+    path = os.path.join(folder, name + ".svg")
+    figure.savefig(path, bbox_inches="tight"); plt.close(figure); print(path)
+
+
+def draw_series(axes, figures, x, label):
+    """A line with the spread of its rounds."""
+    figures = sorted(figures, key=lambda f: f[x])
+    line, = axes.plot([f[x] for f in figures], [f["tps"] for f in figures], marker="o", label=label)
+    axes.fill_between([f[x] for f in figures], [f["low"] for f in figures], [f["high"] for f in figures], color=line.get_color(), alpha=0.15)
+    return line
+
+
+def roofline(sweep, folder, title):
+    figure, axes = plt.subplots()
+    intensity = [f["multiply_adds_a_byte"] for f in sweep["figures"]]
+    xs = [min(intensity) / 2 * (4 * max(intensity) / min(intensity)) ** (i / 200) for i in range(201)]
+    for threads in sorted({l["threads"] for l in sweep["limits"]}):
+        own = [l for l in sweep["limits"] if l["threads"] == threads]
+        read = spread([l["read_gb_s"] for l in own])["high"]
+        peak = spread([l["int8_gops"]["highest"] for l in own])["high"] / 2
+        roof, = axes.plot(xs, [min(x * read, peak) for x in xs], label="limit, threads %d" % threads)
+        for case, marker in (("prompt", "s"), ("decode", "o"), ("batch", "^")):
+            points = [f for f in sweep["figures"] if f["threads"] == threads and f["case"] == case]
+            axes.plot([f["multiply_adds_a_byte"] for f in points], [f["tps"] * f["multiply_adds_a_token"] / 1e9 for f in points], marker,
+                      color=roof.get_color(), alpha=0.6, label="%s, threads %d" % (case, threads))
+    axes.set_xscale("log"); axes.set_yscale("log")
+    save(figure, axes, folder, "roofline", title, "multiply-adds a byte read", "10^9 multiply-adds a second")
+
+
+def memory(sweep, folder, title):
+    figure, axes = plt.subplots()
+    decoded = [f for f in sweep["figures"] if f["case"] != "prompt"]
+    for (threads, kv), figures in series(decoded, "threads", "kv").items():
+        axes.plot([f["planned_mb"] for f in figures], [f["token_ms_p50_p95_p99"][0] for f in figures], "o", label="threads %d, KV %s" % (threads, kv))
+        for f in figures:
+            name = "%d sequences" % f["sequences"] if f["case"] == "batch" else "depth %d" % f["depth"]
+            axes.annotate(name, (f["planned_mb"], f["token_ms_p50_p95_p99"][0]), fontsize=5)
+    save(figure, axes, folder, "memory", title, "planned memory, MiB", "milliseconds of a decoded token (median)")
+
+
+def context(sweep, folder, title):
+    figure, axes = plt.subplots()
+    most = max((f["generate"] for f in sweep["figures"] if f["case"] == "decode"), default=0)
+    for (threads, kv), figures in series(sweep["figures"], "threads", "kv").items():
+        name = "threads %d, KV %s" % (threads, kv)
+        line = draw_series(axes, [f for f in figures if f["case"] == "prompt"], "prompt", "prompt, " + name)
+        decoded = sorted((f for f in figures if f["case"] == "decode" and f["generate"] == most), key=lambda f: f["depth"])
+        axes.plot([f["depth"] for f in decoded], [f["tps"] for f in decoded], "--", marker="o", color=line.get_color(), label="decode, " + name)
+    axes.set_xscale("symlog", base=2, linthresh=32); axes.set_xlim(left=0); axes.set_yscale("log")  # a depth of 0 has a place
+    save(figure, axes, folder, "context", title, "tokens of the prompt, or in front of the decoded ones", "tokens a second")
+
+
+def batch(sweep, folder, title):
+    figure, axes = plt.subplots()
+    for (threads, kv), figures in series([f for f in sweep["figures"] if f["case"] == "batch"], "threads", "kv").items():
+        draw_series(axes, figures, "sequences", "threads %d, KV %s" % (threads, kv))
+    axes.set_xscale("log", base=2); axes.set_ylim(bottom=0)
+    save(figure, axes, folder, "batch", title, "sequences decoded together", "tokens a second of all")
+
+
+def compare(results, folder, title):
+    """A line of points a row of the table, with the spread of the rounds."""
+    rows = [(r, f, k) for r in results for f, k in FIGURES.items() if r["medians"]["nibble"][k]]
+    engines = sorted({e for r in results for e in r["medians"]}, key=lambda e: (e != "nibble", e))
+    figure, axes = plt.subplots(figsize=(6, 1 + 0.5 * len(rows)))
+    for i, engine in enumerate(engines):
+        here = [(y + 0.15 * i, r["medians"][engine][k]) for y, (r, _, k) in enumerate(rows) if r["medians"].get(engine, {}).get(k)]
+        axes.errorbar([s["median"] for _, s in here], [y for y, _ in here], fmt="o", label=engine,
+                      xerr=[[s["median"] - s["low"] for _, s in here], [s["high"] - s["median"] for _, s in here]])
+    def name(r, figure):
+        c = r["case"]
+        what = "prompt %d" % c["prompt"] if figure == "prompt" else "decode at %d" % c["depth"]
+        return "%s\n%s, KV %s, threads %d, sequences %d" % (os.path.basename(c["model"]), what, c["kv"], c["threads"], c["sequences"])
+    axes.set_yticks(range(len(rows))); axes.set_yticklabels([name(r, f) for r, f, _ in rows], fontsize=6)
+    axes.invert_yaxis(); axes.set_xscale("log")
+    save(figure, axes, folder, "compare", title, "tokens a second", "")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("files", metavar="JSON", nargs="+"); p.add_argument("--out", default=".", help="folder of the pictures")
+    a = p.parse_args()
+    os.makedirs(a.out, exist_ok=True)
+    results = []
+    for path in a.files:
+        try:
+            with open(path) as f: found = json.load(f)
+        except (OSError, ValueError) as e: sys.exit("%s: %s" % (path, e))
+        if "figures" in found and "limits" in found:
+            title = "%s, %s, %s, %s" % (found["model"], found["engine"], found["target"], found["cpu"])
+            for draw in (roofline,) * bool(found["limits"]) + (memory, context, batch): draw(found, a.out, title)
+        elif "rounds" in found or "table" in found: results += found.get("table") or [found]
+        else: sys.exit("%s: neither of nibble-bench sweep nor of compare.py" % path)
+    if results: compare(results, a.out, results[0]["rounds"][0]["nibble"]["engine"])
+
+
+if __name__ == "__main__": main()

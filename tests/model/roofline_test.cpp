@@ -1,0 +1,100 @@
+#include "nibble/model/roofline.hpp"
+
+#include <doctest/doctest.h>
+
+#include <utility>
+#include <vector>
+
+#include "nibble/model/any_model.hpp"
+#include "support/files.hpp"
+
+namespace {
+using nibble::bound;
+using nibble::step_shape;
+using nibble::step_work;
+using nibble::tensor_type;
+
+// nibble-tiny: 6 layers of 256 with 4 query heads and 1 key-value head of 64, a feed-forward width of 768, 2,048 tokens whose
+// table is the output too; the first 5 layers see a window of 64.
+constexpr std::uint64_t layer_weights = 256 * 256 + 2 * 64 * 256 + 256 * 256 + 3 * 768 * 256;
+constexpr std::uint64_t output_weights = 2048 * 256;
+constexpr std::uint64_t pair = 4 * 64 * 2;  // multiply-adds of all heads' queries with one position
+
+const nibble::gguf_file& file() {
+  static const auto f = nibble::gguf_file::open(nibble_test::golden("../../examples/models/nibble-tiny-Q4_K_M.gguf"));
+  return f;
+}
+step_work work(const step_shape& s) {
+  static const auto layers = nibble::any_model::load(nibble_test::golden("../../examples/models/nibble-tiny-Q4_K_M.gguf")).kv();
+  return nibble::work_of(file(), layers, s);
+}
+}  // namespace
+
+TEST_CASE("a decoded token multiplies with every weight once, and with every position that it sees") {
+  CHECK(work({}).tokens == 1);
+  CHECK(work({}).multiply_adds == 6 * layer_weights + output_weights + 6 * pair);
+  const std::uint64_t seen = 5 * 64 + 101;  // windows are full, the last layer sees all
+  CHECK(work({.depth = 100}).multiply_adds == 6 * layer_weights + output_weights + seen * pair);
+}
+
+TEST_CASE("every token of a prompt costs its matrices, and those whose logits are wanted the output") {
+  const step_work inside = work({.tokens = 80, .logits = 0}), last = work({.tokens = 80});
+  const std::uint64_t all = 80 * 81 / 2, windowed = 64 * 65 / 2 + 16 * 64;  // pairs of a query and a position
+  CHECK(inside.multiply_adds == 80 * 6 * layer_weights + (5 * windowed + all) * pair);
+  CHECK(last.multiply_adds == inside.multiply_adds + output_weights);
+}
+
+TEST_CASE("the bytes of a step are those of the panels that it reads, whatever the number of tokens") {
+  using namespace nibble;
+  const auto q4 = group_bytes<q4_k>(256), q5 = group_bytes<q5_k>(256), q6 = group_bytes<q6_k>(256);
+  const auto layers = 6 * (16 + 4 + 16 + 48 + 48) * q4;  // q, k, o, gate, up: rows / 16
+  const auto values = 4 * 4 * q5 + 2 * 4 * q6;           // v: 64 rows, in Q5_K or Q6_K
+  const auto down = 16 * (4 * group_bytes<q4_k>(768) + 2 * group_bytes<q6_k>(768));
+  const auto output = 128 * q6;
+  CHECK(work({}).weight_bytes == layers + values + down + output);
+  CHECK(work({.tokens = 32}).weight_bytes == layers + values + down + output);
+  CHECK(work({.sequences = 4}).weight_bytes == layers + values + down + output);
+  CHECK(work({.tokens = 32, .logits = 0}).weight_bytes == layers + values + down);
+}
+
+TEST_CASE("keys and values are read as far as windows reach, in their format, for each sequence") {
+  const std::uint64_t numbers = (5 * 64 + 101) * 2 * 64;
+  CHECK(work({.depth = 100}).kv_bytes == numbers * 2);
+  CHECK(work({.depth = 100, .kv = tensor_type::f32}).kv_bytes == numbers * 4);
+  CHECK(work({.depth = 100, .kv = tensor_type::q8_0}).kv_bytes == numbers + numbers / 32 * 2);  // a half a block of 32
+  CHECK(work({.sequences = 3, .depth = 100}).kv_bytes == 3 * numbers * 2);
+  CHECK(work({.sequences = 3, .depth = 100}).multiply_adds == 3 * work({.depth = 100}).multiply_adds);
+  CHECK(work({.tokens = 10, .depth = 100}).kv_bytes == (5 * (63 + 10) + 110) * 2 * 64 * 2);  // the first sees back furthest
+}
+
+TEST_CASE("a table of embeddings beside an output matrix is not read") {
+  const auto untied = nibble::gguf_file::open(nibble_test::golden("models/llama.gguf"));
+  REQUIRE(untied.find("output.weight"));
+  const auto model = nibble::any_model::try_load(untied).value();
+  std::uint64_t weights = 0;
+  for (const auto& t : untied.tensors()) weights += t.n_dims == 2 && t.name != "token_embd.weight" ? t.rows() * t.cols() : 0;
+  const auto seen = nibble::work_of(untied, model.kv(), {.depth = 1}).multiply_adds;
+  const auto alone = nibble::work_of(untied, model.kv(), {}).multiply_adds;
+  CHECK(2 * alone - seen == weights);  // attention at depth 1 is twice that at depth 0
+}
+
+TEST_CASE("a step takes as long as its slower half") {
+  const step_work w{.tokens = 8, .weight_bytes = 600, .kv_bytes = 400, .multiply_adds = 50};
+  const auto slow_memory = nibble::roofline(w, {.bytes_per_second = 500, .multiply_adds_per_second = 100});
+  CHECK(slow_memory.time.count() == 2);
+  CHECK(slow_memory.bound == bound::memory);
+  CHECK(slow_memory.tokens_per_second == 4);
+  const auto slow_compute = nibble::roofline(w, {.bytes_per_second = 1000, .multiply_adds_per_second = 12.5});
+  CHECK(slow_compute.time.count() == 4);
+  CHECK(slow_compute.bound == bound::compute);
+  CHECK(name_of(slow_compute.bound) == "compute");
+}
+
+TEST_CASE("steps add up") {
+  step_work sum;
+  sum += work({.tokens = 64, .logits = 0});
+  sum += work({.tokens = 16, .depth = 64});
+  CHECK(sum.tokens == 80);
+  CHECK(sum.multiply_adds == work({.tokens = 80}).multiply_adds);
+  CHECK(sum.weight_bytes > work({.tokens = 80}).weight_bytes);  // read twice
+}
