@@ -43,7 +43,7 @@ struct sample_cache {
     a.query = q, a.query_stride = queries * dim, a.output = out, a.output_stride = queries * dim;
     a.tokens = tokens, a.heads = queries, a.head_dim = a.value_dim = dim, a.position = position;
     a.scale = 0.3f;
-    a.pages = pages.data(), a.page_bytes = page_bytes, a.k_offset = head * head_bytes, a.v_offset = a.k_offset + tile;
+    a.pages = pages.data() + head * head_bytes, a.page_bytes = page_bytes, a.value_offset = tile;
     a.page_of = page_of.data();
     return a;
   }

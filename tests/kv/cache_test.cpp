@@ -61,7 +61,7 @@ TEST_CASE("a sequence can be cut back to what its windows still hold, and goes o
 
 TEST_CASE("a window as long as the context is no window") {
   const std::vector<kv_shape> shapes{{2, 32, 32, 512}};
-  CHECK(kv_cache<f32>::planned_bytes(shapes, 512, 512) == 8 * kv_page_bytes<f32>(shapes[0]));
+  CHECK(kv_cache<f32>::planned_bytes(shapes, 512, 512) == 8 * 2 * kv_page_bytes<f32>(shapes[0]));
   auto cache = *kv_cache<f32>::try_create(shapes, 512, 512);
   cache.reserve(0, 512);
   CHECK(pages_of(cache, 0, 0, 511).size() == 8);

@@ -32,10 +32,10 @@ namespace detail {
 inline void store_position(compute& c, const attention_spec& spec, const kv_layer& layer, std::size_t position, const float* k,
                            const float* v) noexcept {
   const std::size_t slot = position % page_positions;
-  std::byte* tile = layer.pages + layer.page_of[position / page_positions] * layer.page_bytes;
-  for (std::size_t h = 0; h < spec.kv_heads; ++h, tile += layer.key_bytes + layer.value_bytes) {
-    c.kernels().store_key[layer.format](k + h * spec.key_dim, spec.key_dim, slot, tile);
-    c.kernels().store_value[layer.format](v + h * spec.value_dim, spec.value_dim, slot, tile + layer.key_bytes);
+  for (std::size_t h = 0; h < spec.kv_heads; ++h) {
+    std::byte* page = layer.page(h, position);
+    c.kernels().store_key[layer.format](k + h * spec.key_dim, spec.key_dim, slot, page);
+    c.kernels().store_value[layer.format](v + h * spec.value_dim, spec.value_dim, slot, page + layer.value_offset);
   }
 }
 }  // namespace detail
@@ -75,8 +75,7 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
     a.position = run->position + block * tokens, a.window = spec.window;
     a.scale = spec.scale, a.softcap = spec.softcap, a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
-    a.pages = layer.pages, a.page_bytes = layer.page_bytes;
-    a.k_offset = h * (layer.key_bytes + layer.value_bytes), a.v_offset = a.k_offset + layer.key_bytes;
+    a.pages = layer.pages + h * layer.head_bytes, a.page_bytes = layer.page_bytes, a.value_offset = layer.value_offset;
     a.page_of = layer.page_of;
     c.kernels().attention[layer.format](a);
   });

@@ -26,36 +26,10 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble::inline NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// Queries and registers of a tile whose sums are worked on at once: as many as the registers hold.
-inline constexpr std::size_t query_block = lanes == 16 ? 8 : 4, tile_vectors = 2;
-/// Dimensions, or positions, that are summed on their own before they join a score, or an output.
-inline constexpr std::size_t attention_part = 32;
-
-/// scores[n][64] = q_n k for Queries queries, from keys in a float format.
-template <std::size_t Queries, class T>
-HWY_INLINE void score_tile(const T* keys, std::size_t head_dim, const float* const* query, float* scores) {
-  const float_tag d;
-  for (std::size_t slot = 0; slot < page_positions; slot += tile_vectors * lanes) {
-    for (std::size_t first = 0; first < head_dim; first += attention_part) {
-      float_vec part[Queries][tile_vectors];
-      NIBBLE_UNROLL for (auto& of_query : part) NIBBLE_UNROLL for (auto& p : of_query) p = hn::Zero(d);
-      for (std::size_t i = first; i < std::min(head_dim, first + attention_part); ++i) {
-        float_vec k[tile_vectors];
-        NIBBLE_UNROLL for (std::size_t v = 0; v < tile_vectors; ++v) k[v] = load(keys + i * page_positions + slot + v * lanes);
-        NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-          const auto q = hn::Set(d, query[n][i]);
-          NIBBLE_UNROLL for (std::size_t v = 0; v < tile_vectors; ++v) part[n][v] = hn::MulAdd(q, k[v], part[n][v]);
-        }
-      }
-      NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < tile_vectors; ++v) {
-          float* to = scores + n * page_positions + slot + v * lanes;
-          hn::Store(first == 0 ? part[n][v] : hn::Add(hn::Load(d, to), part[n][v]), d, to);
-        }
-      }
-    }
-  }
-}
+/// Queries whose outputs are worked on at once, and registers of their dimensions: as many as the registers hold.
+inline constexpr std::size_t query_block = lanes == 16 ? 8 : 4, value_vectors = 2;
+/// Positions that are summed on their own before they join an output.
+inline constexpr std::size_t value_part = 32;
 
 /// The queries of a call as a cache's keys want them, and their scores with one tile.
 template <kv_format Format>
@@ -66,9 +40,17 @@ class query_rows {
   /// scores (count, 64)
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
     const auto* keys = reinterpret_cast<const typename Format::block*>(tile);
-    for_each_block<query_block>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
-      score_tile<block()>(keys, head_dim_, query_ + n, scores + n * page_positions);
-    });
+    std::fill_n(scores, count_ * page_positions, 0.0f);
+    for (std::size_t g = 0; g < page_positions; g += panel_rows) {
+      for (std::size_t k = 0; k < head_dim_; k += float_columns) {
+        const auto* w = keys + g * kv_columns(head_dim_) + k * panel_rows;
+        for_each_block<float_token_block>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
+          add_float_columns<block()>(
+              w, std::min(float_columns, head_dim_ - k), [&](std::size_t i) { return query_[n + i] + k; },
+              scores + n * page_positions + g, page_positions);
+        });
+      }
+    }
   }
 
  private:
@@ -99,18 +81,19 @@ class query_rows<q8_0> {
   std::size_t count_, columns_;
 };
 
-/// out_n = out_n * keep_n + sum over slots [begin, end) of weights[n][slot] * v, for Vectors registers of dimensions from i on.
-/// Parts begin at fixed slots, and the first one is always there, so that a query's sums do not depend on its neighbours'.
+/// out_n = out_n * keep_n + sum over slots [begin, end) of weights[n][slot] * v, for Vectors registers of the dimensions of a
+/// block from i on; out_n is where the block's dimensions begin. Parts begin at fixed slots, and the first one is always there,
+/// so that a query's sums do not depend on its neighbours'.
 template <std::size_t Queries, std::size_t Vectors, class T>
-HWY_INLINE void weigh_values(const T* values, std::size_t dim, std::size_t begin, std::size_t end, const float* weights,
-                             const float* keep, float* const* out, std::size_t i) {
+HWY_INLINE void weigh_values(const T* values, std::size_t i, std::size_t begin, std::size_t end, const float* weights,
+                             const float* keep, float* const* out) {
   const float_tag d;
-  for (std::size_t first = 0; first < end; first += attention_part) {
+  for (std::size_t first = 0; first < end; first += value_part) {
     float_vec part[Queries][Vectors];
     NIBBLE_UNROLL for (auto& of_query : part) NIBBLE_UNROLL for (auto& p : of_query) p = hn::Zero(d);
-    for (std::size_t slot = std::max(begin, first); slot < std::min(end, first + attention_part); ++slot) {
+    for (std::size_t slot = std::max(begin, first); slot < std::min(end, first + value_part); ++slot) {
       float_vec x[Vectors];
-      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * dim + i + v * lanes);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * kv_block + i + v * lanes);
       NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
         const auto w = hn::Set(d, weights[n * page_positions + slot]);
         NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) part[n][v] = hn::MulAdd(w, x[v], part[n][v]);
@@ -125,19 +108,20 @@ HWY_INLINE void weigh_values(const T* values, std::size_t dim, std::size_t begin
     }
   }
 }
-/// The same for dimensions [i, last): whole registers, then one by one.
+/// The same for all dimensions of a block: whole registers, then one by one.
 template <std::size_t Queries, class T>
-HWY_INLINE void weigh_values(const T* values, std::size_t dim, std::size_t begin, std::size_t end, const float* weights,
-                             const float* keep, float* const* out, std::size_t i, std::size_t last) {
-  for (; i + tile_vectors * lanes <= last; i += tile_vectors * lanes) {
-    weigh_values<Queries, tile_vectors>(values, dim, begin, end, weights, keep, out, i);
+HWY_INLINE void weigh_block(const T* values, std::size_t dims, std::size_t begin, std::size_t end, const float* weights,
+                            const float* keep, float* const* out) {
+  std::size_t i = 0;
+  for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
+    weigh_values<Queries, value_vectors>(values, i, begin, end, weights, keep, out);
   }
-  for (; i + lanes <= last; i += lanes) weigh_values<Queries, 1>(values, dim, begin, end, weights, keep, out, i);
-  for (; i < last; ++i) {
+  for (; i + lanes <= dims; i += lanes) weigh_values<Queries, 1>(values, i, begin, end, weights, keep, out);
+  for (; i < dims; ++i) {
     for (std::size_t n = 0; n < Queries; ++n) {
       float sum = out[n][i] * keep[n];
       for (std::size_t slot = begin; slot < end; ++slot) {
-        sum += weights[n * page_positions + slot] * float(values[slot * dim + i]);
+        sum += weights[n * page_positions + slot] * float(values[slot * kv_block + i]);
       }
       out[n][i] = sum;
     }
@@ -148,28 +132,31 @@ HWY_INLINE void weigh_values(const T* values, std::size_t dim, std::size_t begin
 template <kv_format Format, std::size_t Queries>
 HWY_INLINE void weigh_tile(const std::byte* tile, std::size_t dim, std::size_t begin, std::size_t end, const float* weights,
                            const float* keep, float* const* out) {
-  if constexpr (std::is_same_v<Format, q8_0>) {  // a position's scale goes into its weights
-    const auto* codes = reinterpret_cast<const std::int8_t*>(tile);
-    const auto* scales = reinterpret_cast<const half*>(tile + page_positions * dim);
-    alignas(64) float scaled[Queries * page_positions];
-    for (std::size_t b = 0; b < kv_blocks(dim); ++b) {
+  float* to[Queries];
+  for (std::size_t b = 0; b < dim; b += kv_block, tile += value_block_bytes<Format>()) {
+    for (std::size_t n = 0; n < Queries; ++n) to[n] = out[n] + b;
+    const std::size_t dims = std::min(kv_block, dim - b);
+    if constexpr (std::is_same_v<Format, q8_0>) {  // a position's scale goes into its weights
+      alignas(64) float scaled[Queries * page_positions];
       for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
-        const auto s = load(scales + b * page_positions + slot);
+        const auto s = load(reinterpret_cast<const half*>(tile) + slot);
         NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
           const std::size_t at = n * page_positions + slot;
           hn::Store(hn::Mul(hn::Load(float_tag(), weights + at), s), float_tag(), scaled + at);
         }
       }
-      weigh_values<Queries>(codes, dim, begin, end, scaled, keep, out, b * kv_block, std::min(dim, (b + 1) * kv_block));
+      const auto* codes = reinterpret_cast<const std::int8_t*>(tile + page_positions * sizeof(half));
+      weigh_block<Queries>(codes, dims, begin, end, scaled, keep, to);
+    } else {
+      weigh_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), dims, begin, end, weights, keep, to);
     }
-  } else {
-    weigh_values<Queries>(reinterpret_cast<const typename Format::block*>(tile), dim, begin, end, weights, keep, out, 0, dim);
   }
 }
 
 /// The state of one query between tiles.
 struct online_softmax {
-  float largest, total;
+  float largest;
+  alignas(64) float total[lanes];  // one sum a lane, added up at the end
 };
 
 /// Turns 64 scores into weights, updates the state; returns the factor that the output so far is to be multiplied by.
@@ -197,14 +184,14 @@ HWY_INLINE float soften(const attention_args& a, std::size_t begin, std::size_t 
   const float before = state.largest;
   state.largest = std::max(before, max_of(top));
   const auto now = hn::Set(d, state.largest);
-  auto total = hn::Zero(d);
+  const float keep = before == state.largest ? 1.0f : hn::GetLane(hn::Exp(d, hn::Set(d, before - state.largest)));
+  auto total = hn::Mul(hn::Load(d, state.total), hn::Set(d, keep));
   NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
     const auto w = hn::Exp(d, hn::Sub(s[v], now));
     hn::Store(w, d, scores + v * lanes);
     total = hn::Add(total, w);
   }
-  const float keep = before == state.largest ? 1.0f : hn::GetLane(hn::Exp(d, hn::Set(d, before - state.largest)));
-  state.total = hn::GetLane(hn::MulAdd(hn::Set(d, state.total), hn::Set(d, keep), hn::Set(d, sum_of(total))));
+  hn::Store(total, d, state.total);
   return keep;
 }
 
@@ -222,7 +209,7 @@ void attention(const attention_args& a) {
     query[n] = a.query + token * a.query_stride + head * a.head_dim;
     out[n] = a.output + token * a.output_stride + head * a.value_dim;
     first[n] = a.window && last + 1 > a.window ? last + 1 - a.window : 0;
-    state[n] = a.sinks ? online_softmax{a.sinks[head], 1} : online_softmax{std::numeric_limits<float>::lowest(), 0};
+    state[n] = {a.sinks ? a.sinks[head] : std::numeric_limits<float>::lowest(), {a.sinks ? 1.0f : 0.0f}};
     std::fill_n(out[n], a.value_dim, 0.0f);
   }
 
@@ -231,7 +218,7 @@ void attention(const attention_args& a) {
   const std::size_t block_last = a.position + a.tokens - 1;
   for (std::size_t base = first[0] / page_positions * page_positions; base <= block_last; base += page_positions) {
     const std::byte* page = a.pages + a.page_of[base / page_positions] * a.page_bytes;
-    rows.score(page + a.k_offset, scores);
+    rows.score(page, scores);
     for (std::size_t n = 0; n < queries; ++n) {
       const std::size_t last = a.position + n / a.heads;
       const std::size_t begin = std::max(first[n], base) - base,
@@ -245,10 +232,11 @@ void attention(const attention_args& a) {
     }
     const std::size_t begin = std::max(first[0], base) - base, end = std::min(page_positions, block_last + 1 - base);
     for_each_block<query_block>(0, queries, [&](auto block, std::size_t n) NIBBLE_ATTR {
-      weigh_tile<Format, block()>(page + a.v_offset, a.value_dim, begin, end, scores + n * page_positions, keep + n, out + n);
+      weigh_tile<Format, block()>(page + a.value_offset, a.value_dim, begin, end, scores + n * page_positions, keep + n,
+                                  out + n);
     });
   }
-  for (std::size_t n = 0; n < queries; ++n) scale(out[n], 1 / state[n].total, a.value_dim);
+  for (std::size_t n = 0; n < queries; ++n) scale(out[n], 1 / sum_of(hn::Load(float_tag(), state[n].total)), a.value_dim);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -1,10 +1,9 @@
 /// Tiles of the KV cache: how the keys and values of one head at 64 positions stand in memory, by format.
 ///
-/// Float formats: keys are transposed, (head_dim, position): lanes are positions, and a score is a sum down one lane, in the
-/// order of the dimensions. Values are (position, value_dim): lanes are dimensions, and an output is a sum in the order of the
-/// positions.
-/// Q8_0: keys are four groups of a weight's panels, sixteen positions each: scores are a matrix product like any other. Values
-/// are codes, (position, value_dim), and behind them half-precision scales, (value_dim / 32, position).
+/// Keys are four groups of a weight's panels, sixteen positions each (quant/panel.hpp): scores are a matrix product like any
+/// other. Values stand in blocks of 32 dimensions, (value_dim / 32, position, 32): lanes are dimensions, and an output is a sum
+/// in the order of the positions. A block of Q8_0 begins with the scales of its positions, (64) in half precision. Both are
+/// read from the first byte to the last, in order.
 #pragma once
 
 #include <algorithm>
@@ -40,16 +39,18 @@ enum class kv_role : std::uint8_t { key, value };
 /// Columns of the panels that keys of `dim` dimensions take.
 constexpr std::size_t kv_columns(std::size_t dim) noexcept { return kv_blocks(dim) * kv_block; }
 
+/// Bytes of 32 dimensions of the values of a tile.
+template <kv_format Format>
+constexpr std::size_t value_block_bytes() noexcept {
+  if constexpr (std::is_same_v<Format, q8_0>) return page_positions * (sizeof(half) + kv_block);
+  return page_positions * kv_block * sizeof(typename Format::block);
+}
+
 /// Bytes of one tile of keys or of values; a multiple of a cache line.
 template <kv_format Format, kv_role Role>
 constexpr std::size_t kv_tile_bytes(std::size_t dim) noexcept {
-  if constexpr (!std::is_same_v<Format, q8_0>) {
-    return round_up(page_positions * dim * sizeof(typename Format::block), cache_line);
-  } else if constexpr (Role == kv_role::key) {
-    return page_positions / panel_rows * group_bytes<q8_0>(kv_columns(dim));
-  } else {
-    return round_up(page_positions * (dim + kv_blocks(dim) * sizeof(half)), cache_line);
-  }
+  if constexpr (Role == kv_role::key) return page_positions / panel_rows * group_bytes<Format>(kv_columns(dim));
+  return kv_blocks(dim) * value_block_bytes<Format>();
 }
 
 /// A number as the float formats store it.
@@ -57,32 +58,32 @@ inline void store_number(float v, float& out) noexcept { out = v; }
 inline void store_number(float v, half& out) noexcept { out = to_half(v); }
 inline void store_number(float v, bhalf& out) noexcept { out = to_bhalf(v); }
 
-/// Where element (slot, i) of a tile of width dim lies in a float format.
-template <kv_role Role>
-constexpr std::size_t kv_index(std::size_t dim, std::size_t slot, std::size_t i) noexcept {
-  return Role == kv_role::key ? i * page_positions + slot : slot * dim + i;
-}
-
-/// Where the code of element (slot, i), and the scale of its block, lie in a tile of Q8_0.
-template <class Code, class Half>
-struct kv_code {
-  Code* code;
+/// Where element (slot, i) of a tile of width dim lies: a float, or a code and the scale of its block.
+template <class T, class Half>
+struct kv_element {
+  T* value;
   Half* scale;
 };
-template <kv_role Role, class Byte>
-auto kv_code_at(Byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcept {
-  constexpr bool constant = std::is_const_v<Byte>;
-  using code_type = std::conditional_t<constant, const std::uint8_t, std::uint8_t>;
-  using half_type = std::conditional_t<constant, const half, half>;
-  if constexpr (Role == kv_role::key) {
-    const std::size_t columns = kv_columns(dim), at = i % unit_columns;
-    const panel_unit<q8_0, Byte> unit(tile + slot / panel_rows * group_bytes<q8_0>(columns), columns, i - at);
-    return kv_code<code_type, half_type>{unit.codes + at / 4 * 64 + slot % panel_rows * 4 + at % 4,
-                                         &unit.scales[at / kv_block].d[slot % panel_rows]};
+template <kv_format Format, kv_role Role, class Byte>
+auto kv_at(Byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcept {
+  constexpr bool coded = std::is_same_v<Format, q8_0>;
+  using stored = std::conditional_t<coded, std::uint8_t, typename Format::block>;
+  using T = std::conditional_t<std::is_const_v<Byte>, const stored, stored>;
+  using Half = std::conditional_t<std::is_const_v<Byte>, const half, half>;
+  if constexpr (Role == kv_role::value) {
+    Byte* block = tile + i / kv_block * value_block_bytes<Format>();
+    auto* values = reinterpret_cast<T*>(block + (coded ? page_positions * sizeof(half) : 0));
+    return kv_element<T, Half>{values + slot * kv_block + i % kv_block, reinterpret_cast<Half*>(block) + slot};
   } else {
-    auto* scales = reinterpret_cast<half_type*>(tile + page_positions * dim);
-    return kv_code<code_type, half_type>{reinterpret_cast<code_type*>(tile) + slot * dim + i,
-                                         scales + i / kv_block * page_positions + slot};
+    const std::size_t columns = kv_columns(dim), row = slot % panel_rows;
+    Byte* group = tile + slot / panel_rows * group_bytes<Format>(columns);
+    if constexpr (coded) {
+      const std::size_t at = i % unit_columns;
+      const panel_unit<q8_0, Byte> unit(group, columns, i - at);
+      return kv_element<T, Half>{unit.codes + at / 4 * 64 + row * 4 + at % 4, &unit.scales[at / kv_block].d[row]};
+    } else {
+      return kv_element<T, Half>{reinterpret_cast<T*>(group) + i * panel_rows + row, nullptr};
+    }
   }
 }
 /// Keys are unsigned codes around 128, as weights are; values are signed.
@@ -93,35 +94,34 @@ inline constexpr int kv_center = Role == kv_role::key ? q8_0::center : 0;
 template <kv_format Format, kv_role Role>
 void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte* tile) {
   if constexpr (std::is_same_v<Format, q8_0>) {
-    for (std::size_t b = 0; b < kv_blocks(dim); ++b) {
-      const std::size_t begin = b * kv_block, end = std::min(dim, begin + kv_block);
+    for (std::size_t begin = 0; begin < dim; begin += kv_block) {
+      const std::size_t end = std::min(dim, begin + kv_block);
       float largest = 0;
       for (std::size_t i = begin; i < end; ++i) largest = std::max(largest, std::fabs(vector[i]));
       const half d = to_half(largest / 127);
       const float inverse = float(d) > 0 ? 1 / float(d) : 0;
-      *kv_code_at<Role>(tile, dim, slot, begin).scale = d;
+      *kv_at<Format, Role>(tile, dim, slot, begin).scale = d;
       for (std::size_t i = begin; i < end; ++i) {
         const float rounded = std::nearbyint(vector[i] * inverse);
         // NaN, which comes from broken weights only, becomes -127: a conversion of it would be undefined
         const int code = static_cast<int>(std::min(std::max(-127.0f, rounded), 127.0f)) + kv_center<Role>;
-        *kv_code_at<Role>(tile, dim, slot, i).code = static_cast<std::uint8_t>(code);
+        *kv_at<Format, Role>(tile, dim, slot, i).value = static_cast<std::uint8_t>(code);
       }
     }
   } else {
-    auto* element = reinterpret_cast<typename Format::block*>(tile);
-    for (std::size_t i = 0; i < dim; ++i) store_number(vector[i], element[kv_index<Role>(dim, slot, i)]);
+    for (std::size_t i = 0; i < dim; ++i) store_number(vector[i], *kv_at<Format, Role>(tile, dim, slot, i).value);
   }
 }
 
 /// Element i of one position's vector.
 template <kv_format Format, kv_role Role>
 float read_kv(const std::byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcept {
+  const auto at = kv_at<Format, Role>(tile, dim, slot, i);
   if constexpr (std::is_same_v<Format, q8_0>) {
-    const auto at = kv_code_at<Role>(tile, dim, slot, i);
-    const int code = Role == kv_role::key ? int(*at.code) - q8_0::center : int(static_cast<std::int8_t>(*at.code));
+    const int code = Role == kv_role::key ? int(*at.value) - q8_0::center : int(static_cast<std::int8_t>(*at.value));
     return float(*at.scale) * float(code);
   } else {
-    return float(reinterpret_cast<const typename Format::block*>(tile)[kv_index<Role>(dim, slot, i)]);
+    return float(*at.value);
   }
 }
 

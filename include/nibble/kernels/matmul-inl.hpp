@@ -345,11 +345,14 @@ void matmul(const matmul_args& m) {
 /// chain.
 inline constexpr std::size_t float_part = 16, float_columns = 64;
 
-/// Adds the products of up to float_columns columns to the sums of Tokens tokens, [token][16].
-template <std::size_t Tokens, class T>
-HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const float* x, std::size_t stride, float* sums) {
+/// Adds the products of up to float_columns columns to the sums of Tokens tokens, rows of 16 that are `stride` apart. x(i) is
+/// where the columns of token i begin.
+template <std::size_t Tokens, class T, class Input>
+HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const Input& x, float* sums, std::size_t stride) {
   const float_tag d;
   constexpr std::size_t vectors = std::min<std::size_t>(panel_rows / lanes, Tokens == 1 ? 4 : 2);
+  const float* in[Tokens];
+  NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) in[i] = x(i);
   for (std::size_t r = 0; r < panel_rows; r += vectors * lanes) {
     float_vec sum[Tokens][vectors];
     NIBBLE_UNROLL for (auto& of_token : sum) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
@@ -360,7 +363,7 @@ HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const float* 
         float_vec weight[vectors];
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) weight[v] = load(w + k * panel_rows + r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto xi = hn::Set(d, x[i * stride + k]);
+          const auto xi = hn::Set(d, in[i][k]);
           NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) part[i][v] = hn::MulAdd(xi, weight[v], part[i][v]);
         }
       }
@@ -370,7 +373,7 @@ HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const float* 
     }
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-        float* to = sums + i * panel_rows + r + v * lanes;
+        float* to = sums + i * stride + r + v * lanes;
         hn::StoreU(hn::Add(hn::LoadU(d, to), sum[i][v]), d, to);
       }
     }
@@ -395,7 +398,9 @@ void matmul(const matmul_args& m) {
         const std::size_t columns = std::min(float_columns, m.columns - k);
         const auto add = [&](const auto* weights) NIBBLE_ATTR {
           for_each_block<float_token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
-            add_float_columns<block()>(weights, columns, input + i * stride + k, stride, sums + i * panel_rows);
+            add_float_columns<block()>(
+                weights, columns, [&](std::size_t t) { return input + (i + t) * stride + k; }, sums + i * panel_rows,
+                panel_rows);
           });
         };
         const auto* narrow = w + k * panel_rows;

@@ -135,7 +135,7 @@ void attention(const attention_args& a) {
       quantize(padded, kv_columns(a.head_dim), codes);
     }
     const auto score = [&](std::size_t p) {
-      const std::byte* keys = page(p) + a.k_offset;
+      const std::byte* keys = page(p);
       const std::size_t slot = p % page_positions, columns = kv_columns(a.head_dim);
       float s = 0;
       if constexpr (std::is_same_v<Format, q8_0>) {
@@ -154,8 +154,8 @@ void attention(const attention_args& a) {
       const float keep = std::exp(before - largest), weight = std::exp(s - largest);
       total = total * keep + weight;
       for (std::size_t i = 0; i < a.value_dim; ++i) {
-        out[i] =
-            out[i] * keep + weight * read_kv<Format, kv_role::value>(page(p) + a.v_offset, a.value_dim, p % page_positions, i);
+        out[i] = out[i] * keep +
+                 weight * read_kv<Format, kv_role::value>(page(p) + a.value_offset, a.value_dim, p % page_positions, i);
       }
     }
     for (std::size_t i = 0; i < a.value_dim; ++i) out[i] /= total;

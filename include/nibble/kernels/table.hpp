@@ -37,13 +37,13 @@ struct attention_args {
   std::size_t output_stride;
   std::size_t tokens, heads;  ///< tokens * heads <= max_queries
   std::size_t head_dim, value_dim;
-  std::size_t position;                        ///< of the first token; the others follow it one by one
-  std::size_t window;                          ///< a query sees this many positions, itself included; 0: all before it
-  float scale, softcap;                        ///< score = scale * q k; then softcap * tanh(score / softcap) if softcap > 0
-  const float* sinks;                          ///< one logit a head in the denominator only, or null
-  const std::byte* pages;                      ///< page p of this layer begins at pages + p * page_bytes
-  std::size_t page_bytes, k_offset, v_offset;  ///< offsets of this key-value head's tiles in a page
-  const std::uint32_t* page_of;                ///< page_of[position / page_positions]
+  std::size_t position;                  ///< of the first token; the others follow it one by one
+  std::size_t window;                    ///< a query sees this many positions, itself included; 0: all before it
+  float scale, softcap;                  ///< score = scale * q k; then softcap * tanh(score / softcap) if softcap > 0
+  const float* sinks;                    ///< one logit a head in the denominator only, or null
+  const std::byte* pages;                ///< page p of this key-value head begins at pages + p * page_bytes
+  std::size_t page_bytes, value_offset;  ///< of a page: its keys, and behind value_offset bytes its values
+  const std::uint32_t* page_of;          ///< page_of[position / page_positions]
 };
 /// Positions in a page of the KV cache: one tile of attention.
 inline constexpr std::size_t page_positions = 64;

@@ -1,8 +1,9 @@
 /// kv_cache: the keys and values of a sequence, in pages that are reached through a table.
 ///
-/// A page is 64 positions of one layer. Layers that see all positions keep all pages; layers with a sliding window keep what
-/// the window can still see, and their pages go round: memory follows the window, not the context. Layers with equal windows
-/// share one table, for a position lies in the same page of each.
+/// A page is 64 positions of one layer; the pages of each head stand together, so that a sequence is read in order. Layers that
+/// see all positions keep all pages; layers with a sliding window keep what the window can still see, and their pages go round:
+/// memory follows the window, not the context. Layers with equal windows share one table, for a position lies in the same page
+/// of each.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +19,16 @@
 
 namespace nibble::inline NIBBLE_ABI {
 
-/// One layer of a cache as attention sees it.
+/// One layer of a cache as attention sees it: page p of head h begins at pages + h * head_bytes + p * page_bytes.
 struct kv_layer {
-  std::byte* pages = nullptr;                                  ///< page p begins at pages + p * page_bytes
-  std::size_t page_bytes = 0, key_bytes = 0, value_bytes = 0;  ///< of a page; of one head's tile of keys, of values
-  const std::uint32_t* page_of = nullptr;                      ///< page_of[position / page_positions]
-  std::size_t format = 0;                                      ///< index in kv_formats
+  std::byte* pages = nullptr;
+  std::size_t head_bytes = 0, page_bytes = 0, value_offset = 0;  ///< a page's keys, and behind value_offset bytes its values
+  const std::uint32_t* page_of = nullptr;                        ///< page_of[position / page_positions]
+  std::size_t format = 0;                                        ///< index in kv_formats
+
+  std::byte* page(std::size_t head, std::size_t position) const noexcept {
+    return pages + head * head_bytes + page_of[position / page_positions] * page_bytes;
+  }
 };
 
 /// The cache without its format: what a step holds. Made by kv_cache<Format>.
@@ -36,9 +41,9 @@ class kv_storage {
   kv_layer layer(std::size_t i) const noexcept {
     const slot& s = slots_[i];
     return {const_cast<std::byte*>(memory_.data()) + s.offset,
+            s.head_bytes,
             s.page_bytes,
-            s.key_bytes,
-            s.value_bytes,
+            s.value_offset,
             tables_[s.table].page_of.data(),
             format_};
   }
@@ -77,7 +82,7 @@ class kv_storage {
 
  protected:
   struct slot {
-    std::size_t offset, page_bytes, key_bytes, value_bytes, table;
+    std::size_t offset, head_bytes, page_bytes, value_offset, table;
   };
   struct table {
     std::size_t window;
@@ -101,7 +106,7 @@ class kv_cache : public kv_storage {
   /// Exact bytes of a cache.
   static std::size_t planned_bytes(std::span<const kv_shape> layers, std::size_t context, std::size_t step_tokens) noexcept {
     std::size_t bytes = 0;
-    for (const kv_shape& s : layers) bytes += kv_pages(s.window, context, step_tokens) * kv_page_bytes<Format>(s);
+    for (const kv_shape& s : layers) bytes += kv_pages(s.window, context, step_tokens) * s.heads * kv_page_bytes<Format>(s);
     return bytes;
   }
 
@@ -122,9 +127,9 @@ class kv_cache : public kv_storage {
         for (std::size_t p = pages; p > 0; --p) fresh.free.push_back(static_cast<std::uint32_t>(p - 1));
         cache.tables_.push_back(std::move(fresh));
       }
-      cache.slots_.push_back({offset, kv_page_bytes<Format>(s), kv_tile_bytes<Format, kv_role::key>(s.key_dim),
-                              kv_tile_bytes<Format, kv_role::value>(s.value_dim), t});
-      offset += pages * kv_page_bytes<Format>(s);
+      const std::size_t page = kv_page_bytes<Format>(s);
+      cache.slots_.push_back({offset, pages * page, page, kv_tile_bytes<Format, kv_role::key>(s.key_dim), t});
+      offset += pages * s.heads * page;
     }
     auto memory = aligned_buffer::try_allocate(offset);
     if (!memory) return std::move(memory).failure().in("KV cache of " + std::to_string(context) + " positions");

@@ -24,10 +24,10 @@ constexpr std::size_t kv_pages(std::size_t window, std::size_t context, std::siz
   return std::min(all, (span + page_positions - 2) / page_positions + 1);
 }
 
-/// Bytes of a page of one layer: all heads' tiles of 64 positions.
+/// Bytes of a page of one head: 64 positions' keys, then their values.
 template <kv_format Format>
 constexpr std::size_t kv_page_bytes(const kv_shape& s) noexcept {
-  return s.heads * (kv_tile_bytes<Format, kv_role::key>(s.key_dim) + kv_tile_bytes<Format, kv_role::value>(s.value_dim));
+  return kv_tile_bytes<Format, kv_role::key>(s.key_dim) + kv_tile_bytes<Format, kv_role::value>(s.value_dim);
 }
 
 }  // namespace nibble::inline NIBBLE_ABI

@@ -85,7 +85,7 @@ inline std::uint64_t panel_bytes(const tensor_info& t) noexcept {
 inline std::uint64_t kv_position_bytes(const kv_shape& s, tensor_type format) noexcept {
   std::size_t page = 0;
   any_type(kv_formats{}, [&]<class Format>(std::type_identity<Format>) {
-    if (Format::type == format) page = kv_page_bytes<Format>(s);
+    if (Format::type == format) page = s.heads * kv_page_bytes<Format>(s);
     return Format::type == format;
   });
   return page / page_positions;
