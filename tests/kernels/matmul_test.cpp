@@ -114,8 +114,10 @@ TEST_CASE("the largest codes and activations do not overflow the short sums") {
         for (unsigned extreme : {0u, (1u << Q::code_bits) - 1}) {
           code_tile tile;
           for (auto& quad : tile) quad.fill(static_cast<std::uint8_t>(extreme));
-          for (std::size_t g = 0; g < 8; ++g) {
-            pack_codes<Q::code_bits>(tile, panel_unit<Q, std::byte>(w.panels, 256, 0).codes + g * code_bytes(Q::code_bits));
+          for (std::size_t column = 0; column < 256; column += 32) {
+            const std::size_t at = column % unit_columns<Q>;
+            const panel_unit<Q, std::byte> unit(w.panels, 256, column - at);
+            pack_codes<Q::code_bits>(tile, unit.codes + at / 32 * code_bytes(Q::code_bits));
           }
           for (float sign : {1.0f, -1.0f}) {
             const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);

@@ -78,7 +78,7 @@ auto kv_at(Byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcep
     const std::size_t columns = kv_columns(dim), row = slot % panel_rows;
     Byte* group = tile + slot / panel_rows * group_bytes<Format>(columns);
     if constexpr (coded) {
-      const std::size_t at = i % unit_columns;
+      const std::size_t at = i % unit_columns<q8_0>;
       const panel_unit<q8_0, Byte> unit(group, columns, i - at);
       return kv_element<T, Half>{unit.codes + at / 4 * 64 + row * 4 + at % 4, &unit.scales[at / kv_block].d[row]};
     } else {

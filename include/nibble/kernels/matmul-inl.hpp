@@ -134,7 +134,7 @@ HWY_INLINE void one_token(const std::byte* group, std::size_t columns, const act
   constexpr std::size_t granules = scales::columns / 32, sub_blocks = 32 / scales::sub_block, vectors = panel_rows / lanes;
   float_vec sum[vectors];
   NIBBLE_UNROLL for (auto& s : sum) s = hn::Zero(float_tag());
-  for (std::size_t first = 0; first < columns; first += unit_columns) {
+  for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
     const panel_unit<Q, const std::byte> unit(group, columns, first);
     const std::uint8_t* granule = unit.codes;
     for (std::size_t b = 0; b < unit.columns / scales::columns; ++b) {
@@ -152,33 +152,40 @@ HWY_INLINE void one_token(const std::byte* group, std::size_t columns, const act
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
 
-/// A unit of one group, unpacked: codes as bytes (of 8-bit formats, where they are), scales and offsets as floats.
+/// Columns of a tile.
+inline constexpr std::size_t tile_columns = 256;
+
+/// Up to 256 columns of one group, unpacked: codes as bytes (of 8-bit formats, where they are), scales and offsets as floats.
 template <class Q>
 struct tile {
   static constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
   static constexpr bool copied = Q::code_bits < 8;
-  alignas(64) std::uint8_t unpacked[copied ? 8 : 1][8][64];
-  const std::uint8_t (*code)[8][64];
+  alignas(64) std::uint8_t unpacked[copied ? 8 : 1][8 * 64];
   alignas(64) float scale[8][sub_blocks][16];
   alignas(64) float offset[Q::scales::has_offset ? 8 : 1][sub_blocks][16];
+  const std::uint8_t* code[8];
 };
 
 template <integer_format Q>
-HWY_INLINE void fill(tile<Q>& t, const panel_unit<Q, const std::byte>& unit) {
-  constexpr std::size_t in_block = Q::scales::columns / 32, sub_blocks = tile<Q>::sub_blocks;
-  const std::uint8_t* granule = unit.codes;
-  t.code = tile<Q>::copied ? t.unpacked : reinterpret_cast<const std::uint8_t(*)[8][64]>(unit.codes);
-  for (std::size_t g = 0; g < unit.columns / 32; ++g, granule += code_bytes(Q::code_bits)) {
-    for (std::size_t r = 0; r < panel_rows; r += lanes) {
-      if constexpr (tile<Q>::copied) {
-        NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
-          hn::Store(codes<Q::code_bits>(granule, q, r), byte_tag(), t.unpacked[g][q] + r * 4);
+HWY_INLINE void fill(tile<Q>& t, const std::byte* group, std::size_t columns, std::size_t first, std::size_t count) {
+  constexpr std::size_t in_unit = unit_columns<Q> / 32, in_block = Q::scales::columns / 32, sub_blocks = tile<Q>::sub_blocks;
+  for (std::size_t at = 0; at < count; at += in_unit) {
+    const panel_unit<Q, const std::byte> unit(group, columns, first + at * 32);
+    for (std::size_t i = 0; i < unit.columns / 32; ++i) {
+      const std::uint8_t* granule = unit.codes + i * code_bytes(Q::code_bits);
+      const std::size_t g = at + i;
+      t.code[g] = tile<Q>::copied ? t.unpacked[g] : granule;
+      for (std::size_t r = 0; r < panel_rows; r += lanes) {
+        if constexpr (tile<Q>::copied) {
+          NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
+            hn::Store(codes<Q::code_bits>(granule, q, r), byte_tag(), t.unpacked[g] + q * 64 + r * 4);
+          }
         }
-      }
-      for (std::size_t j = 0; j < sub_blocks; ++j) {
-        const auto s = read_affine(unit.scales[g / in_block], g % in_block * sub_blocks + j, r);
-        hn::StoreU(s.scale, float_tag(), t.scale[g][j] + r);
-        if constexpr (Q::scales::has_offset) hn::StoreU(s.offset, float_tag(), t.offset[g][j] + r);
+        for (std::size_t j = 0; j < sub_blocks; ++j) {
+          const auto s = read_affine(unit.scales[i / in_block], i % in_block * sub_blocks + j, r);
+          hn::Store(s.scale, float_tag(), t.scale[g][j] + r);
+          if constexpr (Q::scales::has_offset) hn::Store(s.offset, float_tag(), t.offset[g][j] + r);
+        }
       }
     }
   }
@@ -267,7 +274,7 @@ HWY_INLINE void add_tile(const tile<Q>& t, std::size_t count, const activation_b
           const auto start = hn::Set(int_tag(), -Q::center * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = start;
         }
-        add_tile_products<Q::code_bits, quads>(n, t.code[g][h * quads] + r * 4, a[g].code.data() + h * quads * 4,
+        add_tile_products<Q::code_bits, quads>(n, t.code[g] + h * quads * 64 + r * 4, a[g].code.data() + h * quads * 4,
                                                token_blocks * sizeof(activation_block));
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto& b = a[i * token_blocks + g];
@@ -304,11 +311,11 @@ HWY_INLINE void add_group(const std::byte* group, std::size_t columns, const act
                           std::size_t tokens, float* sums, std::size_t stride) {
   tile<Q> t;
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
-  for (std::size_t first = 0; first < columns; first += unit_columns) {
-    const panel_unit<Q, const std::byte> unit(group, columns, first);
-    fill<Q>(t, unit);
+  for (std::size_t first = 0; first < columns; first += tile_columns) {
+    const std::size_t count = std::min(tile_columns, columns - first) / 32;
+    fill<Q>(t, group, columns, first, count);
     for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
-      add_tile<Q, block()>(t, unit.columns / 32, a + i * token_blocks + first / 32, token_blocks, sums + i * stride, stride);
+      add_tile<Q, block()>(t, count, a + i * token_blocks + first / 32, token_blocks, sums + i * stride, stride);
     });
   }
 }

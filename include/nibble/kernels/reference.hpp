@@ -51,8 +51,8 @@ float dot(const std::byte* group, std::size_t row, std::size_t columns, const ac
   using scales = typename Q::scales;
   float sum = 0;
   for (std::size_t k = 0; k < columns; k += scales::sub_block) {
-    const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns * unit_columns);
-    const std::size_t at = k % unit_columns;
+    const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns<Q> * unit_columns<Q>);
+    const std::size_t at = k % unit_columns<Q>;
     const auto* granule = unit.codes + at / 32 * code_bytes(Q::code_bits);
     const activation_block& block = a[k / 32];
     std::int32_t n = 0;

@@ -4,7 +4,7 @@
 /// bytes side by side, a group keeps the same four columns of its sixteen rows side by side, so that SIMD lanes are rows, a
 /// row's sum never crosses lanes, and one token or many tokens add up in the same order.
 ///
-///     integer formats   units of 256 columns (the last may be shorter), each its scales and then its codes
+///     integer formats   units of 64 columns, or 256 where scales are for so many (the last may be shorter): scales, then codes
 ///         scales: [columns / scales::columns] x scale_panel, up to a whole cache line
 ///         codes of 32 columns: "quads" q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
 ///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
@@ -121,8 +121,9 @@ void pack_codes(const code_tile& code, std::uint8_t* granule) noexcept {
   }
 }
 
-/// Columns whose scales and codes stand together.
-inline constexpr std::size_t unit_columns = 256;
+/// Columns whose scales and codes stand together: as few as make a cache line of scales.
+template <class Q>
+inline constexpr std::size_t unit_columns = std::max<std::size_t>(64, Q::scales::columns);
 
 /// One unit of a group, or all but its codes' length: that is columns / 32 * code_bytes.
 template <integer_format Q, class Byte>
@@ -143,8 +144,8 @@ struct panel_unit {
 
   /// The unit that begins with column `first` of a group of `columns`.
   panel_unit(Byte* group, std::size_t group_columns, std::size_t first) noexcept
-      : columns(std::min(unit_columns, group_columns - first)) {
-    Byte* start = group + first / unit_columns * bytes(unit_columns);
+      : columns(std::min(unit_columns<Q>, group_columns - first)) {
+    Byte* start = group + first / unit_columns<Q> * bytes(unit_columns<Q>);
     scales = reinterpret_cast<as<scale_type>*>(start);
     codes = reinterpret_cast<as<std::uint8_t>*>(start + scale_bytes(columns));
   }
@@ -155,7 +156,7 @@ template <quant_format Q>
 constexpr std::size_t group_bytes(std::size_t columns) noexcept {
   if constexpr (integer_format<Q>) {
     using unit = panel_unit<Q, const std::byte>;
-    return columns / unit_columns * unit::bytes(unit_columns) + unit::bytes(columns % unit_columns);
+    return columns / unit_columns<Q> * unit::bytes(unit_columns<Q>) + unit::bytes(columns % unit_columns<Q>);
   } else {
     return round_up(columns * panel_rows * sizeof(typename Q::block), cache_line);
   }
@@ -172,7 +173,7 @@ void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes,
   if constexpr (integer_format<Q>) {
     std::array<std::array<std::uint8_t, Q::block_size>, panel_rows> code{};
     code_tile tile;
-    for (std::size_t first = 0; first < columns; first += unit_columns) {
+    for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
       const panel_unit<Q, std::byte> unit(group, columns, first);
       auto* granule = unit.codes;
       for (std::size_t b = 0; b < unit.columns / Q::block_size; ++b) {
@@ -216,8 +217,8 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
   if constexpr (integer_format<Q>) {
     using scales = typename Q::scales;
     for (std::size_t k = 0; k < columns; ++k) {
-      const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns * unit_columns);
-      const std::size_t at = k % unit_columns;
+      const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns<Q> * unit_columns<Q>);
+      const std::size_t at = k % unit_columns<Q>;
       const affine a = affine_of(unit.scales[at / scales::columns].get(row), at % scales::columns / scales::sub_block);
       const auto* granule = unit.codes + at / granule_columns * code_bytes(Q::code_bits);
       const int code = int(read_code(Q::code_bits, granule, row, at % granule_columns)) - Q::center;
