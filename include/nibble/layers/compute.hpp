@@ -32,11 +32,16 @@ class compute {
     if (!scratch_->measuring() && n > 0) executor_.run(n, std::forward<F>(f));
   }
 
-  /// f(begin, end) over parts of [0, n) that are worth a thread: at least `least` each, a few more parts than threads.
+  /// f(begin, end) over parts of [0, n) that are worth a thread: at least `least` each, a few for each thread.
+  template <class F>
+  void for_each_range(std::size_t n, std::size_t least, std::size_t parts_a_thread, F&& f) noexcept {
+    const std::size_t most = concurrency() == 1 ? 1 : parts_a_thread * concurrency();
+    const std::size_t parts = std::max<std::size_t>(1, std::min(n / least, most));
+    for_each(parts, [&](std::size_t i) { f(n * i / parts, n * (i + 1) / parts); });
+  }
   template <class F>
   void for_each_range(std::size_t n, std::size_t least, F&& f) noexcept {
-    const std::size_t parts = concurrency() == 1 ? 1 : std::max<std::size_t>(1, std::min(n / least, 4 * concurrency()));
-    for_each(parts, [&](std::size_t i) { f(n * i / parts, n * (i + 1) / parts); });
+    for_each_range(n, least, 4, std::forward<F>(f));
   }
 
  private:

@@ -38,7 +38,8 @@ inline void linear(compute& c, activations x, std::initializer_list<product> pro
     });
   }
   const std::size_t least = std::max<std::size_t>(1, least_elements * 2 / (panel_rows * x.width * x.tokens + 1));
-  c.for_each_range(groups, least, [&](std::size_t begin, std::size_t end) {
+  const std::size_t parts = x.tokens == 1 ? 2 : 4;  // one token is read from memory: in fewer, longer pieces
+  c.for_each_range(groups, least, parts, [&](std::size_t begin, std::size_t end) {
     std::size_t first = 0;  // of this product, in the groups of all
     for (const product& p : products) {
       const std::size_t count = (p.w.rows + panel_rows - 1) / panel_rows;
