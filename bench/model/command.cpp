@@ -79,16 +79,19 @@ std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary
 }
 
 std::optional<double> peak_rss_mb() {
-#if defined(_WIN32)
+#if defined(__linux__)  // getrusage would count what the parent had resident when it forked
+  std::ifstream status("/proc/self/status");
+  for (std::string key; status >> key;) {
+    double kib = 0;
+    if (key == "VmHWM:" && status >> kib) return kib / 1024;
+  }
+  return std::nullopt;
+#elif defined(_WIN32)
   return std::nullopt;
 #else
   rusage usage{};
   if (getrusage(RUSAGE_SELF, &usage) != 0) return std::nullopt;
-#if defined(__APPLE__)
-  return double(usage.ru_maxrss) / (1024 * 1024);
-#else
-  return double(usage.ru_maxrss) / 1024;
-#endif
+  return double(usage.ru_maxrss) / (1024 * 1024);  // bytes, as macOS counts
 #endif
 }
 

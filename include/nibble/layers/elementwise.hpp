@@ -1,6 +1,7 @@
 /// Elementwise steps of a layer, each over all tokens: norms, gates, sums. All are noexcept and allocate nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -39,7 +40,11 @@ inline void rms_norm_heads(compute& c, activations x, std::span<const float> gai
 /// @shape   gate, up (tokens, width)
 /// @source  Shazeer 2020
 inline void gated(compute& c, activations gate, activations up, glu f) noexcept {
-  detail::for_each_token(c, gate, [&](std::size_t t) { c.kernels().gated(gate.row(t), up.row(t), gate.width, f); });
+  constexpr std::size_t unit = 64, least_units = 64;  // a gate costs some ten times what a sum does
+  const std::size_t n = gate.tokens * gate.width;
+  c.for_each_range((n + unit - 1) / unit, least_units, [&](std::size_t begin, std::size_t end) {
+    c.kernels().gated(gate.data + begin * unit, up.data + begin * unit, std::min(n, end * unit) - begin * unit, f);
+  });
 }
 
 /// x += y.

@@ -30,11 +30,13 @@ inline void linear(compute& c, activations x, std::initializer_list<product> pro
     groups += (p.w.rows + panel_rows - 1) / panel_rows;
     codes = codes || p.w.integer;
   }
-  const std::size_t code_bytes = x.width / activation_block::columns * sizeof(activation_block);
+  const std::size_t blocks = x.width / activation_block::columns, code_bytes = blocks * sizeof(activation_block);
   std::byte* quantized = codes ? c.scratch_memory().take(x.tokens * code_bytes) : nullptr;
-  if (codes) {
-    c.for_each_range(x.tokens, least_tokens(x.width), [&](std::size_t begin, std::size_t end) {
-      for (std::size_t t = begin; t < end; ++t) c.kernels().quantize(x.row(t), x.width, quantized + t * code_bytes);
+  if (codes) {  // rows follow each other, and so do their blocks
+    constexpr std::size_t least_blocks = 64;
+    c.for_each_range(x.tokens * blocks, least_blocks, [&](std::size_t begin, std::size_t end) {
+      c.kernels().quantize(x.data + begin * activation_block::columns, (end - begin) * activation_block::columns,
+                           quantized + begin * sizeof(activation_block));
     });
   }
   const std::size_t least = std::max<std::size_t>(1, least_elements * 2 / (panel_rows * x.width * x.tokens + 1));
