@@ -1,10 +1,11 @@
 /// Attention by online softmax over the tiles of the KV cache, for up to max_queries queries of one key-value head.
 ///
-/// Tiles are taken in the order of their positions, at absolute positions. For each query and tile: 64 scores, each one sum in
-/// the order of the dimensions; the running maximum m and sum l; the output, rescaled when m grows. A query sees the same
-/// operations whether it comes alone or in a block: positions that only other queries of the block see weigh exactly 0.
+/// Tiles are taken in the order of their positions, at absolute positions. For each query and tile: 64 scores; the running
+/// maximum m and sum l; the output, rescaled when m grows. A query sees the same operations whether it comes alone or in a
+/// block: positions that only other queries of the block see weigh exactly 0.
 ///     m' = max(m, max s);   l = l e^(m - m') + sum e^(s - m');   o = o e^(m - m') + sum e^(s - m') v;   at the end o / l
-/// Accumulators are float. Keys and values are widened as they are read.
+/// Scores are products of the queries with panels of keys, made by the kernels of kernels/matmul-inl.hpp: in float, or, for
+/// keys in Q8_0, of 8-bit queries and keys. Values are widened as they are read; accumulators are float.
 /// @source  Milakov and Gimelshein 2018, algorithm 3; Dao et al. 2022
 #if defined(NIBBLE_KERNELS_ATTENTION_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_ATTENTION_INL_HPP
