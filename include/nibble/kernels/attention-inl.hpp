@@ -29,8 +29,6 @@ namespace HWY_NAMESPACE {
 
 /// Queries whose outputs are worked on at once, and registers of their dimensions: as many as the registers hold.
 inline constexpr std::size_t query_block = lanes == 16 ? 8 : 4, value_vectors = 2;
-/// Positions that are summed on their own before they join an output.
-inline constexpr std::size_t value_part = 32;
 
 /// The queries of a call as a cache's keys want them, and their scores with one tile.
 template <kv_format Format>
@@ -83,29 +81,25 @@ class query_rows<q8_0> {
 };
 
 /// out_n = out_n * keep_n + sum over slots [begin, end) of weights[n][slot] * v, for Vectors registers of the dimensions of a
-/// block from i on; out_n is where the block's dimensions begin. Parts begin at fixed slots, and the first one is always there,
-/// so that a query's sums do not depend on its neighbours'.
+/// block from i on; out_n is where the block's dimensions begin.
 template <std::size_t Queries, std::size_t Vectors, class T>
 HWY_INLINE void weigh_values(const T* values, std::size_t i, std::size_t begin, std::size_t end, const float* weights,
                              const float* keep, float* const* out) {
   const float_tag d;
-  for (std::size_t first = 0; first < end; first += value_part) {
-    float_vec part[Queries][Vectors];
-    NIBBLE_UNROLL for (auto& of_query : part) NIBBLE_UNROLL for (auto& p : of_query) p = hn::Zero(d);
-    for (std::size_t slot = std::max(begin, first); slot < std::min(end, first + value_part); ++slot) {
-      float_vec x[Vectors];
-      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * kv_block + i + v * lanes);
-      NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-        const auto w = hn::Set(d, weights[n * page_positions + slot]);
-        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) part[n][v] = hn::MulAdd(w, x[v], part[n][v]);
-      }
-    }
+  float_vec sum[Queries][Vectors];
+  NIBBLE_UNROLL for (auto& of_query : sum) NIBBLE_UNROLL for (auto& s : of_query) s = hn::Zero(d);
+  for (std::size_t slot = begin; slot < end; ++slot) {
+    float_vec x[Vectors];
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * kv_block + i + v * lanes);
     NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-        float* to = out[n] + i + v * lanes;
-        const auto before = hn::LoadU(d, to);
-        hn::StoreU(first == 0 ? hn::MulAdd(before, hn::Set(d, keep[n]), part[n][v]) : hn::Add(before, part[n][v]), d, to);
-      }
+      const auto w = hn::Set(d, weights[n * page_positions + slot]);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[n][v] = hn::MulAdd(w, x[v], sum[n][v]);
+    }
+  }
+  NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+      float* to = out[n] + i + v * lanes;
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, to), hn::Set(d, keep[n]), sum[n][v]), d, to);
     }
   }
 }
