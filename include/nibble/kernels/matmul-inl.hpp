@@ -152,6 +152,10 @@ HWY_INLINE void one_token(const std::byte* group, std::size_t columns, const act
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
 
+/// How far ahead of what several tokens are multiplied with memory is asked for more: the panels behind it will be next. One
+/// token is quick enough that the machine does this by itself, and better.
+inline constexpr std::size_t prefetch_bytes = 4096;
+
 /// Columns of a tile.
 inline constexpr std::size_t tile_columns = 256;
 
@@ -164,6 +168,30 @@ struct tile {
   alignas(64) float scale[8][sub_blocks][16];
   alignas(64) float offset[Q::scales::has_offset ? 8 : 1][sub_blocks][16];
   const std::uint8_t* code[8];
+
+  /// Codes of quad q of granule g, and scales of its sub-block j, of `lanes` rows from row r on.
+  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return hn::Load(byte_tag(), code[g] + q * 64 + r * 4);
+  }
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t j, std::size_t r) const {
+    const float_tag d;
+    return {hn::Load(d, scale[g][j] + r),
+            Q::scales::has_offset ? hn::Load(d, offset[g * Q::scales::has_offset][j] + r) : hn::Zero(d)};
+  }
+};
+
+/// A unit as it stands in memory, with what a tile offers: for so few tokens that unpacking would not pay.
+template <integer_format Q>
+struct packed {
+  panel_unit<Q, const std::byte> unit;
+
+  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return codes<Q::code_bits>(unit.codes + g * code_bytes(Q::code_bits), q, r);
+  }
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t j, std::size_t r) const {
+    constexpr std::size_t in_block = Q::scales::columns / 32, sub_blocks = 32 / Q::scales::sub_block;
+    return read_affine(unit.scales[g / in_block], g % in_block * sub_blocks + j, r);
+  }
 };
 
 template <integer_format Q>
@@ -171,6 +199,7 @@ HWY_INLINE void fill(tile<Q>& t, const std::byte* group, std::size_t columns, st
   constexpr std::size_t in_unit = unit_columns<Q> / 32, in_block = Q::scales::columns / 32, sub_blocks = tile<Q>::sub_blocks;
   for (std::size_t at = 0; at < count; at += in_unit) {
     const panel_unit<Q, const std::byte> unit(group, columns, first + at * 32);
+    prefetch(reinterpret_cast<const std::byte*>(unit.scales) + prefetch_bytes, unit.bytes(unit_columns<Q>));
     for (std::size_t i = 0; i < unit.columns / 32; ++i) {
       const std::uint8_t* granule = unit.codes + i * code_bytes(Q::code_bits);
       const std::size_t g = at + i;
@@ -198,13 +227,11 @@ inline constexpr std::size_t row_vectors = 1, token_block = 8;
 inline constexpr std::size_t row_vectors = lanes >= panel_rows ? 1 : 2, token_block = 4;
 #endif
 
-/// Adds the products of Quads quads of unpacked codes, 64 bytes apart, to the sums of Tokens tokens: what add_products does,
-/// but each register of codes serves all tokens, and each broadcast all registers of codes.
-template <unsigned Bits, std::size_t Quads, std::size_t Tokens>
-HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const std::uint8_t* code, const std::int8_t* a,
+/// Adds the products of Quads quads of codes to the sums of Tokens tokens: what add_products does, but each register of codes
+/// serves all tokens, and each broadcast all registers of codes. load_codes(q, v) gives register v of quad q.
+template <unsigned Bits, std::size_t Quads, std::size_t Tokens, class Code>
+HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code& load_codes, const std::int8_t* a,
                                   std::size_t stride) {
-  const byte_tag d;
-  const auto load_codes = [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return hn::Load(d, code + q * 64 + v * lanes * 4); };
   const auto broadcast = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return broadcast_quad(a + i * stride + q * 4); };
 #if NIBBLE_HAS_QUAD_DOT
   NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
@@ -214,6 +241,7 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const std::
 #else
   const auto one = hn::Set(short_tag(), 1);
   if constexpr (Bits == 8) {
+    const byte_tag d;
     const hn::Repartition<std::uint16_t, byte_tag> d16;
     const auto fifteen = hn::Set(d, 15);
     NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
@@ -255,9 +283,9 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const std::
 #endif
 }
 
-/// Adds `count` granules of a tile to the sums of Tokens tokens, rows of 16 that are `stride` apart.
-template <class Q, std::size_t Tokens>
-HWY_INLINE void add_tile(const tile<Q>& t, std::size_t count, const activation_block* a, std::size_t token_blocks, float* sums,
+/// Adds `count` granules, of a tile or of a packed unit, to the sums of Tokens tokens, rows of 16 that are `stride` apart.
+template <class Q, std::size_t Tokens, class Source>
+HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* a, std::size_t token_blocks, float* sums,
                          std::size_t stride) {
   const float_tag d;
   constexpr std::size_t halves = Q::scales::sub_block == 32 ? 1 : 2, quads = 8 / halves;
@@ -274,15 +302,17 @@ HWY_INLINE void add_tile(const tile<Q>& t, std::size_t count, const activation_b
           const auto start = hn::Set(int_tag(), -Q::center * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = start;
         }
-        add_tile_products<Q::code_bits, quads>(n, t.code[g] + h * quads * 64 + r * 4, a[g].code.data() + h * quads * 4,
-                                               token_blocks * sizeof(activation_block));
+        add_tile_products<Q::code_bits, quads>(
+            n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, h * quads + q, r + v * lanes); },
+            a[g].code.data() + h * quads * 4, token_blocks * sizeof(activation_block));
+        affine_vec scales[row_vectors];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) scales[v] = t.affine_of(g, h, r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto& b = a[i * token_blocks + g];
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
-            const std::size_t row = r + v * lanes;
             auto& s = sum[i][v];
-            s = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, b.scale)), hn::Load(d, t.scale[g][h] + row), s);
-            if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, b.sum), hn::Load(d, t.offset[g][h] + row), s);
+            s = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, b.scale)), scales[v].scale, s);
+            if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, b.sum), scales[v].offset, s);
           }
         }
       }
@@ -302,6 +332,9 @@ HWY_INLINE void for_each_block(std::size_t first, std::size_t count, const F& f)
   }
 }
 
+/// Up to so many tokens work on the codes as they stand in memory: reading, which they wait for, then never pauses.
+inline constexpr std::size_t few_tokens = 2 * token_block;
+
 /// Tokens that one unpacked tile serves before the next is unpacked: their activations stay in L2.
 inline constexpr std::size_t token_chunk = 128;
 
@@ -309,14 +342,25 @@ inline constexpr std::size_t token_chunk = 128;
 template <integer_format Q>
 HWY_INLINE void add_group(const std::byte* group, std::size_t columns, const activation_block* a, std::size_t token_blocks,
                           std::size_t tokens, float* sums, std::size_t stride) {
-  tile<Q> t;
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
+  const auto add = [&](const auto& source, std::size_t first, std::size_t count) NIBBLE_ATTR {
+    for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+      add_tile<Q, block()>(source, count, a + i * token_blocks + first / 32, token_blocks, sums + i * stride, stride);
+    });
+  };
+  if (tokens <= few_tokens) {
+    for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
+      const packed<Q> source{{group, columns, first}};
+      prefetch(reinterpret_cast<const std::byte*>(source.unit.scales) + prefetch_bytes, source.unit.bytes(unit_columns<Q>));
+      add(source, first, source.unit.columns / 32);
+    }
+    return;
+  }
+  tile<Q> t;
   for (std::size_t first = 0; first < columns; first += tile_columns) {
     const std::size_t count = std::min(tile_columns, columns - first) / 32;
     fill<Q>(t, group, columns, first, count);
-    for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
-      add_tile<Q, block()>(t, count, a + i * token_blocks + first / 32, token_blocks, sums + i * stride, stride);
-    });
+    add(t, first, count);
   }
 }
 

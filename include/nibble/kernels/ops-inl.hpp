@@ -145,6 +145,17 @@ HWY_INLINE float_vec load(const std::int8_t* p) {
   return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
 }
 
+/// Asks memory for bytes that will be read soon, into the second cache: the first is full of what is being read now. The bytes
+/// need not be there.
+HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
+  const auto* p = static_cast<const char*>(from);
+#if defined(__GNUC__) || defined(__clang__)
+  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i, 0, 2);
+#elif HWY_ARCH_X86
+  for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(p + i, _MM_HINT_T1);
+#endif
+}
+
 /// One number of the sum or maximum over all lanes.
 HWY_INLINE float sum_of(float_vec v) { return hn::GetLane(hn::SumOfLanes(float_tag(), v)); }
 HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
