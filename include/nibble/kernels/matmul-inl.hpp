@@ -8,8 +8,8 @@
 ///
 /// Without an instruction for four products, pairs are summed in 16 bits: a pair of b-bit codes is below 2 * (2^b - 1) * 127,
 /// so 8 pairs of 4 bits (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) stay below 2^15; 8-bit codes are two 4-bit codes.
-/// One token reads the panels as they are. Many tokens unpack 256 columns of a group into a tile that stays in L1, use it for
-/// all of a chunk of tokens, and go on: the same sums in the same order.
+/// One token, and a few, read the panels as they are. Many tokens unpack 256 columns of a group into a tile that stays in L1,
+/// use it for all of a chunk of tokens, and go on: the same sums in the same order.
 #if defined(NIBBLE_KERNELS_MATMUL_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_MATMUL_INL_HPP
 #undef NIBBLE_KERNELS_MATMUL_INL_HPP
