@@ -65,13 +65,13 @@ class step_runner {
   /// Whether a sequence has room for `count` more.
   bool fits(std::size_t sequence, std::size_t count) const noexcept { return count <= options_.context - lengths_[sequence]; }
 
+  struct outcome {
+    feed_outcome how;
+    activations logits;  ///< a row for each token wanted; valid until the next step
+  };
   /// One forward pass: run i takes runs[i].count of the ids, in order, to the end of its sequence. Logits of the last `wanted`.
   /// A cancelled step leaves all sequences as they were.
   /// @errors  none; precondition: the runs fit, each sequence has one at most, and the ids are no more than a step may have
-  struct outcome {
-    feed_outcome how;
-    activations logits;
-  };
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::size_t wanted, std::stop_token cancel) noexcept {
     std::size_t first = 0;
     for (token_run& r : runs) {
