@@ -45,8 +45,8 @@
 #include "nibble/quant/quantize_file.hpp"    // files in another format
 
 #include "nibble/layers/embedding.hpp"       // embed
-#include "nibble/layers/linear.hpp"          // linear
-#include "nibble/layers/elementwise.hpp"     // rms_norm, gated, add, scale, softcap
+#include "nibble/layers/linear.hpp"          // linear, gated_linear
+#include "nibble/layers/elementwise.hpp"     // rms_norm, add, scale, softcap
 #include "nibble/layers/rope.hpp"            // rope
 
 #include "nibble/kv/cache.hpp"               // kv_cache<Format>

@@ -68,6 +68,16 @@ TEST_CASE("attention has the same bits for any step, any threads, with and witho
   }
 }
 
+TEST_CASE("query heads of one key-value head may be shared out between threads, with the same bits") {
+  const attention_spec spec{5, 1, 32, 32, 0, 0.2f, 0, {}};
+  inline_executor nobody;
+  const auto expected = run(spec, {90}, 90, nobody);
+  for (std::size_t threads : {2, 3, 8}) {
+    thread_pool pool(threads);
+    for (std::size_t step : {1, 64}) CHECK(run(spec, {90}, step, pool) == expected);
+  }
+}
+
 TEST_CASE("any number of query heads may share a key-value head") {
   inline_executor nobody;
   const attention_spec many{71, 1, 16, 16, 0, 0.25f, 0, {}};

@@ -79,6 +79,24 @@ TEST_CASE("one input is multiplied with weights of different formats at once, as
   check(c, yc, 0.01);
 }
 
+TEST_CASE("a gated pair is the gate's function of one product times the other, on any number of threads") {
+  const auto gate = make_weight<q4_k>(200, 256, 1), up = make_weight<q6_k>(200, 256, 2);
+  for (std::size_t tokens : {1, 9}) {
+    bench_top top;
+    const activations x = top.fill(tokens, 256, 4);
+    const activations g = top.c.scratch(tokens, 200), u = top.c.scratch(tokens, 200), out = top.c.scratch(tokens, 200);
+    linear(top.c, x, {{gate.w, g}, {up.w, u}});
+    kernels().gated(g.data, u.data, tokens * 200, glu::silu);
+    for (std::size_t threads : {1, 2, 3}) {
+      thread_pool pool(threads);
+      compute parallel(kernels(), pool, top.arena);
+      std::fill_n(out.data, tokens * 200, 0.0f);
+      gated_linear(parallel, x, gate.w, up.w, glu::silu, out);
+      CHECK(std::memcmp(g.data, out.data, tokens * 200 * sizeof(float)) == 0);
+    }
+  }
+}
+
 TEST_CASE("a product has the same bits on any number of threads") {
   const auto o = make_weight<q5_0>(500, 576, 1);
   bench_top top;

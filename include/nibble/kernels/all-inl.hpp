@@ -11,6 +11,7 @@
 #if HWY_TARGET != HWY_SCALAR && (!defined(HWY_EMU128) || HWY_TARGET != HWY_EMU128)
 #include "nibble/kernels/attention-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
+#include "nibble/kernels/kv-inl.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #else
@@ -29,7 +30,7 @@ inline const kernel_table* table() {
   return &reference::table;
 #else
   static constexpr kernel_table t = [] {
-    kernel_table k = reference::table;  // what no target does better: storing keys and values
+    kernel_table k = reference::table;  // what no target does better: packing
     k.target = HWY_STR(HWY_NAMESPACE) + 2 /* N_AVX2 -> AVX2 */;
     k.quantize = &quantize;
     [&]<class... Qs>(type_list<Qs...>) {
@@ -44,7 +45,9 @@ inline const kernel_table* table() {
     k.rope = &rope;
     [&]<class... Fs>(type_list<Fs...>) {
       std::size_t i = 0;
-      ((k.attention[i++] = &attention<Fs>), ...);
+      ((k.store_key[i] = &store_kv<Fs, kv_role::key>, k.store_value[i] = &store_kv<Fs, kv_role::value>,
+        k.attention[i] = &attention<Fs>, ++i),
+       ...);
     }(kv_formats{});
     return k;
   }();

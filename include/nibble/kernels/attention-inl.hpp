@@ -3,7 +3,8 @@
 /// Tiles are taken in the order of their positions, at absolute positions. For each query and tile: 64 scores; the running
 /// maximum m and sum l; the output, rescaled when m grows. A query sees the same operations whether it comes alone or in a
 /// block: positions that only other queries of the block see weigh exactly 0.
-///     m' = max(m, max s);   l = l e^(m - m') + sum e^(s - m');   o = o e^(m - m') + sum e^(s - m') v;   at the end o / l
+///     m' = max(m, max s);   l = l 2^(m - m') + sum 2^(s - m');   o = o 2^(m - m') + sum 2^(s - m') v;   at the end o / l
+/// Scores s are in units of ln 2, for powers of 2 are cheaper than those of e.
 /// Scores are products of the queries with panels of keys, made by the kernels of kernels/matmul-inl.hpp: in float, or, for
 /// keys in Q8_0, of 8-bit queries and keys. Values are widened as they are read; accumulators are float.
 /// @source  Milakov and Gimelshein 2018, algorithm 3; Dao et al. 2022
@@ -43,7 +44,7 @@ class query_rows {
     for (std::size_t g = 0; g < page_positions; g += panel_rows) {
       for (std::size_t k = 0; k < head_dim_; k += float_columns) {
         const auto* w = keys + g * kv_columns(head_dim_) + k * panel_rows;
-        for_each_block<float_token_block>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
+        for_each_block<float_token_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
           add_float_columns<block()>(
               w, std::min(float_columns, head_dim_ - k), [&](std::size_t i) { return query_[n + i] + k; },
               scores + n * page_positions + g, page_positions);
@@ -148,6 +149,20 @@ HWY_INLINE void weigh_tile(const std::byte* tile, std::size_t dim, std::size_t b
   }
 }
 
+/// 2^x for x <= 0: a minimax polynomial of 2^r, r in [-1/2, 1/2], whose own error is 3e-9. 0 below -125, and for NaN.
+HWY_INLINE float_vec power_of_2(float_vec x) {
+  const float_tag d;
+  const int_tag di;
+  const auto n = hn::Round(x), r = hn::Sub(x, n);
+  auto p = hn::Set(d, 1.5594678e-4f);
+  for (float c : {1.3406643e-3f, 9.6176928e-3f, 5.5503103e-2f, 2.4022652e-1f, 6.9314724e-1f, 1.0f}) {
+    p = hn::MulAdd(p, r, hn::Set(d, c));
+  }
+  const auto scaled = hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::ConvertTo(di, n)));
+  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -125)), hn::BitCast(d, scaled));
+}
+inline constexpr float log2_e = 1.44269504f;
+
 /// The state of one query between tiles.
 struct online_softmax {
   float largest;
@@ -163,11 +178,12 @@ HWY_INLINE float soften(const attention_args& a, std::size_t begin, std::size_t 
   const auto lowest = hn::Set(d, std::numeric_limits<float>::lowest());
   float_vec s[vectors];
   auto top = lowest;
+  const auto scale = hn::Set(d, a.softcap > 0 ? a.scale : a.scale * log2_e);
   NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    s[v] = hn::Mul(hn::Load(d, scores + v * lanes), hn::Set(d, a.scale));
-    if (a.softcap > 0) s[v] = capped(s[v], a.softcap);
+    s[v] = hn::Mul(hn::Load(d, scores + v * lanes), scale);
+    if (a.softcap > 0) s[v] = hn::Mul(capped(s[v], a.softcap), hn::Set(d, log2_e));
   }
-  if (begin > 0 || end < page_positions) {  // what is not seen weighs e^lowest = 0
+  if (begin > 0 || end < page_positions) {  // what is not seen weighs 2^lowest = 0
     NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
       const auto slot = hn::Iota(di, static_cast<std::int32_t>(v * lanes));
       const auto out = hn::Or(hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(begin)))),
@@ -179,10 +195,10 @@ HWY_INLINE float soften(const attention_args& a, std::size_t begin, std::size_t 
   const float before = state.largest;
   state.largest = std::max(before, max_of(top));
   const auto now = hn::Set(d, state.largest);
-  const float keep = before == state.largest ? 1.0f : hn::GetLane(hn::Exp(d, hn::Set(d, before - state.largest)));
+  const float keep = before == state.largest ? 1.0f : hn::GetLane(power_of_2(hn::Set(d, before - state.largest)));
   auto total = hn::Mul(hn::Load(d, state.total), hn::Set(d, keep));
   NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    const auto w = hn::Exp(d, hn::Sub(s[v], now));
+    const auto w = power_of_2(hn::Sub(s[v], now));
     hn::Store(w, d, scores + v * lanes);
     total = hn::Add(total, w);
   }
@@ -204,7 +220,7 @@ void attention(const attention_args& a) {
     query[n] = a.query + token * a.query_stride + head * a.head_dim;
     out[n] = a.output + token * a.output_stride + head * a.value_dim;
     first[n] = a.window && last + 1 > a.window ? last + 1 - a.window : 0;
-    state[n] = {a.sinks ? a.sinks[head] : std::numeric_limits<float>::lowest(), {a.sinks ? 1.0f : 0.0f}};
+    state[n] = {a.sinks ? a.sinks[head] * log2_e : std::numeric_limits<float>::lowest(), {a.sinks ? 1.0f : 0.0f}};
     std::fill_n(out[n], a.value_dim, 0.0f);
   }
 
@@ -226,7 +242,7 @@ void attention(const attention_args& a) {
       }
     }
     const std::size_t begin = std::max(first[0], base) - base, end = std::min(page_positions, block_last + 1 - base);
-    for_each_block<query_block>(0, queries, [&](auto block, std::size_t n) NIBBLE_ATTR {
+    for_each_block<query_block, true>(0, queries, [&](auto block, std::size_t n) NIBBLE_ATTR {
       weigh_tile<Format, block()>(page + a.value_offset, a.value_dim, begin, end, scores + n * page_positions, keep + n,
                                   out + n);
     });

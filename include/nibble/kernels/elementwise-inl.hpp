@@ -7,6 +7,7 @@
 #endif
 
 #include <cmath>
+#include <limits>
 
 #include "hwy/contrib/math/math-inl.h"
 #include "nibble/kernels/ops-inl.hpp"
@@ -32,61 +33,78 @@ HWY_INLINE void zip_in_place(float* x, const float* y, std::size_t n, const F& f
   std::memcpy(x + i, rest_x, (n - i) * sizeof(float));
 }
 
-/// The factor that maps a block of 32 to its codes: of those that map its largest element to one of activation_peaks, the one
-/// with the smallest error. Lanes are candidates.
-HWY_INLINE float best_inverse(const float* in, float peak) {
+/// Of activation_peaks, the one to map the largest of 32 numbers to: that with the smallest error. Lanes are candidates. The
+/// lowest bits of an error are its candidate's index, so that the least error brings it along.
+/// @param   peak  the largest absolute value, > 0
+HWY_INLINE float best_target(const float* in, float peak) {
   constexpr std::size_t count = activation_peaks.size();
+  static_assert((count & (count - 1)) == 0);
   const hn::CappedTag<float, count> d;
-  alignas(64) float errors[count];
-  const auto down_peak = hn::Set(d, peak), up_peak = hn::Set(d, 1 / peak);
+  const hn::RebindToSigned<decltype(d)> di;
+  auto least = hn::Set(di, std::numeric_limits<std::int32_t>::max());
   for (std::size_t c = 0; c < count; c += hn::MaxLanes(d)) {
     const auto target = hn::LoadU(d, activation_peaks.data() + c);
-    const auto up = hn::Mul(target, up_peak), down = hn::Div(down_peak, target);
+    const auto up = hn::Div(target, hn::Set(d, peak));
     hn::Vec<decltype(d)> squares[4];
     NIBBLE_UNROLL for (auto& s : squares) s = hn::Zero(d);
     for (std::size_t i = 0; i < 32; i += 4) {
       NIBBLE_UNROLL for (std::size_t j = 0; j < 4; ++j) {
-        const auto x = hn::Set(d, in[i + j]);
-        const auto e = hn::NegMulAdd(hn::Round(hn::Mul(x, up)), down, x);
+        const auto x = hn::Mul(hn::Set(d, in[i + j]), up);
+        const auto e = hn::Sub(x, hn::Round(x));  // in units of a code
         squares[j] = hn::MulAdd(e, e, squares[j]);
       }
     }
-    hn::StoreU(hn::Add(hn::Add(squares[0], squares[1]), hn::Add(squares[2], squares[3])), d, errors + c);
+    const auto sum = hn::Add(hn::Add(squares[0], squares[1]), hn::Add(squares[2], squares[3]));
+    const auto error = hn::BitCast(di, hn::Div(sum, hn::Mul(target, target)));
+    const auto index = hn::Iota(di, static_cast<std::int32_t>(c));
+    least = hn::Min(least, hn::Or(hn::AndNot(hn::Set(di, count - 1), error), index));
   }
-  std::size_t best = 0;
-  for (std::size_t c = 1; c < count; ++c) best = errors[c] < errors[best] ? c : best;
-  return activation_peaks[best] / peak;
+  return activation_peaks[static_cast<std::size_t>(hn::GetLane(hn::MinOfLanes(di, least))) % count];
 }
+
+/// Blocks that go through the steps of quantize() together: each step ends in one number a block, and that number's way through
+/// the processor is long, so several are on the way at once.
+inline constexpr std::size_t quantize_blocks = 8;
 
 /// See quant/activation.hpp: codes by the best of some scales, and then the scale that is best for those codes.
 inline void quantize(const float* in, std::size_t columns, void* out) {
   constexpr std::size_t vectors = 32 / lanes;
   const float_tag d;
   const hn::Rebind<std::int8_t, float_tag> d8;
-  auto* blocks = static_cast<activation_block*>(out);
-  for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
-    float_vec x[vectors];
-    auto largest = hn::Zero(d);
-    NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-      x[v] = hn::LoadU(d, in + v * lanes);
-      largest = hn::Max(largest, hn::Abs(x[v]));
+  auto* block = static_cast<activation_block*>(out);
+  for (std::size_t left = columns / 32; left > 0;) {
+    const std::size_t count = std::min(left, quantize_blocks);
+    float inverse[quantize_blocks], along[quantize_blocks], squares[quantize_blocks];
+    for (std::size_t b = 0; b < count; ++b) {
+      auto largest = hn::Zero(d);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        largest = hn::Max(largest, hn::Abs(hn::LoadU(d, in + b * 32 + v * lanes)));
+      }
+      inverse[b] = max_of(largest);
     }
-    const float peak = max_of(largest);
-    const float inverse = peak > 0 ? best_inverse(in, peak) : 0;
-    activation_block& block = blocks[b];
-    int_vec sums[2] = {hn::Zero(int_tag()), hn::Zero(int_tag())};
-    auto along = hn::Zero(d), squares = hn::Zero(d);
-    NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-      const auto n = hn::NearestInt(hn::Mul(x[v], hn::Set(d, inverse)));
-      const auto q = hn::ConvertTo(d, n);
-      along = hn::MulAdd(x[v], q, along);
-      squares = hn::MulAdd(q, q, squares);
-      sums[v * lanes / 16] = hn::Add(sums[v * lanes / 16], n);
-      hn::StoreU(hn::DemoteTo(d8, n), d8, block.code.data() + v * lanes);
+    for (std::size_t b = 0; b < count; ++b) {
+      if (inverse[b] > 0) inverse[b] = best_target(in + b * 32, inverse[b]) / inverse[b];
     }
-    for (std::size_t h = 0; h < 2; ++h) block.half_sums[h] = hn::GetLane(hn::SumOfLanes(int_tag(), sums[h]));
-    block.scale = inverse > 0 ? sum_of(along) / sum_of(squares) : 0;
-    block.sum = block.scale * float(block.half_sums[0] + block.half_sums[1]);
+    for (std::size_t b = 0; b < count; ++b) {
+      int_vec sums[2] = {hn::Zero(int_tag()), hn::Zero(int_tag())};
+      auto xq = hn::Zero(d), qq = hn::Zero(d);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        const auto x = hn::LoadU(d, in + b * 32 + v * lanes);
+        const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, inverse[b])));
+        const auto q = hn::ConvertTo(d, n);
+        xq = hn::MulAdd(x, q, xq);
+        qq = hn::MulAdd(q, q, qq);
+        sums[v * lanes / 16] = hn::Add(sums[v * lanes / 16], n);
+        hn::StoreU(hn::DemoteTo(d8, n), d8, block[b].code.data() + v * lanes);
+      }
+      for (std::size_t h = 0; h < 2; ++h) block[b].half_sums[h] = hn::GetLane(hn::SumOfLanes(int_tag(), sums[h]));
+      along[b] = sum_of(xq), squares[b] = sum_of(qq);
+    }
+    for (std::size_t b = 0; b < count; ++b) {
+      block[b].scale = inverse[b] > 0 ? along[b] / squares[b] : 0;
+      block[b].sum = block[b].scale * float(block[b].half_sums[0] + block[b].half_sums[1]);
+    }
+    in += count * 32, block += count, left -= count;
   }
 }
 

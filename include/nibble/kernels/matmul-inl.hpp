@@ -107,22 +107,20 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
 template <class Q, class Code, class Affine>
 HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& scales, const activation_block& a) {
   const float_tag d;
-  const auto dx = hn::Set(d, a.scale);
-  const auto add = [&](int_vec n, const affine_vec& s) {
-    sum = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n), dx), s.scale, sum);
-    if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
-  };
   const int_tag di;
-  if constexpr (Q::scales::sub_block == 32) {
-    const auto start = hn::Set(di, -Q::center * (a.half_sums[0] + a.half_sums[1]));
-    add(add_products<Q::code_bits, 8>(start, code, a.code.data()), scales(0));
-  } else {
-    add(add_products<Q::code_bits, 4>(hn::Set(di, -Q::center * a.half_sums[0]), code, a.code.data()), scales(0));
-    add(add_products<Q::code_bits, 4>(
-            hn::Set(di, -Q::center * a.half_sums[1]), [&](std::size_t q) NIBBLE_ATTR { return code(q + 4); },
-            a.code.data() + 16),
-        scales(1));
+  constexpr std::size_t halves = 32 / Q::scales::sub_block, quads = 8 / halves;
+  affine_vec s = scales(0);
+  float_vec part;
+  NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
+    if (h > 0) s = scales(h);
+    const auto start = hn::Set(di, -Q::center * (halves == 1 ? a.half_sums[0] + a.half_sums[1] : a.half_sums[h]));
+    const auto n = hn::ConvertTo(d, add_products<Q::code_bits, quads>(
+                                        start, [&](std::size_t q) NIBBLE_ATTR { return code(h * quads + q); },
+                                        a.code.data() + h * quads * 4));
+    part = h == 0 ? hn::Mul(n, s.scale) : hn::MulAdd(n, s.scale, part);
   }
+  sum = hn::MulAdd(part, hn::Set(d, a.scale), sum);
+  if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
   return sum;
 }
 
@@ -295,6 +293,8 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
       NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) sum[i][v] = hn::Load(d, sums + i * stride + r + v * lanes);
     }
     for (std::size_t g = 0; g < count; ++g) {
+      float_vec part[Tokens][row_vectors];
+      affine_vec scales[row_vectors];
       NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
         int_vec n[Tokens][row_vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
@@ -305,15 +305,20 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
         add_tile_products<Q::code_bits, quads>(
             n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, h * quads + q, r + v * lanes); },
             a[g].code.data() + h * quads * 4, token_blocks * sizeof(activation_block));
-        affine_vec scales[row_vectors];
         NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) scales[v] = t.affine_of(g, h, r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto& b = a[i * token_blocks + g];
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
-            auto& s = sum[i][v];
-            s = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, b.scale)), scales[v].scale, s);
-            if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, b.sum), scales[v].offset, s);
+            const auto m = hn::ConvertTo(d, n[i][v]);
+            part[i][v] = h == 0 ? hn::Mul(m, scales[v].scale) : hn::MulAdd(m, scales[v].scale, part[i][v]);
           }
+        }
+      }
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        const auto& b = a[i * token_blocks + g];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+          auto& s = sum[i][v];
+          s = hn::MulAdd(part[i][v], hn::Set(d, b.scale), s);
+          if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, b.sum), scales[v].offset, s);
         }
       }
     }
@@ -323,12 +328,14 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
   }
 }
 
-/// Calls f(std::integral_constant<n>, first) over blocks of `count` tokens: as many of `Block` as fit, then ever smaller ones.
-template <std::size_t Block, class F>
+/// Calls f(std::integral_constant<n>, first) over blocks of `count` tokens: as many of `Block` as fit, then ever smaller ones;
+/// of 3, too, where Threes says that they are worth their code.
+template <std::size_t Block, bool Threes = false, class F>
 HWY_INLINE void for_each_block(std::size_t first, std::size_t count, const F& f) {
   for (; first + Block <= count; first += Block) f(std::integral_constant<std::size_t, Block>(), first);
   if constexpr (Block > 1) {
-    if (first < count) for_each_block<Block == 6 ? 4 : Block / 2>(first, count, f);
+    constexpr std::size_t next = Block > 4 ? 4 : Block == 4 && Threes ? 3 : Block / 2;
+    if (first < count) for_each_block<next, Threes>(first, count, f);
   }
 }
 

@@ -1,7 +1,6 @@
-/// Elementwise steps of a layer, each over all tokens: norms, gates, sums. All are noexcept and allocate nothing.
+/// Elementwise steps of a layer, each over all tokens: norms, sums, caps. All are noexcept and allocate nothing.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -33,17 +32,6 @@ inline void rms_norm_heads(compute& c, activations x, std::span<const float> gai
     for (float* head = x.row(t); head < x.row(t) + x.width; head += gain.size()) {
       c.kernels().rms_norm(head, gain.data(), eps, gain.size(), head);
     }
-  });
-}
-
-/// gate = f(gate) * up.
-/// @shape   gate, up (tokens, width)
-/// @source  Shazeer 2020
-inline void gated(compute& c, activations gate, activations up, glu f) noexcept {
-  constexpr std::size_t unit = 64, least_units = 64;  // a gate costs some ten times what a sum does
-  const std::size_t n = gate.tokens * gate.width;
-  c.for_each_range((n + unit - 1) / unit, least_units, [&](std::size_t begin, std::size_t end) {
-    c.kernels().gated(gate.data + begin * unit, up.data + begin * unit, std::min(n, end * unit) - begin * unit, f);
   });
 }
 

@@ -116,10 +116,9 @@ struct gated_feed_forward {
   /// @shape   x, out (tokens, width)
   void forward(step& s, glu f, activations x, activations out) const noexcept {
     const scratch_scope scope(s);
-    const activations g = s.scratch(gate.rows), u = s.scratch(up.rows);
-    linear(s, x, {{gate, g}, {up, u}});
-    gated(s, g, u, f);
-    linear(s, g, {{down, out}});
+    const activations h = s.scratch(gate.rows);
+    gated_linear(s, x, gate, up, f, h);
+    linear(s, h, {{down, out}});
   }
 };
 

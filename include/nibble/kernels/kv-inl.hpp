@@ -1,0 +1,77 @@
+/// Writing one position's key and value of a head into the tiles of kernels/kv_tile.hpp.
+#if defined(NIBBLE_KERNELS_KV_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_KERNELS_KV_INL_HPP
+#undef NIBBLE_KERNELS_KV_INL_HPP
+#else
+#define NIBBLE_KERNELS_KV_INL_HPP
+#endif
+
+#include <algorithm>
+
+#include "nibble/kernels/kv_tile.hpp"
+#include "nibble/kernels/ops-inl.hpp"
+
+NIBBLE_BEFORE_NAMESPACE();
+namespace nibble::inline NIBBLE_ABI {
+namespace HWY_NAMESPACE {
+
+/// The block of 32 numbers as a format stores them, (32), and its scale, which only Q8_0 has.
+template <kv_format Format, kv_role Role, class Stored>
+HWY_INLINE half narrow_block(const float* x, Stored* out) {
+  const float_tag d;
+  if constexpr (std::is_same_v<Format, q8_0>) {
+    const hn::Rebind<std::int8_t, float_tag> d8;
+    auto largest = hn::Zero(d);
+    for (std::size_t i = 0; i < kv_block; i += lanes) largest = hn::Max(largest, hn::Abs(hn::Load(d, x + i)));
+    const half scale = to_half(max_of(largest) / 127);
+    const auto inverse = hn::Set(d, float(scale) > 0 ? 1 / float(scale) : 0);
+    const auto least = hn::Set(int_tag(), -127), most = hn::Set(int_tag(), 127);
+    for (std::size_t i = 0; i < kv_block; i += lanes) {
+      const auto n = hn::Min(hn::Max(hn::NearestInt(hn::Mul(hn::Load(d, x + i), inverse)), least), most);
+      const auto code = hn::BitCast(hn::RebindToUnsigned<decltype(d8)>(), hn::DemoteTo(d8, n));
+      hn::Store(hn::Xor(code, hn::Set(hn::RebindToUnsigned<decltype(d8)>(), kv_center<Role>)),
+                hn::RebindToUnsigned<decltype(d8)>(), out + i);  // + 128 is ^ 128
+    }
+    return scale;
+  } else {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2  // the portable conversion does not round to nearest everywhere
+    if constexpr (std::is_same_v<Format, f16>) {
+      const hn::Rebind<hwy::float16_t, float_tag> d16;
+      for (std::size_t i = 0; i < kv_block; i += lanes) {
+        hn::StoreU(hn::DemoteTo(d16, hn::Load(d, x + i)), d16, reinterpret_cast<hwy::float16_t*>(out + i));
+      }
+      return {};
+    }
+#endif
+    for (std::size_t i = 0; i < kv_block; ++i) store_number(x[i], out[i]);
+    return {};
+  }
+}
+
+/// Like the store_kv of kernels/kv_tile.hpp: the same bits but for NaN.
+template <kv_format Format, kv_role Role>
+void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte* tile) {
+  using stored = std::remove_pointer_t<decltype(kv_at<Format, Role>(tile, dim, slot, 0).value)>;
+  alignas(64) float x[kv_block] = {};
+  alignas(64) stored narrow[kv_block];
+  for (std::size_t b = 0; b < dim; b += kv_block) {
+    const std::size_t count = std::min(kv_block, dim - b);
+    if (count < kv_block) std::fill_n(x, kv_block, 0.0f);
+    std::memcpy(x, vector + b, count * sizeof(float));
+    const half scale = narrow_block<Format, Role>(x, narrow);
+    const auto at = kv_at<Format, Role>(tile, dim, slot, b);
+    if constexpr (std::is_same_v<Format, q8_0>) *at.scale = scale;
+    if (Role == kv_role::value) {
+      std::memcpy(at.value, narrow, count * sizeof(stored));
+    } else if constexpr (std::is_same_v<Format, q8_0>) {  // four columns of a row stand together
+      for (std::size_t i = 0; i < count; i += 4) std::memcpy(at.value + i * panel_rows, narrow + i, 4);
+    } else {
+      for (std::size_t i = 0; i < count; ++i) at.value[i * panel_rows] = narrow[i];
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble::inline NIBBLE_ABI
+NIBBLE_AFTER_NAMESPACE();
+#endif
