@@ -61,8 +61,15 @@ HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::si
   return {load(p.d.data() + r), load(p.m.data() + r)};
 }
 HWY_INLINE affine_vec read_affine(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
-  return {hn::Mul(load(p.d.data() + r), load(p.scale[j].data() + r)),
-          hn::Neg(hn::Mul(load(p.dmin.data() + r), load(p.min[j].data() + r)))};
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto low = hn::PromoteTo(d, hn::LoadU(d8, p.low[j].data() + r));
+  const auto high = hn::ShiftRightSame(hn::PromoteTo(d, hn::LoadU(d8, p.high[j % 4].data() + r)), static_cast<int>(j / 4 * 4));
+  const auto high_bits = hn::Set(d, 48);
+  const auto scale = hn::Or(hn::And(low, hn::Set(d, 15)), hn::And(hn::ShiftLeft<4>(high), high_bits));
+  const auto min = hn::Or(hn::ShiftRight<4>(low), hn::And(hn::ShiftLeft<2>(high), high_bits));
+  return {hn::Mul(load(p.d.data() + r), hn::ConvertTo(float_tag(), scale)),
+          hn::Neg(hn::Mul(load(p.dmin.data() + r), hn::ConvertTo(float_tag(), min)))};
 }
 HWY_INLINE affine_vec read_affine(const scale_panel<super_scale>& p, std::size_t j, std::size_t r) {
   return {hn::Mul(load(p.d.data() + r), load(p.scale[j].data() + r)), hn::Zero(float_tag())};

@@ -16,8 +16,7 @@
 /// A group is read from its first byte to its last, in order: one token reads it at the speed of memory that way, and at half
 /// of it where codes and scales are two streams, or the scales come after their codes.
 ///
-/// The size is that of the file's blocks, but for the 6-bit scales of Q4_K and Q5_K, which are widened to bytes (+2.8%, +2.3%),
-/// and what fills the scales' last line (Q6_K: +1%).
+/// The size is that of the file's blocks, but for what fills the scales' last line (Q6_K: +1%).
 #pragma once
 
 #include <algorithm>
@@ -56,14 +55,23 @@ struct scale_panel<block_scale_min> {
 template <>
 struct scale_panel<super_scale_min> {
   std::array<half, 16> d, dmin;
-  std::array<std::array<std::uint8_t, 16>, 8> scale, min;
+  std::array<std::array<std::uint8_t, 16>, 8> low;   // of sub-block j: 4 bits of its scale, 4 of its minimum
+  std::array<std::array<std::uint8_t, 16>, 4> high;  // of sub-blocks j and j + 4: 2 more of scale, minimum, scale, minimum
   void set(std::size_t row, const super_scale_min& s) noexcept {
     d[row] = s.d, dmin[row] = s.dmin;
-    for (std::size_t j = 0; j < 8; ++j) scale[j][row] = s.scale[j], min[j][row] = s.min[j];
+    for (std::size_t j = 0; j < 8; ++j) low[j][row] = static_cast<std::uint8_t>((s.scale[j] & 15) | s.min[j] << 4);
+    for (std::size_t j = 0; j < 4; ++j) {
+      high[j][row] = static_cast<std::uint8_t>(s.scale[j] >> 4 | s.min[j] >> 4 << 2 | s.scale[j + 4] >> 4 << 4 |
+                                               s.min[j + 4] >> 4 << 6);
+    }
   }
   super_scale_min get(std::size_t row) const noexcept {
     super_scale_min s{d[row], dmin[row], {}, {}};
-    for (std::size_t j = 0; j < 8; ++j) s.scale[j] = scale[j][row], s.min[j] = min[j][row];
+    for (std::size_t j = 0; j < 8; ++j) {
+      const unsigned two_bits = unsigned(high[j % 4][row]) >> j / 4 * 4;
+      s.scale[j] = static_cast<std::uint8_t>((low[j][row] & 15u) | (two_bits & 3) << 4);
+      s.min[j] = static_cast<std::uint8_t>(low[j][row] >> 4 | (two_bits & 12) << 2);
+    }
     return s;
   }
 };
