@@ -128,7 +128,7 @@ TEST_CASE("every target stores a key and a value with the reference's bits, at a
     constexpr std::size_t format = index_of<Format, kv_formats>;
     for (std::size_t dim : {2, 16, 30, 32, 80, 256}) {
       auto x = gaussian(dim, unsigned(dim));
-      x[0] = 3e-6f, x[1] = -0.0f;  // a half that is subnormal
+      x[0] = 3e-6f, x[1] = -0.0f;                                                // a half that is subnormal
       if (dim > 16) x[5] = 70000, x[7] = 1.00048828125f, x[9] = 1.00146484375f;  // past the largest half, and two ties
       if (dim > 64) std::fill_n(x.data() + 32, 32, 0.0f);
       for (std::size_t slot : {0, 17, 63}) {
@@ -140,7 +140,8 @@ TEST_CASE("every target stores a key and a value with the reference's bits, at a
             (t.*store)[format](x.data(), dim, slot, found.data());
             for (std::size_t s = 0; s < page_positions; ++s) {
               for (std::size_t i = 0; i < dim; ++i) {
-                const float a = read_kv<Format, Role>(expected.data(), dim, s, i), b = read_kv<Format, Role>(found.data(), dim, s, i);
+                const float a = read_kv<Format, Role>(expected.data(), dim, s, i),
+                            b = read_kv<Format, Role>(found.data(), dim, s, i);
                 REQUIRE(std::memcmp(&a, &b, sizeof a) == 0);
               }
             }

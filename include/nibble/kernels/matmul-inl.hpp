@@ -6,6 +6,8 @@
 ///     n    = sum (u - center) * a                  exact, in 32 bits: |n| <= 32 * 255 * 127 < 2^21
 ///     sum += (dx * n) * scale;   sum += (dx * sum a) * offset          in float, fused where the target can
 ///
+/// and where sub-blocks have 16 columns, for two at once:   sum += dx * (n0 * scale0 + n1 * scale1)
+///
 /// Without an instruction for four products, pairs are summed in 16 bits: a pair of b-bit codes is below 2 * (2^b - 1) * 127,
 /// so 8 pairs of 4 bits (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) stay below 2^15; 8-bit codes are two 4-bit codes.
 /// One token, and a few, read the panels as they are. Many tokens unpack 256 columns of a group into a tile that stays in L1,
@@ -121,12 +123,16 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& 
   NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
     if (h > 0) s = scales(h);
     const auto start = hn::Set(di, -Q::center * (halves == 1 ? a.half_sums[0] + a.half_sums[1] : a.half_sums[h]));
-    const auto n = hn::ConvertTo(d, add_products<Q::code_bits, quads>(
-                                        start, [&](std::size_t q) NIBBLE_ATTR { return code(h * quads + q); },
-                                        a.code.data() + h * quads * 4));
-    part = h == 0 ? hn::Mul(n, s.scale) : hn::MulAdd(n, s.scale, part);
+    const auto n = hn::ConvertTo(
+        d, add_products<Q::code_bits, quads>(
+               start, [&](std::size_t q) NIBBLE_ATTR { return code(h * quads + q); }, a.code.data() + h * quads * 4));
+    if constexpr (halves == 1) {
+      sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
+    } else {
+      part = h == 0 ? hn::Mul(n, s.scale) : hn::MulAdd(n, s.scale, part);
+    }
   }
-  sum = hn::MulAdd(part, hn::Set(d, a.scale), sum);
+  if constexpr (halves > 1) sum = hn::MulAdd(part, hn::Set(d, a.scale), sum);
   if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
   return sum;
 }
@@ -316,7 +322,11 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
             const auto m = hn::ConvertTo(d, n[i][v]);
-            part[i][v] = h == 0 ? hn::Mul(m, scales[v].scale) : hn::MulAdd(m, scales[v].scale, part[i][v]);
+            if (halves == 1) {
+              part[i][v] = hn::Mul(m, hn::Set(d, a[i * token_blocks + g].scale));
+            } else {
+              part[i][v] = h == 0 ? hn::Mul(m, scales[v].scale) : hn::MulAdd(m, scales[v].scale, part[i][v]);
+            }
           }
         }
       }
@@ -324,7 +334,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
         const auto& b = a[i * token_blocks + g];
         NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
           auto& s = sum[i][v];
-          s = hn::MulAdd(part[i][v], hn::Set(d, b.scale), s);
+          s = hn::MulAdd(part[i][v], halves == 1 ? scales[v].scale : hn::Set(d, b.scale), s);
           if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, b.sum), scales[v].offset, s);
         }
       }

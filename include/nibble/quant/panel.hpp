@@ -61,8 +61,8 @@ struct scale_panel<super_scale_min> {
     d[row] = s.d, dmin[row] = s.dmin;
     for (std::size_t j = 0; j < 8; ++j) low[j][row] = static_cast<std::uint8_t>((s.scale[j] & 15) | s.min[j] << 4);
     for (std::size_t j = 0; j < 4; ++j) {
-      high[j][row] = static_cast<std::uint8_t>(s.scale[j] >> 4 | s.min[j] >> 4 << 2 | s.scale[j + 4] >> 4 << 4 |
-                                               s.min[j + 4] >> 4 << 6);
+      high[j][row] =
+          static_cast<std::uint8_t>(s.scale[j] >> 4 | s.min[j] >> 4 << 2 | s.scale[j + 4] >> 4 << 4 | s.min[j + 4] >> 4 << 6);
     }
   }
   super_scale_min get(std::size_t row) const noexcept {
