@@ -24,6 +24,8 @@ missing() {
     cli11) has_header CLI/CLI.hpp || echo libcli11-dev ;;
     json) has_header nlohmann/json.hpp || echo nlohmann-json3-dev ;;
     doctest) has_header doctest/doctest.h || echo doctest-dev ;;
+    arm) command -v aarch64-linux-gnu-g++ >/dev/null || echo g++-aarch64-linux-gnu ;;
+    emulator) command -v qemu-aarch64 >/dev/null || echo qemu-user ;;
     benchmark) has_header benchmark/benchmark.h || echo libbenchmark-dev ;;
   esac
 }

@@ -125,7 +125,7 @@ inline std::int32_t quads(std::size_t steps) {
   for (std::size_t i = 0; i < steps; ++i) {
     NIBBLE_UNROLL for (std::size_t j = 0; j < 12; ++j) {
       pin(s);
-      sum[j] = add_quads(sum[j], u, s);
+      sum[j] = add_quads<4>(sum[j], u, s);
     }
   }
   return total(sum);

@@ -49,10 +49,11 @@ template <class Cache>
 void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Cache&& kv, activations q, activations k,
             activations v, activations out) noexcept {
   const std::size_t group = spec.heads / spec.kv_heads;
-  std::size_t heads = std::min(group, max_queries);  // query heads of one call: those of a key-value head, unless
-  const std::size_t calls_of_head = std::max(runs.size(), q.tokens * heads / max_queries);
-  if (spec.kv_heads * calls_of_head < c.concurrency()) {  // threads would have nothing to do
-    heads = std::max<std::size_t>(1, std::min(heads, group * spec.kv_heads * calls_of_head / c.concurrency()));
+  // Query heads of one call: those of a key-value head, or some of them where threads would else have nothing to do.
+  std::size_t heads = std::min(group, max_queries);
+  if (const std::size_t calls = spec.kv_heads * std::max(runs.size(), q.tokens * heads / max_queries);
+      calls < c.concurrency()) {
+    heads = std::clamp<std::size_t>(group * calls / c.concurrency(), 1, heads);
   }
   const std::size_t parts = (group + heads - 1) / heads, tokens = max_queries / heads;  // of a group; query tokens of one call
   c.for_each_range(k.tokens, least_tokens(k.width), [&](std::size_t begin, std::size_t end) {

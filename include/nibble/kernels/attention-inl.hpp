@@ -154,10 +154,9 @@ HWY_INLINE float_vec power_of_2(float_vec x) {
   const float_tag d;
   const int_tag di;
   const auto n = hn::Round(x), r = hn::Sub(x, n);
+  constexpr float lower[] = {1.3406643e-3f, 9.6176928e-3f, 5.5503103e-2f, 2.4022652e-1f, 6.9314724e-1f, 1.0f};
   auto p = hn::Set(d, 1.5594678e-4f);
-  for (float c : {1.3406643e-3f, 9.6176928e-3f, 5.5503103e-2f, 2.4022652e-1f, 6.9314724e-1f, 1.0f}) {
-    p = hn::MulAdd(p, r, hn::Set(d, c));
-  }
+  NIBBLE_UNROLL for (float c : lower) p = hn::MulAdd(p, r, hn::Set(d, c));
   const auto scaled = hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::ConvertTo(di, n)));
   return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -125)), hn::BitCast(d, scaled));
 }

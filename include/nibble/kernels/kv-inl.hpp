@@ -7,6 +7,8 @@
 #endif
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 
 #include "nibble/kernels/kv_tile.hpp"
 #include "nibble/kernels/ops-inl.hpp"
@@ -21,6 +23,7 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
   const float_tag d;
   if constexpr (std::is_same_v<Format, q8_0>) {
     const hn::Rebind<std::int8_t, float_tag> d8;
+    const hn::RebindToUnsigned<decltype(d8)> du8;
     auto largest = hn::Zero(d);
     for (std::size_t i = 0; i < kv_block; i += lanes) largest = hn::Max(largest, hn::Abs(hn::Load(d, x + i)));
     const half scale = to_half(max_of(largest) / 127);
@@ -28,9 +31,8 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
     const auto least = hn::Set(int_tag(), -127), most = hn::Set(int_tag(), 127);
     for (std::size_t i = 0; i < kv_block; i += lanes) {
       const auto n = hn::Min(hn::Max(hn::NearestInt(hn::Mul(hn::Load(d, x + i), inverse)), least), most);
-      const auto code = hn::BitCast(hn::RebindToUnsigned<decltype(d8)>(), hn::DemoteTo(d8, n));
-      hn::Store(hn::Xor(code, hn::Set(hn::RebindToUnsigned<decltype(d8)>(), kv_center<Role>)),
-                hn::RebindToUnsigned<decltype(d8)>(), out + i);  // + 128 is ^ 128
+      const auto code = hn::BitCast(du8, hn::DemoteTo(d8, n));
+      hn::Store(hn::Xor(code, hn::Set(du8, kv_center<Role>)), du8, out + i);  // + 128 is ^ 128
     }
     return scale;
   } else {
@@ -48,7 +50,7 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
   }
 }
 
-/// Like the store_kv of kernels/kv_tile.hpp: the same bits but for NaN.
+/// What the scalar store_kv of kernels/kv_tile.hpp does: the same bits, but for NaN.
 template <kv_format Format, kv_role Role>
 void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte* tile) {
   using stored = std::remove_pointer_t<decltype(kv_at<Format, Role>(tile, dim, slot, 0).value)>;

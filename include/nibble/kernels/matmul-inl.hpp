@@ -53,7 +53,9 @@ HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_
   }
 }
 
-struct affine_vec {
+struct affine_vec {  // a compiler's own constructors would lack the target's instructions
+  HWY_INLINE affine_vec() {}
+  HWY_INLINE affine_vec(float_vec s, float_vec o) : scale(s), offset(o) {}
   float_vec scale, offset;
 };
 HWY_INLINE affine_vec read_affine(const scale_panel<block_scale>& p, std::size_t, std::size_t r) {
@@ -77,13 +79,17 @@ HWY_INLINE affine_vec read_affine(const scale_panel<super_scale>& p, std::size_t
   return {hn::Mul(load(p.d.data() + r), load(p.scale[j].data() + r)), hn::Zero(float_tag())};
 }
 
+/// What a product of codes has still to lose: center, but for what the instruction takes off.
+template <class Q>
+inline constexpr int center_left = Q::center - quad_center<Q::code_bits>;
+
 // ---- the one sum -----------------------------------------------------------------------------------------------------------
 
 /// Adds the products of Quads quads of codes to `sum`. code(q) gives the codes of quad q, a the activations of the first quad.
 template <unsigned Bits, std::size_t Quads, class Code>
 HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t* a) {
 #if NIBBLE_HAS_QUAD_DOT
-  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads(sum, code(q), broadcast_quad(a + 4 * q));
+  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), broadcast_quad(a + 4 * q));
   return sum;
 #else
   const auto one = hn::Set(short_tag(), 1);
@@ -122,7 +128,7 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& 
   float_vec part;
   NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
     if (h > 0) s = scales(h);
-    const auto start = hn::Set(di, -Q::center * (halves == 1 ? a.half_sums[0] + a.half_sums[1] : a.half_sums[h]));
+    const auto start = hn::Set(di, -center_left<Q> * (halves == 1 ? a.half_sums[0] + a.half_sums[1] : a.half_sums[h]));
     const auto n = hn::ConvertTo(
         d, add_products<Q::code_bits, quads>(
                start, [&](std::size_t q) NIBBLE_ATTR { return code(h * quads + q); }, a.code.data() + h * quads * 4));
@@ -232,11 +238,8 @@ HWY_INLINE void fill(tile<Q>& t, const std::byte* group, std::size_t columns, st
 }
 
 /// Registers of rows, and tokens, whose sums are worked on at once.
-#if NIBBLE_HAS_QUAD_DOT
-inline constexpr std::size_t row_vectors = 1, token_block = 8;
-#else
-inline constexpr std::size_t row_vectors = lanes >= panel_rows ? 1 : 2, token_block = 4;
-#endif
+inline constexpr std::size_t row_vectors = lanes >= panel_rows ? 1 : 2;
+inline constexpr std::size_t token_block = NIBBLE_HAS_QUAD_DOT && lanes >= panel_rows ? 8 : 4;
 
 /// Adds the products of Quads quads of codes to the sums of Tokens tokens: what add_products does, but each register of codes
 /// serves all tokens, and each broadcast all registers of codes. load_codes(q, v) gives register v of quad q.
@@ -246,8 +249,12 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code&
   const auto broadcast = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return broadcast_quad(a + i * stride + q * 4); };
 #if NIBBLE_HAS_QUAD_DOT
   NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-    const auto codes = load_codes(q, 0);
-    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) n[i][0] = add_quads(n[i][0], codes, broadcast(i, q));
+    byte_vec codes[row_vectors];
+    NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) codes[v] = load_codes(q, v);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      const auto s = broadcast(i, q);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], s);
+    }
   }
 #else
   const auto one = hn::Set(short_tag(), 1);
@@ -312,7 +319,8 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
         int_vec n[Tokens][row_vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto& b = a[i * token_blocks + g];
-          const auto start = hn::Set(int_tag(), -Q::center * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
+          const auto start =
+              hn::Set(int_tag(), -center_left<Q> * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = start;
         }
         add_tile_products<Q::code_bits, quads>(

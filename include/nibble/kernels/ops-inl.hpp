@@ -13,9 +13,12 @@
 #include "hwy/highway.h"
 #include "nibble/core/half.hpp"
 
-// Dot products of four 8-bit pairs in one instruction. On x86, better targets have smaller numbers.
+// Dot products of four 8-bit pairs in one instruction. On x86, better targets have smaller numbers; on Arm, the compiler may
+// have been told of them, or Highway's target has them.
 #undef NIBBLE_HAS_QUAD_DOT
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#define NIBBLE_HAS_QUAD_DOT 1
+#elif HWY_ARCH_ARM_A64 && (defined(__ARM_FEATURE_DOTPROD) || (defined(HWY_NEON_BF16) && HWY_TARGET == HWY_NEON_BF16))
 #define NIBBLE_HAS_QUAD_DOT 1
 #else
 #define NIBBLE_HAS_QUAD_DOT 0
@@ -26,7 +29,7 @@
 #undef NIBBLE_BEFORE_NAMESPACE
 #undef NIBBLE_AFTER_NAMESPACE
 #undef NIBBLE_ATTR
-#if NIBBLE_HAS_QUAD_DOT && defined(HWY_TARGET_STR)
+#if NIBBLE_HAS_QUAD_DOT && HWY_ARCH_X86 && defined(HWY_TARGET_STR)
 #define NIBBLE_BEFORE_NAMESPACE() HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni") static_assert(true, "")
 #define NIBBLE_AFTER_NAMESPACE() HWY_POP_ATTRIBUTES static_assert(true, "")
 #define NIBBLE_ATTR __attribute__((target(HWY_TARGET_STR ",avx512vnni")))
@@ -116,10 +119,19 @@ HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
 #endif
 }
 
+/// What add_quads takes off the codes of a format of so many bits: Arm multiplies signed bytes only.
+template <unsigned Bits>
+inline constexpr int quad_center = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& Bits == 8 ? 128 : 0;
 #if NIBBLE_HAS_QUAD_DOT
-/// sum + the four products u * s of each 32-bit lane.
+/// sum + the four products (u - quad_center) * s of each 32-bit lane.
+template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
+#if HWY_ARCH_X86
   return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, s.raw)};
+#else
+  const auto centered = hn::Xor(u, hn::Set(byte_tag(), quad_center<Bits>));  // - 128 is ^ 128
+  return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), centered).raw, s.raw)};
+#endif
 }
 #endif
 
