@@ -13,7 +13,11 @@ ln -sfn /usr/include/doctest "$out/include/doctest"
 
 # The one library that the kernels link, unpacked beside the build: installing it would want a whole second system.
 if ! compgen -G "$out/root/usr/lib/aarch64-linux-gnu/libhwy.so.1*" >/dev/null; then
-  dpkg --print-foreign-architectures | grep -qx arm64 || { dpkg --add-architecture arm64; quietly apt-get -q update; }
+  as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
+  dpkg --print-foreign-architectures | grep -qx arm64 || {
+    "${as_root[@]}" dpkg --add-architecture arm64
+    quietly "${as_root[@]}" apt-get -q update
+  }
   (cd "$out" && quietly apt-get -q download libhwy1:arm64 && dpkg -x libhwy1_*_arm64.deb root)
 fi
 libhwy=$(compgen -G "$out/root/usr/lib/aarch64-linux-gnu/libhwy.so.1" | head -n 1)
