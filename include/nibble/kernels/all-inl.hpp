@@ -13,6 +13,7 @@
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/kv-inl.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
+#include "nibble/kernels/matmul_float-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #else
 #undef NIBBLE_BEFORE_NAMESPACE

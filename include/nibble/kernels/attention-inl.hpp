@@ -5,7 +5,7 @@
 /// block: positions that only other queries of the block see weigh exactly 0.
 ///     m' = max(m, max s);   l = l 2^(m - m') + sum 2^(s - m');   o = o 2^(m - m') + sum 2^(s - m') v;   at the end o / l
 /// Scores s are in units of ln 2, for powers of 2 are cheaper than those of e.
-/// Scores are products of the queries with panels of keys, made by the kernels of kernels/matmul-inl.hpp: in float, or, for
+/// Scores are products of the queries with panels of keys, made by the kernels of matrix products: in float, or, for
 /// keys in Q8_0, of 8-bit queries and keys. Values are widened as they are read; accumulators are float.
 /// @source  Milakov and Gimelshein 2018, algorithm 3; Dao et al. 2022
 #if defined(NIBBLE_KERNELS_ATTENTION_INL_HPP) == defined(HWY_TARGET_TOGGLE)
@@ -21,6 +21,7 @@
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/kv_tile.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
+#include "nibble/kernels/matmul_float-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/table.hpp"
 

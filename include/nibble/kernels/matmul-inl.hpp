@@ -1,6 +1,6 @@
-/// Matrix products over panels: one kernel for one token, one for many, written once for every weight format.
+/// Matrix products over panels of integer formats: one kernel for one token, one for many, written once for every format.
 ///
-/// Integer formats. Weights are unsigned codes u, activations signed codes a in blocks of 32 columns with scale dx. For each
+/// Weights are unsigned codes u, activations signed codes a in blocks of 32 columns with scale dx. For each
 /// row, in the order of the columns, sub-block by sub-block:
 ///
 ///     n    = sum (u - center) * a                  exact, in 32 bits: |n| <= 32 * 255 * 127 < 2^21
@@ -416,83 +416,6 @@ void matmul(const matmul_args& m) {
         one_token<Q>(group, m.columns, a + token * (m.columns / 32), sums);
       } else {
         add_group<Q>(group, m.columns, a + token * (m.columns / 32), m.columns / 32, tokens, sums, panel_rows);
-      }
-      store_rows(m, g, token, tokens, sums);
-    }
-  }
-}
-
-// ---- float formats ---------------------------------------------------------------------------------------------------------
-
-/// Columns that are summed on their own, and columns whose sums then join the row's: sums of sums of sums lose less than one
-/// chain.
-inline constexpr std::size_t float_part = 16, float_columns = 64;
-
-/// Adds the products of up to float_columns columns to the sums of Tokens tokens, rows of 16 that are `stride` apart. x(i) is
-/// where the columns of token i begin.
-template <std::size_t Tokens, class T, class Input>
-HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const Input& x, float* sums, std::size_t stride) {
-  const float_tag d;
-  constexpr std::size_t vectors = std::min<std::size_t>(panel_rows / lanes, Tokens == 1 ? 4 : 2);
-  const float* in[Tokens];
-  NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) in[i] = x(i);
-  for (std::size_t r = 0; r < panel_rows; r += vectors * lanes) {
-    float_vec sum[Tokens][vectors];
-    NIBBLE_UNROLL for (auto& of_token : sum) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
-    for (std::size_t first = 0; first < columns; first += float_part) {
-      float_vec part[Tokens][vectors];
-      NIBBLE_UNROLL for (auto& of_token : part) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
-      for (std::size_t k = first; k < std::min(columns, first + float_part); ++k) {
-        float_vec weight[vectors];
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) weight[v] = load(w + k * panel_rows + r + v * lanes);
-        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto xi = hn::Set(d, in[i][k]);
-          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) part[i][v] = hn::MulAdd(xi, weight[v], part[i][v]);
-        }
-      }
-      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) sum[i][v] = hn::Add(sum[i][v], part[i][v]);
-      }
-    }
-    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-        float* to = sums + i * stride + r + v * lanes;
-        hn::StoreU(hn::Add(hn::LoadU(d, to), sum[i][v]), d, to);
-      }
-    }
-  }
-}
-
-/// Tokens whose sums are in registers at once.
-inline constexpr std::size_t float_token_block = lanes == 16 ? 8 : lanes == 8 ? 6 : 4;
-
-template <float_format Q>
-void matmul(const matmul_args& m) {
-  alignas(64) float sums[token_chunk * panel_rows];
-  alignas(64) float wide[float_columns * panel_rows];
-  const std::size_t stride = m.input_bytes / sizeof(float);
-  for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
-    const std::size_t tokens = std::min(token_chunk, m.tokens - token);
-    const auto* input = static_cast<const float*>(m.input) + token * stride;
-    for (std::size_t g = m.first; g < m.last; ++g) {
-      const auto* w = reinterpret_cast<const typename Q::block*>(m.groups + g * m.group_bytes);
-      std::fill_n(sums, tokens * panel_rows, 0.0f);
-      for (std::size_t k = 0; k < m.columns; k += float_columns) {
-        const std::size_t columns = std::min(float_columns, m.columns - k);
-        const auto add = [&](const auto* weights) NIBBLE_ATTR {
-          for_each_block<float_token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
-            add_float_columns<block()>(
-                weights, columns, [&](std::size_t t) { return input + (i + t) * stride + k; }, sums + i * panel_rows,
-                panel_rows);
-          });
-        };
-        const auto* narrow = w + k * panel_rows;
-        if (std::is_same_v<Q, f32> || tokens == 1) {
-          add(narrow);
-        } else {  // widened once for all tokens
-          for (std::size_t i = 0; i < columns * panel_rows; i += lanes) hn::Store(load(narrow + i), float_tag(), wide + i);
-          add(wide);
-        }
       }
       store_rows(m, g, token, tokens, sums);
     }
