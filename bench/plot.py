@@ -14,6 +14,7 @@ from measure import spread
 try:
     import matplotlib; matplotlib.use("svg")
     import matplotlib.pyplot as plt
+    plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "nibble"})  # small files, and the same for the same figures
 except ImportError: sys.exit("plot.py needs matplotlib (Debian: python3-matplotlib)")
 
 FIGURES = {"prompt": "prompt_tps", "decode": "decode_tps"}
@@ -30,7 +31,7 @@ def save(figure, axes, folder, name, title, x, y):
     axes.set_title(title, fontsize=10); axes.set_xlabel(x); axes.set_ylabel(y); axes.grid(True, alpha=0.3, which="both")
     if axes.get_legend_handles_labels()[0]: axes.legend(fontsize=8)
     path = os.path.join(folder, name + ".svg")
-    figure.savefig(path, bbox_inches="tight"); plt.close(figure); print(path)
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None}); plt.close(figure); print(path)
 
 
 def draw_series(axes, figures, x, label):
