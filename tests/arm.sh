@@ -12,15 +12,15 @@ ln -sfn /usr/include/hwy "$out/include/hwy"
 ln -sfn /usr/include/doctest "$out/include/doctest"
 
 # The one library that the kernels link, unpacked beside the build: installing it would want a whole second system.
-if ! compgen -G "$out/root/usr/lib/aarch64-linux-gnu/libhwy.so.1*" >/dev/null; then
+if ! compgen -G "$out/arm64/usr/lib/aarch64-linux-gnu/libhwy.so.1*" >/dev/null; then
   as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
   dpkg --print-foreign-architectures | grep -qx arm64 || {
     "${as_root[@]}" dpkg --add-architecture arm64
     quietly "${as_root[@]}" apt-get -q update
   }
-  (cd "$out" && quietly apt-get -q download libhwy1:arm64 && dpkg -x libhwy1_*_arm64.deb root)
+  (cd "$out" && quietly apt-get -q download libhwy1:arm64 && dpkg -x libhwy1_*_arm64.deb arm64)
 fi
-libhwy=$(compgen -G "$out/root/usr/lib/aarch64-linux-gnu/libhwy.so.1" | head -n 1)
+libhwy=$(compgen -G "$out/arm64/usr/lib/aarch64-linux-gnu/libhwy.so.1" | head -n 1)
 
 # kernels NAME FLAGS...: builds and runs them.
 kernels() {
