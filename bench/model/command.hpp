@@ -25,7 +25,7 @@ struct arguments {
   std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
   std::string kv = "f16";
   std::string text = "Explain memory optimization in LLMs.";
-  bool special = false, limits = false, quick = false;
+  bool special = false, limits = false, quick = false, mapped = false;
 };
 
 /// All throw std::runtime_error or nibble::error.

@@ -33,7 +33,7 @@ double surprise(std::span<const float> logits, nibble::token id) {
 
 void logits(const arguments& a) {
   static_assert(std::endian::native == std::endian::little, "the file holds little-endian floats");
-  const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
+  const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const auto ids = read_ids(a.input, model.vocabulary());
   const std::size_t n = a.context > 0 ? a.context : ids.size();
   auto e = make_evaluator(model, a, std::min(n, ids.size()));
@@ -49,7 +49,7 @@ void logits(const arguments& a) {
 }
 
 void score(const arguments& a) {
-  const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
+  const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const auto ids = read_ids(a.input, model.vocabulary());
   const std::size_t n = a.context, half = n / 2, chunks = ids.size() / n;
   if (chunks == 0) {

@@ -93,6 +93,7 @@ class command_line {
     count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
     count(c, "--chunk", "ids of a step", a_->chunk, 1);
     c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+    c->add_flag("--mapped", a_->mapped, "leave weights in the pages of the file");
   }
 
   void limits(CLI::App* c) {

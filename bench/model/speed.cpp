@@ -17,7 +17,7 @@ namespace bench {
 
 void speed(const arguments& a) {
   const auto start = std::chrono::steady_clock::now();
-  const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
+  const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const nibble::session_options options{
       .context = std::max(a.prompt, a.depth + a.generate) + 64, .step_tokens = a.chunk, .kv = kv_type(a.kv)};

@@ -50,7 +50,7 @@ json summary(const std::vector<double>& x) { return {{"mean", mean(x)}, {"sd", s
 
 void study(const arguments& a) {
   const auto start = clock::now();
-  const auto model = nibble::any_model::load(a.model, {.threads = a.threads});
+  const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const double load_s = since(start);
   const nibble::session_options options{.step_tokens = a.chunk, .kv = kv_type(a.kv)};
   nibble::session session(model, options);

@@ -24,6 +24,15 @@
 #define NIBBLE_CHECKED 0
 #endif
 
+// Before a loop over the registers of an array, or the words of a block: g++ -O2 does not unroll them unasked.
+#if defined(__clang__)
+#define NIBBLE_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define NIBBLE_UNROLL _Pragma("GCC unroll 16")
+#else
+#define NIBBLE_UNROLL
+#endif
+
 // Inline functions of two translation units that were compiled with other instruction sets, or with other settings of the
 // macros above, must not be merged by the linker: each combination is a namespace of its own. Only the kernel table, which is
 // compiled once, lives outside of it.

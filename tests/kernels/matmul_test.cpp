@@ -20,6 +20,7 @@ struct sample_weight {
   std::vector<std::byte> storage;
   std::byte* panels;
   std::size_t groups = (rows + panel_rows - 1) / panel_rows, bytes = group_bytes<Q>(columns);
+  std::size_t row_bytes = stored_bytes<Q>(columns);
 
   sample_weight(std::size_t r, std::size_t c, unsigned seed) : rows(r), columns(c), blocks(r * c / Q::block_size) {
     const auto values = gaussian(r * c, seed, 0.1f);
@@ -28,12 +29,12 @@ struct sample_weight {
     }
     storage.resize(groups * bytes + cache_line);
     panels = storage.data() + (cache_line - reinterpret_cast<std::uintptr_t>(storage.data()) % cache_line) % cache_line;
-    const std::size_t row_bytes = columns / Q::block_size * sizeof(typename Q::block);
     for (std::size_t g = 0; g < groups; ++g) {
-      pack_group<Q>(reinterpret_cast<const std::byte*>(blocks.data()) + g * panel_rows * row_bytes,
-                    std::min(panel_rows, rows - g * panel_rows), row_bytes, columns, panels + g * bytes);
+      pack_group<Q>(stored() + g * panel_rows * row_bytes, std::min(panel_rows, rows - g * panel_rows), row_bytes, columns,
+                    panels + g * bytes);
     }
   }
+  const std::byte* stored() const { return reinterpret_cast<const std::byte*>(blocks.data()); }
 };
 
 /// Inputs of `tokens` tokens as the kernels of Q take them.
@@ -99,6 +100,12 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
               REQUIRE(found[i * (rows + 3) + rows] == 99.0f);  // nothing is written past the rows that are there
             }
             REQUIRE(relative_error(expected, packed) < 2e-6);
+
+            std::vector<float> unpacked(tokens * rows, 99.0f);  // and rows as a file holds them give the same bits
+            m.output = unpacked.data(), m.output_stride = rows;
+            m.groups = nullptr, m.stored = w.stored(), m.row_bytes = w.row_bytes;
+            t.matmul[index](m);
+            REQUIRE(unpacked == packed);
           }
         }
       }
@@ -112,12 +119,12 @@ TEST_CASE("the largest codes and activations do not overflow the short sums") {
       if constexpr (integer_format<Q>) {
         sample_weight<Q> w(16, 256, 1);
         for (unsigned extreme : {0u, (1u << Q::code_bits) - 1}) {
-          code_tile tile;
-          for (auto& quad : tile) quad.fill(static_cast<std::uint8_t>(extreme));
+          const std::vector<std::uint8_t> codes(32, static_cast<std::uint8_t>(extreme));
           for (std::size_t column = 0; column < 256; column += 32) {
             const std::size_t at = column % unit_columns<Q>;
             const panel_unit<Q, std::byte> unit(w.panels, 256, column - at);
-            pack_codes<Q::code_bits>(tile, unit.codes + at / 32 * code_bytes(Q::code_bits));
+            auto* granule = unit.codes + at / 32 * code_bytes(Q::code_bits);
+            for (std::size_t row = 0; row < 16; ++row) pack_codes<Q::code_bits>(codes.data(), row, granule);
           }
           for (float sign : {1.0f, -1.0f}) {
             const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,6 +88,36 @@ TEST_CASE("loading tells how far it is, up to everything, and can be given up at
     CHECK(cancelled.failure().code() == nibble::errc::cancelled);
     CHECK(calls == give_up + 1);
   }
+}
+
+TEST_CASE("weights that stay in the file give the same bits, and leave the cap and the plan to what is the host's") {
+  for (const auto& entry : std::filesystem::directory_iterator(nibble_test::golden("models"))) {
+    if (entry.path().extension() != ".gguf") continue;
+    INFO(entry.path().string());
+    const auto packed = nibble::any_model::load(entry.path(), {.threads = 2});
+    const auto mapped = nibble::any_model::load(entry.path(), {.threads = 2, .mapped = true});
+    CHECK(logits_of(mapped) == logits_of(packed));
+    CHECK(mapped.weight_bytes() < packed.weight_bytes() / 10);
+    const auto plan = nibble::any_model::try_plan(nibble::gguf_file::open(entry.path()), {}, {.mapped = true});
+    CHECK(plan->weights == mapped.weight_bytes());
+    CHECK(nibble::any_model::try_load(entry.path(), {.memory_cap = mapped.weight_bytes(), .mapped = true}));
+    CHECK(!nibble::any_model::try_load(entry.path(), {.memory_cap = mapped.weight_bytes()}));
+  }
+}
+
+TEST_CASE("a mapped model keeps the file that it opened, and reads the bytes or the file that it was lent") {
+  const auto expected = logits_of(nibble::any_model::load(llama, {.threads = 1}));
+  const nibble::load_options options{.threads = 1, .mapped = true};
+  const auto typed = nibble::model<nibble::arch::llama>::load(llama, options);
+  CHECK(logits_of(typed) == expected);
+  const auto lent = nibble::gguf_file::open(llama);
+  const auto copy = nibble::any_model::try_load(lent, options).value();
+  CHECK(logits_of(copy) == expected);
+  auto bytes = nibble_test::read_all(llama);
+  const auto of_bytes = nibble::any_model::load(bytes, options);
+  CHECK(logits_of(of_bytes) == expected);
+  std::fill(bytes.begin(), bytes.end(), std::byte{0});
+  CHECK(logits_of(of_bytes) != expected);
 }
 
 TEST_CASE("a list of architectures of one's own replaces the registry") {

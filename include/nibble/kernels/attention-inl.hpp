@@ -72,8 +72,8 @@ class query_rows<q8_0> {
   }
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
     for (std::size_t g = 0; g < page_positions / panel_rows; ++g) {
-      add_group<q8_0>(tile + g * group_bytes<q8_0>(columns_), columns_, codes_, columns_ / 32, count_, scores + g * panel_rows,
-                      page_positions);
+      unit_source<q8_0> units(tile + g * group_bytes<q8_0>(columns_));
+      add_group(units, columns_, codes_, columns_ / 32, count_, scores + g * panel_rows, page_positions);
     }
   }
 

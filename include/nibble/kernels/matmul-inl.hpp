@@ -23,6 +23,7 @@
 
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
@@ -145,8 +146,10 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& 
 
 // ---- one token -------------------------------------------------------------------------------------------------------------
 
+/// A function of its own: among the others' registers, g++ reads a granule's bytes in an order that memory answers a tenth
+/// slower.
 template <integer_format Q>
-HWY_INLINE void one_token(const std::byte* group, std::size_t columns, const activation_block* a, float* out) {
+HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const activation_block* a, float* out) {
   using scales = typename Q::scales;
   constexpr std::size_t granules = scales::columns / 32, sub_blocks = 32 / scales::sub_block, vectors = panel_rows / lanes;
   float_vec sum[vectors];
@@ -173,8 +176,12 @@ HWY_INLINE void one_token(const std::byte* group, std::size_t columns, const act
 /// token is quick enough that the machine does this by itself, and better.
 inline constexpr std::size_t prefetch_bytes = 4096;
 
-/// Columns of a tile.
-inline constexpr std::size_t tile_columns = 256;
+/// The unit that begins with column `first` of `columns`.
+template <integer_format Q>
+HWY_INLINE panel_unit<Q, const std::byte> read_unit(unit_source<Q>& units, std::size_t columns, std::size_t first) {
+  const std::size_t count = std::min(unit_columns<Q>, columns - first);
+  return {units.at(first, count), count};
+}
 
 /// Up to 256 columns of one group, unpacked: codes as bytes (of 8-bit formats, where they are), scales and offsets as floats.
 template <class Q>
@@ -212,10 +219,10 @@ struct packed {
 };
 
 template <integer_format Q>
-HWY_INLINE void fill(tile<Q>& t, const std::byte* group, std::size_t columns, std::size_t first, std::size_t count) {
+HWY_INLINE void fill(tile<Q>& t, unit_source<Q>& units, std::size_t columns, std::size_t first, std::size_t count) {
   constexpr std::size_t in_unit = unit_columns<Q> / 32, in_block = Q::scales::columns / 32, sub_blocks = tile<Q>::sub_blocks;
   for (std::size_t at = 0; at < count; at += in_unit) {
-    const panel_unit<Q, const std::byte> unit(group, columns, first + at * 32);
+    const auto unit = read_unit(units, columns, first + at * 32);
     prefetch(reinterpret_cast<const std::byte*>(unit.scales) + prefetch_bytes, unit.bytes(unit_columns<Q>));
     for (std::size_t i = 0; i < unit.columns / 32; ++i) {
       const std::uint8_t* granule = unit.codes + i * code_bytes(Q::code_bits);
@@ -372,7 +379,7 @@ inline constexpr std::size_t token_chunk = 128;
 
 /// The sums of one group for some tokens: rows of 16 that are `stride` apart.
 template <integer_format Q>
-HWY_INLINE void add_group(const std::byte* group, std::size_t columns, const activation_block* a, std::size_t token_blocks,
+HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_block* a, std::size_t token_blocks,
                           std::size_t tokens, float* sums, std::size_t stride) {
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
   const auto add = [&](const auto& source, std::size_t first, std::size_t count) NIBBLE_ATTR {
@@ -382,7 +389,7 @@ HWY_INLINE void add_group(const std::byte* group, std::size_t columns, const act
   };
   if (tokens <= few_tokens) {
     for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
-      const packed<Q> source{{group, columns, first}};
+      const packed<Q> source{read_unit(units, columns, first)};
       prefetch(reinterpret_cast<const std::byte*>(source.unit.scales) + prefetch_bytes, source.unit.bytes(unit_columns<Q>));
       add(source, first, source.unit.columns / 32);
     }
@@ -391,7 +398,7 @@ HWY_INLINE void add_group(const std::byte* group, std::size_t columns, const act
   tile<Q> t;
   for (std::size_t first = 0; first < columns; first += tile_columns) {
     const std::size_t count = std::min(tile_columns, columns - first) / 32;
-    fill<Q>(t, group, columns, first, count);
+    fill<Q>(t, units, columns, first, count);
     add(t, first, count);
   }
 }
@@ -411,11 +418,11 @@ void matmul(const matmul_args& m) {
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
     const std::size_t tokens = std::min(token_chunk, m.tokens - token);
     for (std::size_t g = m.first; g < m.last; ++g) {
-      const std::byte* group = m.groups + g * m.group_bytes;
-      if (tokens == 1) {
-        one_token<Q>(group, m.columns, a + token * (m.columns / 32), sums);
+      if (tokens == 1 && m.groups) {
+        one_token<Q>(m.groups + g * m.group_bytes, m.columns, a + token * (m.columns / 32), sums);
       } else {
-        add_group<Q>(group, m.columns, a + token * (m.columns / 32), m.columns / 32, tokens, sums, panel_rows);
+        unit_source<Q> units(m, g);
+        add_group<Q>(units, m.columns, a + token * (m.columns / 32), m.columns / 32, tokens, sums, panel_rows);
       }
       store_rows(m, g, token, tokens, sums);
     }

@@ -23,7 +23,7 @@ namespace HWY_NAMESPACE {
 
 /// Columns that are summed on their own, and columns whose sums then join the row's: sums of sums of sums lose less than one
 /// chain.
-inline constexpr std::size_t float_part = 16, float_columns = 64;
+inline constexpr std::size_t float_part = 16, float_columns = unit_columns<f32>;
 
 /// Adds the products of up to float_columns columns to the sums of Tokens tokens, rows of 16 that are `stride` apart. x(i) is
 /// where the columns of token i begin.
@@ -72,7 +72,7 @@ void matmul(const matmul_args& m) {
     const std::size_t tokens = std::min(token_chunk, m.tokens - token);
     const auto* input = static_cast<const float*>(m.input) + token * stride;
     for (std::size_t g = m.first; g < m.last; ++g) {
-      const auto* w = reinterpret_cast<const typename Q::block*>(m.groups + g * m.group_bytes);
+      unit_source<Q> units(m, g);
       std::fill_n(sums, tokens * panel_rows, 0.0f);
       for (std::size_t k = 0; k < m.columns; k += float_columns) {
         const std::size_t columns = std::min(float_columns, m.columns - k);
@@ -83,7 +83,7 @@ void matmul(const matmul_args& m) {
                 panel_rows);
           });
         };
-        const auto* narrow = w + k * panel_rows;
+        const auto* narrow = reinterpret_cast<const typename Q::block*>(units.at(k, columns));
         if (std::is_same_v<Q, f32> || tokens == 1) {
           add(narrow);
         } else {  // widened once for all tokens

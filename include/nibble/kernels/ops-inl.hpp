@@ -39,16 +39,6 @@
 #define NIBBLE_ATTR HWY_ATTR
 #endif
 
-// Loops over registers of an array must disappear: g++ -O2 does not unroll them unasked.
-#undef NIBBLE_UNROLL
-#if defined(__clang__)
-#define NIBBLE_UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
-#define NIBBLE_UNROLL _Pragma("GCC unroll 16")
-#else
-#define NIBBLE_UNROLL
-#endif
-
 NIBBLE_BEFORE_NAMESPACE();
 namespace nibble::inline NIBBLE_ABI {
 namespace HWY_NAMESPACE {

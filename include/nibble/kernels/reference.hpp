@@ -11,6 +11,7 @@
 
 #include "nibble/kernels/kv_tile.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
@@ -45,21 +46,18 @@ inline void quantize(const float* in, std::size_t columns, void* out) {
   }
 }
 
-/// One row of an integer format: the sum in the order that all kernels share.
+/// What one unit adds to the sum of one row: in the order that all kernels share.
 template <integer_format Q>
-float dot(const std::byte* group, std::size_t row, std::size_t columns, const activation_block* a) {
+float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_block* a) {
   using scales = typename Q::scales;
-  float sum = 0;
-  for (std::size_t k = 0; k < columns; k += scales::sub_block) {
-    const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns<Q> * unit_columns<Q>);
-    const std::size_t at = k % unit_columns<Q>;
-    const auto* granule = unit.codes + at / 32 * code_bytes(Q::code_bits);
+  for (std::size_t k = 0; k < unit.columns; k += scales::sub_block) {
+    const auto* granule = unit.codes + k / 32 * code_bytes(Q::code_bits);
     const activation_block& block = a[k / 32];
     std::int32_t n = 0;
     for (std::size_t i = k; i < k + scales::sub_block; ++i) {
       n += (int(read_code(Q::code_bits, granule, row, i % 32)) - Q::center) * block.code[i % 32];
     }
-    const affine s = affine_of(unit.scales[at / scales::columns].get(row), at % scales::columns / scales::sub_block);
+    const affine s = affine_of(unit.scales[k / scales::columns].get(row), k % scales::columns / scales::sub_block);
     sum += float(n) * block.scale * s.scale;
     if constexpr (scales::has_offset) sum += block.sum * s.offset;
   }
@@ -68,18 +66,26 @@ float dot(const std::byte* group, std::size_t row, std::size_t columns, const ac
 
 template <quant_format Q>
 void matmul(const matmul_args& m) {
-  for (std::size_t token = 0; token < m.tokens; ++token) {
-    const auto* input = static_cast<const std::byte*>(m.input) + token * m.input_bytes;
-    for (std::size_t row = m.first * panel_rows; row < std::min(m.rows, m.last * panel_rows); ++row) {
-      const std::byte* group = m.groups + row / panel_rows * m.group_bytes;
-      float& out = m.output[token * m.output_stride + row];
-      if constexpr (integer_format<Q>) {
-        out = dot<Q>(group, row % panel_rows, m.columns, reinterpret_cast<const activation_block*>(input));
-      } else {
-        const auto* w = reinterpret_cast<const typename Q::block*>(group);
-        const auto* x = reinterpret_cast<const float*>(input);
-        out = 0;
-        for (std::size_t k = 0; k < m.columns; ++k) out += x[k] * float(w[k * panel_rows + row % panel_rows]);
+  for (std::size_t g = m.first; g < m.last; ++g) {
+    unit_source<Q> units(m, g);
+    const std::size_t first_row = g * panel_rows, rows = std::min(panel_rows, m.rows - first_row);
+    const auto out = [&](std::size_t token) { return m.output + token * m.output_stride + first_row; };
+    for (std::size_t token = 0; token < m.tokens; ++token) std::fill_n(out(token), rows, 0.0f);
+    for (std::size_t first = 0; first < m.columns; first += unit_columns<Q>) {
+      const std::size_t columns = std::min(unit_columns<Q>, m.columns - first);
+      const std::byte* unit = units.at(first, columns);
+      for (std::size_t token = 0; token < m.tokens; ++token) {
+        const auto* input = static_cast<const std::byte*>(m.input) + token * m.input_bytes;
+        for (std::size_t row = 0; row < rows; ++row) {
+          float& sum = out(token)[row];
+          if constexpr (integer_format<Q>) {
+            sum = add_unit<Q>(sum, {unit, columns}, row, reinterpret_cast<const activation_block*>(input) + first / 32);
+          } else {
+            const auto* w = reinterpret_cast<const typename Q::block*>(unit);
+            const auto* x = reinterpret_cast<const float*>(input) + first;
+            for (std::size_t k = 0; k < columns; ++k) sum += x[k] * float(w[k * panel_rows + row]);
+          }
+        }
       }
     }
   }
@@ -139,7 +145,10 @@ void attention(const attention_args& a) {
       const std::size_t slot = p % page_positions, columns = kv_columns(a.head_dim);
       float s = 0;
       if constexpr (std::is_same_v<Format, q8_0>) {
-        s = dot<q8_0>(keys + slot / panel_rows * group_bytes<q8_0>(columns), slot % panel_rows, columns, codes);
+        const std::byte* group = keys + slot / panel_rows * group_bytes<q8_0>(columns);
+        for (std::size_t k = 0; k < columns; k += unit_columns<q8_0>) {
+          s = add_unit<q8_0>(s, {group, columns, k}, slot % panel_rows, codes + k / 32);
+        }
       } else {
         for (std::size_t i = 0; i < a.head_dim; ++i) s += query[i] * read_kv<Format, kv_role::key>(keys, a.head_dim, slot, i);
       }
@@ -169,7 +178,9 @@ inline constexpr kernel_table table = [] {
   t.quantize = &quantize;
   [&]<class... Qs>(type_list<Qs...>) {
     std::size_t i = 0;
-    ((t.pack[i] = &pack_group<Qs>, t.unpack_row[i] = &unpack_row<Qs>, t.matmul[i++] = &matmul<Qs>), ...);
+    ((t.pack[i] = &pack_group<Qs>, t.unpack_row[i] = &unpack_row<Qs>, t.decode_row[i] = &decode_row<Qs>,
+      t.matmul[i++] = &matmul<Qs>),
+     ...);
   }(quant_formats{});
   t.rms_norm = &rms_norm;
   t.gated = &gated;

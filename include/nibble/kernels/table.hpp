@@ -18,7 +18,7 @@ namespace nibble::kernels_v0_1 {
 
 /// out(token, row) = sum over columns of weight(row, column) * in(token, column), for the rows of groups [first, last).
 struct matmul_args {
-  const std::byte* groups;    ///< panels, see quant/panel.hpp
+  const std::byte* groups;    ///< panels, see quant/panel.hpp; or null
   std::size_t group_bytes;    ///< from one group of sixteen rows to the next
   std::size_t rows, columns;  ///< of the whole weight; the last group may be partly padding
   std::size_t first, last;    ///< groups to compute
@@ -27,6 +27,8 @@ struct matmul_args {
   std::size_t tokens;
   float* output;  ///< element (token, row) at output[token * output_stride + row]
   std::size_t output_stride;
+  const std::byte* stored = nullptr;  ///< instead of groups: rows as a file holds them, packed on the way, to the same bits
+  std::size_t row_bytes = 0;          ///< from one stored row to the next
 };
 
 /// Attention of some query heads, that share one key-value head, over one sequence.
@@ -62,11 +64,13 @@ inline constexpr std::size_t max_formats = 32, max_kv_formats = 8;
 struct kernel_table {
   const char* target;  ///< the instruction set's name, as the SIMD library gives it
 
-  /// By index in quant_formats: sixteen rows as a file holds them into one group, and one row of a group as floats; see
+  /// By index in quant_formats: up to sixteen rows as a file holds them into one group, and one row of a group as floats; see
   /// pack_group and unpack_row in quant/panel.hpp.
   void (*pack[max_formats])(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns,
                             std::byte* group) noexcept;
   void (*unpack_row[max_formats])(const std::byte* group, std::size_t row, std::size_t columns, float* out) noexcept;
+  /// By index in quant_formats: one row as a file holds it, as floats; see decode_row in quant/format.hpp.
+  void (*decode_row[max_formats])(const std::byte* row, std::size_t columns, float* out) noexcept;
 
   /// One token's activations, quantised: out is activation_block[columns / 32].
   void (*quantize)(const float* in, std::size_t columns, void* out);

@@ -18,8 +18,12 @@ inline void embed(compute& c, const weight& table, std::span<const token> ids, a
   c.for_each_range(ids.size(), least_tokens(out.width), [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       const auto row = static_cast<std::size_t>(ids[t]);
-      const std::byte* group = table.panels + row / panel_rows * table.group_bytes;
-      c.kernels().unpack_row[table.format](group, row % panel_rows, table.columns, out.row(t));
+      if (table.stored) {
+        c.kernels().decode_row[table.format](table.stored + row * table.row_bytes, table.columns, out.row(t));
+      } else {
+        const std::byte* group = table.panels + row / panel_rows * table.group_bytes;
+        c.kernels().unpack_row[table.format](group, row % panel_rows, table.columns, out.row(t));
+      }
     }
   });
 }

@@ -45,7 +45,7 @@ inline void multiply(compute& c, const operand& in, const product& p, std::size_
   c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, first, last,
                                   p.w.integer ? static_cast<const void*>(in.blocks) : in.x.data,
                                   p.w.integer ? in.block_bytes : in.x.width * sizeof(float), in.x.tokens, p.out.data,
-                                  p.out.width});
+                                  p.out.width, p.w.stored, p.w.row_bytes});
 }
 
 /// f(begin, end) over parts of `groups` groups of sixteen rows, each a matrix product with x. One token is read from memory: in

@@ -30,26 +30,26 @@ class basic_any_model<type_list<Archs...>, KV> {
   static result<basic_any_model> try_load(const std::filesystem::path& path, const load_options& options = {}) {
     auto file = gguf_file::try_open(path, options.most);
     if (!file) return std::move(file).failure();
-    auto loaded = try_load(*file, options);
+    auto loaded = try_load(*std::move(file), options);
     if (!loaded) return std::move(loaded).failure().in(nibble::detail::path_text(path));
     return loaded;
   }
   static result<basic_any_model> try_load(std::span<const std::byte> bytes, const load_options& options = {}) {
     auto file = gguf_file::try_parse(bytes, options.most);
     if (!file) return std::move(file).failure();
-    return try_load(*file, options);
+    return try_load(*std::move(file), options);
+  }
+  static result<basic_any_model> try_load(gguf_file&& file, const load_options& options = {}) {
+    return load_chosen(std::move(file), options);
   }
   static result<basic_any_model> try_load(const gguf_file& file, const load_options& options = {}) {
-    return choose<basic_any_model>(file, [&]<class Arch>(std::type_identity<Arch>) -> result<basic_any_model> {
-      auto loaded = model<Arch, KV>::try_load(file, options);
-      if (!loaded) return std::move(loaded).failure();
-      return basic_any_model(*std::move(loaded));
-    });
+    return load_chosen(file, options);
   }
   /// What loading and one session would take, before anything is allocated.
-  static result<memory_plan> try_plan(const gguf_file& file, const session_options& session = {}, const limits& most = {}) {
+  static result<memory_plan> try_plan(const gguf_file& file, const session_options& session = {},
+                                      const load_options& options = {}) {
     return choose<memory_plan>(
-        file, [&]<class Arch>(std::type_identity<Arch>) { return model<Arch, KV>::try_plan(file, session, most); });
+        file, [&]<class Arch>(std::type_identity<Arch>) { return model<Arch, KV>::try_plan(file, session, options); });
   }
 #if NIBBLE_EXCEPTIONS
   static basic_any_model load(const std::filesystem::path& path, const load_options& options = {}) {
@@ -111,6 +111,15 @@ class basic_any_model<type_list<Archs...>, KV> {
       if (model_.index() != Index) return visit_from<Index + 1>(std::forward<F>(f));
     }
     return std::forward<F>(f)(*std::get_if<Index>(&model_));
+  }
+
+  template <class File>
+  static result<basic_any_model> load_chosen(File&& file, const load_options& options) {
+    return choose<basic_any_model>(file, [&]<class Arch>(std::type_identity<Arch>) -> result<basic_any_model> {
+      auto loaded = model<Arch, KV>::try_load(std::forward<File>(file), options);
+      if (!loaded) return std::move(loaded).failure();
+      return basic_any_model(*std::move(loaded));
+    });
   }
 
   /// f(std::type_identity<Arch>{}) for the architecture that the file names.

@@ -55,7 +55,7 @@ std::size_t measure_scratch(const Model& m, std::size_t tokens, std::size_t want
 /// A loaded model. Immutable and shareable between threads; copies share everything. Sessions hold what changes.
 ///
 /// Weights are read from the file into the kernels' layout, once, while the file's pages are given back: nothing refers to the
-/// file afterwards.
+/// file afterwards, unless load_options::mapped keeps them there.
 /// @example  auto m = nibble::model<nibble::arch::gemma3, nibble::kv_cache<nibble::q8_0>>::load("gemma3.gguf");
 template <architecture Arch, class KV = kv_cache<>>
 class model {
@@ -67,7 +67,7 @@ class model {
   static result<model> try_load(const std::filesystem::path& path, const load_options& options = {}) {
     auto file = gguf_file::try_open(path, options.most);
     if (!file) return std::move(file).failure();
-    auto loaded = try_load(*file, options);
+    auto loaded = try_load(*std::move(file), options);
     if (!loaded) return std::move(loaded).failure().in(nibble::detail::path_text(path));
     return loaded;
   }
@@ -75,13 +75,21 @@ class model {
   static result<model> try_load(std::span<const std::byte> bytes, const load_options& options = {}) {
     auto file = gguf_file::try_parse(bytes, options.most);
     if (!file) return std::move(file).failure();
-    return try_load(*file, options);
+    return try_load(*std::move(file), options);
   }
-  /// The same from an open file.
+  /// The same from an open file, which the model keeps as long as it needs it, or leaves to the caller.
+  static result<model> try_load(gguf_file&& file, const load_options& options = {}) {
+    if (!options.mapped) return try_load(file, options);
+    const auto kept = std::make_shared<const gguf_file>(std::move(file));
+    auto loaded = try_load(*kept, options);
+    if (loaded) loaded->file_ = kept;
+    return loaded;
+  }
   static result<model> try_load(const gguf_file& file, const load_options& options = {});
 
   /// What loading and one session would take.
-  static result<memory_plan> try_plan(const gguf_file& file, const session_options& session = {}, const limits& most = {});
+  static result<memory_plan> try_plan(const gguf_file& file, const session_options& session = {},
+                                      const load_options& options = {});
 #if NIBBLE_EXCEPTIONS
   static model load(const std::filesystem::path& path, const load_options& options = {}) {
     return try_load(path, options).value();
@@ -123,8 +131,9 @@ class model {
 
   explicit model(std::shared_ptr<const state> s) noexcept : state_(std::move(s)) {}
   /// A model without memory: shapes only.
-  static result<model> try_outline(const gguf_file& file, const limits& most);
+  static result<model> try_outline(const gguf_file& file, const load_options& options);
 
+  std::shared_ptr<const gguf_file> file_;  // that weights stand in
   std::shared_ptr<const state> state_;
 };
 
@@ -163,10 +172,10 @@ memory_plan model<Arch, KV>::plan(const session_options& options) const {
 }
 
 template <architecture Arch, class KV>
-result<model<Arch, KV>> model<Arch, KV>::try_outline(const gguf_file& file, const limits& most) {
+result<model<Arch, KV>> model<Arch, KV>::try_outline(const gguf_file& file, const load_options& options) {
   auto s = std::make_shared<state>();
-  tensor_source tensors(file);
-  auto config = nibble::detail::read_config<Arch>(file, tensors, most);
+  tensor_source tensors(file, options.mapped);
+  auto config = nibble::detail::read_config<Arch>(file, tensors, options.most);
   if (!config) return std::move(config).failure();
   s->config = *std::move(config);
   s->arch.emplace(s->config, tensors);
@@ -176,15 +185,16 @@ result<model<Arch, KV>> model<Arch, KV>::try_outline(const gguf_file& file, cons
 }
 
 template <architecture Arch, class KV>
-result<memory_plan> model<Arch, KV>::try_plan(const gguf_file& file, const session_options& session, const limits& most) {
-  auto outline = try_outline(file, most);
+result<memory_plan> model<Arch, KV>::try_plan(const gguf_file& file, const session_options& session,
+                                              const load_options& options) {
+  auto outline = try_outline(file, options);
   if (!outline) return std::move(outline).failure();
   return outline->plan(session);
 }
 
 template <architecture Arch, class KV>
 result<model<Arch, KV>> model<Arch, KV>::try_load(const gguf_file& file, const load_options& options) {
-  const auto outline = try_outline(file, options.most);
+  const auto outline = try_outline(file, options);
   if (!outline) return outline.failure();
   const std::size_t bytes = outline->weight_bytes();
   if (options.memory_cap > 0 && bytes > options.memory_cap) {
@@ -212,7 +222,7 @@ result<model<Arch, KV>> model<Arch, KV>::try_load(const gguf_file& file, const l
   if (!memory) return std::move(memory).failure().in("weights");
   s->weights = *std::move(memory);
   s->weights.prefer_large_pages();
-  tensor_source tensors(file, s->executor, {s->weights.data(), s->weights.size()});
+  tensor_source tensors(file, options.mapped, s->executor, {s->weights.data(), s->weights.size()});
   if (options.progress) {
     tensors.on_progress([&](std::size_t done) { return options.progress(done, bytes); });
   }

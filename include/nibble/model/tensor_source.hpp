@@ -31,10 +31,11 @@ namespace nibble::inline NIBBLE_ABI {
 class tensor_source {
  public:
   /// A plan.
-  explicit tensor_source(const gguf_file& file) noexcept : file_(file) {}
-  /// Reads into `memory`, which is as large as the bytes() of a plan and outlives what is built from here.
-  tensor_source(const gguf_file& file, executor_ref executor, std::span<std::byte> memory) noexcept
-      : file_(file), executor_(executor), memory_(memory) {}
+  tensor_source(const gguf_file& file, bool mapped) noexcept : file_(file), mapped_(mapped) {}
+  /// Reads into `memory`, which is as large as the bytes() of a plan and outlives what is built from here. If `mapped`,
+  /// matrices stay in the file, which must outlive it, too.
+  tensor_source(const gguf_file& file, bool mapped, executor_ref executor, std::span<std::byte> memory) noexcept
+      : file_(file), mapped_(mapped), executor_(executor), memory_(memory) {}
 
   bool has(std::string_view name) const noexcept { return file_.find(name) != nullptr; }
 
@@ -49,7 +50,10 @@ class tensor_source {
       w.group_bytes = group_bytes<Q>(columns);
       w.integer = integer_format<Q>;
     });
-    if (known) {
+    if (known && mapped_) {
+      w.stored = file_.bytes(*info).data();
+      w.row_bytes = file_.bytes(*info).size() / rows;
+    } else if (known) {
       lay_out(*info, w);
     } else {
       fail(errc::unknown_format, name, "weights of format " + std::string(name_of(info->type)) + " are not supported");
@@ -153,6 +157,7 @@ class tensor_source {
   }
 
   const gguf_file& file_;
+  bool mapped_;
   executor_ref executor_;
   std::span<std::byte> memory_;
   std::size_t bytes_ = 0;

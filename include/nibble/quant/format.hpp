@@ -12,6 +12,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -86,6 +87,17 @@ concept integer_format = quant_format<Q> &&
 /// A format of plain numbers: a block is one element, and converts to float exactly.
 template <class Q>
 concept float_format = quant_format<Q> && Q::block_size == 1 && std::convertible_to<typename Q::block, float>;
+
+/// A row as a file holds it as floats.
+/// @shape   row: `columns` in blocks of Q, any alignment; precondition: columns is a multiple of Q::block_size
+template <quant_format Q>
+void decode_row(const std::byte* row, std::size_t columns, float* out) noexcept {
+  for (std::size_t at = 0; at < columns; at += Q::block_size, row += sizeof(typename Q::block)) {
+    typename Q::block stored;
+    std::memcpy(&stored, row, sizeof stored);
+    Q::decode(stored, std::span<float, Q::block_size>(out + at, Q::block_size));
+  }
+}
 
 namespace detail {
 /// Decodes an integer format from its codes and scales, in the order of operations that its published files were made with.

@@ -28,6 +28,7 @@
 #include <type_traits>
 
 #include "nibble/core/aligned.hpp"
+#include "nibble/quant/bits.hpp"
 #include "nibble/quant/format.hpp"
 
 namespace nibble::inline NIBBLE_ABI {
@@ -59,10 +60,11 @@ struct scale_panel<super_scale_min> {
   std::array<std::array<std::uint8_t, 16>, 4> high;  // of sub-blocks j and j + 4: 2 more of scale, minimum, scale, minimum
   void set(std::size_t row, const super_scale_min& s) noexcept {
     d[row] = s.d, dmin[row] = s.dmin;
-    for (std::size_t j = 0; j < 8; ++j) low[j][row] = static_cast<std::uint8_t>((s.scale[j] & 15) | s.min[j] << 4);
-    for (std::size_t j = 0; j < 4; ++j) {
+    NIBBLE_UNROLL for (std::size_t j = 0; j < 8; ++j) low[j][row] =
+        static_cast<std::uint8_t>((s.scale[j] & 15) | s.min[j] << 4);
+    NIBBLE_UNROLL for (std::size_t j = 0; j < 4; ++j) {
       high[j][row] =
-          static_cast<std::uint8_t>(s.scale[j] >> 4 | s.min[j] >> 4 << 2 | s.scale[j + 4] >> 4 << 4 | s.min[j + 4] >> 4 << 6);
+          static_cast<std::uint8_t>(s.scale[j] >> 4 | (s.min[j] >> 2 & 12) | (s.scale[j + 4] & 48) | (s.min[j + 4] & 48) << 2);
     }
   }
   super_scale_min get(std::size_t row) const noexcept {
@@ -81,7 +83,7 @@ struct scale_panel<super_scale> {
   std::array<std::array<std::int8_t, 16>, 16> scale;
   void set(std::size_t row, const super_scale& s) noexcept {
     d[row] = s.d;
-    for (std::size_t j = 0; j < 16; ++j) scale[j][row] = s.scale[j];
+    NIBBLE_UNROLL for (std::size_t j = 0; j < 16; ++j) scale[j][row] = s.scale[j];
   }
   super_scale get(std::size_t row) const noexcept {
     super_scale s{d[row], {}};
@@ -103,37 +105,33 @@ constexpr std::uint8_t read_code(unsigned bits, const std::uint8_t* granule, std
   return static_cast<std::uint8_t>(code);
 }
 
-/// One granule as bytes: [quad][row * 4 + i], as eight-bit formats keep it.
-using code_tile = std::array<std::array<std::uint8_t, 64>, 8>;
-
-/// Writes a granule of narrow codes.
+/// Writes the codes of one row and 32 columns into a granule.
 template <unsigned Bits>
-void pack_codes(const code_tile& code, std::uint8_t* granule) noexcept {
+void pack_codes(const std::uint8_t* code, std::size_t row, std::uint8_t* granule) noexcept {
+  using word = std::uint32_t;  // a quad of one row
+  const auto quad = [&](std::size_t q) { return detail::load_bytes<word>(code + q * sizeof(word)); };
+  const auto put = [&](word codes, std::size_t line) { detail::store_bytes(codes, granule + line * 64 + row * sizeof(word)); };
   if constexpr (Bits == 8) {
-    std::memcpy(granule, code.data(), sizeof code);
+    NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) put(quad(q), q);
   } else {
-    for (std::size_t q = 0; q < 4; ++q) {
-      for (std::size_t i = 0; i < 64; ++i) {
-        granule[q * 64 + i] = static_cast<std::uint8_t>((code[q][i] & 15u) | (code[q + 4][i] & 15u) << 4);
-      }
-    }
+    const auto low = detail::every_byte<word>(15);
+    NIBBLE_UNROLL for (std::size_t q = 0; q < 4; ++q) put((quad(q) & low) | (quad(q + 4) & low) << 4, q);
     constexpr std::size_t width = Bits - 4, quads = width == 2 ? 4 : 8;  // of the high part: its bits, its quads a plane
-    for (std::size_t plane = 0; plane < width; ++plane) {
-      std::array<std::uint8_t, 64> high{};
-      for (std::size_t q = plane * quads; q < (plane + 1) * quads; ++q) {
-        const auto shift = q % quads * width;
-        for (std::size_t i = 0; i < 64; ++i) high[i] = static_cast<std::uint8_t>(high[i] | unsigned(code[q][i]) >> 4 << shift);
-      }
-      std::memcpy(granule + 256 + plane * 64, high.data(), 64);
+    NIBBLE_UNROLL for (std::size_t plane = 0; plane < width; ++plane) {
+      word high = 0;
+      NIBBLE_UNROLL for (std::size_t q = 0; q < quads; ++q) high |= (quad(plane * quads + q) >> 4 & low) << (q * width);
+      put(high, 4 + plane);
     }
   }
 }
 
-/// Columns whose scales and codes stand together: as few as make a cache line of scales.
+/// Columns that stand together: of integer formats, as few as make a cache line of scales.
 template <class Q>
-inline constexpr std::size_t unit_columns = std::max<std::size_t>(64, Q::scales::columns);
+inline constexpr std::size_t unit_columns = 64;
+template <integer_format Q>
+inline constexpr std::size_t unit_columns<Q> = std::max<std::size_t>(64, Q::scales::columns);
 
-/// One unit of a group, or all but its codes' length: that is columns / 32 * code_bytes.
+/// One unit of an integer format: where its scales and its codes stand.
 template <integer_format Q, class Byte>
 struct panel_unit {
   using scale_type = scale_panel<typename Q::scales>;
@@ -150,61 +148,78 @@ struct panel_unit {
   as<std::uint8_t>* codes;
   std::size_t columns;
 
-  /// The unit that begins with column `first` of a group of `columns`.
+  /// The unit of `count` columns that begins here.
+  panel_unit(Byte* start, std::size_t count) noexcept
+      : scales(reinterpret_cast<as<scale_type>*>(start)),
+        codes(reinterpret_cast<as<std::uint8_t>*>(start + scale_bytes(count))),
+        columns(count) {}
+  /// The unit that begins with column `first` of a group of `group_columns`.
   panel_unit(Byte* group, std::size_t group_columns, std::size_t first) noexcept
-      : columns(std::min(unit_columns<Q>, group_columns - first)) {
-    Byte* start = group + first / unit_columns<Q> * bytes(unit_columns<Q>);
-    scales = reinterpret_cast<as<scale_type>*>(start);
-    codes = reinterpret_cast<as<std::uint8_t>*>(start + scale_bytes(columns));
+      : panel_unit(group + first / unit_columns<Q> * bytes(unit_columns<Q>), std::min(unit_columns<Q>, group_columns - first)) {
   }
 };
 
-/// Bytes of one group of sixteen rows; precondition: columns is a multiple of Q::block_size.
+/// Bytes of one unit; precondition: columns is a multiple of Q::block_size, and at most unit_columns<Q>.
 template <quant_format Q>
-constexpr std::size_t group_bytes(std::size_t columns) noexcept {
+constexpr std::size_t unit_bytes(std::size_t columns) noexcept {
   if constexpr (integer_format<Q>) {
-    using unit = panel_unit<Q, const std::byte>;
-    return columns / unit_columns<Q> * unit::bytes(unit_columns<Q>) + unit::bytes(columns % unit_columns<Q>);
+    return panel_unit<Q, const std::byte>::bytes(columns);
   } else {
     return round_up(columns * panel_rows * sizeof(typename Q::block), cache_line);
   }
 }
-
-/// Interleaves up to sixteen rows as a file holds them into one group. Rows that are not there stay zero.
-/// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; group: group_bytes<Q>(columns)
-/// @errors  none (noexcept)
+/// Bytes of one group of sixteen rows; precondition: columns is a multiple of Q::block_size.
 template <quant_format Q>
-void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns,
-                std::byte* group) noexcept {
-  std::memset(group, 0, group_bytes<Q>(columns));
-  typename Q::block stored;
+constexpr std::size_t group_bytes(std::size_t columns) noexcept {
+  return columns / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>) + unit_bytes<Q>(columns % unit_columns<Q>);
+}
+
+/// Bytes that a row of a file takes for so many columns.
+template <quant_format Q>
+constexpr std::size_t stored_bytes(std::size_t columns) noexcept {
+  return columns / Q::block_size * sizeof(typename Q::block);
+}
+
+/// Interleaves up to sixteen rows as a file holds them into one unit. Of rows that are not there, nothing is written.
+/// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; unit: unit_bytes<Q>(columns)
+/// @errors  none (noexcept); precondition: columns <= unit_columns<Q>
+template <quant_format Q>
+void pack_unit(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns, std::byte* unit) noexcept {
+  using block = typename Q::block;
   if constexpr (integer_format<Q>) {
-    std::array<std::array<std::uint8_t, Q::block_size>, panel_rows> code{};
-    code_tile tile;
-    for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
-      const panel_unit<Q, std::byte> unit(group, columns, first);
-      auto* granule = unit.codes;
-      for (std::size_t b = 0; b < unit.columns / Q::block_size; ++b) {
-        for (std::size_t r = 0; r < count; ++r) {
-          std::memcpy(&stored, rows + r * row_bytes + (first / Q::block_size + b) * sizeof stored, sizeof stored);
-          Q::codes(stored, code[r]);
-          unit.scales[b].set(r, Q::read_scales(stored));
-        }
-        for (std::size_t k = 0; k < Q::block_size; k += granule_columns, granule += code_bytes(Q::code_bits)) {
-          for (std::size_t q = 0; q < 8; ++q) {
-            for (std::size_t r = 0; r < panel_rows; ++r) std::memcpy(tile[q].data() + r * 4, code[r].data() + k + q * 4, 4);
-          }
-          pack_codes<Q::code_bits>(tile, granule);
+    std::array<block, panel_rows> stored;          // of all rows before the first is looked at: a load waits for a store
+    std::array<std::uint8_t, Q::block_size> code;  // that it overlaps in part
+    const panel_unit<Q, std::byte> to(unit, columns);
+    for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
+      auto* granules = to.codes + b * (Q::block_size / granule_columns) * code_bytes(Q::code_bits);
+      for (std::size_t r = 0; r < count; ++r) std::memcpy(&stored[r], rows + r * row_bytes + b * sizeof(block), sizeof(block));
+      for (std::size_t r = 0; r < count; ++r) {
+        to.scales[b].set(r, Q::read_scales(stored[r]));
+        Q::codes(stored[r], code);
+        for (std::size_t g = 0; g < Q::block_size / granule_columns; ++g) {
+          pack_codes<Q::code_bits>(code.data() + g * granule_columns, r, granules + g * code_bytes(Q::code_bits));
         }
       }
     }
   } else {
     for (std::size_t r = 0; r < count; ++r) {
       for (std::size_t k = 0; k < columns; ++k) {
-        std::memcpy(&stored, rows + r * row_bytes + k * sizeof stored, sizeof stored);
-        std::memcpy(group + (k * panel_rows + r) * sizeof stored, &stored, sizeof stored);
+        std::memcpy(unit + (k * panel_rows + r) * sizeof(block), rows + r * row_bytes + k * sizeof(block), sizeof(block));
       }
     }
+  }
+}
+
+/// Interleaves up to sixteen rows as a file holds them into one group. Rows that are not there become zero.
+/// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; group: group_bytes<Q>(columns)
+/// @errors  none (noexcept)
+template <quant_format Q>
+void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns,
+                std::byte* group) noexcept {
+  if (count < panel_rows) std::memset(group, 0, group_bytes<Q>(columns));
+  for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
+    pack_unit<Q>(rows + stored_bytes<Q>(first), count, row_bytes, std::min(unit_columns<Q>, columns - first),
+                 group + first / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>));
   }
 }
 

@@ -31,7 +31,7 @@ struct q5_k {
 
   static void codes(const block& stored, std::span<std::uint8_t, 256> out) noexcept {
     detail::split_nibbles<32>(stored.low, out);
-    for (std::size_t i = 0; i < 256; ++i) out[i] = std::uint8_t(out[i] | ((stored.high[i % 32] >> (i / 32) & 1) << 4));
+    detail::add_planes<1, 32>(stored.high.data(), out);
   }
   static scales read_scales(const block& stored) noexcept {
     return detail::unpack_scales(stored.d, stored.dmin, stored.scales6);

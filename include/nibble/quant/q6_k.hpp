@@ -31,10 +31,8 @@ struct q6_k {
 
   static void codes(const block& stored, std::span<std::uint8_t, 256> out) noexcept {
     detail::split_nibbles<64>(stored.low, out);
-    for (std::size_t i = 0; i < 256; ++i) {
-      const unsigned upper = unsigned(stored.high[i / 128 * 32 + i % 32]) >> (i / 32 % 4 * 2) & 3u;
-      out[i] = std::uint8_t(out[i] | (upper << 4));
-    }
+    detail::add_planes<2, 32>(stored.high.data(), out.first<128>());
+    detail::add_planes<2, 32>(stored.high.data() + 32, out.last<128>());
   }
   static scales read_scales(const block& stored) noexcept { return {stored.d, stored.scale}; }
   static void pack(std::span<const std::uint8_t, 256> code, const scales& s, block& out) noexcept {

@@ -71,15 +71,6 @@ void quantize_row(std::span<const float> row, const float* importance, std::byte
   }
 }
 
-template <class Q>
-void dequantize_row(const std::byte* bytes, std::span<float> out) noexcept {
-  for (std::size_t at = 0; at < out.size(); at += Q::block_size, bytes += sizeof(typename Q::block)) {
-    typename Q::block block;
-    std::memcpy(&block, bytes, sizeof block);
-    Q::decode(block, out.subspan(at).template first<Q::block_size>());
-  }
-}
-
 /// Calls f(row) for each row, several in a task: enough tasks to even out, few enough to be worth starting.
 template <class F>
 void for_each_row(std::size_t rows, executor_ref executor, F&& f) noexcept {
@@ -134,7 +125,7 @@ inline result<void> try_dequantize_rows(tensor_type type, std::span<const std::b
   NIBBLE_TRY(detail::expect_size("values", rows * cols, out.size()));
   visit_format(type, [&]<class Q>(std::type_identity<Q>) {
     detail::for_each_row(rows, executor, [&](std::size_t row) {
-      detail::dequantize_row<Q>(bytes.data() + row * (bytes.size() / rows), out.subspan(row * cols, cols));
+      decode_row<Q>(bytes.data() + row * (bytes.size() / rows), cols, out.data() + row * cols);
     });
   });
   return {};

@@ -9,15 +9,18 @@
 
 namespace nibble::inline NIBBLE_ABI {
 
-/// A matrix of (rows, columns) = (outputs, inputs) in the panels of its format, see quant/panel.hpp. Borrowed: the model owns
-/// it. A file mixes formats from tensor to tensor, so the format is a value here, and is looked at once in a matrix product.
+/// A matrix of (rows, columns) = (outputs, inputs) in the panels of its format, see quant/panel.hpp, or as its file holds it.
+/// Borrowed: the model owns it. A file mixes formats from tensor to tensor, so the format is a value here, and is looked at
+/// once in a matrix product.
 struct weight {
   const std::byte* panels = nullptr;
   std::size_t rows = 0, columns = 0;
   std::size_t group_bytes = 0;  ///< from one group of sixteen rows to the next
   tensor_type type = tensor_type::f32;
-  std::uint32_t format = 0;  ///< index in quant_formats
-  bool integer = false;      ///< multiplied with 8-bit activations; float formats take floats
+  std::uint32_t format = 0;           ///< index in quant_formats
+  bool integer = false;               ///< multiplied with 8-bit activations; float formats take floats
+  const std::byte* stored = nullptr;  ///< instead of panels: rows of blocks
+  std::size_t row_bytes = 0;          ///< from one of them to the next
 
   bool empty() const noexcept { return rows == 0; }
 };

@@ -1,0 +1,50 @@
+/// unit_source: the units of one group of a weight, whether it stands in panels or as its file holds it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "nibble/kernels/table.hpp"
+#include "nibble/quant/format.hpp"
+#include "nibble/quant/panel.hpp"
+
+namespace nibble::inline NIBBLE_ABI {
+
+/// Columns of a tile: units that a kernel may look at side by side.
+inline constexpr std::size_t tile_columns = 256;
+
+/// Panels are handed out where they are; stored rows are packed when they are asked for, into memory of this object.
+template <quant_format Q>
+class unit_source {
+ public:
+  explicit unit_source(const std::byte* group) noexcept : group_(group) {}
+  /// Group g of a product.
+  unit_source(const matmul_args& m, std::size_t g) noexcept {
+    if (m.groups) {
+      group_ = m.groups + g * m.group_bytes;
+    } else {
+      rows_ = m.stored + g * panel_rows * m.row_bytes;
+      row_bytes_ = m.row_bytes;
+      count_ = std::min(panel_rows, m.rows - g * panel_rows);
+    }
+  }
+
+  /// The unit that begins with column `first`, and has `columns`. It stays until another is read that is tile_columns away.
+  const std::byte* at(std::size_t first, std::size_t columns) noexcept {
+    const std::size_t index = first / unit_columns<Q>;
+    if (group_) return group_ + index * unit_bytes<Q>(unit_columns<Q>);
+    std::byte* unit = buffer_ + index % units * unit_bytes<Q>(unit_columns<Q>);
+    pack_unit<Q>(rows_ + stored_bytes<Q>(first), count_, row_bytes_, columns, unit);
+    return unit;
+  }
+
+ private:
+  static constexpr std::size_t units = integer_format<Q> ? tile_columns / unit_columns<Q> : 1;
+
+  const std::byte* group_ = nullptr;
+  const std::byte* rows_ = nullptr;
+  std::size_t row_bytes_ = 0, count_ = 0;
+  alignas(64) std::byte buffer_[units * unit_bytes<Q>(unit_columns<Q>)];
+};
+
+}  // namespace nibble::inline NIBBLE_ABI
