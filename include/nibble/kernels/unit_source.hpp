@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "nibble/kernels/table.hpp"
 #include "nibble/quant/format.hpp"
@@ -26,6 +27,7 @@ class unit_source {
       rows_ = m.stored + g * panel_rows * m.row_bytes;
       row_bytes_ = m.row_bytes;
       count_ = std::min(panel_rows, m.rows - g * panel_rows);
+      if (count_ < panel_rows) std::memset(buffer_, 0, sizeof buffer_);
     }
   }
 

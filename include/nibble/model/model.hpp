@@ -77,7 +77,8 @@ class model {
     if (!file) return std::move(file).failure();
     return try_load(*std::move(file), options);
   }
-  /// The same from an open file, which the model keeps as long as it needs it, or leaves to the caller.
+  /// The same from an open file. If weights stay in it, one that is moved in is kept, and one that is lent must outlive the
+  /// model.
   static result<model> try_load(gguf_file&& file, const load_options& options = {}) {
     if (!options.mapped) return try_load(file, options);
     const auto kept = std::make_shared<const gguf_file>(std::move(file));
