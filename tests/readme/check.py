@@ -1,6 +1,6 @@
 """Compiles and runs every snippet of README.md: check.py SOURCE BUILD COMPILER CMAKE
 
-cpp with main() is a program; without, it is the body of a function that has `model` and `session`. The first program is kept as
+cpp with main() is a program; without, it is the body of a function that has `path`, `model` and `session`. The first program is kept as
 main.cpp for the bash blocks, which run line by line in a folder that looks like a clone. cmake blocks follow a project() and an
 add_executable(app). A line that would clone, start these very tests or download a model is passed over."""
 import os
@@ -18,15 +18,15 @@ FRAGMENT = """#include <nibble/nibble.hpp>
 #include <iostream>
 #include <string>
 
-void snippet(nibble::any_model& model, nibble::session& session) {
-  static_cast<void>(model), static_cast<void>(session);
+void snippet(const char* path, nibble::any_model& model, nibble::session& session) {
+  static_cast<void>(path), static_cast<void>(model), static_cast<void>(session);
 %s
 }
 
 int main(int, char** argv) {
   auto model = nibble::any_model::load(argv[1]);
   auto session = nibble::session(model);
-  snippet(model, session);
+  snippet(argv[1], model, session);
 }
 """
 
