@@ -71,7 +71,7 @@ class model {
     if (!loaded) return std::move(loaded).failure().in(nibble::detail::path_text(path));
     return loaded;
   }
-  /// The same from memory, which is not needed afterwards.
+  /// The same from memory, which is not needed afterwards, unless weights stay in it.
   static result<model> try_load(std::span<const std::byte> bytes, const load_options& options = {}) {
     auto file = gguf_file::try_parse(bytes, options.most);
     if (!file) return std::move(file).failure();

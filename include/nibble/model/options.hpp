@@ -17,9 +17,9 @@ struct load_options {
   std::size_t memory_cap = 0;                 ///< bytes that weights, and weights and a session, may take; 0: no cap
   limits most = {};                           ///< what a file may ask for
   /// Weights stay in the pages of the file, which processes share and the system may drop: loading reads only what is small,
-  /// and the cap and plans leave them out. The file must not change; one that was given as an object or as bytes must outlive
-  /// the model. Every product then packs them on its way, to the same bits: prompts are a little slower, single tokens several
-  /// times.
+  /// and the cap and plans leave them out. The file must not change: shortening it ends in a fault of the system, see
+  /// mapped_file. One that was given as an object or as bytes must outlive the model. Every product then packs them on its way,
+  /// to the same bits: prompts are a little slower, single tokens several times.
   bool mapped = false;
   /// Called while weights are made ready, with bytes done and of all; returning false gives up.
   std::function<bool(std::size_t done, std::size_t total)> progress = {};
