@@ -1,29 +1,32 @@
 """Tokens a second of nibble beside its peers: the same file, threads and ids, run in turn (A B C A B C ...), compared pair by pair.
 
 python3 bench/compare.py MODEL.gguf ... --peer FOLDER [--engine llama ik] [--rounds 5] [--threads 2 ...] [--prompt 512] [--generate 64]
-                         [--depth 0] [--sequences 1] [--kv f16] [--repeat 2] [--cases CASES.json] [--limits] [--bench PROGRAM]
+                         [--depth 0] [--sequences 1] [--kv f16] [--repeat 2] [--busy 0] [--cases CASES.json] [--limits]
+                         [--bench PROGRAM]
                          [--json OUT.json] [--markdown OUT.md] [--least-prompt 0.8] [--least-decode 0.9]
 
 A machine varies from minute to minute, so only the ratios of neighbours in time mean anything: nibble's figure over the peer's of
 the same round. Each run warms up once and reports the median of --repeat; a row shows the median ratio of the rounds, then lowest
 and highest. Memory is the peak resident set beside the file and the KV cache. With --least-... it fails when a median is below.
 
-CASES.json is a list of objects with some of prompt, generate, depth, sequences, kv and repeat; the command line says the others. Every
+--busy 3 keeps as many other processes computing meanwhile: what an engine makes of a machine that it has to share.
+
+CASES.json is a list of objects with some of prompt, generate, depth, sequences, kv, repeat and busy; the command line says the others. Every
 model, case and number of threads makes rows of one table, in Markdown, beside the limits that the machine showed in the same run.
 With --limits a single case shows them too. ik aborts when several sequences decode in one batch, so it is left out there.
 """
-import argparse, json, os, sys
+import argparse, contextlib, json, os, subprocess, sys
 from measure import add_bench, add_peer, last_json, machine, peer_program, run, spread, write_json
 
 FIGURES = {"prompt": "prompt_tps", "decode": "decode_tps"}
-CASE = ("prompt", "generate", "depth", "sequences", "kv", "repeat")
+CASE = ("prompt", "generate", "depth", "sequences", "kv", "repeat")  # as the engines take them
 KV = ("f32", "f16", "q8_0")  # formats that every engine has
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("models", metavar="MODEL", nargs="+"); add_bench(p); add_peer(p, ["llama"])
-    for name, default in (("rounds", 5), ("prompt", 512), ("generate", 64), ("depth", 0), ("sequences", 1), ("repeat", 2)):
+    for name, default in (("rounds", 5), ("prompt", 512), ("generate", 64), ("depth", 0), ("sequences", 1), ("repeat", 2), ("busy", 0)):
         p.add_argument("--" + name, type=int, default=default)
     p.add_argument("--threads", type=int, nargs="+", default=[2])
     p.add_argument("--kv", choices=KV, default="f16")
@@ -47,12 +50,21 @@ def cases(a):
         sys.exit("--cases: %s: expected a list of objects" % a.cases)
     for c in listed:
         for key in c:
-            if key not in CASE: sys.exit("--cases: %s: expected keys of %s, found %s" % (a.cases, ", ".join(CASE), key))
+            if key not in CASE + ("busy",): sys.exit("--cases: %s: expected keys of %s, busy, found %s" % (a.cases, ", ".join(CASE), key))
         if c.get("kv", "f16") not in KV: sys.exit("--cases: %s: expected a kv of %s, found %s" % (a.cases, ", ".join(KV), c["kv"]))
-    return [{"model": m, "threads": t, **{k: c.get(k, getattr(a, k)) for k in CASE}} for m in a.models for c in listed for t in a.threads]
+    return [{"model": m, "threads": t, **{k: c.get(k, getattr(a, k)) for k in CASE + ("busy",)}} for m in a.models for c in listed for t in a.threads]
 
 
 def engines(a, case): return [e for e in a.engine if e != "ik" or case["sequences"] == 1]
+
+
+@contextlib.contextmanager
+def busy(count):
+    """Other processes that compute without end."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try: yield
+    finally:
+        for p in others: p.kill(); p.wait()
 
 
 def measure(a, case):
@@ -63,7 +75,9 @@ def measure(a, case):
     if "ik" in a.engine and "ik" not in commands: print("ik is left out: it aborts when several sequences decode in one batch")
     rounds = []
     for i in range(a.rounds):
-        rounds.append({name: last_json(run(command)) for name, command in commands.items()})
+        rounds.append({})
+        for name, command in commands.items():
+            with busy(case["busy"]): rounds[-1][name] = last_json(run(command))
         show = lambda v: "%8.1f" % v if v is not None else "       -"
         for name, r in rounds[-1].items():
             print("round %d  %-7s prompt %s  decode %s tokens/s" % (i + 1, name, show(r["prompt_tps"]), show(r["decode_tps"])), flush=True)
@@ -86,6 +100,7 @@ def show(a, result):
     """One case in words."""
     case, medians, nibble = result["case"], result["medians"], result["rounds"][0]["nibble"]
     together = ", %d sequences" % case["sequences"] if case["sequences"] > 1 else ""
+    if case["busy"]: together += ", %d busy processes beside" % case["busy"]
     print("\n%s, %s, %s, %d threads, KV %s%s, %d rounds" % (nibble["model"], nibble["engine"], nibble["target"], case["threads"], case["kv"],
                                                           together, a.rounds))
     for e, ratios in result["ratios"].items():
@@ -115,6 +130,7 @@ def table(a, results):
             if not r["medians"]["nibble"][key]: continue
             name = "prompt %d" % c["prompt"] if figure == "prompt" else "decode %d at %d" % (c["generate"], c["depth"])
             if c["sequences"] > 1: name += ", %d sequences" % c["sequences"]
+            if c["busy"]: name += ", %d busy beside" % c["busy"]
             cells = [os.path.basename(c["model"]), name + ", KV " + c["kv"], str(c["threads"]), three(r["medians"]["nibble"][key], "%.1f")]
             for e in a.engine:
                 cells += [three(r["medians"].get(e, {}).get(key), "%.1f"), three(r["ratios"].get(e, {}).get(figure), "%.2f")]

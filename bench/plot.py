@@ -6,7 +6,8 @@ Of a sweep: roofline.svg   multiply-adds a second over multiply-adds a byte, bel
             memory.svg     planned memory against the milliseconds of a decoded token
             context.svg    tokens a second of prompts, and of decoding, by length and by depth
             batch.svg      tokens a second of all sequences, by their number
-Of compare.py: compare.svg tokens a second of every engine, case by case. Needs matplotlib.
+Of compare.py: compare.svg tokens a second of every engine, case by case
+               crowd.svg   what is left of them with more threads than cores, or beside busy processes. Needs matplotlib.
 """
 import argparse, json, os, sys
 from measure import spread
@@ -111,6 +112,34 @@ def compare(results, folder, title):
     save(figure, axes, folder, "compare", title, "tokens a second", "")
 
 
+def crowded(result):
+    case = result["case"]
+    return case.get("busy", 0) > 0 or case["threads"] > result["rounds"][0]["nibble"]["cores"]
+
+
+def crowd(results, folder, title):
+    """A bar an engine: its share of its own tokens a second with as many threads as cores, and nothing beside."""
+    work = lambda r: tuple(v for k, v in sorted(r["case"].items()) if k not in ("threads", "busy"))
+    rows = []
+    for r in filter(crowded, results):
+        alone = [q for q in results if not crowded(q) and work(q) == work(r)]
+        if not alone: sys.exit("crowd.svg: no figures of %s on a machine of its own" % r["case"]["model"])
+        base = max(alone, key=lambda q: q["case"]["threads"])
+        rows += [(r, f, {e: m[k]["median"] / base["medians"][e][k]["median"] for e, m in r["medians"].items() if m.get(k)})
+                 for f, k in FIGURES.items()]
+    rows = [row for row in rows if row[2]]
+    engines = sorted({e for _, _, shares in rows for e in shares}, key=lambda e: (e != "nibble", e))
+    figure, axes = plt.subplots(figsize=(6, 1 + 0.5 * len(rows)))
+    for i, engine in enumerate(engines):
+        here = [(y + 0.25 * i, shares[engine]) for y, (_, _, shares) in enumerate(rows) if engine in shares]
+        bars = axes.barh([y for y, _ in here], [s for _, s in here], height=0.22, label=engine)
+        axes.bar_label(bars, ["%.2f" % s for _, s in here], fontsize=6, padding=2)
+    name = lambda r, f: "%s\n%s, threads %d, %d busy beside" % (os.path.basename(r["case"]["model"]), f, r["case"]["threads"], r["case"]["busy"])
+    axes.set_yticks([y + 0.25 for y in range(len(rows))]); axes.set_yticklabels([name(r, f) for r, f, _ in rows], fontsize=6)
+    axes.invert_yaxis()
+    save(figure, axes, folder, "crowd", title, "share of the tokens a second that the engine reaches alone on the cores", "")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("files", metavar="JSON", nargs="+"); p.add_argument("--out", default=".", help="folder of the pictures")
@@ -126,7 +155,9 @@ def main():
             for draw in (roofline,) * bool(found["limits"]) + (memory, context, batch): draw(found, a.out, title)
         elif "rounds" in found or "table" in found: results += found.get("table") or [found]
         else: sys.exit("%s: neither of nibble-bench sweep nor of compare.py" % path)
-    if results: compare(results, a.out, results[0]["rounds"][0]["nibble"]["engine"])
+    title = results[0]["rounds"][0]["nibble"]["engine"] if results else ""
+    if not all(map(crowded, results)): compare([r for r in results if not crowded(r)], a.out, title)
+    if any(map(crowded, results)): crowd(results, a.out, title)
 
 
 if __name__ == "__main__": main()

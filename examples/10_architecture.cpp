@@ -36,19 +36,15 @@ struct parallel_block {
     return std::vector<nibble::kv_shape>(sizes.layers, {sizes.kv_heads, sizes.head_dim, sizes.head_dim});
   }
   void forward(nibble::step& s, nibble::activations logits) const noexcept {
-    const auto x = s.scratch(sizes.width), h = s.scratch(sizes.width), a = s.scratch(sizes.width);
+    const auto x = s.scratch(sizes.width), h = s.scratch(sizes.width);
     const auto angles = rope.angles(s, s.positions());
     embed(s, embedding, s.ids(), x);
     for (std::size_t i = 0; i < layers.size() && !s.cancelled(); ++i) {
       rms_norm(s, x, layers[i].norm, sizes.eps, h);
-      layers[i].attention.forward(s, i, rope, angles, sizes.eps, h, a);  // a = attention(h)
-      layers[i].feed_forward.forward(s, nibble::glu::silu, h, h);        // h = feed_forward(h)
-      add(s, x, a);
-      add(s, x, h);
+      layers[i].attention.forward(s, i, rope, angles, sizes.eps, h, added_to(x));  // x += attention(h)
+      layers[i].feed_forward.forward(s, nibble::glu::silu, h, added_to(x));        // x += feed_forward(h)
     }
-    const auto last = s.wanted(x);
-    rms_norm(s, last, output_norm, sizes.eps, last);
-    linear(s, last, {{embedding, logits}});
+    linear(s, normed(s.wanted(x), output_norm, sizes.eps), {{embedding, logits}});
   }
 };
 static_assert(nibble::architecture<parallel_block>);

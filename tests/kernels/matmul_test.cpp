@@ -101,8 +101,15 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
             }
             REQUIRE(relative_error(expected, packed) < 2e-6);
 
+            const auto before = gaussian(tokens * rows, 5);
+            auto sum = before;  // a sum is what was there plus the product, to the bit
+            m.output = sum.data(), m.output_stride = rows, m.add = true;
+            t.matmul[index](m);
+            for (std::size_t i = 0; i < sum.size(); ++i) REQUIRE(sum[i] == before[i] + packed[i]);
+            m.add = false;
+
             std::vector<float> unpacked(tokens * rows, 99.0f);  // and rows as a file holds them give the same bits
-            m.output = unpacked.data(), m.output_stride = rows;
+            m.output = unpacked.data();
             m.groups = nullptr, m.stored = w.stored(), m.row_bytes = w.row_bytes;
             t.matmul[index](m);
             REQUIRE(unpacked == packed);

@@ -111,6 +111,35 @@ TEST_CASE("a product has the same bits on any number of threads") {
   }
 }
 
+TEST_CASE("a norm before a product and a sum behind it give the bits of the steps one by one") {
+  const auto a = make_weight<q4_k>(40, 512, 1), b = make_weight<f16>(40, 512, 2);
+  const std::vector<float> gain = gaussian(512, 3);
+  for (std::size_t tokens : {1, 9}) {
+    bench_top top;
+    const activations x = top.fill(tokens, 512, 4), h = top.c.scratch(tokens, 512), y = top.c.scratch(tokens, 40);
+    const activations branch = top.fill(tokens, 512, 5), expected = top.fill(tokens, 40, 6);
+    const std::vector<float> before(expected.data, expected.data + tokens * 40);
+    for (const owned_weight* o : {&a, &b}) {
+      rms_norm(top.c, x, gain, 1e-5f, h);
+      linear(top.c, h, {{o->w, y}});
+      std::copy(before.begin(), before.end(), expected.data);
+      add(top.c, expected, y);
+      for (std::size_t threads : {1, 3}) {
+        thread_pool pool(threads);
+        compute parallel(kernels(), pool, top.arena);
+        std::copy(before.begin(), before.end(), y.data);
+        linear(parallel, normed(x, gain, 1e-5f), {{o->w, added_to(y)}});
+        CHECK(std::memcmp(expected.data, y.data, before.size() * sizeof(float)) == 0);
+      }
+    }
+    rms_norm(top.c, branch, gain, 1e-5f, h);
+    std::vector<float> sum(x.data, x.data + tokens * 512);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += h.data[i];
+    add_normed(top.c, x, branch, gain, 1e-5f);
+    CHECK(std::memcmp(sum.data(), x.data, sum.size() * sizeof(float)) == 0);
+  }
+}
+
 TEST_CASE("an embedding is the decoded row") {
   const auto o = make_weight<q8_0>(50, 64, 1);
   bench_top top;

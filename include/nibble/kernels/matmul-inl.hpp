@@ -21,6 +21,7 @@
 
 #include <algorithm>
 
+#include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kernels/unit_source.hpp"
@@ -403,11 +404,16 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
   }
 }
 
-/// Writes the sums of one group, (tokens, 16), to the rows that are there.
+/// Writes, or adds, the sums of one group, (tokens, 16), to the rows that are there.
 HWY_INLINE void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens, const float* sums) {
   const std::size_t row = group * panel_rows, count = std::min(panel_rows, m.rows - row);
-  for (std::size_t i = 0; i < tokens; ++i) {
-    std::memcpy(m.output + (token + i) * m.output_stride + row, sums + i * panel_rows, count * sizeof(float));
+  float* out = m.output + token * m.output_stride + row;
+  for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += panel_rows) {
+    if (m.add) {
+      add(out, sums, count);
+    } else {
+      std::memcpy(out, sums, count * sizeof(float));
+    }
   }
 }
 

@@ -69,15 +69,14 @@ void matmul(const matmul_args& m) {
   for (std::size_t g = m.first; g < m.last; ++g) {
     unit_source<Q> units(m, g);
     const std::size_t first_row = g * panel_rows, rows = std::min(panel_rows, m.rows - first_row);
-    const auto out = [&](std::size_t token) { return m.output + token * m.output_stride + first_row; };
-    for (std::size_t token = 0; token < m.tokens; ++token) std::fill_n(out(token), rows, 0.0f);
-    for (std::size_t first = 0; first < m.columns; first += unit_columns<Q>) {
-      const std::size_t columns = std::min(unit_columns<Q>, m.columns - first);
-      const std::byte* unit = units.at(first, columns);
-      for (std::size_t token = 0; token < m.tokens; ++token) {
-        const auto* input = static_cast<const std::byte*>(m.input) + token * m.input_bytes;
+    for (std::size_t token = 0; token < m.tokens; ++token) {
+      const auto* input = static_cast<const std::byte*>(m.input) + token * m.input_bytes;
+      float sums[panel_rows] = {};
+      for (std::size_t first = 0; first < m.columns; first += unit_columns<Q>) {
+        const std::size_t columns = std::min(unit_columns<Q>, m.columns - first);
+        const std::byte* unit = units.at(first, columns);
         for (std::size_t row = 0; row < rows; ++row) {
-          float& sum = out(token)[row];
+          float& sum = sums[row];
           if constexpr (integer_format<Q>) {
             sum = add_unit<Q>(sum, {unit, columns}, row, reinterpret_cast<const activation_block*>(input) + first / 32);
           } else {
@@ -87,6 +86,8 @@ void matmul(const matmul_args& m) {
           }
         }
       }
+      float* out = m.output + token * m.output_stride + first_row;
+      for (std::size_t row = 0; row < rows; ++row) out[row] = m.add ? out[row] + sums[row] : sums[row];
     }
   }
 }

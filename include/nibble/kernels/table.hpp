@@ -29,6 +29,7 @@ struct matmul_args {
   std::size_t output_stride;
   const std::byte* stored = nullptr;  ///< instead of groups: rows as a file holds them, packed on the way, to the same bits
   std::size_t row_bytes = 0;          ///< from one stored row to the next
+  bool add = false;                   ///< out += instead of out =: each sum is rounded, then added
 };
 
 /// Attention of some query heads, that share one key-value head, over one sequence.

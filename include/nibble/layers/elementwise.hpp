@@ -41,6 +41,15 @@ inline void add(compute& c, activations x, activations y) noexcept {
   detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().add(x.row(t), y.row(t), x.width); });
 }
 
+/// x += y / sqrt(mean(y^2) + eps) * gain for each token; y is spent.
+/// @shape   x, y (tokens, width), gain (width)
+inline void add_normed(compute& c, activations x, activations y, std::span<const float> gain, float eps) noexcept {
+  detail::for_each_token(c, x, [&](std::size_t t) {
+    c.kernels().rms_norm(y.row(t), gain.data(), eps, y.width, y.row(t));
+    c.kernels().add(x.row(t), y.row(t), x.width);
+  });
+}
+
 /// x += bias for each token; nothing where there is no bias.
 /// @shape   x (tokens, width), bias (width) or empty
 inline void add_bias(compute& c, activations x, std::span<const float> bias) noexcept {

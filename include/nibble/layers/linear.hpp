@@ -1,9 +1,11 @@
-/// linear: matrix products of one input with one or more weights, and the pair of a gated feed-forward layer.
+/// linear: matrix products of one input with one or more weights, and the pair of a gated feed-forward layer. A norm before a
+/// product, and the residual sum behind it, are steps of the product: they find its rows in cache.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <initializer_list>
+#include <span>
 #include <utility>
 
 #include "nibble/layers/compute.hpp"
@@ -13,28 +15,63 @@
 
 namespace nibble::inline NIBBLE_ABI {
 
+/// What is multiplied: rows as they are, or normed first.
+struct layer_input {
+  activations x;  ///< (tokens, columns); not changed
+  bool norm = false;
+  std::span<const float> gain;  ///< of the norm, (columns)
+  float eps = 0;
+
+  layer_input(activations rows) noexcept : x(rows) {}
+  layer_input(activations rows, std::span<const float> norm_gain, float norm_eps) noexcept
+      : x(rows), norm(true), gain(norm_gain), eps(norm_eps) {}
+};
+/// x / sqrt(mean(x^2) + eps) * gain for each token.
+/// @source  Zhang and Sennrich 2019
+inline layer_input normed(activations x, std::span<const float> gain, float eps) noexcept { return {x, gain, eps}; }
+
+/// Where a layer's result goes: into these rows, or on top of what they hold.
+struct layer_output {
+  activations y;  ///< (tokens, rows)
+  bool add = false;
+
+  layer_output(activations rows) noexcept : y(rows) {}
+  layer_output(activations rows, bool add_to) noexcept : y(rows), add(add_to) {}
+};
+inline layer_output added_to(activations y) noexcept { return {y, true}; }
+
 /// One product of linear(): out(token, row) = sum over columns of w(row, column) * x(token, column).
 struct product {
   const weight& w;
-  activations out;  ///< (tokens, w.rows)
+  layer_output out;  ///< (tokens, w.rows)
 };
 
 namespace detail {
-/// The input of products: as it is, for float formats, and in 8-bit blocks where a weight has an integer format.
+/// The input of products: floats, for float formats, and 8-bit blocks where a weight has an integer format.
 struct operand {
   activations x;
   const std::byte* blocks;
   std::size_t block_bytes;  ///< of one token
 };
-inline operand quantized_if(compute& c, activations x, bool integer) noexcept {
-  const std::size_t blocks = x.width / activation_block::columns, bytes = blocks * sizeof(activation_block);
-  if (!integer) return {x, nullptr, 0};
-  std::byte* out = c.scratch_memory().take(x.tokens * bytes);
+inline operand prepare(compute& c, const layer_input& in, bool integer) noexcept {
+  const std::size_t tokens = in.x.tokens, width = in.x.width;
+  const std::size_t blocks = width / activation_block::columns, bytes = integer ? blocks * sizeof(activation_block) : 0;
+  const activations x = in.norm ? c.scratch(tokens, width) : in.x;
+  std::byte* out = integer ? c.scratch_memory().take(tokens * bytes) : nullptr;
   constexpr std::size_t least_blocks = 64;
-  c.for_each_range(x.tokens * blocks, least_blocks, [&](std::size_t begin, std::size_t end) {  // rows follow each other
-    c.kernels().quantize(x.data + begin * activation_block::columns, (end - begin) * activation_block::columns,
-                         out + begin * sizeof(activation_block));
-  });
+  if (in.norm) {
+    c.for_each_range(tokens, least_blocks / (blocks + 1) + 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t t = begin; t < end; ++t) {
+        c.kernels().rms_norm(in.x.row(t), in.gain.data(), in.eps, width, x.row(t));
+        if (integer) c.kernels().quantize(x.row(t), width, out + t * bytes);
+      }
+    });
+  } else if (integer) {
+    c.for_each_range(tokens * blocks, least_blocks, [&](std::size_t begin, std::size_t end) {  // rows follow each other
+      c.kernels().quantize(x.data + begin * activation_block::columns, (end - begin) * activation_block::columns,
+                           out + begin * sizeof(activation_block));
+    });
+  }
   return {x, out, bytes};
 }
 
@@ -44,24 +81,25 @@ inline std::size_t groups_of(const weight& w) noexcept { return (w.rows + panel_
 inline void multiply(compute& c, const operand& in, const product& p, std::size_t first, std::size_t last) noexcept {
   c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, first, last,
                                   p.w.integer ? static_cast<const void*>(in.blocks) : in.x.data,
-                                  p.w.integer ? in.block_bytes : in.x.width * sizeof(float), in.x.tokens, p.out.data,
-                                  p.out.width, p.w.stored, p.w.row_bytes});
+                                  p.w.integer ? in.block_bytes : in.x.width * sizeof(float), in.x.tokens, p.out.y.data,
+                                  p.out.y.width, p.w.stored, p.w.row_bytes, p.out.add});
 }
 
 /// f(begin, end) over parts of `groups` groups of sixteen rows, each a matrix product with x. One token is read from memory: in
-/// fewer, longer pieces.
+/// fewer, longer pieces, for a thread that begins anew waits for its first bytes.
 template <class F>
 void for_each_group_range(compute& c, activations x, std::size_t groups, F&& f) noexcept {
-  const std::size_t least = std::max<std::size_t>(1, least_elements * 2 / (panel_rows * x.width * x.tokens + 1));
+  const std::size_t least = std::max<std::size_t>(1, least_elements * 4 / (panel_rows * x.width * x.tokens + 1));
   c.for_each_range(groups, least, x.tokens == 1 ? 2 : 4, std::forward<F>(f));
 }
 }  // namespace detail
 
-/// Multiplies x with several weights at once: it is quantised once, and the threads meet once.
+/// Multiplies x with several weights at once: it is normed and quantised once, and the threads meet once more.
 /// @shape   x (tokens, columns); each product's weight (rows, columns) and out (tokens, rows)
-/// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32
+/// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32; out may be x's memory only
+///          where x is normed or all weights have integer formats
 /// @cost    tokens * sum of rows * columns multiply-adds
-inline void linear(compute& c, activations x, std::initializer_list<product> products) noexcept {
+inline void linear(compute& c, const layer_input& x, std::initializer_list<product> products) noexcept {
   const scratch_scope scope(c);
   std::size_t groups = 0;
   bool integer = false;
@@ -69,8 +107,8 @@ inline void linear(compute& c, activations x, std::initializer_list<product> pro
     groups += detail::groups_of(p.w);
     integer = integer || p.w.integer;
   }
-  const detail::operand in = detail::quantized_if(c, x, integer);
-  detail::for_each_group_range(c, x, groups, [&](std::size_t begin, std::size_t end) {
+  const detail::operand in = detail::prepare(c, x, integer);
+  detail::for_each_group_range(c, in.x, groups, [&](std::size_t begin, std::size_t end) {
     std::size_t first = 0;  // of this product, in the groups of all
     for (const product& p : products) {
       const std::size_t last = first + detail::groups_of(p.w);
@@ -85,15 +123,16 @@ inline void linear(compute& c, activations x, std::initializer_list<product> pro
 /// @shape   x (tokens, columns); gate, up (rows, columns); out (tokens, rows)
 /// @errors  none (noexcept); precondition: as of linear()
 /// @source  Shazeer 2020
-inline void gated_linear(compute& c, activations x, const weight& gate, const weight& up, glu f, activations out) noexcept {
+inline void gated_linear(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f,
+                         activations out) noexcept {
   const scratch_scope scope(c);
-  const activations factor = c.scratch(x.tokens, up.rows);
-  const detail::operand in = detail::quantized_if(c, x, gate.integer || up.integer);
-  detail::for_each_group_range(c, x, detail::groups_of(gate), [&](std::size_t begin, std::size_t end) {
+  const activations factor = c.scratch(out.tokens, up.rows);
+  const detail::operand in = detail::prepare(c, x, gate.integer || up.integer);
+  detail::for_each_group_range(c, in.x, detail::groups_of(gate), [&](std::size_t begin, std::size_t end) {
     detail::multiply(c, in, {gate, out}, begin, end);
     detail::multiply(c, in, {up, factor}, begin, end);
     const std::size_t row = begin * panel_rows, rows = std::min(gate.rows, end * panel_rows) - row;
-    for (std::size_t t = 0; t < x.tokens; ++t) c.kernels().gated(out.row(t) + row, factor.row(t) + row, rows, f);
+    for (std::size_t t = 0; t < out.tokens; ++t) c.kernels().gated(out.row(t) + row, factor.row(t) + row, rows, f);
   });
 }
 

@@ -83,10 +83,10 @@ struct self_attention {
         o_bias(t.vector_or_none(layer + "attn_output.bias", o.rows)),
         spec{c.heads, c.kv_heads, c.head_dim, c.head_dim, 0, 1 / std::sqrt(float(c.head_dim)), 0, {}} {}
 
-  /// out = attention(x), over all that the cache has seen.
+  /// out = attention(x), over all that the cache has seen. eps: of the norms of heads.
   /// @shape   x, out (tokens, width)
-  void forward(step& s, std::size_t layer, const rope& position, const rope_angles& angles, float eps, activations x,
-               activations out) const noexcept {
+  void forward(step& s, std::size_t layer, const rope& position, const rope_angles& angles, float eps, const layer_input& x,
+               layer_output out) const noexcept {
     const scratch_scope scope(s);
     const activations queries = s.scratch(q.rows), keys = s.scratch(k.rows), values = s.scratch(v.rows),
                       mixed = s.scratch(q.rows);
@@ -100,7 +100,7 @@ struct self_attention {
     position.rotate(s, keys, spec.key_dim, angles);
     s.attend(layer, spec, queries, keys, values, mixed);
     linear(s, mixed, {{o, out}});
-    add_bias(s, out, o_bias);
+    add_bias(s, out.y, o_bias);
   }
 };
 
@@ -114,7 +114,7 @@ struct gated_feed_forward {
         down(t.matrix(layer + "ffn_down.weight", c.width, c.hidden)) {}
 
   /// @shape   x, out (tokens, width)
-  void forward(step& s, glu f, activations x, activations out) const noexcept {
+  void forward(step& s, glu f, const layer_input& x, layer_output out) const noexcept {
     const scratch_scope scope(s);
     const activations h = s.scratch(gate.rows);
     gated_linear(s, x, gate, up, f, h);

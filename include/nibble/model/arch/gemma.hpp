@@ -72,24 +72,20 @@ class gemma_decoder {
 
   void forward(step& s, activations logits) const noexcept {
     const activations x = s.scratch(config_.width), h = s.scratch(config_.width);
+    const layer_output branch = config_.post_norms ? layer_output(h) : added_to(x);
     const rope_angles global = global_rope_.angles(s, s.positions()), local = local_rope_.angles(s, s.positions());
     embed(s, embedding_, s.ids(), x);
     scale(s, x, std::sqrt(float(config_.width)));
     for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
       const layer& l = layers_[i];
       const bool windowed = config_.local(i);
-      rms_norm(s, x, l.attention_norm, config_.eps, h);
-      l.attention.forward(s, i, windowed ? local_rope_ : global_rope_, windowed ? local : global, config_.eps, h, h);
-      if (config_.post_norms) rms_norm(s, h, l.attention_post_norm, config_.eps, h);
-      add(s, x, h);
-      rms_norm(s, x, l.feed_forward_norm, config_.eps, h);
-      l.feed_forward.forward(s, glu::gelu_tanh, h, h);
-      if (config_.post_norms) rms_norm(s, h, l.feed_forward_post_norm, config_.eps, h);
-      add(s, x, h);
+      l.attention.forward(s, i, windowed ? local_rope_ : global_rope_, windowed ? local : global, config_.eps,
+                          normed(x, l.attention_norm, config_.eps), branch);
+      if (config_.post_norms) add_normed(s, x, h, l.attention_post_norm, config_.eps);
+      l.feed_forward.forward(s, glu::gelu_tanh, normed(x, l.feed_forward_norm, config_.eps), branch);
+      if (config_.post_norms) add_normed(s, x, h, l.feed_forward_post_norm, config_.eps);
     }
-    const activations last = s.wanted(x);
-    rms_norm(s, last, output_norm_, config_.eps, last);
-    linear(s, last, {{output_, logits}});
+    linear(s, normed(s.wanted(x), output_norm_, config_.eps), {{output_, logits}});
     softcap(s, logits, config_.output_softcap);
   }
 

@@ -48,21 +48,15 @@ class llama {
   }
 
   void forward(step& s, activations logits) const noexcept {
-    const activations x = s.scratch(config_.width), h = s.scratch(config_.width);
+    const activations x = s.scratch(config_.width);
     const rope_angles angles = rope_.angles(s, s.positions());
     embed(s, embedding_, s.ids(), x);
     for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
       const layer& l = layers_[i];
-      rms_norm(s, x, l.attention_norm, config_.eps, h);
-      l.attention.forward(s, i, rope_, angles, config_.eps, h, h);
-      add(s, x, h);
-      rms_norm(s, x, l.feed_forward_norm, config_.eps, h);
-      l.feed_forward.forward(s, glu::silu, h, h);
-      add(s, x, h);
+      l.attention.forward(s, i, rope_, angles, config_.eps, normed(x, l.attention_norm, config_.eps), added_to(x));
+      l.feed_forward.forward(s, glu::silu, normed(x, l.feed_forward_norm, config_.eps), added_to(x));
     }
-    const activations last = s.wanted(x);
-    rms_norm(s, last, output_norm_, config_.eps, last);
-    linear(s, last, {{output_, logits}});
+    linear(s, normed(s.wanted(x), output_norm_, config_.eps), {{output_, logits}});
   }
 
  private:
