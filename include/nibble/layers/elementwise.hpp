@@ -41,7 +41,7 @@ inline void add(compute& c, activations x, activations y) noexcept {
   detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().add(x.row(t), y.row(t), x.width); });
 }
 
-/// x += y / sqrt(mean(y^2) + eps) * gain for each token; y is spent.
+/// x += y / sqrt(mean(y^2) + eps) * gain for each token; y is overwritten.
 /// @shape   x, y (tokens, width), gain (width)
 inline void add_normed(compute& c, activations x, activations y, std::span<const float> gain, float eps) noexcept {
   detail::for_each_token(c, x, [&](std::size_t t) {

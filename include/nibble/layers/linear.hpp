@@ -94,7 +94,7 @@ void for_each_group_range(compute& c, activations x, std::size_t groups, F&& f) 
 }
 }  // namespace detail
 
-/// Multiplies x with several weights at once: it is normed and quantised once, and the threads meet once more.
+/// Multiplies x with several weights at once: one pass norms and quantises it, and one multiplies.
 /// @shape   x (tokens, columns); each product's weight (rows, columns) and out (tokens, rows)
 /// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32; out may be x's memory only
 ///          where x is normed or all weights have integer formats
