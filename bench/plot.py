@@ -134,7 +134,8 @@ def crowd(results, folder, title):
         here = [(y + 0.25 * i, shares[engine]) for y, (_, _, shares) in enumerate(rows) if engine in shares]
         bars = axes.barh([y for y, _ in here], [s for _, s in here], height=0.22, label=engine)
         axes.bar_label(bars, ["%.2f" % s for _, s in here], fontsize=6, padding=2)
-    name = lambda r, f: "%s\n%s, threads %d, %d busy beside" % (os.path.basename(r["case"]["model"]), f, r["case"]["threads"], r["case"]["busy"])
+    name = lambda r, f: "%s\n%s, threads %d, %d busy beside" % (os.path.basename(r["case"]["model"]), f, r["case"]["threads"],
+                                                                r["case"].get("busy", 0))
     axes.set_yticks([y + 0.25 for y in range(len(rows))]); axes.set_yticklabels([name(r, f) for r, f, _ in rows], fontsize=6)
     axes.invert_yaxis()
     save(figure, axes, folder, "crowd", title, "share of the tokens a second that the engine reaches alone on the cores", "")

@@ -17,8 +17,8 @@ namespace nibble::inline NIBBLE_ABI {
 
 /// What is multiplied: rows as they are, or normed first.
 struct layer_input {
-  activations x;  ///< (tokens, columns); not changed
-  bool norm = false;
+  activations x;                ///< (tokens, columns); not changed
+  bool norm = false;            ///< said apart, for a pass that only measures has no gains
   std::span<const float> gain;  ///< of the norm, (columns)
   float eps = 0;
 
@@ -33,10 +33,9 @@ inline layer_input normed(activations x, std::span<const float> gain, float eps)
 /// Where a layer's result goes: into these rows, or on top of what they hold.
 struct layer_output {
   activations y;  ///< (tokens, rows)
-  bool add = false;
+  bool add;
 
-  layer_output(activations rows) noexcept : y(rows) {}
-  layer_output(activations rows, bool add_to) noexcept : y(rows), add(add_to) {}
+  layer_output(activations rows, bool add_to = false) noexcept : y(rows), add(add_to) {}
 };
 inline layer_output added_to(activations y) noexcept { return {y, true}; }
 
