@@ -147,8 +147,9 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& 
 
 // ---- one token -------------------------------------------------------------------------------------------------------------
 
-/// A function of its own: among the others' registers, g++ reads a granule's bytes in an order that memory answers a tenth
-/// slower.
+/// Memory answers fastest where bytes are asked for in the order in which they lie, and sums read scales and codes by turns. So
+/// with each granule its share of the unit is asked for first, from the codes on: the last bytes are the next unit's scales.
+/// A function of its own, for among the others' registers g++ reads a granule's bytes in an order of its own, too.
 template <integer_format Q>
 HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const activation_block* a, float* out) {
   using scales = typename Q::scales;
@@ -160,6 +161,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
     const std::uint8_t* granule = unit.codes;
     for (std::size_t b = 0; b < unit.columns / scales::columns; ++b) {
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits), ++a) {
+        prefetch_part(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           sum[v] = add_granule<Q>(
               sum[v], [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, v * lanes); },
@@ -174,7 +176,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
 
 /// How far ahead of what several tokens are multiplied with memory is asked for more: the panels behind it will be next. One
-/// token is quick enough that the machine does this by itself, and better.
+/// token comes there so soon that the machine does this by itself, and better.
 inline constexpr std::size_t prefetch_bytes = 4096;
 
 /// The unit that begins with column `first` of `columns`.
