@@ -158,14 +158,14 @@ HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
 #endif
 }
 
-/// Asks memory for one of `parts` parts of bytes that are read now, and once only. The bytes need not be there.
+/// Asks memory for one of `parts` parts of bytes that are read now. They need not be there.
 HWY_INLINE void prefetch_part(const void* from, std::size_t bytes, std::size_t part, std::size_t parts) {
   const auto* p = static_cast<const char*>(from);
   const std::size_t lines = bytes / 64, last = (part + 1) * lines / parts;
 #if defined(__GNUC__) || defined(__clang__)
-  for (std::size_t i = part * lines / parts; i < last; ++i) __builtin_prefetch(p + i * 64, 0, 0);
+  for (std::size_t i = part * lines / parts; i < last; ++i) __builtin_prefetch(p + i * 64, 0, 3);
 #elif HWY_ARCH_X86
-  for (std::size_t i = part * lines / parts; i < last; ++i) _mm_prefetch(p + i * 64, _MM_HINT_NTA);
+  for (std::size_t i = part * lines / parts; i < last; ++i) _mm_prefetch(p + i * 64, _MM_HINT_T0);
 #endif
 }
 
