@@ -158,7 +158,7 @@ HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
 #endif
 }
 
-/// Asks memory for one of `parts` parts of bytes that are read now. They need not be there.
+/// Asks memory for one of `parts` equal parts of bytes that are read next, into the first cache. They need not be there.
 HWY_INLINE void prefetch_part(const void* from, std::size_t bytes, std::size_t part, std::size_t parts) {
   const auto* p = static_cast<const char*>(from);
   const std::size_t lines = bytes / 64, last = (part + 1) * lines / parts;

@@ -85,8 +85,8 @@ inline void multiply(compute& c, const operand& in, const product& p, std::size_
 }
 
 /// f(begin, end) over parts of `groups` groups of sixteen rows, each a matrix product with x. One token is read from memory: in
-/// longer parts, for a thread that begins anew waits for its first bytes; of a million weights where there are so many, for no
-/// two threads are equally quick.
+/// two long parts a thread, for one that begins anew waits for its first bytes; in up to eight where each keeps a million
+/// weights, for no two threads are equally quick.
 template <class F>
 void for_each_group_range(compute& c, activations x, std::size_t groups, F&& f) noexcept {
   const std::size_t least = std::max<std::size_t>(1, least_elements * 4 / (panel_rows * x.width * x.tokens + 1));
