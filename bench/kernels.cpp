@@ -53,21 +53,16 @@ struct matrices {
 /// Tokens as the kernels of a format take them.
 template <class Q>
 struct inputs {
-  std::size_t bytes;  // of a token
-  std::vector<std::byte> data;
+  std::vector<float> x;
+  std::vector<nibble::activation_block> blocks;
 
-  inputs(const nibble::kernel_table& table, std::size_t tokens)
-      : bytes(nibble::integer_format<Q> ? columns / 32 * sizeof(nibble::activation_block) : columns * sizeof(float)),
-        data(tokens * bytes) {
-    const auto x = noise(tokens * columns);
+  inputs(const nibble::kernel_table& table, std::size_t tokens) : x(noise(tokens * columns)), blocks(x.size() / 32) {
     for (std::size_t t = 0; t < tokens; ++t) {
-      if constexpr (nibble::integer_format<Q>) {
-        table.quantize(x.data() + t * columns, columns, data.data() + t * bytes);
-      } else {
-        std::memcpy(data.data() + t * bytes, x.data() + t * columns, bytes);
-      }
+      const auto [first, step] = nibble::place_of(t, tokens, columns / 32);
+      table.quantize(x.data() + t * columns, columns, blocks.data() + first, step);
     }
   }
+  const void* data() const { return nibble::integer_format<Q> ? static_cast<const void*>(blocks.data()) : x.data(); }
 };
 
 /// Whether a product is the reference's, but for the order of its sums.
@@ -84,8 +79,7 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
   matrices<Q> weights;
   const inputs<Q> in(table, tokens);
   std::vector<float> out(tokens * rows), expected(tokens * rows);
-  nibble::matmul_args args{weights.memory.data(), group,    rows,   columns,    0,   1,
-                           in.data.data(),        in.bytes, tokens, out.data(), rows};
+  nibble::matmul_args args{weights.memory.data(), group, rows, columns, 0, 1, in.data(), columns, tokens, out.data(), rows};
   table.matmul[format](args);
   args.output = expected.data();
   nibble::reference::table.matmul[format](args);

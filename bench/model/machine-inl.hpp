@@ -121,12 +121,11 @@ inline std::int32_t quads(std::size_t steps) {
   sums<12> sum;
   sum.fill(hn::Zero(int_tag()));
   const byte_vec u = hn::Set(byte_tag(), 3);
-  signed_byte_vec s = hn::Set(signed_byte_tag(), -2);
+  const std::array<std::int8_t, 4> quad{-2, -2, -2, -2};
+  const std::int8_t* from = quad.data();
   for (std::size_t i = 0; i < steps; ++i) {
-    NIBBLE_UNROLL for (std::size_t j = 0; j < 12; ++j) {
-      pin(s);
-      sum[j] = add_quads<4>(sum[j], u, s);
-    }
+    __asm__ volatile("" : "+r"(from) : : "memory");
+    NIBBLE_UNROLL for (auto& s : sum) s = add_quads<4>(s, u, from);
   }
   return total(sum);
 }

@@ -45,9 +45,11 @@ std::vector<std::byte> make_input(const std::vector<float>& x, std::size_t colum
     std::memcpy(out.data(), x.data(), out.size());
     return out;
   } else {
-    const std::size_t bytes = columns / 32 * sizeof(activation_block);
-    std::vector<std::byte> out(tokens * bytes);
-    for (std::size_t t = 0; t < tokens; ++t) reference::quantize(x.data() + t * columns, columns, out.data() + t * bytes);
+    std::vector<std::byte> out(tokens * (columns / 32) * sizeof(activation_block));
+    for (std::size_t t = 0; t < tokens; ++t) {
+      const auto [first, step] = place_of(t, tokens, columns / 32);
+      reference::quantize(x.data() + t * columns, columns, out.data() + first * sizeof(activation_block), step);
+    }
     return out;
   }
 }
@@ -90,8 +92,7 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
           for (std::size_t tokens : {1, 2, 5, 9, 130}) {
             const auto input = make_input<Q>(gaussian(tokens * columns, 11), columns, tokens);
             std::vector<float> expected(tokens * rows), found(tokens * (rows + 3), 99.0f), packed(tokens * rows);
-            matmul_args m{w.panels, w.bytes,         rows, columns, 0, w.groups, input.data(), input.size() / tokens,
-                          tokens,   expected.data(), rows};
+            matmul_args m{w.panels, w.bytes, rows, columns, 0, w.groups, input.data(), columns, tokens, expected.data(), rows};
             reference::matmul<Q>(m);
             m.output = found.data(), m.output_stride = rows + 3;
             t.matmul[index](m);
@@ -103,10 +104,10 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
 
             const auto before = gaussian(tokens * rows, 5);
             auto sum = before;  // a sum is what was there plus the product, to the bit
-            m.output = sum.data(), m.output_stride = rows, m.add = true;
+            m.output = sum.data(), m.output_stride = rows, m.how = combine::add;
             t.matmul[index](m);
             for (std::size_t i = 0; i < sum.size(); ++i) REQUIRE(sum[i] == before[i] + packed[i]);
-            m.add = false;
+            m.how = combine::replace;
 
             std::vector<float> unpacked(tokens * rows, 99.0f);  // and rows as a file holds them give the same bits
             m.output = unpacked.data();
@@ -136,7 +137,7 @@ TEST_CASE("the largest codes and activations do not overflow the short sums") {
           for (float sign : {1.0f, -1.0f}) {
             const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);
             std::vector<float> expected(16), found(16);
-            matmul_args m{w.panels, w.bytes, 16, 256, 0, 1, input.data(), input.size(), 1, expected.data(), 16};
+            matmul_args m{w.panels, w.bytes, 16, 256, 0, 1, input.data(), 256, 1, expected.data(), 16};
             reference::matmul<Q>(m);
             m.output = found.data();
             t.matmul[index_of<Q, quant_formats>](m);
@@ -153,12 +154,13 @@ TEST_CASE("a token's result has the same bits alone, in any batch, and for any s
     for_each_format([&]<class Q>(std::type_identity<Q>) {
       constexpr std::size_t rows = 48, columns = 512, tokens = 135;
       const sample_weight<Q> w(rows, columns, 5);
-      const auto input = make_input<Q>(gaussian(tokens * columns, 13), columns, tokens);
-      const std::size_t bytes = input.size() / tokens;
+      const auto x = gaussian(tokens * columns, 13);
       std::vector<float> whole(tokens * rows), parts(tokens * rows);
       const auto run = [&](std::size_t token, std::size_t count, std::size_t first, std::size_t last, float* out) {
-        t.matmul[index_of<Q, quant_formats>]({w.panels, w.bytes, rows, columns, first, last, input.data() + token * bytes,
-                                              bytes, count, out + token * rows, rows});
+        const auto from = x.begin() + std::ptrdiff_t(token * columns), to = from + std::ptrdiff_t(count * columns);
+        const auto input = make_input<Q>({from, to}, columns, count);
+        t.matmul[index_of<Q, quant_formats>](
+            {w.panels, w.bytes, rows, columns, first, last, input.data(), columns, count, out + token * rows, rows});
       };
       run(0, tokens, 0, 3, whole.data());
       for (std::size_t batch : {1, 3, 4, 8, 11, 64}) {
@@ -170,5 +172,56 @@ TEST_CASE("a token's result has the same bits alone, in any batch, and for any s
         REQUIRE(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)) == 0);
       }
     });
+  });
+}
+
+namespace {
+/// x = f(x) * up, by a product whose one column of weights is `up`.
+void gate(const kernel_table& t, std::vector<float>& x, const std::vector<float>& up, glu f) {
+  const std::size_t rows = x.size(), groups = (rows + panel_rows - 1) / panel_rows;
+  std::vector<float> panels(groups * panel_rows);
+  std::copy(up.begin(), up.end(), panels.begin());
+  const float one = 1;
+  matmul_args m{reinterpret_cast<const std::byte*>(panels.data()),
+                panel_rows * sizeof(float),
+                rows,
+                1,
+                0,
+                groups,
+                &one,
+                1,
+                1,
+                x.data(),
+                rows};
+  m.how = combine::gate, m.gate = f;
+  t.matmul[index_of<f32, quant_formats>](m);
+}
+}  // namespace
+
+TEST_CASE("every target gates rows by a product like the reference, for any number of rows") {
+  for_each_table([](const kernel_table& t) {
+    for (glu f : {glu::silu, glu::gelu_tanh}) {
+      for (std::size_t rows = 1; rows <= 35; ++rows) {
+        const auto up = gaussian(rows, unsigned(rows) + 100);
+        auto expected = gaussian(rows, unsigned(rows), 4), found = expected;
+        gate(reference::table, expected, up, f);
+        gate(t, found, up, f);
+        REQUIRE(relative_error(expected, found) < 2e-6);
+      }
+    }
+  });
+}
+
+TEST_CASE("gates do not overflow at extreme inputs") {
+  for_each_table([](const kernel_table& t) {
+    for (glu f : {glu::silu, glu::gelu_tanh}) {
+      std::vector<float> x{-1e30f, -200.0f, -90.0f, 0.0f, 90.0f, 200.0f, 1e12f, -1e12f};
+      const auto before = x;
+      gate(t, x, std::vector<float>(x.size(), 1.0f), f);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (before[i] > 0) CHECK(x[i] == doctest::Approx(before[i]));
+        if (before[i] <= 0) CHECK(std::fabs(x[i]) < 1e-6f);
+      }
+    }
   });
 }

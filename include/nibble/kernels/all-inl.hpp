@@ -39,7 +39,6 @@ inline const kernel_table* table() {
       ((k.matmul[i++] = &matmul<Qs>), ...);
     }(quant_formats{});
     k.rms_norm = &rms_norm;
-    k.gated = &gated;
     k.add = &add;
     k.scale = &scale;
     k.softcap = &softcap;

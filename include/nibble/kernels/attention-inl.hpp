@@ -67,13 +67,14 @@ class query_rows<q8_0> {
     alignas(64) float padded[max_head_dim] = {};
     for (std::size_t n = 0; n < count; ++n) {
       std::memcpy(padded, query[n], head_dim * sizeof(float));
-      quantize(padded, columns_, codes_ + n * (columns_ / 32));
+      const auto [first, step] = place_of(n, count, columns_ / 32);
+      quantize(padded, columns_, codes_ + first, step);
     }
   }
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
     for (std::size_t g = 0; g < page_positions / panel_rows; ++g) {
       unit_source<q8_0> units(tile + g * group_bytes<q8_0>(columns_));
-      add_group(units, columns_, codes_, columns_ / 32, count_, scores + g * panel_rows, page_positions);
+      add_group(units, columns_, codes_, count_, scores + g * panel_rows, page_positions);
     }
   }
 

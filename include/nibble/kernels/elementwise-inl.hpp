@@ -67,7 +67,7 @@ HWY_INLINE float best_target(const float* in, float peak) {
 inline constexpr std::size_t quantize_blocks = 8;
 
 /// See quant/activation.hpp: codes by the best of some scales, and then the scale that is best for those codes.
-inline void quantize(const float* in, std::size_t columns, void* out) {
+inline void quantize(const float* in, std::size_t columns, void* out, std::size_t step) {
   constexpr std::size_t vectors = 32 / lanes;
   const float_tag d;
   const hn::Rebind<std::int8_t, float_tag> d8;
@@ -95,16 +95,17 @@ inline void quantize(const float* in, std::size_t columns, void* out) {
         xq = hn::MulAdd(x, q, xq);
         qq = hn::MulAdd(q, q, qq);
         sums[v * lanes / 16] = hn::Add(sums[v * lanes / 16], n);
-        hn::StoreU(hn::DemoteTo(d8, n), d8, block[b].code.data() + v * lanes);
+        hn::StoreU(hn::DemoteTo(d8, n), d8, block[b * step].code.data() + v * lanes);
       }
-      for (std::size_t h = 0; h < 2; ++h) block[b].half_sums[h] = hn::GetLane(hn::SumOfLanes(int_tag(), sums[h]));
+      for (std::size_t h = 0; h < 2; ++h) block[b * step].half_sums[h] = hn::GetLane(hn::SumOfLanes(int_tag(), sums[h]));
       along[b] = sum_of(xq), squares[b] = sum_of(qq);
     }
     for (std::size_t b = 0; b < count; ++b) {
-      block[b].scale = inverse[b] > 0 ? along[b] / squares[b] : 0;
-      block[b].sum = block[b].scale * float(block[b].half_sums[0] + block[b].half_sums[1]);
+      activation_block& to = block[b * step];
+      to.scale = inverse[b] > 0 ? along[b] / squares[b] : 0;
+      to.sum = to.scale * float(to.half_sums[0] + to.half_sums[1]);
     }
-    in += count * 32, block += count, left -= count;
+    in += count * 32, block += count * step, left -= count;
   }
 }
 

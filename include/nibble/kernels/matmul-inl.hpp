@@ -91,7 +91,7 @@ inline constexpr int center_left = Q::center - quad_center<Q::code_bits>;
 template <unsigned Bits, std::size_t Quads, class Code>
 HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t* a) {
 #if NIBBLE_HAS_QUAD_DOT
-  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), broadcast_quad(a + 4 * q));
+  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), a + 4 * q);
   return sum;
 #else
   const auto one = hn::Set(short_tag(), 1);
@@ -177,7 +177,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
 
 /// How far ahead of what several tokens are multiplied with memory is asked for more: the panels behind it will be next. One
 /// token comes there so soon that the machine does this by itself, and better.
-inline constexpr std::size_t prefetch_bytes = 4096;
+inline constexpr std::size_t prefetch_bytes = 8192;
 
 /// The unit that begins with column `first` of `columns`.
 template <integer_format Q>
@@ -250,20 +250,21 @@ HWY_INLINE void fill(tile<Q>& t, unit_source<Q>& units, std::size_t columns, std
 /// Registers of rows, and tokens, whose sums are worked on at once.
 inline constexpr std::size_t row_vectors = lanes >= panel_rows ? 1 : 2;
 inline constexpr std::size_t token_block = NIBBLE_HAS_QUAD_DOT && lanes >= panel_rows ? 8 : 4;
+static_assert(activation_bundle % token_block == 0, "a block's activations are one stream");
 
 /// Adds the products of Quads quads of codes to the sums of Tokens tokens: what add_products does, but each register of codes
-/// serves all tokens, and each broadcast all registers of codes. load_codes(q, v) gives register v of quad q.
+/// serves all tokens, and each broadcast all registers of codes. load_codes(q, v) gives register v of quad q; a the activations
+/// of the first token, from quad `first` on.
 template <unsigned Bits, std::size_t Quads, std::size_t Tokens, class Code>
-HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code& load_codes, const std::int8_t* a,
-                                  std::size_t stride) {
-  const auto broadcast = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return broadcast_quad(a + i * stride + q * 4); };
+HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code& load_codes, const activation_block* a,
+                                  std::size_t first) {
+  const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return a[i].code.data() + (first + q) * 4; };
 #if NIBBLE_HAS_QUAD_DOT
   NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
     byte_vec codes[row_vectors];
     NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) codes[v] = load_codes(q, v);
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-      const auto s = broadcast(i, q);
-      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], s);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], quad(i, q));
     }
   }
 #else
@@ -279,7 +280,7 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code&
         const auto l = hn::And(codes, fifteen),
                    h = hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, codes))), fifteen);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto s = broadcast(i, q);
+          const auto s = broadcast_quad(quad(i, q));
           low[i] = q == 0 ? mul_pairs(l, s) : add_in_order(low[i], mul_pairs(l, s));
           high[i] = q == 0 ? mul_pairs(h, s) : add_in_order(high[i], mul_pairs(h, s));
         }
@@ -296,7 +297,7 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code&
         byte_vec codes[row_vectors];
         NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) codes[v] = load_codes(q, v);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto s = broadcast(i, q);
+          const auto s = broadcast_quad(quad(i, q));
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
             const auto products = mul_pairs(codes[v], s);
             pairs[i][v] = q == first ? products : add_in_order(pairs[i][v], products);
@@ -313,7 +314,7 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code&
 
 /// Adds `count` granules, of a tile or of a packed unit, to the sums of Tokens tokens, rows of 16 that are `stride` apart.
 template <class Q, std::size_t Tokens, class Source>
-HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* a, std::size_t token_blocks, float* sums,
+HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* a, std::size_t step, float* sums,
                          std::size_t stride) {
   const float_tag d;
   constexpr std::size_t halves = Q::scales::sub_block == 32 ? 1 : 2, quads = 8 / halves;
@@ -328,20 +329,20 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
       NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
         int_vec n[Tokens][row_vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto& b = a[i * token_blocks + g];
+          const auto& b = a[i + g * step];
           const auto start =
               hn::Set(int_tag(), -center_left<Q> * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = start;
         }
         add_tile_products<Q::code_bits, quads>(
             n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, h * quads + q, r + v * lanes); },
-            a[g].code.data() + h * quads * 4, token_blocks * sizeof(activation_block));
+            a + g * step, h * quads);
         NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) scales[v] = t.affine_of(g, h, r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
             const auto m = hn::ConvertTo(d, n[i][v]);
             if (halves == 1) {
-              part[i][v] = hn::Mul(m, hn::Set(d, a[i * token_blocks + g].scale));
+              part[i][v] = hn::Mul(m, hn::Set(d, a[i + g * step].scale));
             } else {
               part[i][v] = h == 0 ? hn::Mul(m, scales[v].scale) : hn::MulAdd(m, scales[v].scale, part[i][v]);
             }
@@ -349,7 +350,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
         }
       }
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        const auto& b = a[i * token_blocks + g];
+        const auto& b = a[i + g * step];
         NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
           auto& s = sum[i][v];
           s = hn::MulAdd(part[i][v], halves == 1 ? scales[v].scale : hn::Set(d, b.scale), s);
@@ -379,15 +380,17 @@ inline constexpr std::size_t few_tokens = 2 * token_block;
 
 /// Tokens that one unpacked tile serves before the next is unpacked: their activations stay in L2.
 inline constexpr std::size_t token_chunk = 128;
+static_assert(token_chunk % activation_bundle == 0);
 
 /// The sums of one group for some tokens: rows of 16 that are `stride` apart.
 template <integer_format Q>
-HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_block* a, std::size_t token_blocks,
-                          std::size_t tokens, float* sums, std::size_t stride) {
+HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_block* a, std::size_t tokens,
+                          float* sums, std::size_t stride) {
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
   const auto add = [&](const auto& source, std::size_t first, std::size_t count) NIBBLE_ATTR {
     for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
-      add_tile<Q, block()>(source, count, a + i * token_blocks + first / 32, token_blocks, sums + i * stride, stride);
+      const auto [start, step] = place_of(i, tokens, columns / 32);
+      add_tile<Q, block()>(source, count, a + start + first / 32 * step, step, sums + i * stride, stride);
     });
   };
   if (tokens <= few_tokens) {
@@ -406,15 +409,22 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
   }
 }
 
-/// Writes, or adds, the sums of one group, (tokens, 16), to the rows that are there.
-HWY_INLINE void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens, const float* sums) {
+/// What m.how says, for the sums of one group, (tokens, 16), and the rows that are there.
+HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens,
+                             const float* sums) {
   const std::size_t row = group * panel_rows, count = std::min(panel_rows, m.rows - row);
   float* out = m.output + token * m.output_stride + row;
   for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += panel_rows) {
-    if (m.add) {
-      add(out, sums, count);
-    } else {
-      std::memcpy(out, sums, count * sizeof(float));
+    switch (m.how) {
+      case combine::replace:
+        std::memcpy(out, sums, count * sizeof(float));
+        break;
+      case combine::add:
+        add(out, sums, count);
+        break;
+      case combine::gate:
+        gated(out, sums, count, m.gate);
+        break;
     }
   }
 }
@@ -430,7 +440,7 @@ void matmul(const matmul_args& m) {
         one_token<Q>(m.groups + g * m.group_bytes, m.columns, a + token * (m.columns / 32), sums);
       } else {
         unit_source<Q> units(m, g);
-        add_group<Q>(units, m.columns, a + token * (m.columns / 32), m.columns / 32, tokens, sums, panel_rows);
+        add_group<Q>(units, m.columns, a + token * (m.columns / 32), tokens, sums, panel_rows);
       }
       store_rows(m, g, token, tokens, sums);
     }

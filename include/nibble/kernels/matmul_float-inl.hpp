@@ -67,10 +67,9 @@ template <float_format Q>
 void matmul(const matmul_args& m) {
   alignas(64) float sums[token_chunk * panel_rows];
   alignas(64) float wide[float_columns * panel_rows];
-  const std::size_t stride = m.input_bytes / sizeof(float);
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
     const std::size_t tokens = std::min(token_chunk, m.tokens - token);
-    const auto* input = static_cast<const float*>(m.input) + token * stride;
+    const auto* input = static_cast<const float*>(m.input) + token * m.input_stride;
     for (std::size_t g = m.first; g < m.last; ++g) {
       unit_source<Q> units(m, g);
       std::fill_n(sums, tokens * panel_rows, 0.0f);
@@ -79,7 +78,7 @@ void matmul(const matmul_args& m) {
         const auto add = [&](const auto* weights) NIBBLE_ATTR {
           for_each_block<float_token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
             add_float_columns<block()>(
-                weights, columns, [&](std::size_t t) { return input + (i + t) * stride + k; }, sums + i * panel_rows,
+                weights, columns, [&](std::size_t t) { return input + (i + t) * m.input_stride + k; }, sums + i * panel_rows,
                 panel_rows);
           });
         };

@@ -113,14 +113,22 @@ HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
 template <unsigned Bits>
 inline constexpr int quad_center = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& Bits == 8 ? 128 : 0;
 #if NIBBLE_HAS_QUAD_DOT
-/// sum + the four products (u - quad_center) * s of each 32-bit lane.
+/// sum + the four products (u - quad_center) * s of each 32-bit lane, for the four bytes s at `quad`.
 template <unsigned Bits>
-HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
-#if HWY_ARCH_X86
-  return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, s.raw)};
+HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
+#if HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
+  // g++ would spend an instruction and a register on the broadcast that the sum's own instruction can do
+  using word [[gnu::may_alias]] = std::int32_t;
+  auto raw = sum.raw;
+  __asm__("{vpdpbusd %2%{1to16%}, %1, %0|vpdpbusd %0, %1, %2%{1to16%}}"
+          : "+v"(raw)
+          : "v"(u.raw), "m"(*reinterpret_cast<const word*>(quad)));
+  return int_vec{raw};
+#elif HWY_ARCH_X86
+  return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, broadcast_quad(quad).raw)};
 #else
   const auto centered = hn::Xor(u, hn::Set(byte_tag(), quad_center<Bits>));  // - 128 is ^ 128
-  return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), centered).raw, s.raw)};
+  return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), centered).raw, broadcast_quad(quad).raw)};
 #endif
 }
 #endif

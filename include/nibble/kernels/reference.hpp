@@ -19,7 +19,7 @@
 namespace nibble::inline NIBBLE_ABI {
 namespace reference {
 
-inline void quantize(const float* in, std::size_t columns, void* out) {
+inline void quantize(const float* in, std::size_t columns, void* out, std::size_t step) {
   auto* blocks = static_cast<activation_block*>(out);
   for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
     float peak = 0, inverse = 0, least = 0;
@@ -32,7 +32,7 @@ inline void quantize(const float* in, std::size_t columns, void* out) {
       }
       if (n == 0 || squares < least) least = squares, inverse = activation_peaks[n] / peak;
     }
-    activation_block& block = blocks[b];
+    activation_block& block = blocks[b * step];
     float along = 0, squares = 0;
     block.half_sums = {};
     for (std::size_t i = 0; i < 32; ++i) {
@@ -48,11 +48,12 @@ inline void quantize(const float* in, std::size_t columns, void* out) {
 
 /// What one unit adds to the sum of one row: in the order that all kernels share.
 template <integer_format Q>
-float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_block* a) {
+float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_block* a,
+               std::size_t step) {
   using scales = typename Q::scales;
   for (std::size_t k = 0; k < unit.columns; k += scales::sub_block) {
     const auto* granule = unit.codes + k / 32 * code_bytes(Q::code_bits);
-    const activation_block& block = a[k / 32];
+    const activation_block& block = a[k / 32 * step];
     std::int32_t n = 0;
     for (std::size_t i = k; i < k + scales::sub_block; ++i) {
       n += (int(read_code(Q::code_bits, granule, row, i % 32)) - Q::center) * block.code[i % 32];
@@ -64,13 +65,18 @@ float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_
   return sum;
 }
 
+inline float silu(float x) { return x / (1 + std::exp(-x)); }
+inline float gelu_tanh(float x) {
+  constexpr float root_2_over_pi = 0.797884560802865f;
+  return 0.5f * x * (1 + std::tanh(root_2_over_pi * (x + 0.044715f * x * x * x)));
+}
+
 template <quant_format Q>
 void matmul(const matmul_args& m) {
   for (std::size_t g = m.first; g < m.last; ++g) {
     unit_source<Q> units(m, g);
     const std::size_t first_row = g * panel_rows, rows = std::min(panel_rows, m.rows - first_row);
     for (std::size_t token = 0; token < m.tokens; ++token) {
-      const auto* input = static_cast<const std::byte*>(m.input) + token * m.input_bytes;
       float sums[panel_rows] = {};
       for (std::size_t first = 0; first < m.columns; first += unit_columns<Q>) {
         const std::size_t columns = std::min(unit_columns<Q>, m.columns - first);
@@ -78,16 +84,21 @@ void matmul(const matmul_args& m) {
         for (std::size_t row = 0; row < rows; ++row) {
           float& sum = sums[row];
           if constexpr (integer_format<Q>) {
-            sum = add_unit<Q>(sum, {unit, columns}, row, reinterpret_cast<const activation_block*>(input) + first / 32);
+            const auto [start, step] = place_of(token, m.tokens, m.columns / 32);
+            const auto* a = static_cast<const activation_block*>(m.input) + start;
+            sum = add_unit<Q>(sum, {unit, columns}, row, a + first / 32 * step, step);
           } else {
             const auto* w = reinterpret_cast<const typename Q::block*>(unit);
-            const auto* x = reinterpret_cast<const float*>(input) + first;
+            const auto* x = static_cast<const float*>(m.input) + token * m.input_stride + first;
             for (std::size_t k = 0; k < columns; ++k) sum += x[k] * float(w[k * panel_rows + row]);
           }
         }
       }
       float* out = m.output + token * m.output_stride + first_row;
-      for (std::size_t row = 0; row < rows; ++row) out[row] = m.add ? out[row] + sums[row] : sums[row];
+      for (std::size_t row = 0; row < rows; ++row) {
+        if (m.how == combine::gate) sums[row] *= m.gate == glu::silu ? silu(out[row]) : gelu_tanh(out[row]);
+        out[row] = m.how == combine::add ? out[row] + sums[row] : sums[row];
+      }
     }
   }
 }
@@ -99,14 +110,6 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
   for (std::size_t i = 0; i < n; ++i) out[i] = in[i] * factor * gain[i];
 }
 
-inline float silu(float x) { return x / (1 + std::exp(-x)); }
-inline float gelu_tanh(float x) {
-  constexpr float root_2_over_pi = 0.797884560802865f;
-  return 0.5f * x * (1 + std::tanh(root_2_over_pi * (x + 0.044715f * x * x * x)));
-}
-inline void gated(float* x, const float* up, std::size_t n, glu f) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = (f == glu::silu ? silu(x[i]) : gelu_tanh(x[i])) * up[i];
-}
 inline void add(float* x, const float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] += y[i];
 }
@@ -139,7 +142,7 @@ void attention(const attention_args& a) {
     if constexpr (std::is_same_v<Format, q8_0>) {
       float padded[max_head_dim] = {};
       std::copy_n(query, a.head_dim, padded);
-      quantize(padded, kv_columns(a.head_dim), codes);
+      quantize(padded, kv_columns(a.head_dim), codes, 1);
     }
     const auto score = [&](std::size_t p) {
       const std::byte* keys = page(p);
@@ -148,7 +151,7 @@ void attention(const attention_args& a) {
       if constexpr (std::is_same_v<Format, q8_0>) {
         const std::byte* group = keys + slot / panel_rows * group_bytes<q8_0>(columns);
         for (std::size_t k = 0; k < columns; k += unit_columns<q8_0>) {
-          s = add_unit<q8_0>(s, {group, columns, k}, slot % panel_rows, codes + k / 32);
+          s = add_unit<q8_0>(s, {group, columns, k}, slot % panel_rows, codes + k / 32, 1);
         }
       } else {
         for (std::size_t i = 0; i < a.head_dim; ++i) s += query[i] * read_kv<Format, kv_role::key>(keys, a.head_dim, slot, i);
@@ -184,7 +187,6 @@ inline constexpr kernel_table table = [] {
      ...);
   }(quant_formats{});
   t.rms_norm = &rms_norm;
-  t.gated = &gated;
   t.add = &add;
   t.scale = &scale;
   t.softcap = &softcap;

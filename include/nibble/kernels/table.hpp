@@ -16,20 +16,26 @@
 
 namespace nibble::kernels_v0_1 {
 
+/// The activation of a gated feed-forward layer.
+enum class glu : std::uint8_t { silu, gelu_tanh };
+/// What becomes of a product's sums, each rounded first: out = sum; out += sum; out = f(out) * sum.
+enum class combine : std::uint8_t { replace, add, gate };
+
 /// out(token, row) = sum over columns of weight(row, column) * in(token, column), for the rows of groups [first, last).
 struct matmul_args {
   const std::byte* groups;    ///< panels, see quant/panel.hpp; or null
   std::size_t group_bytes;    ///< from one group of sixteen rows to the next
   std::size_t rows, columns;  ///< of the whole weight; the last group may be partly padding
   std::size_t first, last;    ///< groups to compute
-  const void* input;          ///< integer formats: activation_block[columns / 32] a token; float formats: float[columns]
-  std::size_t input_bytes;    ///< from one token's input to the next
+  const void* input;          ///< integer formats: activation_block, see place_of(); float formats: float[columns] a token
+  std::size_t input_stride;   ///< float formats: elements from one token's input to the next
   std::size_t tokens;
   float* output;  ///< element (token, row) at output[token * output_stride + row]
   std::size_t output_stride;
   const std::byte* stored = nullptr;  ///< instead of groups: rows as a file holds them, packed on the way, to the same bits
   std::size_t row_bytes = 0;          ///< from one stored row to the next
-  bool add = false;                   ///< out += instead of out =: each sum is rounded, then added
+  combine how = combine::replace;
+  glu gate = glu::silu;  ///< f of combine::gate
 };
 
 /// Attention of some query heads, that share one key-value head, over one sequence.
@@ -55,8 +61,6 @@ inline constexpr std::size_t max_queries = 32;
 /// Dimensions of a head at most: of its queries, keys and values.
 inline constexpr std::size_t max_head_dim = 1024;
 
-/// The activation of a gated feed-forward layer.
-enum class glu : std::uint8_t { silu, gelu_tanh };
 enum class rope_pairs : std::uint8_t { halves, interleaved };
 
 /// How many formats the arrays below have room for.
@@ -73,15 +77,13 @@ struct kernel_table {
   /// By index in quant_formats: one row as a file holds it, as floats; see decode_row in quant/format.hpp.
   void (*decode_row[max_formats])(const std::byte* row, std::size_t columns, float* out) noexcept;
 
-  /// One token's activations, quantised: out is activation_block[columns / 32].
-  void (*quantize)(const float* in, std::size_t columns, void* out);
+  /// One token's activations, quantised: columns / 32 x activation_block, `step` blocks apart.
+  void (*quantize)(const float* in, std::size_t columns, void* out, std::size_t step);
   /// By index in quant_formats.
   void (*matmul[max_formats])(const matmul_args&);
 
   /// out = in / sqrt(mean(in^2) + eps) * gain. in == out is allowed.
   void (*rms_norm)(const float* in, const float* gain, float eps, std::size_t n, float* out);
-  /// gate = f(gate) * up.
-  void (*gated)(float* gate, const float* up, std::size_t n, glu f);
   /// x += y.
   void (*add)(float* x, const float* y, std::size_t n);
   /// x *= factor.
@@ -107,6 +109,7 @@ const kernel_table* kernels_at(std::size_t index) noexcept;
 
 namespace nibble::inline NIBBLE_ABI {
 using kernels_v0_1::attention_args;
+using kernels_v0_1::combine;
 using kernels_v0_1::glu;
 using kernels_v0_1::kernel_table;
 using kernels_v0_1::kernels;

@@ -30,14 +30,19 @@ struct layer_input {
 /// @source  Zhang and Sennrich 2019
 inline layer_input normed(activations x, std::span<const float> gain, float eps) noexcept { return {x, gain, eps}; }
 
-/// Where a layer's result goes: into these rows, or on top of what they hold.
+/// Where a layer's result goes: into these rows, or together with what they hold.
 struct layer_output {
   activations y;  ///< (tokens, rows)
-  bool add;
+  combine how = combine::replace;
+  glu gate = glu::silu;
 
-  layer_output(activations rows, bool add_to = false) noexcept : y(rows), add(add_to) {}
+  layer_output(activations rows) noexcept : y(rows) {}
+  layer_output(activations rows, combine with_rows, glu f = glu::silu) noexcept : y(rows), how(with_rows), gate(f) {}
 };
-inline layer_output added_to(activations y) noexcept { return {y, true}; }
+/// y += result.
+inline layer_output added_to(activations y) noexcept { return {y, combine::add}; }
+/// y = f(y) * result.
+inline layer_output gated_by(activations y, glu f) noexcept { return {y, combine::gate, f}; }
 
 /// One product of linear(): out(token, row) = sum over columns of w(row, column) * x(token, column).
 struct product {
@@ -49,29 +54,36 @@ namespace detail {
 /// The input of products: floats, for float formats, and 8-bit blocks where a weight has an integer format.
 struct operand {
   activations x;
-  const std::byte* blocks;
-  std::size_t block_bytes;  ///< of one token
+  const activation_block* blocks;
 };
 inline operand prepare(compute& c, const layer_input& in, bool integer) noexcept {
   const std::size_t tokens = in.x.tokens, width = in.x.width;
-  const std::size_t blocks = width / activation_block::columns, bytes = integer ? blocks * sizeof(activation_block) : 0;
+  const std::size_t blocks = width / activation_block::columns;
   const activations x = in.norm ? c.scratch(tokens, width) : in.x;
-  std::byte* out = integer ? c.scratch_memory().take(tokens * bytes) : nullptr;
+  std::byte* memory = integer ? c.scratch_memory().take(tokens * blocks * sizeof(activation_block)) : nullptr;
+  auto* out = reinterpret_cast<activation_block*>(memory);
+  const auto quantize = [&](std::size_t t, std::size_t first, std::size_t count) {
+    const auto [start, step] = place_of(t, tokens, blocks);
+    c.kernels().quantize(x.row(t) + first * activation_block::columns, count * activation_block::columns,
+                         out + start + first * step, step);
+  };
   constexpr std::size_t least_blocks = 64;
   if (in.norm) {
     c.for_each_range(tokens, least_blocks / (blocks + 1) + 1, [&](std::size_t begin, std::size_t end) {
       for (std::size_t t = begin; t < end; ++t) {
         c.kernels().rms_norm(in.x.row(t), in.gain.data(), in.eps, width, x.row(t));
-        if (integer) c.kernels().quantize(x.row(t), width, out + t * bytes);
+        if (integer) quantize(t, 0, blocks);
       }
     });
   } else if (integer) {
-    c.for_each_range(tokens * blocks, least_blocks, [&](std::size_t begin, std::size_t end) {  // rows follow each other
-      c.kernels().quantize(x.data + begin * activation_block::columns, (end - begin) * activation_block::columns,
-                           out + begin * sizeof(activation_block));
+    c.for_each_range(tokens * blocks, least_blocks, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t count; begin < end; begin += count) {
+        count = std::min(end - begin, blocks - begin % blocks);
+        quantize(begin / blocks, begin % blocks, count);
+      }
     });
   }
-  return {x, out, bytes};
+  return {x, out};
 }
 
 inline std::size_t groups_of(const weight& w) noexcept { return (w.rows + panel_rows - 1) / panel_rows; }
@@ -79,9 +91,8 @@ inline std::size_t groups_of(const weight& w) noexcept { return (w.rows + panel_
 /// Rows of groups [first, last) of one product.
 inline void multiply(compute& c, const operand& in, const product& p, std::size_t first, std::size_t last) noexcept {
   c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, first, last,
-                                  p.w.integer ? static_cast<const void*>(in.blocks) : in.x.data,
-                                  p.w.integer ? in.block_bytes : in.x.width * sizeof(float), in.x.tokens, p.out.y.data,
-                                  p.out.y.width, p.w.stored, p.w.row_bytes, p.out.add});
+                                  p.w.integer ? static_cast<const void*>(in.blocks) : in.x.data, in.x.width, in.x.tokens,
+                                  p.out.y.data, p.out.y.width, p.w.stored, p.w.row_bytes, p.out.how, p.out.gate});
 }
 
 /// f(begin, end) over parts of `groups` groups of sixteen rows, each a matrix product with x. One token is read from memory: in
@@ -120,20 +131,17 @@ inline void linear(compute& c, const layer_input& x, std::initializer_list<produ
   });
 }
 
-/// out = f(gate x) * (up x): a gate is closed over rows that are still in cache, and the threads meet once.
+/// out = f(gate x) * (up x): gates close over rows that are still in cache, and the threads meet once.
 /// @shape   x (tokens, columns); gate, up (rows, columns); out (tokens, rows)
 /// @errors  none (noexcept); precondition: as of linear()
 /// @source  Shazeer 2020
 inline void gated_linear(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f,
                          activations out) noexcept {
   const scratch_scope scope(c);
-  const activations factor = c.scratch(out.tokens, up.rows);
   const detail::operand in = detail::prepare(c, x, gate.integer || up.integer);
   detail::for_each_group_range(c, in.x, detail::groups_of(gate), [&](std::size_t begin, std::size_t end) {
     detail::multiply(c, in, {gate, out}, begin, end);
-    detail::multiply(c, in, {up, factor}, begin, end);
-    const std::size_t row = begin * panel_rows, rows = std::min(gate.rows, end * panel_rows) - row;
-    for (std::size_t t = 0; t < out.tokens; ++t) c.kernels().gated(out.row(t) + row, factor.row(t) + row, rows, f);
+    detail::multiply(c, in, {up, gated_by(out, f)}, begin, end);
   });
 }
 

@@ -1,6 +1,7 @@
 /// piece_index: from the bytes of a piece to its token. A flat hash table of 8 bytes a slot over somebody else's pieces.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -51,7 +52,7 @@ class piece_index {
 
   /// Empties the table and makes room for `count` values.
   void reset(std::size_t count) {
-    slots_.assign(std::bit_ceil(count + count / 3 + 2), 0);
+    slots_.assign(std::bit_ceil(std::max<std::size_t>(2, (count * 4 + 2) / 3)), 0);
     mask_ = slots_.size() - 1;
   }
 
