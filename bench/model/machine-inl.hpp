@@ -121,11 +121,9 @@ inline std::int32_t quads(std::size_t steps) {
   sums<12> sum;
   sum.fill(hn::Zero(int_tag()));
   const byte_vec u = hn::Set(byte_tag(), 3);
-  const std::array<std::int8_t, 4> quad{-2, -2, -2, -2};
-  const std::int8_t* from = quad.data();
+  static constexpr std::array<std::int8_t, 4> quad{-2, -2, -2, -2};
   for (std::size_t i = 0; i < steps; ++i) {
-    __asm__ volatile("" : "+r"(from) : : "memory");
-    NIBBLE_UNROLL for (auto& s : sum) s = add_quads<4>(s, u, from);
+    NIBBLE_UNROLL for (std::size_t j = 0; j < 12; ++j) sum[j] = add_quads<4>(sum[j], u, quad.data());
   }
   return total(sum);
 }
