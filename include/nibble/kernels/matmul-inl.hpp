@@ -417,7 +417,7 @@ HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_
   for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += panel_rows) {
     switch (m.how) {
       case combine::replace:
-        std::memcpy(out, sums, count * sizeof(float));
+        zip_in_place(out, sums, count, [](float_vec, float_vec sum) NIBBLE_ATTR { return sum; });
         break;
       case combine::add:
         add(out, sums, count);
