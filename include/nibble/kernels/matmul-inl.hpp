@@ -175,8 +175,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
 
-/// How far ahead of what several tokens are multiplied with memory is asked for more: the panels behind it will be next. One
-/// token comes there so soon that the machine does this by itself, and better.
+/// How far ahead of what several tokens are multiplied with memory is asked for more: the panels behind it will be next.
 inline constexpr std::size_t prefetch_bytes = 8192;
 
 /// The unit that begins with column `first` of `columns`.
