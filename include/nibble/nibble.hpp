@@ -45,7 +45,7 @@
 #include "nibble/quant/quantize_file.hpp"    // files in another format
 
 #include "nibble/layers/embedding.hpp"       // embed
-#include "nibble/layers/linear.hpp"          // linear, gated_linear
+#include "nibble/layers/linear.hpp"          // linear, feed_forward
 #include "nibble/layers/elementwise.hpp"     // rms_norm, add, scale, softcap
 #include "nibble/layers/rope.hpp"            // rope
 

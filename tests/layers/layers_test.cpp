@@ -79,23 +79,28 @@ TEST_CASE("one input is multiplied with weights of different formats at once, as
   check(c, yc, 0.01);
 }
 
-TEST_CASE("a gated pair is the gate's function of one product times the other, on any number of threads") {
-  const auto gate = make_weight<q4_k>(200, 256, 1), up = make_weight<q6_k>(200, 256, 2);
-  for (std::size_t tokens : {1, 9}) {
-    bench_top top;
-    const activations x = top.fill(tokens, 256, 4);
-    const activations g = top.c.scratch(tokens, 200), u = top.c.scratch(tokens, 200), out = top.c.scratch(tokens, 200);
-    linear(top.c, x, {{gate.w, g}, {up.w, u}});
-    std::vector<float> expected(tokens * 200), first;
-    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = g.data[i] / (1 + std::exp(-g.data[i])) * u.data[i];
-    for (std::size_t threads : {1, 2, 3}) {
-      thread_pool pool(threads);
-      compute parallel(kernels(), pool, top.arena);
-      std::fill_n(out.data, tokens * 200, 0.0f);
-      gated_linear(parallel, x, gate.w, up.w, glu::silu, out);
-      CHECK(relative_error(expected, {out.data, expected.size()}) < 2e-6);
-      if (first.empty()) first.assign(out.data, out.data + expected.size());
-      CHECK(std::memcmp(first.data(), out.data, first.size() * sizeof(float)) == 0);
+TEST_CASE("a gated feed-forward layer gives the bits of its three products one by one, on any number of threads") {
+  const std::size_t hidden = 608;  // strips of 256, and one that is shorter
+  const auto gate = make_weight<q4_k>(hidden, 256, 1), up = make_weight<q6_k>(hidden, 256, 2);
+  const auto in_8_bits = make_weight<q5_0>(40, hidden, 3), in_floats = make_weight<f16>(40, hidden, 3);
+  for (const weight& down : {in_8_bits.w, in_floats.w}) {
+    for (std::size_t tokens : {1, 9, 130}) {
+      bench_top top;
+      const activations x = top.fill(tokens, 256, 4), h = top.c.scratch(tokens, hidden), u = top.c.scratch(tokens, hidden);
+      const activations expected = top.c.scratch(tokens, 40), found = top.c.scratch(tokens, 40);
+      linear(top.c, x, {{gate.w, h}, {up.w, u}});
+      std::vector<float> closed(tokens * hidden);
+      for (std::size_t i = 0; i < closed.size(); ++i) closed[i] = h.data[i] / (1 + std::exp(-h.data[i])) * u.data[i];
+      linear(top.c, x, {{up.w, gated_by(h, glu::silu)}});
+      CHECK(relative_error(closed, {h.data, closed.size()}) < 2e-6);
+      linear(top.c, h, {{down, expected}});
+      for (std::size_t threads : {1, 2, 3}) {
+        thread_pool pool(threads);
+        compute parallel(kernels(), pool, top.arena);
+        std::fill_n(found.data, tokens * 40, 0.0f);
+        feed_forward(parallel, x, gate.w, up.w, glu::silu, down, found);
+        CHECK(std::memcmp(expected.data, found.data, tokens * 40 * sizeof(float)) == 0);
+      }
     }
   }
 }

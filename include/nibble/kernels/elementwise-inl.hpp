@@ -33,15 +33,13 @@ HWY_INLINE void zip_in_place(float* x, const float* y, std::size_t n, const F& f
   std::memcpy(x + i, rest_x, (n - i) * sizeof(float));
 }
 
-/// Of activation_peaks, the one to map the largest of 32 numbers to: that with the smallest error. Lanes are candidates. The
-/// lowest bits of an error are its candidate's index, so that the least error brings it along.
-/// @param   peak  the largest absolute value, > 0
-HWY_INLINE float best_target(const float* in, float peak) {
+/// Of each of activation_peaks, how large an error it leaves of 32 numbers whose largest absolute value is mapped to it. Lanes
+/// are candidates. The lowest bits of an error are its candidate's index, so that the least error brings it along.
+HWY_INLINE void errors_of_peaks(const float* in, float peak, std::int32_t* errors) {
   constexpr std::size_t count = activation_peaks.size();
   static_assert((count & (count - 1)) == 0);
   const hn::CappedTag<float, count> d;
   const hn::RebindToSigned<decltype(d)> di;
-  auto least = hn::Set(di, std::numeric_limits<std::int32_t>::max());
   for (std::size_t c = 0; c < count; c += hn::MaxLanes(d)) {
     const auto target = hn::LoadU(d, activation_peaks.data() + c);
     const auto up = hn::Div(target, hn::Set(d, peak));
@@ -57,9 +55,16 @@ HWY_INLINE float best_target(const float* in, float peak) {
     const auto sum = hn::Add(hn::Add(squares[0], squares[1]), hn::Add(squares[2], squares[3]));
     const auto error = hn::BitCast(di, hn::Div(sum, hn::Mul(target, target)));
     const auto index = hn::Iota(di, static_cast<std::int32_t>(c));
-    least = hn::Min(least, hn::Or(hn::AndNot(hn::Set(di, count - 1), error), index));
+    hn::StoreU(hn::Or(hn::AndNot(hn::Set(di, count - 1), error), index), di, errors + c);
   }
-  return activation_peaks[static_cast<std::size_t>(hn::GetLane(hn::MinOfLanes(di, least))) % count];
+}
+/// The peak with the least of these errors.
+HWY_INLINE float best_peak(const std::int32_t* errors) {
+  constexpr std::size_t count = activation_peaks.size();
+  const hn::CappedTag<std::int32_t, count> d;
+  auto least = hn::LoadU(d, errors);
+  for (std::size_t c = hn::MaxLanes(d); c < count; c += hn::MaxLanes(d)) least = hn::Min(least, hn::LoadU(d, errors + c));
+  return activation_peaks[static_cast<std::size_t>(hn::GetLane(hn::MinOfLanes(d, least))) % count];
 }
 
 /// Blocks that go through the steps of quantize() together: each step ends in one number a block, and that number's way through
@@ -75,6 +80,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
   for (std::size_t left = columns / 32; left > 0;) {
     const std::size_t count = std::min(left, quantize_blocks);
     float inverse[quantize_blocks], along[quantize_blocks], squares[quantize_blocks];
+    std::int32_t errors[quantize_blocks][activation_peaks.size()];
     for (std::size_t b = 0; b < count; ++b) {
       auto largest = hn::Zero(d);
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
@@ -82,11 +88,12 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
       }
       inverse[b] = max_of(largest);
     }
+    for (std::size_t b = 0; b < count; ++b) errors_of_peaks(in + b * 32, inverse[b], errors[b]);
     for (std::size_t b = 0; b < count; ++b) {
-      if (inverse[b] > 0) inverse[b] = best_target(in + b * 32, inverse[b]) / inverse[b];
+      if (inverse[b] > 0) inverse[b] = best_peak(errors[b]) / inverse[b];
     }
     for (std::size_t b = 0; b < count; ++b) {
-      int_vec sums[2] = {hn::Zero(int_tag()), hn::Zero(int_tag())};
+      auto sums = hn::Zero(int_tag());  // of columns 0..15, and 2^16 times those of 16..31: each is below 2^11
       auto xq = hn::Zero(d), qq = hn::Zero(d);
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
         const auto x = hn::LoadU(d, in + b * 32 + v * lanes);
@@ -94,10 +101,11 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
         const auto q = hn::ConvertTo(d, n);
         xq = hn::MulAdd(x, q, xq);
         qq = hn::MulAdd(q, q, qq);
-        sums[v * lanes / 16] = hn::Add(sums[v * lanes / 16], n);
+        sums = hn::Add(sums, v * lanes < 16 ? n : hn::ShiftLeft<16>(n));
         hn::StoreU(hn::DemoteTo(d8, n), d8, block[b * step].code.data() + v * lanes);
       }
-      for (std::size_t h = 0; h < 2; ++h) block[b * step].half_sums[h] = hn::GetLane(hn::SumOfLanes(int_tag(), sums[h]));
+      const std::int32_t both = hn::GetLane(hn::SumOfLanes(int_tag(), sums)), low = static_cast<std::int16_t>(both & 0xFFFF);
+      block[b * step].half_sums = {low, (both - low) >> 16};
       along[b] = sum_of(xq), squares[b] = sum_of(qq);
     }
     for (std::size_t b = 0; b < count; ++b) {

@@ -1,4 +1,4 @@
-/// linear: matrix products of one input with one or more weights, and the pair of a gated feed-forward layer. A norm before a
+/// linear: matrix products of one input with one or more weights, and the three of a gated feed-forward layer. A norm before a
 /// product, and the residual sum behind it, are steps of the product: they find its rows in cache.
 #pragma once
 
@@ -56,12 +56,17 @@ struct operand {
   activations x;
   const activation_block* blocks;
 };
+/// Scratch for the blocks of (tokens, width).
+inline activation_block* block_scratch(compute& c, std::size_t tokens, std::size_t width) noexcept {
+  const std::size_t bytes = tokens * (width / activation_block::columns) * sizeof(activation_block);
+  return reinterpret_cast<activation_block*>(c.scratch_memory().take(bytes));
+}
+
 inline operand prepare(compute& c, const layer_input& in, bool integer) noexcept {
   const std::size_t tokens = in.x.tokens, width = in.x.width;
   const std::size_t blocks = width / activation_block::columns;
   const activations x = in.norm ? c.scratch(tokens, width) : in.x;
-  std::byte* memory = integer ? c.scratch_memory().take(tokens * blocks * sizeof(activation_block)) : nullptr;
-  auto* out = reinterpret_cast<activation_block*>(memory);
+  activation_block* out = integer ? block_scratch(c, tokens, width) : nullptr;
   const auto quantize = [&](std::size_t t, std::size_t first, std::size_t count) {
     const auto [start, step] = place_of(t, tokens, blocks);
     c.kernels().quantize(x.row(t) + first * activation_block::columns, count * activation_block::columns,
@@ -87,6 +92,14 @@ inline operand prepare(compute& c, const layer_input& in, bool integer) noexcept
 }
 
 inline std::size_t groups_of(const weight& w) noexcept { return (w.rows + panel_rows - 1) / panel_rows; }
+
+/// The rows of `count` groups from `first` on.
+inline weight rows_of_groups(weight w, std::size_t first, std::size_t count) noexcept {
+  if (w.panels) w.panels += first * w.group_bytes;
+  if (w.stored) w.stored += first * panel_rows * w.row_bytes;
+  w.rows = std::min(count * panel_rows, w.rows - first * panel_rows);
+  return w;
+}
 
 /// Rows of groups [first, last) of one product.
 inline void multiply(compute& c, const operand& in, const product& p, std::size_t first, std::size_t last) noexcept {
@@ -131,17 +144,43 @@ inline void linear(compute& c, const layer_input& x, std::initializer_list<produ
   });
 }
 
-/// out = f(gate x) * (up x): gates close over rows that are still in cache, and the threads meet once.
-/// @shape   x (tokens, columns); gate, up (rows, columns); out (tokens, rows)
+/// out = down(f(gate x) * (up x)). The hidden activations never stand whole in memory where `down` takes them in 8 bits: each
+/// thread makes a strip of them that its second cache holds, and quantises it there.
+/// @shape   x (tokens, columns); gate, up (hidden, columns); down (rows, hidden); out (tokens, rows)
 /// @errors  none (noexcept); precondition: as of linear()
+/// @cost    tokens * hidden * (2 * columns + rows) multiply-adds
 /// @source  Shazeer 2020
-inline void gated_linear(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f,
-                         activations out) noexcept {
+inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
+                         layer_output out) noexcept {
   const scratch_scope scope(c);
+  const std::size_t tokens = x.x.tokens, hidden = gate.rows, groups = detail::groups_of(gate);
+  const activations h = c.scratch(tokens, hidden);
+  activation_block* blocks = down.integer ? detail::block_scratch(c, tokens, hidden) : nullptr;
   const detail::operand in = detail::prepare(c, x, gate.integer || up.integer);
-  detail::for_each_group_range(c, in.x, detail::groups_of(gate), [&](std::size_t begin, std::size_t end) {
-    detail::multiply(c, in, {gate, out}, begin, end);
-    detail::multiply(c, in, {up, gated_by(out, f)}, begin, end);
+  // Groups of a strip: 128 KB of floats, but 256 columns at least, for weights are read best in long stretches.
+  constexpr std::size_t in_block = activation_block::columns / panel_rows;
+  const std::size_t strip = std::max<std::size_t>(16, round_up(2048 / (tokens + 1), in_block));
+  detail::for_each_group_range(c, in.x, groups, [&](std::size_t begin, std::size_t end) {
+    if (!blocks) {
+      detail::multiply(c, in, {gate, h}, begin, end);
+      detail::multiply(c, in, {up, gated_by(h, f)}, begin, end);
+      return;
+    }
+    begin = std::min(round_up(begin, in_block), groups), end = std::min(round_up(end, in_block), groups);
+    float* memory = h.data + begin * panel_rows * tokens;
+    for (std::size_t count; begin < end; begin += count) {
+      count = std::min(strip, end - begin);
+      const activations part{memory, tokens, count * panel_rows};
+      detail::multiply(c, in, {detail::rows_of_groups(gate, begin, count), part}, 0, count);
+      detail::multiply(c, in, {detail::rows_of_groups(up, begin, count), gated_by(part, f)}, 0, count);
+      for (std::size_t t = 0; t < tokens; ++t) {
+        const auto [start, step] = place_of(t, tokens, hidden / activation_block::columns);
+        c.kernels().quantize(part.row(t), part.width, blocks + start + begin / in_block * step, step);
+      }
+    }
+  });
+  detail::for_each_group_range(c, h, detail::groups_of(down), [&](std::size_t begin, std::size_t end) {
+    detail::multiply(c, {h, blocks}, {down, out}, begin, end);
   });
 }
 

@@ -115,10 +115,7 @@ struct gated_feed_forward {
 
   /// @shape   x, out (tokens, width)
   void forward(step& s, glu f, const layer_input& x, layer_output out) const noexcept {
-    const scratch_scope scope(s);
-    const activations h = s.scratch(gate.rows);
-    gated_linear(s, x, gate, up, f, h);
-    linear(s, h, {{down, out}});
+    feed_forward(s, x, gate, up, f, down, out);
   }
 };
 
