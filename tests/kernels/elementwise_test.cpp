@@ -50,6 +50,21 @@ TEST_CASE("every target quantises activations as well as the reference, and stat
   });
 }
 
+TEST_CASE("activations that are not finite spoil no block but their own") {
+  constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for_each_table([&](const kernel_table& t) {
+    const auto x = gaussian(32 * 5, 29);
+    std::vector<activation_block> expected(5), found(5);
+    t.quantize(x.data(), x.size(), expected.data(), 1);
+    auto broken = x;
+    std::fill_n(broken.data(), 32, infinity), std::fill_n(broken.data() + 64, 32, -nan);
+    broken[4 * 32 + 3] = -infinity, broken[4 * 32 + 20] = nan;
+    t.quantize(broken.data(), broken.size(), found.data(), 1);
+    for (std::size_t b : {1, 3}) CHECK(std::memcmp(&expected[b], &found[b], sizeof(activation_block)) == 0);
+    if (std::string(t.target) == "reference") CHECK(int(found[2].code[0]) == 127);  // plain C++ has no code for a NaN
+  });
+}
+
 TEST_CASE("trying several scales takes a tenth off the error of one") {
   const auto x = gaussian(32 * 512, 23);
   std::vector<activation_block> blocks(512);

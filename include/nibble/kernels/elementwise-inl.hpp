@@ -105,7 +105,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
         hn::StoreU(hn::DemoteTo(d8, n), d8, block[b * step].code.data() + v * lanes);
       }
       const std::int32_t both = hn::GetLane(hn::SumOfLanes(int_tag(), sums)), low = static_cast<std::int16_t>(both & 0xFFFF);
-      block[b * step].half_sums = {low, (both - low) >> 16};
+      block[b * step].half_sums = {low, (both >> 16) + (low < 0)};
       along[b] = sum_of(xq), squares[b] = sum_of(qq);
     }
     for (std::size_t b = 0; b < count; ++b) {

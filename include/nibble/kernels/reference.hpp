@@ -36,7 +36,9 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
     float along = 0, squares = 0;
     block.half_sums = {};
     for (std::size_t i = 0; i < 32; ++i) {
-      block.code[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(in[i] * inverse), -127.0f, 127.0f));
+      // in this order of min and max a NaN becomes 127; its conversion would be undefined
+      const float code = std::max(-127.0f, std::min(127.0f, std::nearbyint(in[i] * inverse)));
+      block.code[i] = static_cast<std::int8_t>(code);
       block.half_sums[i / 16] += block.code[i];
       along += in[i] * float(block.code[i]);
       squares += float(block.code[i]) * float(block.code[i]);
