@@ -6,8 +6,9 @@
 #define NIBBLE_KERNELS_ELEMENTWISE_INL_HPP
 #endif
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstdint>
 
 #include "hwy/contrib/math/math-inl.h"
 #include "nibble/kernels/ops-inl.hpp"
