@@ -54,12 +54,17 @@ struct matrices {
 template <class Q>
 struct inputs {
   std::vector<float> x;
-  std::vector<nibble::activation_block> blocks;
+  std::vector<std::byte> blocks;
 
-  inputs(const nibble::kernel_table& table, std::size_t tokens) : x(noise(tokens * columns)), blocks(x.size() / 32) {
-    for (std::size_t t = 0; t < tokens; ++t) {
-      const auto [first, step] = nibble::place_of(t, tokens, columns / 32);
-      table.quantize(x.data() + t * columns, columns, blocks.data() + first, step);
+  inputs(const nibble::kernel_table& table, std::size_t tokens) : x(noise(tokens * columns)) {
+    if constexpr (nibble::integer_format<Q>) {
+      using block = nibble::activation_of<Q>;
+      blocks.resize(x.size() / block::columns * sizeof(block));
+      for (std::size_t t = 0; t < tokens; ++t) {
+        const auto [first, step] = nibble::place_of(t, tokens, columns / block::columns);
+        (nibble::super_block_format<Q> ? table.quantize_super : table.quantize)(x.data() + t * columns, columns,
+                                                                                blocks.data() + first * sizeof(block), step);
+      }
     }
   }
   const void* data() const { return nibble::integer_format<Q> ? static_cast<const void*>(blocks.data()) : x.data(); }

@@ -50,6 +50,89 @@ TEST_CASE("every target quantises activations as well as the reference, and stat
   });
 }
 
+namespace {
+/// A number as a super-block holds it.
+double value_of(const activation_super_block& b, std::size_t i) {
+  return std::ldexp(double(b.scale) * b.code[i], b.exponent[i / 32] / activation_super_block::one);
+}
+double error_of(const activation_super_block& b, const float* x) {
+  double squares = 0;
+  for (std::size_t i = 0; i < 256; ++i) squares += std::pow(value_of(b, i) - x[i], 2);
+  return squares;
+}
+}  // namespace
+
+TEST_CASE("every target quantises super-blocks as well as the reference, and states sums and exponents that are true") {
+  using super = activation_super_block;
+  for_each_table([](const kernel_table& t) {
+    auto x = gaussian(256 * 3, 19, 3);
+    std::fill_n(x.data(), 256, 0.0f);       // a super-block of zeros stays one
+    std::fill_n(x.data() + 256, 32, 0.0f);  // and so does a part
+    const float unlike[] = {0, 1, 0.3f, 1e-2f, 1e-6f, 40, 40, 5};
+    for (std::size_t i = 256; i < 512; ++i) x[i] *= unlike[i / 32 - 8];
+    std::vector<super> expected(3), found(3);
+    reference::quantize_super(x.data(), x.size(), expected.data(), 1);
+    t.quantize_super(x.data(), x.size(), found.data(), 1);
+    for (std::size_t b = 0; b < found.size(); ++b) {
+      const super& s = found[b];
+      REQUIRE(error_of(s, x.data() + b * 256) <= error_of(expected[b], x.data() + b * 256) * 1.0001);
+      for (std::size_t g = 0; g < 8; ++g) {
+        int sum = 0, largest = 0;
+        for (std::size_t i = g * 32; i < g * 32 + 32; ++i) {
+          sum += s.code[i];
+          largest = std::max(largest, std::abs(int(s.code[i])));
+        }
+        const int exponent = s.exponent[g] / super::one;
+        REQUIRE(exponent * super::one == s.exponent[g]);
+        REQUIRE(exponent >= 0);
+        REQUIRE(exponent <= super::largest);
+        REQUIRE(largest <= 127);
+        if (exponent > 0 && b > 0) REQUIRE(largest >= 63);  // no power of two is given away
+        REQUIRE(s.half_sums[2 * g] + s.half_sums[2 * g + 1] == sum);
+        REQUIRE(s.sums[g] == std::nearbyint(std::ldexp(sum, exponent - super::sum_exponent)));
+      }
+    }
+    CHECK(found[0].scale == 0);
+    CHECK(found[1].exponent[5] == super::largest * super::one);
+    CHECK(found[1].exponent[4] == 0);
+    std::vector<super> apart(9);
+    t.quantize_super(x.data(), x.size(), apart.data(), 3);
+    const super untouched{};
+    for (std::size_t b = 0; b < apart.size(); ++b) {
+      REQUIRE(std::memcmp(&apart[b], b % 3 == 0 ? &found[b / 3] : &untouched, sizeof(super)) == 0);
+    }
+  });
+}
+
+TEST_CASE("small activations keep their precision beside large ones of the same super-block") {
+  for_each_table([](const kernel_table& t) {
+    auto x = gaussian(256, 31);
+    x[200] = 100;
+    activation_super_block b;
+    t.quantize_super(x.data(), x.size(), &b, 1);
+    for (std::size_t i = 0; i < 192; ++i) CHECK(std::fabs(value_of(b, i) - x[i]) < 0.04);  // 100 / 127 / 2 without powers
+  });
+}
+
+TEST_CASE("activations near the smallest floats become zeros or keep their precision") {
+  for_each_table([](const kernel_table& t) {
+    for (float size : {1e-42f, 1e-36f, 9e-31f, 2e-30f, 1e-20f, 1e30f, 3e38f}) {
+      auto x = gaussian(256, 37);
+      for (float& v : x) v = std::clamp(v, -1.0f, 1.0f) * size;
+      x[7] = size;
+      activation_super_block b;
+      t.quantize_super(x.data(), x.size(), &b, 1);
+      double squares = 0;
+      for (float v : x) squares += double(v) * double(v);
+      if (size < activation_super_block::least) {
+        CHECK(b.scale == 0);
+      } else {
+        CHECK(error_of(b, x.data()) < squares * 1e-4);
+      }
+    }
+  });
+}
+
 TEST_CASE("activations that are not finite spoil no block but their own") {
   constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   for_each_table([&](const kernel_table& t) {
@@ -62,6 +145,17 @@ TEST_CASE("activations that are not finite spoil no block but their own") {
     t.quantize(broken.data(), broken.size(), found.data(), 1);
     for (std::size_t b : {1, 3}) CHECK(std::memcmp(&expected[b], &found[b], sizeof(activation_block)) == 0);
     if (std::string(t.target) == "reference") CHECK(int(found[2].code[0]) == 127);  // plain C++ has no code for a NaN
+
+    const auto y = gaussian(256 * 3, 41);
+    for (float bad : {infinity, nan, -infinity}) {
+      std::vector<activation_super_block> whole(3), spoilt(3);
+      t.quantize_super(y.data(), y.size(), whole.data(), 1);
+      auto hurt = y;
+      hurt[256 + 70] = bad;
+      t.quantize_super(hurt.data(), hurt.size(), spoilt.data(), 1);
+      for (std::size_t b : {0, 2}) CHECK(std::memcmp(&whole[b], &spoilt[b], sizeof(activation_super_block)) == 0);
+      CHECK(!std::isfinite(spoilt[1].scale));  // and nobody takes the result for a number
+    }
   });
 }
 

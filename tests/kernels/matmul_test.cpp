@@ -45,10 +45,13 @@ std::vector<std::byte> make_input(const std::vector<float>& x, std::size_t colum
     std::memcpy(out.data(), x.data(), out.size());
     return out;
   } else {
-    std::vector<std::byte> out(tokens * (columns / 32) * sizeof(activation_block));
+    using block = activation_of<Q>;
+    const std::size_t blocks = columns / block::columns;
+    std::vector<std::byte> out(tokens * blocks * sizeof(block));
     for (std::size_t t = 0; t < tokens; ++t) {
-      const auto [first, step] = place_of(t, tokens, columns / 32);
-      reference::quantize(x.data() + t * columns, columns, out.data() + first * sizeof(activation_block), step);
+      const auto [first, step] = place_of(t, tokens, blocks);
+      (super_block_format<Q> ? reference::quantize_super : reference::quantize)(x.data() + t * columns, columns,
+                                                                                out.data() + first * sizeof(block), step);
     }
     return out;
   }

@@ -37,8 +37,8 @@ owned_weight make_weight(std::size_t rows, std::size_t columns, unsigned seed) {
     pack_group<Q>(reinterpret_cast<const std::byte*>(blocks.data()) + g * panel_rows * row_bytes,
                   std::min(panel_rows, rows - g * panel_rows), row_bytes, columns, o.memory.data() + g * bytes);
   }
-  o.w = {o.memory.data(),  rows, columns, bytes, Q::type, static_cast<std::uint32_t>(index_of<Q, quant_formats>),
-         integer_format<Q>};
+  o.w = {o.memory.data(), rows, columns, bytes, Q::type, static_cast<std::uint32_t>(index_of<Q, quant_formats>),
+         input_format<Q>};
   return o;
 }
 
@@ -59,10 +59,11 @@ struct bench_top {
 
 TEST_CASE("one input is multiplied with weights of different formats at once, as in double precision") {
   const auto a = make_weight<q4_k>(40, 256, 1), b = make_weight<f16>(20, 256, 2), c = make_weight<q6_k>(33, 256, 3);
+  const auto e = make_weight<q8_0>(24, 256, 5);
   bench_top top;
   const activations x = top.fill(5, 256, 4);
-  const activations ya = top.c.scratch(5, 40), yb = top.c.scratch(5, 20), yc = top.c.scratch(5, 33);
-  linear(top.c, x, {{a.w, ya}, {b.w, yb}, {c.w, yc}});
+  const activations ya = top.c.scratch(5, 40), yb = top.c.scratch(5, 20), yc = top.c.scratch(5, 33), ye = top.c.scratch(5, 24);
+  linear(top.c, x, {{a.w, ya}, {b.w, yb}, {c.w, yc}, {e.w, ye}});
   const auto check = [&](const owned_weight& o, activations y, double tolerance) {
     std::vector<float> expected;
     for (std::size_t t = 0; t < 5; ++t) {
@@ -77,13 +78,16 @@ TEST_CASE("one input is multiplied with weights of different formats at once, as
   check(a, ya, 0.01);  // activations in 8 bits
   check(b, yb, 1e-6);
   check(c, yc, 0.01);
+  check(e, ye, 0.01);
 }
 
 TEST_CASE("a gated feed-forward layer gives the bits of its three products one by one, on any number of threads") {
-  const std::size_t hidden = 608;  // strips of 256, and one that is shorter
-  const auto gate = make_weight<q4_k>(hidden, 256, 1), up = make_weight<q6_k>(hidden, 256, 2);
-  const auto in_8_bits = make_weight<q5_0>(40, hidden, 3), in_floats = make_weight<f16>(40, hidden, 3);
-  for (const weight& down : {in_8_bits.w, in_floats.w}) {
+  // strips of 256, and one that is shorter; five super-blocks, too few for three threads; and floats
+  const auto in_blocks = make_weight<q5_0>(40, 608, 3), in_super_blocks = make_weight<q4_k>(40, 1280, 3),
+             in_floats = make_weight<f16>(40, 608, 3);
+  for (const weight& down : {in_blocks.w, in_super_blocks.w, in_floats.w}) {
+    const std::size_t hidden = down.columns;
+    const auto gate = make_weight<q4_k>(hidden, 256, 1), up = make_weight<q6_k>(hidden, 256, 2);
     for (std::size_t tokens : {1, 9, 130}) {
       bench_top top;
       const activations x = top.fill(tokens, 256, 4), h = top.c.scratch(tokens, hidden), u = top.c.scratch(tokens, hidden);

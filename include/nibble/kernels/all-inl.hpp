@@ -34,6 +34,7 @@ inline const kernel_table* table() {
     kernel_table k = reference::table;  // what no target does better: packing
     k.target = HWY_STR(HWY_NAMESPACE) + 2 /* N_AVX2 -> AVX2 */;
     k.quantize = &quantize;
+    k.quantize_super = &quantize_super;
     [&]<class... Qs>(type_list<Qs...>) {
       std::size_t i = 0;
       ((k.matmul[i++] = &matmul<Qs>), ...);

@@ -68,6 +68,12 @@ HWY_INLINE float best_peak(const std::int32_t* errors) {
   return activation_peaks[static_cast<std::size_t>(hn::GetLane(hn::MinOfLanes(d, least))) % count];
 }
 
+/// a and b of a + 2^16 b, where a has 16 bits.
+inline std::array<std::int32_t, 2> split_halves(std::int32_t both) {
+  const std::int32_t low = static_cast<std::int16_t>(both & 0xFFFF);
+  return {low, (both >> 16) + (low < 0)};
+}
+
 /// Blocks that go through the steps of quantize() together: each step ends in one number a block, and that number's way through
 /// the processor is long, so several are on the way at once.
 inline constexpr std::size_t quantize_blocks = 8;
@@ -94,7 +100,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
       if (inverse[b] > 0) inverse[b] = best_peak(errors[b]) / inverse[b];
     }
     for (std::size_t b = 0; b < count; ++b) {
-      auto sums = hn::Zero(int_tag());  // of columns 0..15, and 2^16 times those of 16..31: each is below 2^11
+      auto sums = hn::Zero(int_tag());  // of columns 0..15, and 2^16 times those of 16..31: see split_halves()
       auto xq = hn::Zero(d), qq = hn::Zero(d);
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
         const auto x = hn::LoadU(d, in + b * 32 + v * lanes);
@@ -105,8 +111,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
         sums = hn::Add(sums, v * lanes < 16 ? n : hn::ShiftLeft<16>(n));
         hn::StoreU(hn::DemoteTo(d8, n), d8, block[b * step].code.data() + v * lanes);
       }
-      const std::int32_t both = hn::GetLane(hn::SumOfLanes(int_tag(), sums)), low = static_cast<std::int16_t>(both & 0xFFFF);
-      block[b * step].half_sums = {low, (both >> 16) + (low < 0)};
+      block[b * step].half_sums = split_halves(hn::GetLane(hn::SumOfLanes(int_tag(), sums)));
       along[b] = sum_of(xq), squares[b] = sum_of(qq);
     }
     for (std::size_t b = 0; b < count; ++b) {
@@ -115,6 +120,70 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
       to.sum = to.scale * float(to.half_sums[0] + to.half_sums[1]);
     }
     in += count * 32, block += count * step, left -= count;
+  }
+}
+
+/// See quant/activation.hpp: each 32 columns by the power of two that comes next below what their largest would allow, and then
+/// the scale that is best for all codes.
+inline void quantize_super(const float* in, std::size_t columns, void* out, std::size_t step) {
+  using block = activation_super_block;
+  constexpr std::size_t vectors = 32 / lanes;
+  const float_tag d;
+  const hn::Rebind<std::int8_t, float_tag> d8;
+  const hn::CappedTag<float, 8> df;  // lanes are the eight parts of a super-block
+  const hn::RebindToSigned<decltype(df)> di;
+  const hn::Rebind<std::int16_t, decltype(df)> ds;
+  auto* to = static_cast<block*>(out);
+  for (; columns > 0; columns -= block::columns, in += block::columns, to += step) {
+    float peak[8], inverse[8], power[8];
+    std::int32_t sums[8];
+    for (std::size_t g = 0; g < 8; ++g) {
+      auto largest = hn::Zero(d);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        largest = hn::Max(largest, hn::Abs(hn::LoadU(d, in + g * 32 + v * lanes)));
+      }
+      peak[g] = max_of(largest);
+    }
+    float largest = peak[0];
+    for (float p : peak) largest = std::max(largest, p);
+    const bool zero = largest < activation_super_block::least;
+    const auto up = hn::BitCast(di, hn::Set(df, zero ? 0 : 127 / largest));
+    for (std::size_t g = 0; g < 8; g += hn::MaxLanes(df)) {
+      const auto ratio = hn::BitCast(di, hn::Div(hn::Set(df, largest), hn::LoadU(df, peak + g)));
+      auto halvings = hn::Sub(hn::ShiftRight<23>(ratio), hn::Set(di, 127));
+      halvings = hn::Min(hn::Max(halvings, hn::Zero(di)), hn::Set(di, block::largest));
+      const auto exponent = hn::ShiftLeft<23>(hn::Sub(hn::Set(di, block::largest), halvings));
+      hn::StoreU(exponent, di, to->exponent.data() + g);
+      hn::StoreU(hn::BitCast(df, hn::Add(exponent, hn::Set(di, 127 * block::one))), df, power + g);
+      hn::StoreU(hn::BitCast(df, hn::Add(up, hn::ShiftLeft<23>(halvings))), df, inverse + g);
+    }
+    auto xq = hn::Zero(d), qq = hn::Zero(d);  // with x in units of 127 for the largest
+    for (std::size_t g = 0; g < 8; ++g) {
+      auto both = hn::Zero(int_tag());  // see quantize()
+      auto along = hn::Zero(d), squares = hn::Zero(d);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        const auto x = hn::Mul(hn::LoadU(d, in + g * 32 + v * lanes), hn::Set(d, inverse[g]));
+        const auto n = hn::NearestInt(x);
+        const auto q = hn::ConvertTo(d, n);
+        along = hn::MulAdd(x, q, along);
+        squares = hn::MulAdd(q, q, squares);
+        both = hn::Add(both, v * lanes < 16 ? n : hn::ShiftLeft<16>(n));
+        hn::StoreU(hn::DemoteTo(d8, n), d8, to->code.data() + g * 32 + v * lanes);
+      }
+      const std::array<std::int32_t, 2> half_sums = split_halves(hn::GetLane(hn::SumOfLanes(int_tag(), both)));
+      to->half_sums[2 * g] = static_cast<std::int16_t>(half_sums[0]);
+      to->half_sums[2 * g + 1] = static_cast<std::int16_t>(half_sums[1]);
+      sums[g] = half_sums[0] + half_sums[1];
+      const auto weight = hn::Set(d, power[g] * power[g]);
+      xq = hn::MulAdd(along, weight, xq);
+      qq = hn::MulAdd(squares, weight, qq);
+    }
+    const auto down = hn::Set(df, 1.0f / float(1 << block::sum_exponent));
+    for (std::size_t g = 0; g < 8; g += hn::MaxLanes(df)) {
+      const auto sum = hn::Mul(hn::ConvertTo(df, hn::LoadU(di, sums + g)), hn::Mul(hn::LoadU(df, power + g), down));
+      hn::StoreU(hn::DemoteTo(ds, hn::NearestInt(sum)), ds, to->sums.data() + g);
+    }
+    to->scale = zero ? 0 : sum_of(xq) / sum_of(qq) * (largest / float(127 << block::largest));
   }
 }
 

@@ -1,12 +1,16 @@
 /// Matrix products over panels of integer formats: one kernel for one token, one for many, written once for every format.
 ///
 /// Weights are unsigned codes u, activations signed codes a in blocks of 32 columns with scale dx. For each
-/// row, in the order of the columns, sub-block by sub-block:
+/// row, in the order of the columns, block by block:
 ///
 ///     n    = sum (u - center) * a                  exact, in 32 bits: |n| <= 32 * 255 * 127 < 2^21
 ///     sum += (dx * n) * scale;   sum += (dx * sum a) * offset          in float, fused where the target can
 ///
-/// and where sub-blocks have 16 columns, for two at once:   sum += dx * (n0 * scale0 + n1 * scale1)
+/// and for super-blocks of 256 columns, whose activations share dx but for powers of two:
+///
+///     part = 0;   part += (2^e * n) * scale        sub-block by sub-block of 16 or 32 columns
+///     part += (sum of (2^e * sum a) * min) * -dmin                      the inner sum in 32 bits
+///     sum += dx * part
 ///
 /// Without an instruction for four products, pairs are summed in 16 bits: a pair of b-bit codes is below 2 * (2^b - 1) * 127,
 /// so 8 pairs of 4 bits (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) stay below 2^15; 8-bit codes are two 4-bit codes.
@@ -60,30 +64,55 @@ struct affine_vec {  // a compiler's own constructors would lack the target's in
   HWY_INLINE affine_vec(float_vec s, float_vec o) : scale(s), offset(o) {}
   float_vec scale, offset;
 };
-HWY_INLINE affine_vec read_affine(const scale_panel<block_scale>& p, std::size_t, std::size_t r) {
+HWY_INLINE affine_vec read_affine(const scale_panel<block_scale>& p, std::size_t r) {
   return {load(p.d.data() + r), hn::Zero(float_tag())};
 }
-HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::size_t, std::size_t r) {
+HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::size_t r) {
   return {load(p.d.data() + r), load(p.m.data() + r)};
 }
-HWY_INLINE affine_vec read_affine(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
+
+/// The scale of sub-block j.
+HWY_INLINE float_vec read_scale(const scale_panel<super_scale>& p, std::size_t j, std::size_t r) {
+  return hn::Mul(load(p.d.data() + r), load(p.scale[j].data() + r));
+}
+HWY_INLINE float_vec read_scale(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
   const int_tag d;
   const hn::Rebind<std::uint8_t, int_tag> d8;
   const auto low = hn::PromoteTo(d, hn::LoadU(d8, p.low[j].data() + r));
   const auto high = hn::ShiftRightSame(hn::PromoteTo(d, hn::LoadU(d8, p.high[j % 4].data() + r)), static_cast<int>(j / 4 * 4));
-  const auto high_bits = hn::Set(d, 48);
-  const auto scale = hn::Or(hn::And(low, hn::Set(d, 15)), hn::And(hn::ShiftLeft<4>(high), high_bits));
-  const auto min = hn::Or(hn::ShiftRight<4>(low), hn::And(hn::ShiftLeft<2>(high), high_bits));
-  return {hn::Mul(load(p.d.data() + r), hn::ConvertTo(float_tag(), scale)),
-          hn::Neg(hn::Mul(load(p.dmin.data() + r), hn::ConvertTo(float_tag(), min)))};
+  const auto scale = hn::Or(hn::And(low, hn::Set(d, 15)), hn::And(hn::ShiftLeft<4>(high), hn::Set(d, 48)));
+  return hn::Mul(load(p.d.data() + r), hn::ConvertTo(float_tag(), scale));
 }
-HWY_INLINE affine_vec read_affine(const scale_panel<super_scale>& p, std::size_t j, std::size_t r) {
-  return {hn::Mul(load(p.d.data() + r), load(p.scale[j].data() + r)), hn::Zero(float_tag())};
+/// The minima of sub-blocks j and j + 1, and what they are multiplied with.
+HWY_INLINE short_vec read_mins(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto min = [&](std::size_t k) NIBBLE_ATTR {
+    const auto low = hn::PromoteTo(d, hn::LoadU(d8, p.low[k].data() + r));
+    const auto high =
+        hn::ShiftRightSame(hn::PromoteTo(d, hn::LoadU(d8, p.high[k % 4].data() + r)), static_cast<int>(k / 4 * 4));
+    return hn::Or(hn::ShiftRight<4>(low), hn::And(hn::ShiftLeft<2>(high), hn::Set(d, 48)));
+  };
+  return hn::BitCast(short_tag(), hn::Or(min(j), hn::ShiftLeft<16>(min(j + 1))));
+}
+HWY_INLINE float_vec read_min_scale(const scale_panel<super_scale_min>& p, std::size_t r) {
+  return hn::Mul(load(p.dmin.data() + r), hn::Set(float_tag(), -float(1 << activation_super_block::sum_exponent)));
 }
 
 /// What a product of codes has still to lose: center, but for what the instruction takes off.
 template <class Q>
 inline constexpr int center_left = Q::center - quad_center<Q::code_bits>;
+/// What the products of sub-block j of granule g start from.
+template <class Q>
+HWY_INLINE int_vec sum_start(const activation_block& a, std::size_t, std::size_t) {
+  return hn::Set(int_tag(), -center_left<Q> * (a.half_sums[0] + a.half_sums[1]));
+}
+template <class Q>
+HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std::size_t j) {
+  if constexpr (center_left<Q> == 0) return hn::Zero(int_tag());
+  if constexpr (Q::scales::sub_block == 16) return hn::Set(int_tag(), -center_left<Q> * a.half_sums[2 * g + j]);
+  return hn::Set(int_tag(), -center_left<Q> * (a.half_sums[2 * g] + a.half_sums[2 * g + 1]));
+}
 
 // ---- the one sum -----------------------------------------------------------------------------------------------------------
 
@@ -121,28 +150,26 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
 }
 
 /// The sum of one granule of 32 columns for `lanes` rows and one token, added to `sum`.
-template <class Q, class Code, class Affine>
-HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& scales, const activation_block& a) {
+template <class Q, class Code>
+HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_vec& s, const activation_block& a) {
   const float_tag d;
-  const int_tag di;
-  constexpr std::size_t halves = 32 / Q::scales::sub_block, quads = 8 / halves;
-  affine_vec s = scales(0);
-  float_vec part;
-  NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
-    if (h > 0) s = scales(h);
-    const auto start = hn::Set(di, -center_left<Q> * (halves == 1 ? a.half_sums[0] + a.half_sums[1] : a.half_sums[h]));
-    const auto n = hn::ConvertTo(
-        d, add_products<Q::code_bits, quads>(
-               start, [&](std::size_t q) NIBBLE_ATTR { return code(h * quads + q); }, a.code.data() + h * quads * 4));
-    if constexpr (halves == 1) {
-      sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
-    } else {
-      part = h == 0 ? hn::Mul(n, s.scale) : hn::MulAdd(n, s.scale, part);
-    }
-  }
-  if constexpr (halves > 1) sum = hn::MulAdd(part, hn::Set(d, a.scale), sum);
+  const auto n = hn::ConvertTo(d, add_products<Q::code_bits, 8>(sum_start<Q>(a, 0, 0), code, a.code.data()));
+  sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
   if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
   return sum;
+}
+/// The same for granule g of a super-block, without the activations' scale. scale(j) gives that of its sub-block j.
+template <class Q, class Code, class Scale>
+HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& scale, const activation_super_block& a,
+                                 std::size_t g) {
+  constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
+  NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
+    const auto n = add_products<Q::code_bits, quads>(
+        sum_start<Q>(a, g, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * quads + q); },
+        a.code.data() + g * 32 + j * quads * 4);
+    part = hn::MulAdd(scaled(n, a.exponent[g]), scale(j), part);
+  }
+  return part;
 }
 
 // ---- one token -------------------------------------------------------------------------------------------------------------
@@ -151,26 +178,47 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const Affine& 
 /// with each granule its share of the unit is asked for first, from the codes on: the last bytes are the next unit's scales.
 /// A function of its own, for among the others' registers g++ reads a granule's bytes in an order of its own, too.
 template <integer_format Q>
-HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const activation_block* a, float* out) {
-  using scales = typename Q::scales;
-  constexpr std::size_t granules = scales::columns / 32, sub_blocks = 32 / scales::sub_block, vectors = panel_rows / lanes;
+HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const activation_of<Q>* a, float* out) {
+  constexpr std::size_t vectors = panel_rows / lanes, granules = Q::scales::columns / 32;
+  const float_tag d;
   float_vec sum[vectors];
-  NIBBLE_UNROLL for (auto& s : sum) s = hn::Zero(float_tag());
+  NIBBLE_UNROLL for (auto& s : sum) s = hn::Zero(d);
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
     const panel_unit<Q, const std::byte> unit(group, columns, first);
     const std::uint8_t* granule = unit.codes;
-    for (std::size_t b = 0; b < unit.columns / scales::columns; ++b) {
-      for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits), ++a) {
+    for (std::size_t b = 0; b < unit.columns / Q::scales::columns; ++b, ++a) {
+      const auto& scales = unit.scales[b];
+      float_vec part[vectors];
+      NIBBLE_UNROLL for (auto& p : part) p = hn::Zero(d);
+      for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
         prefetch_part(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-          sum[v] = add_granule<Q>(
-              sum[v], [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, v * lanes); },
-              [&](std::size_t j) NIBBLE_ATTR { return read_affine(unit.scales[b], g * sub_blocks + j, v * lanes); }, *a);
+          const std::size_t r = v * lanes;
+          const auto code = [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, r); };
+          if constexpr (super_block_format<Q>) {
+            constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
+            part[v] = add_granule<Q>(
+                part[v], code, [&](std::size_t j) NIBBLE_ATTR { return read_scale(scales, g * sub_blocks + j, r); }, *a, g);
+          } else {
+            sum[v] = add_granule<Q>(sum[v], code, read_affine(scales, r), *a);
+          }
+        }
+      }
+      if constexpr (super_block_format<Q>) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+          if constexpr (Q::scales::has_offset) {
+            auto mins = hn::Zero(int_tag());
+            NIBBLE_UNROLL for (std::size_t j = 0; j < 8; j += 2) {
+              mins = add_pairs(mins, read_mins(scales, j, v * lanes), broadcast_pair(a->sums.data() + j));
+            }
+            part[v] = hn::MulAdd(hn::ConvertTo(d, mins), read_min_scale(scales, v * lanes), part[v]);
+          }
+          sum[v] = hn::MulAdd(part[v], hn::Set(d, a->scale), sum[v]);
         }
       }
     }
   }
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], float_tag(), out + v * lanes);
+  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, out + v * lanes);
 }
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
@@ -189,21 +237,28 @@ HWY_INLINE panel_unit<Q, const std::byte> read_unit(unit_source<Q>& units, std::
 template <class Q>
 struct tile {
   static constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
-  static constexpr bool copied = Q::code_bits < 8;
+  static constexpr bool copied = Q::code_bits < 8, block_offsets = Q::scales::has_offset && !super_block_format<Q>,
+                        mins = Q::scales::has_offset && super_block_format<Q>;
   alignas(64) std::uint8_t unpacked[copied ? 8 : 1][8 * 64];
   alignas(64) float scale[8][sub_blocks][16];
-  alignas(64) float offset[Q::scales::has_offset ? 8 : 1][sub_blocks][16];
+  alignas(64) float offset[block_offsets ? 8 : 1][16];
+  alignas(64) std::int16_t min[mins ? 4 : 1][32];  ///< of two sub-blocks, row by row
+  alignas(64) float min_scale[16];
   const std::uint8_t* code[8];
 
-  /// Codes of quad q of granule g, and scales of its sub-block j, of `lanes` rows from row r on.
+  /// What a unit as it stands in memory offers, too; see packed. Of granule g, of `lanes` rows from row r on.
   HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
     return hn::Load(byte_tag(), code[g] + q * 64 + r * 4);
   }
-  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t j, std::size_t r) const {
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
     const float_tag d;
-    return {hn::Load(d, scale[g][j] + r),
-            Q::scales::has_offset ? hn::Load(d, offset[g * Q::scales::has_offset][j] + r) : hn::Zero(d)};
+    return {hn::Load(d, scale[g][0] + r), block_offsets ? hn::Load(d, offset[g * block_offsets] + r) : hn::Zero(d)};
   }
+  HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
+    return hn::Load(float_tag(), scale[g][j] + r);
+  }
+  HWY_INLINE short_vec mins_of(std::size_t j, std::size_t r) const { return hn::Load(short_tag(), min[j / 2] + 2 * r); }
+  HWY_INLINE float_vec min_scale_of(std::size_t r) const { return hn::Load(float_tag(), min_scale + r); }
 };
 
 /// A unit as it stands in memory, with what a tile offers: for so few tokens that unpacking would not pay.
@@ -214,33 +269,43 @@ struct packed {
   HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
     return codes<Q::code_bits>(unit.codes + g * code_bytes(Q::code_bits), q, r);
   }
-  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t j, std::size_t r) const {
-    constexpr std::size_t in_block = Q::scales::columns / 32, sub_blocks = 32 / Q::scales::sub_block;
-    return read_affine(unit.scales[g / in_block], g % in_block * sub_blocks + j, r);
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g], r); }
+  HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
+    return read_scale(unit.scales[0], g * (32 / Q::scales::sub_block) + j, r);
   }
+  HWY_INLINE short_vec mins_of(std::size_t j, std::size_t r) const { return read_mins(unit.scales[0], j, r); }
+  HWY_INLINE float_vec min_scale_of(std::size_t r) const { return read_min_scale(unit.scales[0], r); }
 };
 
 template <integer_format Q>
 HWY_INLINE void fill(tile<Q>& t, unit_source<Q>& units, std::size_t columns, std::size_t first, std::size_t count) {
-  constexpr std::size_t in_unit = unit_columns<Q> / 32, in_block = Q::scales::columns / 32, sub_blocks = tile<Q>::sub_blocks;
+  constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q>::sub_blocks;
   for (std::size_t at = 0; at < count; at += in_unit) {
     const auto unit = read_unit(units, columns, first + at * 32);
     prefetch(reinterpret_cast<const std::byte*>(unit.scales) + prefetch_bytes, unit.bytes(unit_columns<Q>));
+    const packed<Q> from{unit};
     for (std::size_t i = 0; i < unit.columns / 32; ++i) {
-      const std::uint8_t* granule = unit.codes + i * code_bytes(Q::code_bits);
       const std::size_t g = at + i;
-      t.code[g] = tile<Q>::copied ? t.unpacked[g] : granule;
+      t.code[g] = tile<Q>::copied ? t.unpacked[g] : unit.codes + i * code_bytes(Q::code_bits);
       for (std::size_t r = 0; r < panel_rows; r += lanes) {
         if constexpr (tile<Q>::copied) {
           NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
-            hn::Store(codes<Q::code_bits>(granule, q, r), byte_tag(), t.unpacked[g] + q * 64 + r * 4);
+            hn::Store(from.codes_of(i, q, r), byte_tag(), t.unpacked[g] + q * 64 + r * 4);
           }
         }
-        for (std::size_t j = 0; j < sub_blocks; ++j) {
-          const auto s = read_affine(unit.scales[i / in_block], i % in_block * sub_blocks + j, r);
-          hn::Store(s.scale, float_tag(), t.scale[g][j] + r);
-          if constexpr (Q::scales::has_offset) hn::Store(s.offset, float_tag(), t.offset[g][j] + r);
+        if constexpr (super_block_format<Q>) {
+          for (std::size_t j = 0; j < sub_blocks; ++j) hn::Store(from.scale_of(i, j, r), float_tag(), t.scale[g][j] + r);
+        } else {
+          const auto s = from.affine_of(i, r);
+          hn::Store(s.scale, float_tag(), t.scale[g][0] + r);
+          if constexpr (Q::scales::has_offset) hn::Store(s.offset, float_tag(), t.offset[g] + r);
         }
+      }
+    }
+    if constexpr (tile<Q>::mins) {
+      for (std::size_t r = 0; r < panel_rows; r += lanes) {
+        for (std::size_t j = 0; j < 8; j += 2) hn::Store(from.mins_of(j, r), short_tag(), t.min[j / 2] + 2 * r);
+        hn::Store(from.min_scale_of(r), float_tag(), t.min_scale + r);
       }
     }
   }
@@ -254,8 +319,8 @@ static_assert(activation_bundle % token_block == 0, "a block's activations are o
 /// Adds the products of Quads quads of codes to the sums of Tokens tokens: what add_products does, but each register of codes
 /// serves all tokens, and each broadcast all registers of codes. load_codes(q, v) gives register v of quad q; a the activations
 /// of the first token, from quad `first` on.
-template <unsigned Bits, std::size_t Quads, std::size_t Tokens, class Code>
-HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code& load_codes, const activation_block* a,
+template <unsigned Bits, std::size_t Quads, std::size_t Tokens, class Code, class Block>
+HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code& load_codes, const Block* a,
                                   std::size_t first) {
   const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return a[i].code.data() + (first + q) * 4; };
 #if NIBBLE_HAS_QUAD_DOT
@@ -313,52 +378,87 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code&
 
 /// Adds `count` granules, of a tile or of a packed unit, to the sums of Tokens tokens, rows of 16 that are `stride` apart.
 template <class Q, std::size_t Tokens, class Source>
-HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* a, std::size_t step, float* sums,
+HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* first, std::size_t step, float* sums,
                          std::size_t stride) {
   const float_tag d;
-  constexpr std::size_t halves = Q::scales::sub_block == 32 ? 1 : 2, quads = 8 / halves;
   for (std::size_t r = 0; r < panel_rows; r += row_vectors * lanes) {
     float_vec sum[Tokens][row_vectors];
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
       NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) sum[i][v] = hn::Load(d, sums + i * stride + r + v * lanes);
     }
     for (std::size_t g = 0; g < count; ++g) {
-      float_vec part[Tokens][row_vectors];
-      affine_vec scales[row_vectors];
-      NIBBLE_UNROLL for (std::size_t h = 0; h < halves; ++h) {
-        int_vec n[Tokens][row_vectors];
-        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto& b = a[i + g * step];
-          const auto start =
-              hn::Set(int_tag(), -center_left<Q> * (halves == 1 ? b.half_sums[0] + b.half_sums[1] : b.half_sums[h]));
-          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = start;
-        }
-        add_tile_products<Q::code_bits, quads>(
-            n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, h * quads + q, r + v * lanes); },
-            a + g * step, h * quads);
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) scales[v] = t.affine_of(g, h, r + v * lanes);
-        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
-            const auto m = hn::ConvertTo(d, n[i][v]);
-            if (halves == 1) {
-              part[i][v] = hn::Mul(m, hn::Set(d, a[i + g * step].scale));
-            } else {
-              part[i][v] = h == 0 ? hn::Mul(m, scales[v].scale) : hn::MulAdd(m, scales[v].scale, part[i][v]);
-            }
-          }
-        }
-      }
+      const activation_block* a = first + g * step;
+      int_vec n[Tokens][row_vectors];
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        const auto& b = a[i + g * step];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = sum_start<Q>(a[i], 0, 0);
+      }
+      add_tile_products<Q::code_bits, 8>(
+          n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, q, r + v * lanes); }, a, 0);
+      affine_vec scales[row_vectors];
+      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
         NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+          const auto m = hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, a[i].scale));
           auto& s = sum[i][v];
-          s = hn::MulAdd(part[i][v], halves == 1 ? scales[v].scale : hn::Set(d, b.scale), s);
-          if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, b.sum), scales[v].offset, s);
+          s = hn::MulAdd(m, scales[v].scale, s);
+          if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, a[i].sum), scales[v].offset, s);
         }
       }
     }
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
       NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) hn::Store(sum[i][v], d, sums + i * stride + r + v * lanes);
+    }
+  }
+}
+/// The same for a super-block.
+template <class Q, std::size_t Tokens, class Source>
+HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_block* a, std::size_t, float* sums,
+                         std::size_t stride) {
+  const float_tag d;
+  constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
+  for (std::size_t r = 0; r < panel_rows; r += row_vectors * lanes) {
+    float_vec part[Tokens][row_vectors];
+    NIBBLE_UNROLL for (auto& token : part) { NIBBLE_UNROLL for (auto& p : token) p = hn::Zero(d); }
+    for (std::size_t g = 0; g < 8; ++g) {
+      NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
+        int_vec n[Tokens][row_vectors];
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = sum_start<Q>(a[i], g, j);
+        }
+        add_tile_products<Q::code_bits, quads>(
+            n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, j * quads + q, r + v * lanes); }, a,
+            g * 8 + j * quads);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+          const auto scale = t.scale_of(g, j, r + v * lanes);
+          NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+            part[i][v] = hn::MulAdd(scaled(n[i][v], a[i].exponent[g]), scale, part[i][v]);
+          }
+        }
+      }
+    }
+    if constexpr (Q::scales::has_offset) {
+      int_vec mins[Tokens][row_vectors];
+      NIBBLE_UNROLL for (auto& token : mins) { NIBBLE_UNROLL for (auto& m : token) m = hn::Zero(int_tag()); }
+      NIBBLE_UNROLL for (std::size_t j = 0; j < 8; j += 2) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+          const auto pair = t.mins_of(j, r + v * lanes);
+          NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+            mins[i][v] = add_pairs(mins[i][v], pair, broadcast_pair(a[i].sums.data() + j));
+          }
+        }
+      }
+      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+        const auto scale = t.min_scale_of(r + v * lanes);
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          part[i][v] = hn::MulAdd(hn::ConvertTo(d, mins[i][v]), scale, part[i][v]);
+        }
+      }
+    }
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+        float* sum = sums + i * stride + r + v * lanes;
+        hn::Store(hn::MulAdd(part[i][v], hn::Set(d, a[i].scale), hn::Load(d, sum)), d, sum);
+      }
     }
   }
 }
@@ -383,13 +483,14 @@ static_assert(token_chunk % activation_bundle == 0);
 
 /// The sums of one group for some tokens: rows of 16 that are `stride` apart.
 template <integer_format Q>
-HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_block* a, std::size_t tokens,
+HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
                           float* sums, std::size_t stride) {
+  constexpr std::size_t in_block = activation_of<Q>::columns;
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
   const auto add = [&](const auto& source, std::size_t first, std::size_t count) NIBBLE_ATTR {
     for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
-      const auto [start, step] = place_of(i, tokens, columns / 32);
-      add_tile<Q, block()>(source, count, a + start + first / 32 * step, step, sums + i * stride, stride);
+      const auto [start, step] = place_of(i, tokens, columns / in_block);
+      add_tile<Q, block()>(source, count, a + start + first / in_block * step, step, sums + i * stride, stride);
     });
   };
   if (tokens <= few_tokens) {
@@ -431,15 +532,16 @@ HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_
 template <integer_format Q>
 void matmul(const matmul_args& m) {
   alignas(64) float sums[token_chunk * panel_rows];
-  const auto* a = static_cast<const activation_block*>(m.input);
+  const auto* a = static_cast<const activation_of<Q>*>(m.input);
+  const std::size_t blocks = m.columns / activation_of<Q>::columns;
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
     const std::size_t tokens = std::min(token_chunk, m.tokens - token);
     for (std::size_t g = m.first; g < m.last; ++g) {
       if (tokens == 1 && m.groups) {
-        one_token<Q>(m.groups + g * m.group_bytes, m.columns, a + token * (m.columns / 32), sums);
+        one_token<Q>(m.groups + g * m.group_bytes, m.columns, a + token * blocks, sums);
       } else {
         unit_source<Q> units(m, g);
-        add_group<Q>(units, m.columns, a + token * (m.columns / 32), tokens, sums, panel_rows);
+        add_group<Q>(units, m.columns, a + token * blocks, tokens, sums, panel_rows);
       }
       store_rows(m, g, token, tokens, sums);
     }

@@ -92,9 +92,18 @@ HWY_INLINE short_vec add_in_order(short_vec sum, short_vec products) {
   return out;
 }
 
+/// Two 16-bit numbers in every 32-bit lane.
+HWY_INLINE short_vec broadcast_pair(const std::int16_t* pair) {
+  std::int32_t bits;
+  std::memcpy(&bits, pair, sizeof bits);
+  return hn::BitCast(short_tag(), hn::Set(int_tag(), bits));
+}
+
 /// sum + the two 16-bit products of each 32-bit lane.
 HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
-#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+#if HWY_ARCH_X86 && NIBBLE_HAS_QUAD_DOT
+  return int_vec{_mm512_dpwssd_epi32(sum.raw, a.raw, b.raw)};
+#elif HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
   return hn::Add(sum, int_vec{_mm_madd_epi16(a.raw, b.raw)});
 #elif HWY_TARGET == HWY_AVX2
   return hn::Add(sum, int_vec{_mm256_madd_epi16(a.raw, b.raw)});
@@ -132,6 +141,12 @@ HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
 #endif
 }
 #endif
+
+/// n * 2^e as a float, for e * 2^23; 0 becomes at most 2^(e - 127).
+HWY_INLINE float_vec scaled(int_vec n, std::int32_t exponent) {
+  const auto bits = hn::BitCast(int_tag(), hn::ConvertTo(float_tag(), n));
+  return hn::BitCast(float_tag(), hn::Add(bits, hn::Set(int_tag(), exponent)));
+}
 
 /// Sixteen-bit floats widened to `lanes` floats.
 HWY_INLINE float_vec load(const float* p) { return hn::LoadU(float_tag(), p); }

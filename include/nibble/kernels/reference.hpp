@@ -48,21 +48,73 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
   }
 }
 
+inline void quantize_super(const float* in, std::size_t columns, void* out, std::size_t step) {
+  using super = activation_super_block;
+  auto* to = static_cast<super*>(out);
+  for (std::size_t b = 0; b < columns / super::columns; ++b, in += super::columns, to += step) {
+    const auto peak_of = [](const float* x, std::size_t n) {
+      float peak = 0;
+      for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::fabs(x[i]));
+      return peak;
+    };
+    const float largest = peak_of(in, super::columns);
+    float along = 0, squares = 0;
+    to->half_sums = {};
+    for (std::size_t g = 0; g < 8; ++g) {
+      const float peak = peak_of(in + g * 32, 32);
+      std::int32_t exponent = super::largest;
+      while (exponent > 0 && std::ldexp(peak, super::largest - exponent + 1) <= largest) --exponent;
+      const float inverse = largest < super::least ? 0 : std::ldexp(127 / largest, super::largest - exponent);
+      const float power = std::ldexp(1.0f, exponent);
+      for (std::size_t i = g * 32; i < g * 32 + 32; ++i) {
+        const float x = in[i] * inverse;
+        const float code = std::max(-127.0f, std::min(127.0f, std::nearbyint(x)));  // see quantize()
+        to->code[i] = static_cast<std::int8_t>(code);
+        to->half_sums[i / 16] = static_cast<std::int16_t>(to->half_sums[i / 16] + to->code[i]);
+        along += (x * power) * (code * power);
+        squares += (code * power) * (code * power);
+      }
+      to->exponent[g] = exponent * super::one;
+      const float sum = std::ldexp(float(to->half_sums[2 * g] + to->half_sums[2 * g + 1]), exponent - super::sum_exponent);
+      to->sums[g] = static_cast<std::int16_t>(std::nearbyint(sum));
+    }
+    to->scale = largest < super::least ? 0 : along / squares * (largest / float(127 << super::largest));
+  }
+}
+
 /// What one unit adds to the sum of one row: in the order that all kernels share.
 template <integer_format Q>
-float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_block* a,
+float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_of<Q>* a,
                std::size_t step) {
   using scales = typename Q::scales;
-  for (std::size_t k = 0; k < unit.columns; k += scales::sub_block) {
+  const auto product_of = [&](std::size_t k, const std::int8_t* code) {  // of a sub-block
     const auto* granule = unit.codes + k / 32 * code_bytes(Q::code_bits);
-    const activation_block& block = a[k / 32 * step];
     std::int32_t n = 0;
-    for (std::size_t i = k; i < k + scales::sub_block; ++i) {
-      n += (int(read_code(Q::code_bits, granule, row, i % 32)) - Q::center) * block.code[i % 32];
+    for (std::size_t i = 0; i < scales::sub_block; ++i) {
+      n += (int(read_code(Q::code_bits, granule, row, k % 32 + i)) - Q::center) * code[i];
     }
-    const affine s = affine_of(unit.scales[k / scales::columns].get(row), k % scales::columns / scales::sub_block);
-    sum += float(n) * block.scale * s.scale;
-    if constexpr (scales::has_offset) sum += block.sum * s.offset;
+    return n;
+  };
+  if constexpr (super_block_format<Q>) {
+    const auto s = unit.scales[0].get(row);
+    float part = 0;
+    for (std::size_t k = 0; k < unit.columns; k += scales::sub_block) {
+      const float n = std::ldexp(float(product_of(k, a->code.data() + k)), a->exponent[k / 32] / activation_super_block::one);
+      part += n * affine_of(s, k / scales::sub_block).scale;
+    }
+    if constexpr (scales::has_offset) {
+      std::int32_t mins = 0;
+      for (std::size_t j = 0; j < 8; ++j) mins += s.min[j] * a->sums[j];
+      part += float(mins) * -(float(s.dmin) * float(1 << activation_super_block::sum_exponent));
+    }
+    sum += part * a->scale;
+  } else {
+    for (std::size_t k = 0; k < unit.columns; k += 32) {
+      const activation_block& block = a[k / 32 * step];
+      const affine s = affine_of(unit.scales[k / 32].get(row), 0);
+      sum += float(product_of(k, block.code.data())) * block.scale * s.scale;
+      if constexpr (scales::has_offset) sum += block.sum * s.offset;
+    }
   }
   return sum;
 }
@@ -86,9 +138,10 @@ void matmul(const matmul_args& m) {
         for (std::size_t row = 0; row < rows; ++row) {
           float& sum = sums[row];
           if constexpr (integer_format<Q>) {
-            const auto [start, step] = place_of(token, m.tokens, m.columns / 32);
-            const auto* a = static_cast<const activation_block*>(m.input) + start;
-            sum = add_unit<Q>(sum, {unit, columns}, row, a + first / 32 * step, step);
+            constexpr std::size_t in_block = activation_of<Q>::columns;
+            const auto [start, step] = place_of(token, m.tokens, m.columns / in_block);
+            const auto* a = static_cast<const activation_of<Q>*>(m.input) + start;
+            sum = add_unit<Q>(sum, {unit, columns}, row, a + first / in_block * step, step);
           } else {
             const auto* w = reinterpret_cast<const typename Q::block*>(unit);
             const auto* x = static_cast<const float*>(m.input) + token * m.input_stride + first;
@@ -182,6 +235,7 @@ inline constexpr kernel_table table = [] {
   kernel_table t{};
   t.target = "reference";
   t.quantize = &quantize;
+  t.quantize_super = &quantize_super;
   [&]<class... Qs>(type_list<Qs...>) {
     std::size_t i = 0;
     ((t.pack[i] = &pack_group<Qs>, t.unpack_row[i] = &unpack_row<Qs>, t.decode_row[i] = &decode_row<Qs>,

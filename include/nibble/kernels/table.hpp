@@ -27,7 +27,7 @@ struct matmul_args {
   std::size_t group_bytes;    ///< from one group of sixteen rows to the next
   std::size_t rows, columns;  ///< of the whole weight; the last group may be partly padding
   std::size_t first, last;    ///< groups to compute
-  const void* input;          ///< integer formats: activation_block, see place_of(); float formats: float[columns] a token
+  const void* input;          ///< integer formats: activation_of<Q>, see place_of(); float formats: float[columns] a token
   std::size_t input_stride;   ///< float formats: elements from one token's input to the next
   std::size_t tokens;
   float* output;  ///< element (token, row) at output[token * output_stride + row]
@@ -79,6 +79,8 @@ struct kernel_table {
 
   /// One token's activations, quantised: columns / 32 x activation_block, `step` blocks apart.
   void (*quantize)(const float* in, std::size_t columns, void* out, std::size_t step);
+  /// And in super-blocks: columns / 256 x activation_super_block.
+  void (*quantize_super)(const float* in, std::size_t columns, void* out, std::size_t step);
   /// By index in quant_formats.
   void (*matmul[max_formats])(const matmul_args&);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <initializer_list>
 #include <span>
@@ -51,44 +52,88 @@ struct product {
 };
 
 namespace detail {
-/// The input of products: floats, for float formats, and 8-bit blocks where a weight has an integer format.
+/// The input of products: floats, and what formats of weights take instead.
 struct operand {
   activations x;
-  const activation_block* blocks;
+  activation_block* blocks = nullptr;
+  activation_super_block* super_blocks = nullptr;
+
+  const void* as(activation_format f) const noexcept {
+    return f == activation_format::blocks         ? static_cast<const void*>(blocks)
+           : f == activation_format::super_blocks ? static_cast<const void*>(super_blocks)
+                                                  : x.data;
+  }
+  bool quantised() const noexcept { return blocks || super_blocks; }
+  /// Columns that are quantised together.
+  std::size_t columns_of_block() const noexcept {
+    return super_blocks ? activation_super_block::columns : activation_block::columns;
+  }
 };
-/// Scratch for the blocks of (tokens, width).
-inline activation_block* block_scratch(compute& c, std::size_t tokens, std::size_t width) noexcept {
-  const std::size_t bytes = tokens * (width / activation_block::columns) * sizeof(activation_block);
-  return reinterpret_cast<activation_block*>(c.scratch_memory().take(bytes));
+
+/// Which of activation_format some weights take.
+class input_formats {
+ public:
+  template <class... Weights>
+  explicit input_formats(const Weights&... weights) noexcept {
+    (add(weights), ...);
+  }
+  void add(const weight& w) noexcept { taken_[static_cast<std::size_t>(w.input)] = true; }
+  bool has(activation_format f) const noexcept { return taken_[static_cast<std::size_t>(f)]; }
+
+ private:
+  std::array<bool, 3> taken_{};
+};
+
+/// Rows, and scratch for what is taken of them.
+inline operand operand_of(compute& c, activations x, const input_formats& formats) noexcept {
+  operand out{x};
+  const auto take = [&]<class Block>(activation_format f, Block*& blocks) {
+    if (!formats.has(f)) return;
+    blocks = reinterpret_cast<Block*>(c.scratch_memory().take(x.tokens * (x.width / Block::columns) * sizeof(Block)));
+  };
+  take(activation_format::blocks, out.blocks);
+  take(activation_format::super_blocks, out.super_blocks);
+  return out;
 }
 
-inline operand prepare(compute& c, const layer_input& in, bool integer) noexcept {
-  const std::size_t tokens = in.x.tokens, width = in.x.width;
-  const std::size_t blocks = width / activation_block::columns;
-  const activations x = in.norm ? c.scratch(tokens, width) : in.x;
-  activation_block* out = integer ? block_scratch(c, tokens, width) : nullptr;
-  const auto quantize = [&](std::size_t t, std::size_t first, std::size_t count) {
-    const auto [start, step] = place_of(t, tokens, blocks);
-    c.kernels().quantize(x.row(t) + first * activation_block::columns, count * activation_block::columns,
-                         out + start + first * step, step);
+/// Quantises `count` columns of token t from column `first` on, which stand at `from`.
+inline void quantize(compute& c, const operand& to, std::size_t t, std::size_t first, std::size_t count,
+                     const float* from) noexcept {
+  const auto blocks = [&]<class Block>(Block* out, auto* kernel) {
+    if (!out) return;
+    const auto [start, step] = place_of(t, to.x.tokens, to.x.width / Block::columns);
+    kernel(from, count, out + start + first / Block::columns * step, step);
   };
-  constexpr std::size_t least_blocks = 64;
-  if (in.norm) {
-    c.for_each_range(tokens, least_blocks / (blocks + 1) + 1, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t t = begin; t < end; ++t) {
-        c.kernels().rms_norm(in.x.row(t), in.gain.data(), in.eps, width, x.row(t));
-        if (integer) quantize(t, 0, blocks);
-      }
-    });
-  } else if (integer) {
-    c.for_each_range(tokens * blocks, least_blocks, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t count; begin < end; begin += count) {
-        count = std::min(end - begin, blocks - begin % blocks);
-        quantize(begin / blocks, begin % blocks, count);
-      }
-    });
+  blocks(to.blocks, c.kernels().quantize);
+  blocks(to.super_blocks, c.kernels().quantize_super);
+}
+/// Quantises all of an operand.
+inline void quantize(compute& c, const operand& to) noexcept {
+  if (!to.quantised()) return;
+  const std::size_t columns = to.columns_of_block(), blocks = to.x.width / columns;
+  c.for_each_range(to.x.tokens * blocks, 2048 / columns, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t count; begin < end; begin += count) {
+      const std::size_t t = begin / blocks, first = begin % blocks;
+      count = std::min(end - begin, blocks - first);
+      quantize(c, to, t, first * columns, count * columns, to.x.row(t) + first * columns);
+    }
+  });
+}
+
+inline operand prepare(compute& c, const layer_input& in, const input_formats& formats) noexcept {
+  const std::size_t tokens = in.x.tokens, width = in.x.width;
+  const operand out = operand_of(c, in.norm ? c.scratch(tokens, width) : in.x, formats);
+  if (!in.norm) {
+    quantize(c, out);
+    return out;
   }
-  return {x, out};
+  c.for_each_range(tokens, 2048 / (width + 1) + 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) {
+      c.kernels().rms_norm(in.x.row(t), in.gain.data(), in.eps, width, out.x.row(t));
+      quantize(c, out, t, 0, width, out.x.row(t));
+    }
+  });
+  return out;
 }
 
 inline std::size_t groups_of(const weight& w) noexcept { return (w.rows + panel_rows - 1) / panel_rows; }
@@ -103,9 +148,8 @@ inline weight rows_of_groups(weight w, std::size_t first, std::size_t count) noe
 
 /// Rows of groups [first, last) of one product.
 inline void multiply(compute& c, const operand& in, const product& p, std::size_t first, std::size_t last) noexcept {
-  c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, first, last,
-                                  p.w.integer ? static_cast<const void*>(in.blocks) : in.x.data, in.x.width, in.x.tokens,
-                                  p.out.y.data, p.out.y.width, p.w.stored, p.w.row_bytes, p.out.how, p.out.gate});
+  c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, first, last, in.as(p.w.input), in.x.width,
+                                  in.x.tokens, p.out.y.data, p.out.y.width, p.w.stored, p.w.row_bytes, p.out.how, p.out.gate});
 }
 
 /// f(begin, end) over parts of `groups` groups of sixteen rows, each a matrix product with x. One token is read from memory: in
@@ -127,12 +171,12 @@ void for_each_group_range(compute& c, activations x, std::size_t groups, F&& f) 
 inline void linear(compute& c, const layer_input& x, std::initializer_list<product> products) noexcept {
   const scratch_scope scope(c);
   std::size_t groups = 0;
-  bool integer = false;
+  detail::input_formats formats;
   for (const product& p : products) {
     groups += detail::groups_of(p.w);
-    integer = integer || p.w.integer;
+    formats.add(p.w);
   }
-  const detail::operand in = detail::prepare(c, x, integer);
+  const detail::operand in = detail::prepare(c, x, formats);
   detail::for_each_group_range(c, in.x, groups, [&](std::size_t begin, std::size_t end) {
     std::size_t first = 0;  // of this product, in the groups of all
     for (const product& p : products) {
@@ -144,8 +188,8 @@ inline void linear(compute& c, const layer_input& x, std::initializer_list<produ
   });
 }
 
-/// out = down(f(gate x) * (up x)). The hidden activations never stand whole in memory where `down` takes them in 8 bits: each
-/// thread makes a strip of them that its second cache holds, and quantises it there.
+/// out = down(f(gate x) * (up x)). Where `down` takes the hidden activations in 8 bits, and there are blocks of them for all
+/// threads, they never stand whole in memory: each thread makes a strip that its second cache holds, and quantises it there.
 /// @shape   x (tokens, columns); gate, up (hidden, columns); down (rows, hidden); out (tokens, rows)
 /// @errors  none (noexcept); precondition: as of linear()
 /// @cost    tokens * hidden * (2 * columns + rows) multiply-adds
@@ -154,33 +198,31 @@ inline void feed_forward(compute& c, const layer_input& x, const weight& gate, c
                          layer_output out) noexcept {
   const scratch_scope scope(c);
   const std::size_t tokens = x.x.tokens, hidden = gate.rows, groups = detail::groups_of(gate);
-  const activations h = c.scratch(tokens, hidden);
-  activation_block* blocks = down.integer ? detail::block_scratch(c, tokens, hidden) : nullptr;
-  const detail::operand in = detail::prepare(c, x, gate.integer || up.integer);
+  const detail::operand h = detail::operand_of(c, c.scratch(tokens, hidden), detail::input_formats(down));
+  const detail::operand in = detail::prepare(c, x, detail::input_formats(gate, up));
+  const std::size_t in_block = h.columns_of_block() / panel_rows;  // groups whose rows are quantised together
+  const bool in_strips = h.quantised() && groups / in_block >= 2 * c.concurrency();
   // Groups of a strip: 128 KB of floats, but 256 columns at least, for weights are read best in long stretches.
-  constexpr std::size_t in_block = activation_block::columns / panel_rows;
   const std::size_t strip = std::max<std::size_t>(16, round_up(2048 / (tokens + 1), in_block));
   detail::for_each_group_range(c, in.x, groups, [&](std::size_t begin, std::size_t end) {
-    if (!blocks) {
-      detail::multiply(c, in, {gate, h}, begin, end);
-      detail::multiply(c, in, {up, gated_by(h, f)}, begin, end);
+    if (!in_strips) {
+      detail::multiply(c, in, {gate, h.x}, begin, end);
+      detail::multiply(c, in, {up, gated_by(h.x, f)}, begin, end);
       return;
     }
     begin = std::min(round_up(begin, in_block), groups), end = std::min(round_up(end, in_block), groups);
-    float* memory = h.data + begin * panel_rows * tokens;
+    float* memory = h.x.data + begin * panel_rows * tokens;
     for (std::size_t count; begin < end; begin += count) {
       count = std::min(strip, end - begin);
       const activations part{memory, tokens, count * panel_rows};
       detail::multiply(c, in, {detail::rows_of_groups(gate, begin, count), part}, 0, count);
       detail::multiply(c, in, {detail::rows_of_groups(up, begin, count), gated_by(part, f)}, 0, count);
-      for (std::size_t t = 0; t < tokens; ++t) {
-        const auto [start, step] = place_of(t, tokens, hidden / activation_block::columns);
-        c.kernels().quantize(part.row(t), part.width, blocks + start + begin / in_block * step, step);
-      }
+      for (std::size_t t = 0; t < tokens; ++t) detail::quantize(c, h, t, begin * panel_rows, part.width, part.row(t));
     }
   });
-  detail::for_each_group_range(c, h, detail::groups_of(down), [&](std::size_t begin, std::size_t end) {
-    detail::multiply(c, {h, blocks}, {down, out}, begin, end);
+  if (!in_strips) detail::quantize(c, h);
+  detail::for_each_group_range(c, h.x, detail::groups_of(down), [&](std::size_t begin, std::size_t end) {
+    detail::multiply(c, h, {down, out}, begin, end);
   });
 }
 

@@ -44,11 +44,11 @@ class tensor_source {
   weight matrix(std::string_view name, std::size_t rows, std::size_t columns) {
     const tensor_info* info = require(name, {columns, rows});
     if (!info) return {};
-    weight w{nullptr, rows, columns, 0, info->type, 0, false};
+    weight w{nullptr, rows, columns, 0, info->type};
     const bool known = visit_format(info->type, [&]<class Q>(std::type_identity<Q>) {
       w.format = static_cast<std::uint32_t>(index_of<Q, quant_formats>);
       w.group_bytes = group_bytes<Q>(columns);
-      w.integer = integer_format<Q>;
+      w.input = input_format<Q>;
     });
     if (known && mapped_) {
       w.stored = file_.bytes(*info).data();

@@ -20,6 +20,7 @@
 #include "nibble/config.hpp"
 #include "nibble/core/half.hpp"
 #include "nibble/gguf/tensor_type.hpp"
+#include "nibble/quant/activation.hpp"
 
 namespace nibble::inline NIBBLE_ABI {
 
@@ -84,9 +85,20 @@ concept integer_format = quant_format<Q> &&
   noexcept->std::same_as<typename Q::scales>;
 };
 
+/// Of these, those whose scales are for 256 columns: they take activations in super-blocks, too.
+template <class Q>
+concept super_block_format = integer_format<Q> && Q::scales::columns == activation_super_block::columns;
+template <integer_format Q>
+using activation_of = std::conditional_t<super_block_format<Q>, activation_super_block, activation_block>;
+
 /// A format of plain numbers: a block is one element, and converts to float exactly.
 template <class Q>
 concept float_format = quant_format<Q> && Q::block_size == 1 && std::convertible_to<typename Q::block, float>;
+
+template <quant_format Q>
+inline constexpr activation_format input_format = super_block_format<Q> ? activation_format::super_blocks
+                                                  : integer_format<Q>   ? activation_format::blocks
+                                                                        : activation_format::floats;
 
 /// A row as a file holds it as floats.
 /// @shape   row: `columns` in blocks of Q, any alignment; precondition: columns is a multiple of Q::block_size

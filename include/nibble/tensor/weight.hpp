@@ -6,6 +6,7 @@
 
 #include "nibble/config.hpp"
 #include "nibble/gguf/tensor_type.hpp"
+#include "nibble/quant/activation.hpp"
 
 namespace nibble::inline NIBBLE_ABI {
 
@@ -17,8 +18,8 @@ struct weight {
   std::size_t rows = 0, columns = 0;
   std::size_t group_bytes = 0;  ///< from one group of sixteen rows to the next
   tensor_type type = tensor_type::f32;
-  std::uint32_t format = 0;           ///< index in quant_formats
-  bool integer = false;               ///< multiplied with 8-bit activations; float formats take floats
+  std::uint32_t format = 0;  ///< index in quant_formats
+  activation_format input = activation_format::floats;
   const std::byte* stored = nullptr;  ///< instead of panels: rows of blocks
   std::size_t row_bytes = 0;          ///< from one of them to the next
 
