@@ -29,8 +29,11 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble::inline NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// Queries whose outputs are worked on at once, and registers of their dimensions: as many as the registers hold.
-inline constexpr std::size_t query_block = lanes == 16 ? 8 : 4, value_vectors = 2;
+/// Queries whose scores, and whose outputs, are worked on at once, and registers of an output's dimensions: as many as the
+/// registers hold, and rather more queries, for a key or value is widened once for all of them.
+inline constexpr std::size_t score_block = lanes == 16 ? 16 : float_token_block, output_block = lanes == 16 ? 16 : 4;
+template <std::size_t Queries>
+inline constexpr std::size_t value_vectors = lanes == 16 && Queries > 2 ? 1 : 2;
 
 /// The queries of a call as a cache's keys want them, and their scores with one tile.
 template <kv_format Format>
@@ -45,7 +48,7 @@ class query_rows {
     for (std::size_t g = 0; g < page_positions; g += panel_rows) {
       for (std::size_t k = 0; k < head_dim_; k += float_columns) {
         const auto* w = keys + g * kv_columns(head_dim_) + k * panel_rows;
-        for_each_block<float_token_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
+        for_each_block<score_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
           add_float_columns<block()>(
               w, std::min(float_columns, head_dim_ - k), [&](std::size_t i) { return query_[n + i] + k; },
               scores + n * page_positions + g, page_positions);
@@ -111,8 +114,9 @@ template <std::size_t Queries, class T>
 HWY_INLINE void weigh_block(const T* values, std::size_t dims, std::size_t begin, std::size_t end, const float* weights,
                             const float* keep, float* const* out) {
   std::size_t i = 0;
-  for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
-    weigh_values<Queries, value_vectors>(values, i, begin, end, weights, keep, out);
+  constexpr std::size_t vectors = value_vectors<Queries>;
+  for (; i + vectors * lanes <= dims; i += vectors * lanes) {
+    weigh_values<Queries, vectors>(values, i, begin, end, weights, keep, out);
   }
   for (; i + lanes <= dims; i += lanes) weigh_values<Queries, 1>(values, i, begin, end, weights, keep, out);
   for (; i < dims; ++i) {
@@ -243,7 +247,7 @@ void attention(const attention_args& a) {
       }
     }
     const std::size_t begin = std::max(first[0], base) - base, end = std::min(page_positions, block_last + 1 - base);
-    for_each_block<query_block, true>(0, queries, [&](auto block, std::size_t n) NIBBLE_ATTR {
+    for_each_block<output_block, true>(0, queries, [&](auto block, std::size_t n) NIBBLE_ATTR {
       weigh_tile<Format, block()>(page + a.value_offset, a.value_dim, begin, end, scores + n * page_positions, keep + n,
                                   out + n);
     });

@@ -469,7 +469,7 @@ template <std::size_t Block, bool Threes = false, class F>
 HWY_INLINE void for_each_block(std::size_t first, std::size_t count, const F& f) {
   for (; first + Block <= count; first += Block) f(std::integral_constant<std::size_t, Block>(), first);
   if constexpr (Block > 1) {
-    constexpr std::size_t next = Block > 4 ? 4 : Block == 4 && Threes ? 3 : Block / 2;
+    constexpr std::size_t next = Block > 8 ? 8 : Block > 4 ? 4 : Block == 4 && Threes ? 3 : Block / 2;
     if (first < count) for_each_block<next, Threes>(first, count, f);
   }
 }
