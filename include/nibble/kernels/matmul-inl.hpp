@@ -102,16 +102,15 @@ HWY_INLINE float_vec read_min_scale(const scale_panel<super_scale_min>& p, std::
 /// What a product of codes has still to lose: center, but for what the instruction takes off.
 template <class Q>
 inline constexpr int center_left = Q::center - quad_center<Q::code_bits>;
-/// What the products of sub-block j of granule g start from.
+/// What the products of a block start from, and those of sub-block j of granule g of a super-block.
 template <class Q>
-HWY_INLINE int_vec sum_start(const activation_block& a, std::size_t, std::size_t) {
+HWY_INLINE int_vec sum_start(const activation_block& a) {
   return hn::Set(int_tag(), -center_left<Q> * (a.half_sums[0] + a.half_sums[1]));
 }
 template <class Q>
 HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std::size_t j) {
-  if constexpr (center_left<Q> == 0) return hn::Zero(int_tag());
-  if constexpr (Q::scales::sub_block == 16) return hn::Set(int_tag(), -center_left<Q> * a.half_sums[2 * g + j]);
-  return hn::Set(int_tag(), -center_left<Q> * (a.half_sums[2 * g] + a.half_sums[2 * g + 1]));
+  const auto* halves = a.half_sums.data() + 2 * g;
+  return hn::Set(int_tag(), -center_left<Q> * (Q::scales::sub_block == 16 ? halves[j] : halves[0] + halves[1]));
 }
 
 // ---- the one sum -----------------------------------------------------------------------------------------------------------
@@ -153,7 +152,7 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
 template <class Q, class Code>
 HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_vec& s, const activation_block& a) {
   const float_tag d;
-  const auto n = hn::ConvertTo(d, add_products<Q::code_bits, 8>(sum_start<Q>(a, 0, 0), code, a.code.data()));
+  const auto n = hn::ConvertTo(d, add_products<Q::code_bits, 8>(sum_start<Q>(a), code, a.code.data()));
   sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
   if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
   return sum;
@@ -390,7 +389,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
       const activation_block* a = first + g * step;
       int_vec n[Tokens][row_vectors];
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = sum_start<Q>(a[i], 0, 0);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
       }
       add_tile_products<Q::code_bits, 8>(
           n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, q, r + v * lanes); }, a, 0);
