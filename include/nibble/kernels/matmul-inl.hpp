@@ -188,7 +188,9 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
     for (std::size_t b = 0; b < unit.columns / Q::scales::columns; ++b, ++a) {
       const auto& scales = unit.scales[b];
       float_vec part[vectors];
+      int_vec mins[vectors];
       NIBBLE_UNROLL for (auto& p : part) p = hn::Zero(d);
+      NIBBLE_UNROLL for (auto& m : mins) m = hn::Zero(int_tag());
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
         prefetch_part(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
@@ -198,6 +200,10 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
             constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
             part[v] = add_granule<Q>(
                 part[v], code, [&](std::size_t j) NIBBLE_ATTR { return read_scale(scales, g * sub_blocks + j, r); }, *a, g);
+            if constexpr (Q::scales::has_offset) {
+              // as their granules pass: memory is not asked for more while nothing but sums is worked on
+              if (g % 2 == 1) mins[v] = add_pairs(mins[v], read_mins(scales, g - 1, r), broadcast_pair(a->sums.data() + g - 1));
+            }
           } else {
             sum[v] = add_granule<Q>(sum[v], code, read_affine(scales, r), *a);
           }
@@ -206,11 +212,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
       if constexpr (super_block_format<Q>) {
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           if constexpr (Q::scales::has_offset) {
-            auto mins = hn::Zero(int_tag());
-            NIBBLE_UNROLL for (std::size_t j = 0; j < 8; j += 2) {
-              mins = add_pairs(mins, read_mins(scales, j, v * lanes), broadcast_pair(a->sums.data() + j));
-            }
-            part[v] = hn::MulAdd(hn::ConvertTo(d, mins), read_min_scale(scales, v * lanes), part[v]);
+            part[v] = hn::MulAdd(hn::ConvertTo(d, mins[v]), read_min_scale(scales, v * lanes), part[v]);
           }
           sum[v] = hn::MulAdd(part[v], hn::Set(d, a->scale), sum[v]);
         }
