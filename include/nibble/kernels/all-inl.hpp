@@ -15,6 +15,7 @@
 #include "nibble/kernels/matmul-inl.hpp"
 #include "nibble/kernels/matmul_float-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
+#include "nibble/kernels/panel-inl.hpp"
 #else
 #undef NIBBLE_BEFORE_NAMESPACE
 #undef NIBBLE_AFTER_NAMESPACE

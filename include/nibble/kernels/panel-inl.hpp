@@ -1,0 +1,84 @@
+/// Reading the panels of integer formats (quant/panel.hpp): codes as bytes, scales, offsets and minima, of `lanes` rows from
+/// row r on.
+#if defined(NIBBLE_KERNELS_PANEL_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_KERNELS_PANEL_INL_HPP
+#undef NIBBLE_KERNELS_PANEL_INL_HPP
+#else
+#define NIBBLE_KERNELS_PANEL_INL_HPP
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/kernels/ops-inl.hpp"
+#include "nibble/quant/activation.hpp"
+#include "nibble/quant/panel.hpp"
+
+NIBBLE_BEFORE_NAMESPACE();
+namespace nibble::inline NIBBLE_ABI {
+namespace HWY_NAMESPACE {
+
+template <unsigned Bits>
+HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_t r) {
+  const byte_tag d;
+  const hn::Repartition<std::uint16_t, byte_tag> d16;  // there are no 8-bit shifts
+  const auto shift_right = [&](byte_vec v, int by) { return hn::BitCast(d, hn::ShiftRightSame(hn::BitCast(d16, v), by)); };
+  const auto plane = [&](std::size_t i) { return hn::LoadU(d, granule + i * 64 + r * 4); };
+  if constexpr (Bits == 8) {
+    return plane(q);
+  } else {
+    const auto nibbles = hn::And(q < 4 ? plane(q) : shift_right(plane(q - 4), 4), hn::Set(d, 15));
+    if constexpr (Bits == 4) return nibbles;
+    const std::size_t at = Bits == 5 ? q : q % 4 * 2;
+    const auto high = plane(Bits == 5 ? 4 : 4 + q / 4);
+    const auto mask = hn::Set(d, Bits == 5 ? 16 : 48);
+    const auto there =
+        at <= 4 ? hn::BitCast(d, hn::ShiftLeftSame(hn::BitCast(d16, high), int(4 - at))) : shift_right(high, int(at - 4));
+    return hn::Or(nibbles, hn::And(there, mask));
+  }
+}
+
+struct affine_vec {  // a compiler's own constructors would lack the target's instructions
+  HWY_INLINE affine_vec() {}
+  HWY_INLINE affine_vec(float_vec s, float_vec o) : scale(s), offset(o) {}
+  float_vec scale, offset;
+};
+HWY_INLINE affine_vec read_affine(const scale_panel<block_scale>& p, std::size_t r) {
+  return {load(p.d.data() + r), hn::Zero(float_tag())};
+}
+HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::size_t r) {
+  return {load(p.d.data() + r), load(p.m.data() + r)};
+}
+
+/// The scale of sub-block j.
+HWY_INLINE float_vec read_scale(const scale_panel<super_scale>& p, std::size_t j, std::size_t r) {
+  return hn::Mul(load(p.d.data() + r), load(p.scale[j].data() + r));
+}
+HWY_INLINE float_vec read_scale(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto low = hn::PromoteTo(d, hn::LoadU(d8, p.low[j].data() + r));
+  const auto high = hn::ShiftRightSame(hn::PromoteTo(d, hn::LoadU(d8, p.high[j % 4].data() + r)), static_cast<int>(j / 4 * 4));
+  const auto scale = hn::Or(hn::And(low, hn::Set(d, 15)), hn::And(hn::ShiftLeft<4>(high), hn::Set(d, 48)));
+  return hn::Mul(load(p.d.data() + r), hn::ConvertTo(float_tag(), scale));
+}
+/// The minima of sub-blocks j and j + 1, and what they are multiplied with.
+HWY_INLINE short_vec read_mins(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto min = [&](std::size_t k) NIBBLE_ATTR {
+    const auto low = hn::PromoteTo(d, hn::LoadU(d8, p.low[k].data() + r));
+    const auto high =
+        hn::ShiftRightSame(hn::PromoteTo(d, hn::LoadU(d8, p.high[k % 4].data() + r)), static_cast<int>(k / 4 * 4));
+    return hn::Or(hn::ShiftRight<4>(low), hn::And(hn::ShiftLeft<2>(high), hn::Set(d, 48)));
+  };
+  return hn::BitCast(short_tag(), hn::Or(min(j), hn::ShiftLeft<16>(min(j + 1))));
+}
+HWY_INLINE float_vec read_min_scale(const scale_panel<super_scale_min>& p, std::size_t r) {
+  return hn::Mul(load(p.dmin.data() + r), hn::Set(float_tag(), -float(1 << activation_super_block::sum_exponent)));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble::inline NIBBLE_ABI
+NIBBLE_AFTER_NAMESPACE();
+#endif
