@@ -120,6 +120,20 @@ TEST_CASE("a mapped model keeps the file that it opened, and reads the bytes or 
   CHECK(logits_of(of_bytes) != expected);
 }
 
+#if defined(__linux__)
+TEST_CASE("weights that were laid out are not in memory a second time, as pages of their file") {
+  for (const auto& entry : std::filesystem::directory_iterator(nibble_test::golden("models"))) {
+    if (entry.path().extension() != ".gguf") continue;
+    INFO(entry.path().string());
+    const auto lent = nibble::gguf_file::open(entry.path());
+    CHECK(nibble_test::resident_bytes(entry.path()) > 0);
+    const auto model = nibble::any_model::try_load(lent, {.threads = 2});
+    CHECK(model);
+    CHECK(nibble_test::resident_bytes(entry.path()) == 0);
+  }
+}
+#endif
+
 TEST_CASE("a list of architectures of one's own replaces the registry") {
   using only_gemma = nibble::basic_any_model<nibble::type_list<nibble::arch::gemma3>>;
   CHECK(only_gemma::try_load(nibble_test::golden("models/gemma3.gguf")));

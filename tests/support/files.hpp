@@ -31,6 +31,19 @@ std::vector<T> read_all(const std::filesystem::path& path) {
   return out;
 }
 
+#if defined(__linux__)
+/// The resident bytes of a file's only mapping, from the system's own account; -1 if it is not mapped.
+inline long resident_bytes(const std::filesystem::path& path) {
+  std::ifstream maps("/proc/self/smaps");
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.ends_with(path.string())) here = true;
+    if (here && line.starts_with("Rss:")) return std::strtol(line.c_str() + 4, nullptr, 10) * 1024;
+  }
+  return -1;
+}
+#endif
+
 }  // namespace nibble_test
 
 /// Ends a test case with a word where the shared data set is absent.

@@ -1,6 +1,7 @@
 /// mapped_file: a whole file as read-only bytes that the operating system loads on demand and may drop again.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -38,7 +39,8 @@ class mapped_file {
 
   std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(data_), size_}; }
 
-  /// Gives the resident pages that lie wholly inside this range back; touching them again reads them again.
+  /// Gives the resident pages of this range back, and those around it that came in with them; touching any of them again reads
+  /// it again.
   /// @errors  none: a hint, without effect where the system offers no such call
   void release(std::size_t offset, std::size_t length) const noexcept;
 
@@ -111,10 +113,12 @@ inline result<mapped_file> mapped_file::try_open(const std::filesystem::path& pa
 
 inline void mapped_file::release(std::size_t offset, std::size_t length) const noexcept {
 #if defined(MADV_DONTNEED)
-  if (offset > size_ || length > size_ - offset) return;
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t begin = (offset + page - 1) / page * page, end = (offset + length) / page * page;
-  if (begin < end) static_cast<void>(::madvise(static_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED));
+  if (length == 0 || offset > size_ || length > size_ - offset) return;
+  constexpr std::uintptr_t window = 2 << 20;  // a touched page brings in a whole large page of the cache: aligned 2 MiB at most
+  const auto start = reinterpret_cast<std::uintptr_t>(data_);
+  const std::uintptr_t begin = std::max(start, (start + offset) / window * window);
+  const std::uintptr_t end = std::min(start + size_, (start + offset + length + window - 1) / window * window);
+  static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
 #else
   static_cast<void>(offset), static_cast<void>(length);
 #endif

@@ -112,8 +112,8 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
 
 // ---- one token -------------------------------------------------------------------------------------------------------------
 
-/// How far ahead of what one token is multiplied with memory is asked for more, beyond a unit: what a fast core reads while memory
-/// answers, in a fraction of the first cache.
+/// How far ahead of what one token is multiplied with memory is asked for more, beyond a unit: what a fast core reads while
+/// memory answers, in a fraction of the first cache.
 inline constexpr std::size_t one_token_ahead = 6144;
 
 /// Memory answers fastest where bytes are asked for in the order in which they lie, and sums read scales and codes by turns. So

@@ -86,6 +86,7 @@ class tensor_source {
         }
       }
     });
+    if (!mapped_) file_.release(*info, 0, static_cast<std::size_t>(info->bytes));
     return {out, n};
   }
   /// A vector that may be missing: empty then.
