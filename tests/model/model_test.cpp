@@ -129,7 +129,8 @@ TEST_CASE("weights that were laid out are not in memory a second time, as pages 
     CHECK(nibble_test::resident_bytes(entry.path()) > 0);
     const auto model = nibble::any_model::try_load(lent, {.threads = 2});
     CHECK(model);
-    CHECK(nibble_test::resident_bytes(entry.path()) == 0);
+    constexpr long metadata = 128 << 10;  // at most, of these files: it may lie apart from all weights
+    CHECK(nibble_test::resident_bytes(entry.path()) <= metadata);
   }
 }
 #endif

@@ -29,11 +29,18 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble::inline NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
+/// So few queries, those of a decoded token, are done with a tile before memory has brought the next: they ask for what is
+/// prefetch_bytes ahead. The tiles of a head mostly follow each other.
+inline constexpr std::size_t few_queries = 8;
+HWY_INLINE void prefetch_ahead(const void* tile, std::size_t bytes) {
+  prefetch_part(static_cast<const std::byte*>(tile) + prefetch_bytes, round_up(bytes, cache_line), 0, 1);
+}
+
 /// Queries whose scores, and whose outputs, are worked on at once, and registers of an output's dimensions: as many as the
 /// registers hold, and rather more queries, for a key or value is widened once for all of them.
 inline constexpr std::size_t score_block = lanes == 16 ? 16 : float_token_block, output_block = lanes == 16 ? 16 : 4;
 template <std::size_t Queries>
-inline constexpr std::size_t value_vectors = lanes == 16 && Queries > 2 ? 1 : 2;
+inline constexpr std::size_t value_vectors = lanes == 16 && Queries > few_queries ? 1 : 2;
 
 /// The queries of a call as a cache's keys want them, and their scores with one tile.
 template <kv_format Format>
@@ -48,10 +55,11 @@ class query_rows {
     for (std::size_t g = 0; g < page_positions; g += panel_rows) {
       for (std::size_t k = 0; k < head_dim_; k += float_columns) {
         const auto* w = keys + g * kv_columns(head_dim_) + k * panel_rows;
+        const std::size_t columns = std::min(float_columns, head_dim_ - k);
+        if (count_ <= few_queries) prefetch_ahead(w, columns * panel_rows * sizeof *w);
         for_each_block<score_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
           add_float_columns<block()>(
-              w, std::min(float_columns, head_dim_ - k), [&](std::size_t i) { return query_[n + i] + k; },
-              scores + n * page_positions + g, page_positions);
+              w, columns, [&](std::size_t i) { return query_[n + i] + k; }, scores + n * page_positions + g, page_positions);
         });
       }
     }
@@ -95,6 +103,7 @@ HWY_INLINE void weigh_values(const T* values, std::size_t i, std::size_t begin, 
   float_vec sum[Queries][Vectors];
   NIBBLE_UNROLL for (auto& of_query : sum) NIBBLE_UNROLL for (auto& s : of_query) s = hn::Zero(d);
   for (std::size_t slot = begin; slot < end; ++slot) {
+    if constexpr (Queries <= few_queries) prefetch_ahead(values + slot * kv_block + i, Vectors * lanes * sizeof(T));
     float_vec x[Vectors];
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * kv_block + i + v * lanes);
     NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
