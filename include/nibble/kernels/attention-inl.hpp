@@ -29,12 +29,9 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble::inline NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// So few queries, those of a decoded token, are done with a tile before memory has brought the next: they ask for what is
-/// prefetch_bytes ahead. The tiles of a head mostly follow each other.
+/// So few queries, those of a decoded token, are done with a tile before memory has brought the next, and ask for it
+/// themselves.
 inline constexpr std::size_t few_queries = 8;
-HWY_INLINE void prefetch_ahead(const void* tile, std::size_t bytes) {
-  prefetch_part(static_cast<const std::byte*>(tile) + prefetch_bytes, round_up(bytes, cache_line), 0, 1);
-}
 
 /// Queries whose scores, and whose outputs, are worked on at once, and registers of an output's dimensions: as many as the
 /// registers hold, and rather more queries, for a key or value is widened once for all of them.

@@ -112,10 +112,6 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
 
 // ---- one token -------------------------------------------------------------------------------------------------------------
 
-/// How far ahead of what one token is multiplied with memory is asked for more, beyond a unit: what a fast core reads while
-/// memory answers, in a fraction of the first cache.
-inline constexpr std::size_t one_token_ahead = 6144;
-
 /// Memory answers fastest where bytes are asked for in the order in which they lie, and sums read scales and codes by turns. So
 /// with each granule an equal share of the bytes ahead is asked for first, from the codes on: they continue in the next unit.
 /// A function of its own, for among the others' registers g++ reads a granule's bytes in an order of its own, too.
@@ -135,7 +131,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
       NIBBLE_UNROLL for (auto& p : part) p = hn::Zero(d);
       NIBBLE_UNROLL for (auto& m : mins) m = hn::Zero(int_tag());
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
-        prefetch_part(unit.codes + one_token_ahead, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
+        prefetch_ahead(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const std::size_t r = v * lanes;
           const auto code = [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, r); };
@@ -166,9 +162,6 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
 }
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
-
-/// How far ahead of what several tokens are multiplied with memory is asked for more: the panels behind it will be next.
-inline constexpr std::size_t prefetch_bytes = 8192;
 
 /// The unit that begins with column `first` of `columns`.
 template <integer_format Q>

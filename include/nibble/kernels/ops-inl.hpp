@@ -170,6 +170,10 @@ HWY_INLINE float_vec load(const std::int8_t* p) {
   return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
 }
 
+/// How far ahead of what is worked on memory is asked for more: what a core reads while memory answers, in a part of its first
+/// cache. Weights and tiles of keys and values mostly follow each other.
+inline constexpr std::size_t prefetch_bytes = 8192;
+
 /// Asks memory for bytes that will be read soon, into the second cache: the first is full of what is being read now. The bytes
 /// need not be there.
 HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
@@ -181,10 +185,11 @@ HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
 #endif
 }
 
-/// Asks memory for one of `parts` equal parts of bytes that are read next, into the first cache. They need not be there.
-HWY_INLINE void prefetch_part(const void* from, std::size_t bytes, std::size_t part, std::size_t parts) {
-  const auto* p = static_cast<const char*>(from);
-  const std::size_t lines = bytes / 64, last = (part + 1) * lines / parts;
+/// Asks memory for what lies prefetch_bytes behind one of `parts` equal parts of some bytes, into the first cache: for what is
+/// read once, by so few tokens that they wait for it. It need not be there.
+HWY_INLINE void prefetch_ahead(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
+  const auto* p = static_cast<const char*>(from) + prefetch_bytes;
+  const std::size_t lines = (bytes + 63) / 64, last = (part + 1) * lines / parts;
 #if defined(__GNUC__) || defined(__clang__)
   for (std::size_t i = part * lines / parts; i < last; ++i) __builtin_prefetch(p + i * 64, 0, 3);
 #elif HWY_ARCH_X86
