@@ -53,7 +53,7 @@ class query_rows {
       for (std::size_t k = 0; k < head_dim_; k += float_columns) {
         const auto* w = keys + g * kv_columns(head_dim_) + k * panel_rows;
         const std::size_t columns = std::min(float_columns, head_dim_ - k);
-        if (count_ <= few_queries) prefetch_ahead(w, columns * panel_rows * sizeof *w);
+        if (count_ <= few_queries) prefetch_ahead<1>(w, columns * panel_rows * sizeof *w);
         for_each_block<score_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
           add_float_columns<block()>(
               w, columns, [&](std::size_t i) { return query_[n + i] + k; }, scores + n * page_positions + g, page_positions);
@@ -100,7 +100,7 @@ HWY_INLINE void weigh_values(const T* values, std::size_t i, std::size_t begin, 
   float_vec sum[Queries][Vectors];
   NIBBLE_UNROLL for (auto& of_query : sum) NIBBLE_UNROLL for (auto& s : of_query) s = hn::Zero(d);
   for (std::size_t slot = begin; slot < end; ++slot) {
-    if constexpr (Queries <= few_queries) prefetch_ahead(values + slot * kv_block + i, Vectors * lanes * sizeof(T));
+    if constexpr (Queries <= few_queries) prefetch_ahead<1>(values + slot * kv_block + i, Vectors * lanes * sizeof(T));
     float_vec x[Vectors];
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * kv_block + i + v * lanes);
     NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {

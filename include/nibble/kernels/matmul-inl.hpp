@@ -131,7 +131,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
       NIBBLE_UNROLL for (auto& p : part) p = hn::Zero(d);
       NIBBLE_UNROLL for (auto& m : mins) m = hn::Zero(int_tag());
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
-        prefetch_ahead(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
+        prefetch_ahead<1>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const std::size_t r = v * lanes;
           const auto code = [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, r); };
@@ -219,7 +219,7 @@ HWY_INLINE void fill(tile<Q>& t, unit_source<Q>& units, std::size_t columns, std
   constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q>::sub_blocks;
   for (std::size_t at = 0; at < count; at += in_unit) {
     const auto unit = read_unit(units, columns, first + at * 32);
-    prefetch(reinterpret_cast<const std::byte*>(unit.scales) + prefetch_bytes, unit.bytes(unit_columns<Q>));
+    prefetch_ahead<2>(unit.scales, unit.bytes(unit_columns<Q>));
     const packed<Q> from{unit};
     for (std::size_t i = 0; i < unit.columns / 32; ++i) {
       const std::size_t g = at + i;
@@ -433,7 +433,7 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
   if (tokens <= few_tokens) {
     for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
       const packed<Q> source{read_unit(units, columns, first)};
-      prefetch(reinterpret_cast<const std::byte*>(source.unit.scales) + prefetch_bytes, source.unit.bytes(unit_columns<Q>));
+      prefetch_ahead<2>(source.unit.scales, source.unit.bytes(unit_columns<Q>));
       add(source, first, source.unit.columns / 32);
     }
     return;

@@ -83,7 +83,7 @@ void matmul(const matmul_args& m) {
           });
         };
         const auto* narrow = reinterpret_cast<const typename Q::block*>(units.at(k, columns));
-        if (tokens == 1) prefetch_ahead(narrow, columns * panel_rows * sizeof *narrow);
+        if (tokens == 1) prefetch_ahead<1>(narrow, columns * panel_rows * sizeof *narrow);
         if (std::is_same_v<Q, f32> || tokens == 1) {
           add(narrow);
         } else {  // widened once for all tokens

@@ -174,26 +174,17 @@ HWY_INLINE float_vec load(const std::int8_t* p) {
 /// cache. Weights and tiles of keys and values mostly follow each other.
 inline constexpr std::size_t prefetch_bytes = 8192;
 
-/// Asks memory for bytes that will be read soon, into the second cache: the first is full of what is being read now. The bytes
-/// need not be there.
-HWY_INLINE void prefetch(const void* from, std::size_t bytes) {
-  const auto* p = static_cast<const char*>(from);
-#if defined(__GNUC__) || defined(__clang__)
-  for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i, 0, 2);
-#elif HWY_ARCH_X86
-  for (std::size_t i = 0; i < bytes; i += 64) _mm_prefetch(p + i, _MM_HINT_T1);
-#endif
-}
-
-/// Asks memory for what lies prefetch_bytes behind one of `parts` equal parts of some bytes, into the first cache: for what is
-/// read once, by so few tokens that they wait for it. It need not be there.
+/// Asks memory for what lies prefetch_bytes behind one of `parts` equal parts of some bytes; it need not be there. Into the
+/// first cache: for what is read once, by so few tokens that they wait for it. Into the second, where the first is full of what
+/// is being read now.
+template <int Cache>
 HWY_INLINE void prefetch_ahead(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
   const auto* p = static_cast<const char*>(from) + prefetch_bytes;
   const std::size_t lines = (bytes + 63) / 64, last = (part + 1) * lines / parts;
 #if defined(__GNUC__) || defined(__clang__)
-  for (std::size_t i = part * lines / parts; i < last; ++i) __builtin_prefetch(p + i * 64, 0, 3);
+  for (std::size_t i = part * lines / parts; i < last; ++i) __builtin_prefetch(p + i * 64, 0, Cache == 1 ? 3 : 2);
 #elif HWY_ARCH_X86
-  for (std::size_t i = part * lines / parts; i < last; ++i) _mm_prefetch(p + i * 64, _MM_HINT_T0);
+  for (std::size_t i = part * lines / parts; i < last; ++i) _mm_prefetch(p + i * 64, Cache == 1 ? _MM_HINT_T0 : _MM_HINT_T1);
 #endif
 }
 
