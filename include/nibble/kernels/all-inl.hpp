@@ -16,6 +16,7 @@
 #include "nibble/kernels/matmul_float-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/panel-inl.hpp"
+#include "nibble/kernels/tile-inl.hpp"
 #else
 #undef NIBBLE_BEFORE_NAMESPACE
 #undef NIBBLE_AFTER_NAMESPACE

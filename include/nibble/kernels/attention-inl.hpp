@@ -31,13 +31,10 @@ namespace HWY_NAMESPACE {
 
 /// So few queries, those of a decoded token, are done with a tile before memory has brought the next, and ask for it
 /// themselves.
-inline constexpr std::size_t few_queries = 8;
+inline constexpr std::size_t few_queries = 7;
 
-/// Queries whose scores, and whose outputs, are worked on at once, and registers of an output's dimensions: as many as the
-/// registers hold, and rather more queries, for a key or value is widened once for all of them.
-inline constexpr std::size_t score_block = lanes == 16 ? 16 : float_token_block, output_block = lanes == 16 ? 16 : 4;
-template <std::size_t Queries>
-inline constexpr std::size_t value_vectors = lanes == 16 && Queries > few_queries ? 1 : 2;
+/// Queries whose outputs are worked on at once, and registers of their dimensions.
+inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4, value_vectors = 2;
 
 /// The queries of a call as a cache's keys want them, and their scores with one tile.
 template <kv_format Format>
@@ -49,14 +46,18 @@ class query_rows {
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
     const auto* keys = reinterpret_cast<const typename Format::block*>(tile);
     std::fill_n(scores, count_ * page_positions, 0.0f);
-    for (std::size_t g = 0; g < page_positions; g += panel_rows) {
+    for (std::size_t g = 0; g < page_positions / panel_rows; g += tile_groups) {
       for (std::size_t k = 0; k < head_dim_; k += float_columns) {
-        const auto* w = keys + g * kv_columns(head_dim_) + k * panel_rows;
         const std::size_t columns = std::min(float_columns, head_dim_ - k);
-        if (count_ <= few_queries) prefetch_ahead<1>(w, columns * panel_rows * sizeof *w);
-        for_each_block<score_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
+        const typename Format::block* w[tile_groups];
+        for (std::size_t i = 0; i < tile_groups; ++i) {
+          w[i] = keys + (g + i) * kv_columns(head_dim_) * panel_rows + k * panel_rows;
+          if (count_ <= few_queries) prefetch_ahead<1>(w[i], columns * panel_rows * sizeof *w[i]);
+        }
+        for_each_block<float_token_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
           add_float_columns<block()>(
-              w, columns, [&](std::size_t i) { return query_[n + i] + k; }, scores + n * page_positions + g, page_positions);
+              w, columns, [&](std::size_t i) { return query_[n + i] + k; }, scores + n * page_positions + g * panel_rows,
+              page_positions);
         });
       }
     }
@@ -80,9 +81,15 @@ class query_rows<q8_0> {
     }
   }
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
-    for (std::size_t g = 0; g < page_positions / panel_rows; ++g) {
-      unit_source<q8_0> units(tile + g * group_bytes<q8_0>(columns_));
-      add_group(units, columns_, codes_, count_, scores + g * panel_rows, page_positions);
+    const std::size_t bytes = group_bytes<q8_0>(columns_);
+    for (std::size_t g = 0; g < page_positions / panel_rows; g += count_ <= few_tokens ? 1 : tile_groups) {
+      unit_source<q8_0> units[tile_groups];
+      for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(tile + (g + k) * bytes);
+      if (count_ <= few_tokens) {
+        add_group(units[0], columns_, codes_, count_, scores + g * panel_rows, page_positions);
+      } else {
+        add_groups(units, columns_, codes_, count_, scores + g * panel_rows, page_positions);
+      }
     }
   }
 
@@ -120,9 +127,8 @@ template <std::size_t Queries, class T>
 HWY_INLINE void weigh_block(const T* values, std::size_t dims, std::size_t begin, std::size_t end, const float* weights,
                             const float* keep, float* const* out) {
   std::size_t i = 0;
-  constexpr std::size_t vectors = value_vectors<Queries>;
-  for (; i + vectors * lanes <= dims; i += vectors * lanes) {
-    weigh_values<Queries, vectors>(values, i, begin, end, weights, keep, out);
+  for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
+    weigh_values<Queries, value_vectors>(values, i, begin, end, weights, keep, out);
   }
   for (; i + lanes <= dims; i += lanes) weigh_values<Queries, 1>(values, i, begin, end, weights, keep, out);
   for (; i < dims; ++i) {

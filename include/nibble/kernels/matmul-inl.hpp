@@ -14,8 +14,8 @@
 ///
 /// Without an instruction for four products, pairs are summed in 16 bits: a pair of b-bit codes is below 2 * (2^b - 1) * 127,
 /// so 8 pairs of 4 bits (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) stay below 2^15; 8-bit codes are two 4-bit codes.
-/// One token, and a few, read the panels as they are. Many tokens unpack 256 columns of a group into a tile that stays in L1,
-/// use it for all of a chunk of tokens, and go on: the same sums in the same order.
+/// One token, and a few, read the panels as they are. Many tokens unpack 256 columns of a group, or of two, into a tile that
+/// stays in L1, use it for all of a chunk of tokens, and go on: the same sums in the same order.
 #if defined(NIBBLE_KERNELS_MATMUL_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_MATMUL_INL_HPP
 #undef NIBBLE_KERNELS_MATMUL_INL_HPP
@@ -29,6 +29,7 @@
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/panel-inl.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kernels/tile-inl.hpp"
 #include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
@@ -163,109 +164,29 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
 
-/// The unit that begins with column `first` of `columns`.
-template <integer_format Q>
-HWY_INLINE panel_unit<Q, const std::byte> read_unit(unit_source<Q>& units, std::size_t columns, std::size_t first) {
-  const std::size_t count = std::min(unit_columns<Q>, columns - first);
-  return {units.at(first, count), count};
-}
-
-/// Up to 256 columns of one group, unpacked: codes as bytes (of 8-bit formats, where they are), scales and offsets as floats.
-template <class Q>
-struct tile {
-  static constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
-  static constexpr bool copied = Q::code_bits < 8, block_offsets = Q::scales::has_offset && !super_block_format<Q>,
-                        mins = Q::scales::has_offset && super_block_format<Q>;
-  alignas(64) std::uint8_t unpacked[copied ? 8 : 1][8 * 64];
-  alignas(64) float scale[8][sub_blocks][16];
-  alignas(64) float offset[block_offsets ? 8 : 1][16];
-  alignas(64) std::int16_t min[mins ? 4 : 1][32];  ///< of two sub-blocks, row by row
-  alignas(64) float min_scale[16];
-  const std::uint8_t* code[8];
-
-  /// What a unit as it stands in memory offers, too; see packed. Of granule g, of `lanes` rows from row r on.
-  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
-    return hn::Load(byte_tag(), code[g] + q * 64 + r * 4);
-  }
-  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
-    const float_tag d;
-    return {hn::Load(d, scale[g][0] + r), block_offsets ? hn::Load(d, offset[g * block_offsets] + r) : hn::Zero(d)};
-  }
-  HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
-    return hn::Load(float_tag(), scale[g][j] + r);
-  }
-  HWY_INLINE short_vec mins_of(std::size_t j, std::size_t r) const { return hn::Load(short_tag(), min[j / 2] + 2 * r); }
-  HWY_INLINE float_vec min_scale_of(std::size_t r) const { return hn::Load(float_tag(), min_scale + r); }
-};
-
-/// A unit as it stands in memory, with what a tile offers: for so few tokens that unpacking would not pay.
-template <integer_format Q>
-struct packed {
-  panel_unit<Q, const std::byte> unit;
-
-  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
-    return codes<Q::code_bits>(unit.codes + g * code_bytes(Q::code_bits), q, r);
-  }
-  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g], r); }
-  HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
-    return read_scale(unit.scales[0], g * (32 / Q::scales::sub_block) + j, r);
-  }
-  HWY_INLINE short_vec mins_of(std::size_t j, std::size_t r) const { return read_mins(unit.scales[0], j, r); }
-  HWY_INLINE float_vec min_scale_of(std::size_t r) const { return read_min_scale(unit.scales[0], r); }
-};
-
-template <integer_format Q>
-HWY_INLINE void fill(tile<Q>& t, unit_source<Q>& units, std::size_t columns, std::size_t first, std::size_t count) {
-  constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q>::sub_blocks;
-  for (std::size_t at = 0; at < count; at += in_unit) {
-    const auto unit = read_unit(units, columns, first + at * 32);
-    prefetch_ahead<2>(unit.scales, unit.bytes(unit_columns<Q>));
-    const packed<Q> from{unit};
-    for (std::size_t i = 0; i < unit.columns / 32; ++i) {
-      const std::size_t g = at + i;
-      t.code[g] = tile<Q>::copied ? t.unpacked[g] : unit.codes + i * code_bytes(Q::code_bits);
-      for (std::size_t r = 0; r < panel_rows; r += lanes) {
-        if constexpr (tile<Q>::copied) {
-          NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
-            hn::Store(from.codes_of(i, q, r), byte_tag(), t.unpacked[g] + q * 64 + r * 4);
-          }
-        }
-        if constexpr (super_block_format<Q>) {
-          for (std::size_t j = 0; j < sub_blocks; ++j) hn::Store(from.scale_of(i, j, r), float_tag(), t.scale[g][j] + r);
-        } else {
-          const auto s = from.affine_of(i, r);
-          hn::Store(s.scale, float_tag(), t.scale[g][0] + r);
-          if constexpr (Q::scales::has_offset) hn::Store(s.offset, float_tag(), t.offset[g] + r);
-        }
-      }
-    }
-    if constexpr (tile<Q>::mins) {
-      for (std::size_t r = 0; r < panel_rows; r += lanes) {
-        for (std::size_t j = 0; j < 8; j += 2) hn::Store(from.mins_of(j, r), short_tag(), t.min[j / 2] + 2 * r);
-        hn::Store(from.min_scale_of(r), float_tag(), t.min_scale + r);
-      }
-    }
-  }
-}
-
 /// Registers of rows, and tokens, whose sums are worked on at once.
-inline constexpr std::size_t row_vectors = lanes >= panel_rows ? 1 : 2;
-inline constexpr std::size_t token_block = NIBBLE_HAS_QUAD_DOT && lanes >= panel_rows ? 8 : 4;
+template <class Source>
+inline constexpr std::size_t row_vectors = std::min<std::size_t>(2, Source::rows / lanes);
+inline constexpr std::size_t token_block = NIBBLE_HAS_QUAD_DOT && lanes >= panel_rows ? 8 : 4, tile_tokens = 4;
 static_assert(activation_bundle % token_block == 0, "a block's activations are one stream");
 
 /// Adds the products of Quads quads of codes to the sums of Tokens tokens: what add_products does, but each register of codes
 /// serves all tokens, and each broadcast all registers of codes. load_codes(q, v) gives register v of quad q; a the activations
 /// of the first token, from quad `first` on.
-template <unsigned Bits, std::size_t Quads, std::size_t Tokens, class Code, class Block>
-HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code& load_codes, const Block* a,
-                                  std::size_t first) {
+template <unsigned Bits, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Code, class Block>
+HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Code& load_codes, const Block* a, std::size_t first) {
   const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return a[i].code.data() + (first + q) * 4; };
 #if NIBBLE_HAS_QUAD_DOT
   NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-    byte_vec codes[row_vectors];
-    NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) codes[v] = load_codes(q, v);
+    byte_vec codes[Vectors];
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) codes[v] = load_codes(q, v);
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], quad(i, q));
+      if constexpr (Vectors == 1) {
+        n[i][0] = add_quads<Bits>(n[i][0], codes[0], quad(i, q));
+      } else {
+        const auto s = broadcast_quad(quad(i, q));
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], s);
+      }
     }
   }
 #else
@@ -274,7 +195,7 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code&
     const byte_tag d;
     const hn::Repartition<std::uint16_t, byte_tag> d16;
     const auto fifteen = hn::Set(d, 15);
-    NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
       short_vec low[Tokens], high[Tokens];
       NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
         const auto codes = load_codes(q, v);
@@ -293,20 +214,20 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][row_vectors], const Code&
   } else {
     constexpr std::size_t chain = std::min<std::size_t>(Quads, Bits == 4 ? 8 : Bits == 5 ? 4 : 2);
     NIBBLE_UNROLL for (std::size_t first = 0; first < Quads; first += chain) {
-      short_vec pairs[Tokens][row_vectors];
+      short_vec pairs[Tokens][Vectors];
       NIBBLE_UNROLL for (std::size_t q = first; q < first + chain; ++q) {
-        byte_vec codes[row_vectors];
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) codes[v] = load_codes(q, v);
+        byte_vec codes[Vectors];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) codes[v] = load_codes(q, v);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto s = broadcast_quad(quad(i, q));
-          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+          NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
             const auto products = mul_pairs(codes[v], s);
             pairs[i][v] = q == first ? products : add_in_order(pairs[i][v], products);
           }
         }
       }
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = add_pairs(n[i][v], pairs[i][v], one);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = add_pairs(n[i][v], pairs[i][v], one);
       }
     }
   }
@@ -318,23 +239,24 @@ template <class Q, std::size_t Tokens, class Source>
 HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* first, std::size_t step, float* sums,
                          std::size_t stride) {
   const float_tag d;
-  for (std::size_t r = 0; r < panel_rows; r += row_vectors * lanes) {
-    float_vec sum[Tokens][row_vectors];
+  constexpr std::size_t vectors = row_vectors<Source>;
+  for (std::size_t r = 0; r < Source::rows; r += vectors * lanes) {
+    float_vec sum[Tokens][vectors];
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) sum[i][v] = hn::Load(d, sums + i * stride + r + v * lanes);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) sum[i][v] = hn::Load(d, sums + i * stride + r + v * lanes);
     }
     for (std::size_t g = 0; g < count; ++g) {
       const activation_block* a = first + g * step;
-      int_vec n[Tokens][row_vectors];
+      int_vec n[Tokens][vectors];
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
       }
       add_tile_products<Q::code_bits, 8>(
           n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, q, r + v * lanes); }, a, 0);
-      affine_vec scales[row_vectors];
-      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
+      affine_vec scales[vectors];
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const auto m = hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, a[i].scale));
           auto& s = sum[i][v];
           s = hn::MulAdd(m, scales[v].scale, s);
@@ -343,7 +265,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
       }
     }
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) hn::Store(sum[i][v], d, sums + i * stride + r + v * lanes);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) hn::Store(sum[i][v], d, sums + i * stride + r + v * lanes);
     }
   }
 }
@@ -352,20 +274,21 @@ template <class Q, std::size_t Tokens, class Source>
 HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_block* a, std::size_t, float* sums,
                          std::size_t stride) {
   const float_tag d;
+  constexpr std::size_t vectors = row_vectors<Source>;
   constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
-  for (std::size_t r = 0; r < panel_rows; r += row_vectors * lanes) {
-    float_vec part[Tokens][row_vectors];
+  for (std::size_t r = 0; r < Source::rows; r += vectors * lanes) {
+    float_vec part[Tokens][vectors];
     NIBBLE_UNROLL for (auto& token : part) { NIBBLE_UNROLL for (auto& p : token) p = hn::Zero(d); }
     for (std::size_t g = 0; g < 8; ++g) {
       NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
-        int_vec n[Tokens][row_vectors];
+        int_vec n[Tokens][vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) n[i][v] = sum_start<Q>(a[i], g, j);
+          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i], g, j);
         }
         add_tile_products<Q::code_bits, quads>(
             n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, j * quads + q, r + v * lanes); }, a,
             g * 8 + j * quads);
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const auto scale = t.scale_of(g, j, r + v * lanes);
           NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
             part[i][v] = hn::MulAdd(scaled(n[i][v], a[i].exponent[g]), scale, part[i][v]);
@@ -374,17 +297,17 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
       }
     }
     if constexpr (Q::scales::has_offset) {
-      int_vec mins[Tokens][row_vectors];
+      int_vec mins[Tokens][vectors];
       NIBBLE_UNROLL for (auto& token : mins) { NIBBLE_UNROLL for (auto& m : token) m = hn::Zero(int_tag()); }
       NIBBLE_UNROLL for (std::size_t j = 0; j < 8; j += 2) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const auto pair = t.mins_of(j, r + v * lanes);
           NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
             mins[i][v] = add_pairs(mins[i][v], pair, broadcast_pair(a[i].sums.data() + j));
           }
         }
       }
-      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
         const auto scale = t.min_scale_of(r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           part[i][v] = hn::MulAdd(hn::ConvertTo(d, mins[i][v]), scale, part[i][v]);
@@ -392,7 +315,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
       }
     }
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-      NIBBLE_UNROLL for (std::size_t v = 0; v < row_vectors; ++v) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
         float* sum = sums + i * stride + r + v * lanes;
         hn::Store(hn::MulAdd(part[i][v], hn::Set(d, a[i].scale), hn::Load(d, sum)), d, sum);
       }
@@ -418,40 +341,51 @@ inline constexpr std::size_t few_tokens = 2 * token_block;
 inline constexpr std::size_t token_chunk = 128;
 static_assert(token_chunk % activation_bundle == 0);
 
-/// The sums of one group for some tokens: rows of 16 that are `stride` apart.
+/// The sums of one group for up to few_tokens tokens: rows of 16 that are `stride` apart.
 template <integer_format Q>
 HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
                           float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
-  const auto add = [&](const auto& source, std::size_t first, std::size_t count) NIBBLE_ATTR {
+  for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
+    const packed<Q> source{read_unit(units, columns, first)};
+    prefetch_ahead<2>(source.unit.scales, source.unit.bytes(unit_columns<Q>));
     for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
       const auto [start, step] = place_of(i, tokens, columns / in_block);
-      add_tile<Q, block()>(source, count, a + start + first / in_block * step, step, sums + i * stride, stride);
+      add_tile<Q, block()>(source, source.unit.columns / 32, a + start + first / in_block * step, step, sums + i * stride,
+                           stride);
     });
-  };
-  if (tokens <= few_tokens) {
-    for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
-      const packed<Q> source{read_unit(units, columns, first)};
-      prefetch_ahead<2>(source.unit.scales, source.unit.bytes(unit_columns<Q>));
-      add(source, first, source.unit.columns / 32);
-    }
-    return;
-  }
-  tile<Q> t;
-  for (std::size_t first = 0; first < columns; first += tile_columns) {
-    const std::size_t count = std::min(tile_columns, columns - first) / 32;
-    fill<Q>(t, units, columns, first, count);
-    add(t, first, count);
   }
 }
 
-/// What m.how says, for the sums of one group, (tokens, 16), and the rows that are there.
-HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens,
-                             const float* sums) {
-  const std::size_t row = group * panel_rows, count = std::min(panel_rows, m.rows - row);
+/// The sums of tile_groups groups for more tokens: rows of 16 for each group, that are `stride` apart. While one tile is worked
+/// on, memory is asked for the next.
+template <integer_format Q>
+HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a,
+                           std::size_t tokens, float* sums, std::size_t stride) {
+  constexpr std::size_t in_block = activation_of<Q>::columns;
+  for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, tile<Q>::rows, 0.0f);
+  tile<Q> t;
+  for (std::size_t first = 0; first < columns; first += tile_columns) {
+    const std::size_t count = std::min(tile_columns, columns - first) / 32;
+    for (std::size_t k = 0; k < tile_groups; ++k) fill<Q>(t, k, units[k], columns, first, count);
+    for_each_block<tile_tokens>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+      for (const auto& of_group : units) {
+        const auto* next = of_group.behind(first);
+        if (next) prefetch<2>(next, tile_bytes<Q>, i / tile_tokens, tokens / tile_tokens);
+      }
+      const auto [start, step] = place_of(i, tokens, columns / in_block);
+      add_tile<Q, block()>(t, count, a + start + first / in_block * step, step, sums + i * stride, stride);
+    });
+  }
+}
+
+/// What m.how says, for the sums of groups from `group` on, (tokens, rows), and the rows of them that are there.
+HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens, const float* sums,
+                             std::size_t rows) {
+  const std::size_t row = group * panel_rows, count = std::min(std::min(rows, (m.last - group) * panel_rows), m.rows - row);
   float* out = m.output + token * m.output_stride + row;
-  for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += panel_rows) {
+  for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += rows) {
     switch (m.how) {
       case combine::replace:
         zip_in_place(out, sums, count, [](float_vec, float_vec sum) NIBBLE_ATTR { return sum; });
@@ -468,19 +402,25 @@ HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_
 
 template <integer_format Q>
 void matmul(const matmul_args& m) {
-  alignas(64) float sums[token_chunk * panel_rows];
+  alignas(64) float sums[token_chunk * tile<Q>::rows];
   const auto* a = static_cast<const activation_of<Q>*>(m.input);
   const std::size_t blocks = m.columns / activation_of<Q>::columns;
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
-    const std::size_t tokens = std::min(token_chunk, m.tokens - token);
-    for (std::size_t g = m.first; g < m.last; ++g) {
+    const std::size_t tokens = std::min(token_chunk, m.tokens - token), groups = tokens <= few_tokens ? 1 : tile_groups;
+    const auto* input = a + token * blocks;
+    for (std::size_t g = m.first; g < m.last; g += groups) {
       if (tokens == 1 && m.groups) {
-        one_token<Q>(m.groups + g * m.group_bytes, m.columns, a + token * blocks, sums);
+        one_token<Q>(m.groups + g * m.group_bytes, m.columns, input, sums);
+      } else if (tokens <= few_tokens) {
+        unit_source<Q> units;
+        units.open(m, g);
+        add_group<Q>(units, m.columns, input, tokens, sums, panel_rows);
       } else {
-        unit_source<Q> units(m, g);
-        add_group<Q>(units, m.columns, a + token * blocks, tokens, sums, panel_rows);
+        unit_source<Q> units[tile_groups];
+        for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(m, std::min(g + k, m.last - 1));  // the last one twice
+        add_groups<Q>(units, m.columns, input, tokens, sums, tile<Q>::rows);
       }
-      store_rows(m, g, token, tokens, sums);
+      store_rows(m, g, token, tokens, sums, groups * panel_rows);
     }
   }
 }

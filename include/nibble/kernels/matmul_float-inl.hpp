@@ -25,15 +25,20 @@ namespace HWY_NAMESPACE {
 /// chain.
 inline constexpr std::size_t float_part = 16, float_columns = unit_columns<f32>;
 
-/// Adds the products of up to float_columns columns to the sums of Tokens tokens, rows of 16 that are `stride` apart. x(i) is
-/// where the columns of token i begin.
-template <std::size_t Tokens, class T, class Input>
-HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const Input& x, float* sums, std::size_t stride) {
+/// Adds the products of up to float_columns columns of some groups to the sums of Tokens tokens: rows of 16 for each group,
+/// that are `stride` apart. w says where each group's weights begin, x(i) where the columns of token i do.
+template <std::size_t Tokens, std::size_t Groups, class T, class Input>
+HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t columns, const Input& x, float* sums,
+                                  std::size_t stride) {
   const float_tag d;
-  constexpr std::size_t vectors = std::min<std::size_t>(panel_rows / lanes, Tokens == 1 ? 4 : 2);
+  constexpr std::size_t rows = Groups * panel_rows, vectors = std::min<std::size_t>(rows / lanes, Tokens == 1 ? 4 : 2);
   const float* in[Tokens];
   NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) in[i] = x(i);
-  for (std::size_t r = 0; r < panel_rows; r += vectors * lanes) {
+  for (std::size_t r = 0; r < rows; r += vectors * lanes) {
+    const T* from[vectors];
+    NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+      from[v] = w[(r + v * lanes) / panel_rows] + (r + v * lanes) % panel_rows;
+    }
     float_vec sum[Tokens][vectors];
     NIBBLE_UNROLL for (auto& of_token : sum) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
     for (std::size_t first = 0; first < columns; first += float_part) {
@@ -41,7 +46,7 @@ HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const Input& 
       NIBBLE_UNROLL for (auto& of_token : part) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
       for (std::size_t k = first; k < std::min(columns, first + float_part); ++k) {
         float_vec weight[vectors];
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) weight[v] = load(w + k * panel_rows + r + v * lanes);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) weight[v] = load(from[v] + k * panel_rows);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto xi = hn::Set(d, in[i][k]);
           NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) part[i][v] = hn::MulAdd(xi, weight[v], part[i][v]);
@@ -63,35 +68,61 @@ HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const Input& 
 /// Tokens whose sums are in registers at once.
 inline constexpr std::size_t float_token_block = lanes == 16 ? 8 : lanes == 8 ? 6 : 4;
 
+/// The sums of one group for one token.
+template <float_format Q>
+HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const float* x, float* sums) {
+  std::fill_n(sums, panel_rows, 0.0f);
+  for (std::size_t k = 0; k < columns; k += float_columns) {
+    const std::size_t count = std::min(float_columns, columns - k);
+    const auto* w = reinterpret_cast<const typename Q::block*>(units.at(k, count));
+    prefetch_ahead<1>(w, count * panel_rows * sizeof *w);
+    add_float_columns<1>(
+        {w}, count, [&](std::size_t) { return x + k; }, sums, panel_rows);
+  }
+}
+/// The sums of tile_groups groups for more tokens, whose inputs are `step` apart: rows of 16 for each group. Weights are
+/// widened once for all tokens.
+template <float_format Q>
+HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t columns, const float* x, std::size_t step,
+                           std::size_t tokens, float* sums) {
+  constexpr std::size_t rows = tile_groups * panel_rows;
+  constexpr bool copied = !std::is_same_v<Q, f32>;
+  alignas(64) float wide[tile_groups][copied ? float_columns * panel_rows : 1];
+  std::fill_n(sums, tokens * rows, 0.0f);
+  for (std::size_t k = 0; k < columns; k += float_columns) {
+    const std::size_t count = std::min(float_columns, columns - k);
+    const float* w[tile_groups];
+    for (std::size_t g = 0; g < tile_groups; ++g) {
+      const auto* unit = reinterpret_cast<const typename Q::block*>(units[g].at(k, count));
+      if constexpr (copied) {
+        for (std::size_t i = 0; i < count * panel_rows; i += lanes) hn::Store(load(unit + i), float_tag(), wide[g] + i);
+        w[g] = wide[g];
+      } else {
+        w[g] = unit;
+      }
+    }
+    for_each_block<float_token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+      add_float_columns<block()>(
+          w, count, [&](std::size_t t) { return x + (i + t) * step + k; }, sums + i * rows, rows);
+    });
+  }
+}
+
 template <float_format Q>
 void matmul(const matmul_args& m) {
-  alignas(64) float sums[token_chunk * panel_rows];
-  alignas(64) float wide[float_columns * panel_rows];
+  alignas(64) float sums[token_chunk * tile_groups * panel_rows];
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
-    const std::size_t tokens = std::min(token_chunk, m.tokens - token);
+    const std::size_t tokens = std::min(token_chunk, m.tokens - token), groups = tokens == 1 ? 1 : tile_groups;
     const auto* input = static_cast<const float*>(m.input) + token * m.input_stride;
-    for (std::size_t g = m.first; g < m.last; ++g) {
-      unit_source<Q> units(m, g);
-      std::fill_n(sums, tokens * panel_rows, 0.0f);
-      for (std::size_t k = 0; k < m.columns; k += float_columns) {
-        const std::size_t columns = std::min(float_columns, m.columns - k);
-        const auto add = [&](const auto* weights) NIBBLE_ATTR {
-          for_each_block<float_token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
-            add_float_columns<block()>(
-                weights, columns, [&](std::size_t t) { return input + (i + t) * m.input_stride + k; }, sums + i * panel_rows,
-                panel_rows);
-          });
-        };
-        const auto* narrow = reinterpret_cast<const typename Q::block*>(units.at(k, columns));
-        if (tokens == 1) prefetch_ahead<1>(narrow, columns * panel_rows * sizeof *narrow);
-        if (std::is_same_v<Q, f32> || tokens == 1) {
-          add(narrow);
-        } else {  // widened once for all tokens
-          for (std::size_t i = 0; i < columns * panel_rows; i += lanes) hn::Store(load(narrow + i), float_tag(), wide + i);
-          add(wide);
-        }
+    for (std::size_t g = m.first; g < m.last; g += groups) {
+      unit_source<Q> units[tile_groups];
+      for (std::size_t k = 0; k < groups; ++k) units[k].open(m, std::min(g + k, m.last - 1));
+      if (tokens == 1) {
+        add_group<Q>(units[0], m.columns, input, sums);
+      } else {
+        add_groups<Q>(units, m.columns, input, m.input_stride, tokens, sums);
       }
-      store_rows(m, g, token, tokens, sums);
+      store_rows(m, g, token, tokens, sums, groups * panel_rows);
     }
   }
 }

@@ -122,7 +122,17 @@ HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
 template <unsigned Bits>
 inline constexpr int quad_center = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& Bits == 8 ? 128 : 0;
 #if NIBBLE_HAS_QUAD_DOT
-/// sum + the four products (u - quad_center) * s of each 32-bit lane, for the four bytes s at `quad`.
+/// sum + the four products (u - quad_center) * s of each 32-bit lane.
+template <unsigned Bits>
+HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
+#if HWY_ARCH_X86
+  return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, s.raw)};
+#else
+  const auto centered = hn::Xor(u, hn::Set(byte_tag(), quad_center<Bits>));  // - 128 is ^ 128
+  return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), centered).raw, s.raw)};
+#endif
+}
+/// The same for the four bytes s at `quad`.
 template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
 #if HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
@@ -133,11 +143,8 @@ HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
           : "+v"(raw)
           : "v"(u.raw), "m"(*reinterpret_cast<const word*>(quad)));
   return int_vec{raw};
-#elif HWY_ARCH_X86
-  return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, broadcast_quad(quad).raw)};
 #else
-  const auto centered = hn::Xor(u, hn::Set(byte_tag(), quad_center<Bits>));  // - 128 is ^ 128
-  return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), centered).raw, broadcast_quad(quad).raw)};
+  return add_quads<Bits>(sum, u, broadcast_quad(quad));
 #endif
 }
 #endif
@@ -174,18 +181,22 @@ HWY_INLINE float_vec load(const std::int8_t* p) {
 /// cache. Weights and tiles of keys and values mostly follow each other.
 inline constexpr std::size_t prefetch_bytes = 8192;
 
-/// Asks memory for what lies prefetch_bytes behind one of `parts` equal parts of some bytes; it need not be there. Into the
-/// first cache: for what is read once, by so few tokens that they wait for it. Into the second, where the first is full of what
-/// is being read now.
+/// Asks memory for one of `parts` equal parts of some bytes; they need not be there. Into the first cache: for what is read
+/// once, by so few tokens that they wait for it. Into the second, where the first is full of what is being read now.
 template <int Cache>
-HWY_INLINE void prefetch_ahead(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
-  const auto* p = static_cast<const char*>(from) + prefetch_bytes;
+HWY_INLINE void prefetch(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
+  const auto* p = static_cast<const char*>(from);
   const std::size_t lines = (bytes + 63) / 64, last = (part + 1) * lines / parts;
 #if defined(__GNUC__) || defined(__clang__)
   for (std::size_t i = part * lines / parts; i < last; ++i) __builtin_prefetch(p + i * 64, 0, Cache == 1 ? 3 : 2);
 #elif HWY_ARCH_X86
   for (std::size_t i = part * lines / parts; i < last; ++i) _mm_prefetch(p + i * 64, Cache == 1 ? _MM_HINT_T0 : _MM_HINT_T1);
 #endif
+}
+/// And for what lies prefetch_bytes behind them.
+template <int Cache>
+HWY_INLINE void prefetch_ahead(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
+  prefetch<Cache>(static_cast<const char*>(from) + prefetch_bytes, bytes, part, parts);
 }
 
 /// One number of the sum or maximum over all lanes.

@@ -128,7 +128,8 @@ inline float gelu_tanh(float x) {
 template <quant_format Q>
 void matmul(const matmul_args& m) {
   for (std::size_t g = m.first; g < m.last; ++g) {
-    unit_source<Q> units(m, g);
+    unit_source<Q> units;
+    units.open(m, g);
     const std::size_t first_row = g * panel_rows, rows = std::min(panel_rows, m.rows - first_row);
     for (std::size_t token = 0; token < m.tokens; ++token) {
       float sums[panel_rows] = {};

@@ -11,18 +11,20 @@
 
 namespace nibble::inline NIBBLE_ABI {
 
-/// Columns of a tile: units that a kernel may look at side by side.
+/// Columns of a tile, units that a kernel may look at side by side, and their bytes.
 inline constexpr std::size_t tile_columns = 256;
+template <quant_format Q>
+inline constexpr std::size_t tile_bytes = tile_columns / unit_columns<Q>* unit_bytes<Q>(unit_columns<Q>);
 
 /// Panels are handed out where they are; stored rows are packed when they are asked for, into memory of this object.
 template <quant_format Q>
 class unit_source {
  public:
-  explicit unit_source(const std::byte* group) noexcept : group_(group) {}
+  void open(const std::byte* group) noexcept { group_ = group; }
   /// Group g of a product.
-  unit_source(const matmul_args& m, std::size_t g) noexcept {
+  void open(const matmul_args& m, std::size_t g) noexcept {
     if (m.groups) {
-      group_ = m.groups + g * m.group_bytes;
+      open(m.groups + g * m.group_bytes);
     } else {
       rows_ = m.stored + g * panel_rows * m.row_bytes;
       row_bytes_ = m.row_bytes;
@@ -38,6 +40,10 @@ class unit_source {
     std::byte* unit = buffer_ + index % units * unit_bytes<Q>(unit_columns<Q>);
     pack_unit<Q>(rows_ + stored_bytes<Q>(first), count_, row_bytes_, columns, unit);
     return unit;
+  }
+  /// Where the tile behind that of column `first` begins; null if it has yet to be packed.
+  const std::byte* behind(std::size_t first) const noexcept {
+    return group_ ? group_ + (first + tile_columns) / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>) : nullptr;
   }
 
  private:

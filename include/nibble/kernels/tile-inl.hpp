@@ -1,0 +1,122 @@
+/// What the products of several tokens read: a unit of a panel as it stands in memory, or a tile, 256 columns unpacked.
+#if defined(NIBBLE_KERNELS_TILE_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_KERNELS_TILE_INL_HPP
+#undef NIBBLE_KERNELS_TILE_INL_HPP
+#else
+#define NIBBLE_KERNELS_TILE_INL_HPP
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/kernels/ops-inl.hpp"
+#include "nibble/kernels/panel-inl.hpp"
+#include "nibble/kernels/unit_source.hpp"
+#include "nibble/quant/panel.hpp"
+#include "nibble/quant/registry.hpp"
+
+NIBBLE_BEFORE_NAMESPACE();
+namespace nibble::inline NIBBLE_ABI {
+namespace HWY_NAMESPACE {
+
+/// The unit that begins with column `first` of `columns`.
+template <integer_format Q>
+HWY_INLINE panel_unit<Q, const std::byte> read_unit(unit_source<Q>& units, std::size_t columns, std::size_t first) {
+  const std::size_t count = std::min(unit_columns<Q>, columns - first);
+  return {units.at(first, count), count};
+}
+
+/// Groups that many tokens multiply at once: two registers of rows share a broadcast of activations, for a core loads no more
+/// registers than it multiplies.
+inline constexpr std::size_t tile_groups = lanes >= panel_rows ? 2 : 1;
+
+/// Up to 256 columns of groups, unpacked: codes as bytes (of 8-bit formats, where they are), scales and offsets as floats.
+template <class Q>
+struct tile {
+  static constexpr std::size_t rows = tile_groups * panel_rows, sub_blocks = 32 / Q::scales::sub_block;
+  static constexpr bool copied = Q::code_bits < 8, block_offsets = Q::scales::has_offset && !super_block_format<Q>,
+                        mins = Q::scales::has_offset && super_block_format<Q>;
+  alignas(64) std::uint8_t unpacked[tile_groups][copied ? 8 : 1][8 * 64];
+  alignas(64) float scale[8][sub_blocks][rows];
+  alignas(64) float offset[block_offsets ? 8 : 1][rows];
+  alignas(64) std::int16_t min[mins ? 4 : 1][2 * rows];  ///< of two sub-blocks, row by row
+  alignas(64) float min_scale[rows];
+  const std::uint8_t* code[tile_groups][8];
+
+  /// What a unit as it stands in memory offers, too; see packed. Of granule g, of `lanes` rows from row r on.
+  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return hn::Load(byte_tag(), code[r / panel_rows][g] + q * 64 + r % panel_rows * 4);
+  }
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
+    const float_tag d;
+    return {hn::Load(d, scale[g][0] + r), block_offsets ? hn::Load(d, offset[g * block_offsets] + r) : hn::Zero(d)};
+  }
+  HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
+    return hn::Load(float_tag(), scale[g][j] + r);
+  }
+  HWY_INLINE short_vec mins_of(std::size_t j, std::size_t r) const { return hn::Load(short_tag(), min[j / 2] + 2 * r); }
+  HWY_INLINE float_vec min_scale_of(std::size_t r) const { return hn::Load(float_tag(), min_scale + r); }
+};
+
+/// A unit as it stands in memory, with what a tile offers: for so few tokens that unpacking would not pay.
+template <integer_format Q>
+struct packed {
+  static constexpr std::size_t rows = panel_rows;
+  panel_unit<Q, const std::byte> unit;
+
+  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return codes<Q::code_bits>(unit.codes + g * code_bytes(Q::code_bits), q, r);
+  }
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g], r); }
+  HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
+    return read_scale(unit.scales[0], g * (32 / Q::scales::sub_block) + j, r);
+  }
+  HWY_INLINE short_vec mins_of(std::size_t j, std::size_t r) const { return read_mins(unit.scales[0], j, r); }
+  HWY_INLINE float_vec min_scale_of(std::size_t r) const { return read_min_scale(unit.scales[0], r); }
+};
+
+/// Unpacks `count` granules of the group that is a tile's `place`th.
+template <integer_format Q>
+HWY_INLINE void fill(tile<Q>& t, std::size_t place, unit_source<Q>& units, std::size_t columns, std::size_t first,
+                     std::size_t count) {
+  constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q>::sub_blocks;
+  const std::size_t row = place * panel_rows;
+  for (std::size_t at = 0; at < count; at += in_unit) {
+    const auto unit = read_unit(units, columns, first + at * 32);
+    const packed<Q> from{unit};
+    for (std::size_t i = 0; i < unit.columns / 32; ++i) {
+      const std::size_t g = at + i;
+      t.code[place][g] = tile<Q>::copied ? t.unpacked[place][g] : unit.codes + i * code_bytes(Q::code_bits);
+      for (std::size_t r = 0; r < panel_rows; r += lanes) {
+        if constexpr (tile<Q>::copied) {
+          NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
+            hn::Store(from.codes_of(i, q, r), byte_tag(), t.unpacked[place][g] + q * 64 + r * 4);
+          }
+        }
+        if constexpr (super_block_format<Q>) {
+          for (std::size_t j = 0; j < sub_blocks; ++j) {
+            hn::Store(from.scale_of(i, j, r), float_tag(), t.scale[g][j] + row + r);
+          }
+        } else {
+          const auto s = from.affine_of(i, r);
+          hn::Store(s.scale, float_tag(), t.scale[g][0] + row + r);
+          if constexpr (Q::scales::has_offset) hn::Store(s.offset, float_tag(), t.offset[g] + row + r);
+        }
+      }
+    }
+    if constexpr (tile<Q>::mins) {
+      for (std::size_t r = 0; r < panel_rows; r += lanes) {
+        for (std::size_t j = 0; j < 8; j += 2) {
+          hn::Store(from.mins_of(j, r), short_tag(), t.min[j / 2] + 2 * (row + r));
+        }
+        hn::Store(from.min_scale_of(r), float_tag(), t.min_scale + row + r);
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble::inline NIBBLE_ABI
+NIBBLE_AFTER_NAMESPACE();
+#endif
