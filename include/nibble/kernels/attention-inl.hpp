@@ -82,14 +82,11 @@ class query_rows<q8_0> {
   }
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
     const std::size_t bytes = group_bytes<q8_0>(columns_);
-    for (std::size_t g = 0; g < page_positions / panel_rows; g += count_ <= few_tokens ? 1 : tile_groups) {
+    for (std::size_t g = 0; g < page_positions / panel_rows; g += tile_groups) {
       unit_source<q8_0> units[tile_groups];
       for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(tile + (g + k) * bytes);
-      if (count_ <= few_tokens) {
-        add_group(units[0], columns_, codes_, count_, scores + g * panel_rows, page_positions);
-      } else {
-        add_groups(units, columns_, codes_, count_, scores + g * panel_rows, page_positions);
-      }
+      if (count_ <= few_queries) prefetch_ahead<1>(tile + g * bytes, tile_groups * bytes);
+      add_groups(units, columns_, codes_, count_, scores + g * panel_rows, page_positions);
     }
   }
 

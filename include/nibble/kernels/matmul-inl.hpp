@@ -329,7 +329,7 @@ template <std::size_t Block, bool Threes = false, class F>
 HWY_INLINE void for_each_block(std::size_t first, std::size_t count, const F& f) {
   for (; first + Block <= count; first += Block) f(std::integral_constant<std::size_t, Block>(), first);
   if constexpr (Block > 1) {
-    constexpr std::size_t next = Block > 8 ? 8 : Block > 4 ? 4 : Block == 4 && Threes ? 3 : Block / 2;
+    constexpr std::size_t next = Block > 8 ? 8 : Block > 4 ? 4 : Block == 4 && !Threes ? 2 : Block - 1;
     if (first < count) for_each_block<next, Threes>(first, count, f);
   }
 }
@@ -358,8 +358,8 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
   }
 }
 
-/// The sums of tile_groups groups for more tokens: rows of 16 for each group, that are `stride` apart. While one tile is worked
-/// on, memory is asked for the next.
+/// The sums of tile_groups groups: rows of 16 for each, that are `stride` apart. While a tile of weights is worked on, for more
+/// than few_tokens tokens, memory is asked for the next.
 template <integer_format Q>
 HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a,
                            std::size_t tokens, float* sums, std::size_t stride) {

@@ -25,6 +25,7 @@ class unit_source {
   void open(const matmul_args& m, std::size_t g) noexcept {
     if (m.groups) {
       open(m.groups + g * m.group_bytes);
+      followed_ = true;
     } else {
       rows_ = m.stored + g * panel_rows * m.row_bytes;
       row_bytes_ = m.row_bytes;
@@ -41,9 +42,9 @@ class unit_source {
     pack_unit<Q>(rows_ + stored_bytes<Q>(first), count_, row_bytes_, columns, unit);
     return unit;
   }
-  /// Where the tile behind that of column `first` begins; null if it has yet to be packed.
+  /// Where the tile behind that of column `first` begins: of a weight in panels, that is read to its end; else null.
   const std::byte* behind(std::size_t first) const noexcept {
-    return group_ ? group_ + (first + tile_columns) / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>) : nullptr;
+    return followed_ ? group_ + (first + tile_columns) / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>) : nullptr;
   }
 
  private:
@@ -52,6 +53,7 @@ class unit_source {
   const std::byte* group_ = nullptr;
   const std::byte* rows_ = nullptr;
   std::size_t row_bytes_ = 0, count_ = 0;
+  bool followed_ = false;
   alignas(64) std::byte buffer_[units * unit_bytes<Q>(unit_columns<Q>)];
 };
 
