@@ -164,11 +164,12 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
 
-/// Registers of rows, and tokens, whose sums are worked on at once.
+/// Registers of rows, and tokens, whose sums are worked on at once: with a unit as it stands, and with a tile.
 template <class Source>
 inline constexpr std::size_t row_vectors = std::min<std::size_t>(2, Source::rows / lanes);
 inline constexpr std::size_t token_block = NIBBLE_HAS_QUAD_DOT && lanes >= panel_rows ? 8 : 4, tile_tokens = 4;
-static_assert(activation_bundle % token_block == 0, "a block's activations are one stream");
+static_assert(activation_bundle % token_block == 0 && activation_bundle % tile_tokens == 0,
+              "a block's activations are one stream");
 
 /// Adds the products of Quads quads of codes to the sums of Tokens tokens: what add_products does, but each register of codes
 /// serves all tokens, and each broadcast all registers of codes. load_codes(q, v) gives register v of quad q; a the activations
