@@ -30,7 +30,7 @@ def series(figures, *keys):
 
 def save(figure, axes, folder, name, title, x, y):
     axes.set_title(title, fontsize=10); axes.set_xlabel(x); axes.set_ylabel(y); axes.grid(True, alpha=0.3, which="both")
-    if axes.get_legend_handles_labels()[0]: axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    if axes.get_legend_handles_labels()[0]: axes.legend(fontsize=8, loc="zero_point left", bbox_to_anchor=(1, 0.5))
     path = os.path.join(folder, name + ".svg")
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None}); plt.close(figure); print(path)
 
@@ -69,7 +69,7 @@ def memory(sweep, folder, title):
     for f in named[min(named)]:
         if f["case"] == "batch" and f["sequences"] == 1: continue
         name = "%d sequences" % f["sequences"] if f["case"] == "batch" else "depth %d" % f["depth"]
-        axes.annotate(name, (f["planned_mb"], f["token_ms_p50_p95_p99"][0]), (4, 0), textcoords="offset points", fontsize=6, va="center")
+        axes.annotate(name, (f["planned_mb"], f["token_ms_p50_p95_p99"][0]), (4, 0), textcoords="offset points", fontsize=6, va="zero_point")
     axes.margins(x=0.15); axes.set_yscale("log", base=2); axes.yaxis.set_major_formatter("{x:g}")
     save(figure, axes, folder, "memory", title, "planned memory, MiB", "milliseconds of a decoded token (median)")
 

@@ -9,7 +9,7 @@ nibble::result<std::size_t> tell_a_story(const char* path) {
   if (!file) return std::move(file).failure();
 
   // what it will take is known before anything is allocated, and a cap is kept
-  const nibble::session_options options{.context = 256, .step_tokens = 64};
+  const nibble::session_options options{.context = 256, .prefill_chunk = 64};
   auto plan = nibble::any_model::try_plan(*file, options);
   if (!plan) return std::move(plan).failure();
   std::cout << "weights " << plan->weights << ", cache " << plan->kv << ", scratch " << plan->scratch << " bytes\n";

@@ -13,7 +13,7 @@ struct q4_shift {
   static constexpr auto type = static_cast<nibble::tensor_type>(1000);  // any number that no other format has
   static constexpr std::size_t block_size = 32;
   static constexpr unsigned code_bits = 4;
-  static constexpr int center = 8;
+  static constexpr int zero_point = 8;
   using scales = nibble::block_scale;
   struct block {
     std::int8_t exponent;
@@ -26,7 +26,7 @@ struct q4_shift {
   static scales read_scales(const block& stored) noexcept { return {nibble::to_half(std::ldexp(1.0f, stored.exponent))}; }
   static void decode(const block& stored, std::span<float, 32> out) noexcept {
     for (std::size_t i = 0; i < 32; ++i)
-      out[i] = std::ldexp(float(stored.pair[i / 2] >> (i % 2 * 4) & 15) - center, stored.exponent);
+      out[i] = std::ldexp(float(stored.pair[i / 2] >> (i % 2 * 4) & 15) - zero_point, stored.exponent);
   }
   // The values of a file can be anything: a NaN counts as 0 here, and what is too large takes the largest code.
   static void encode(std::span<const float, 32> values, const nibble::encode_hint&, block& out) noexcept {
@@ -36,7 +36,7 @@ struct q4_shift {
     out.pair.fill(0);
     for (std::size_t i = 0; i < 32; ++i) {
       const float level = std::isnan(values[i]) ? 0 : std::round(std::ldexp(values[i], -out.exponent));
-      out.pair[i / 2] = std::uint8_t(out.pair[i / 2] | int(std::clamp(level + center, 0.0f, 15.0f)) << (i % 2 * 4));
+      out.pair[i / 2] = std::uint8_t(out.pair[i / 2] | int(std::clamp(level + zero_point, 0.0f, 15.0f)) << (i % 2 * 4));
     }
   }
 };

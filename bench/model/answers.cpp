@@ -36,7 +36,7 @@ void check_steps(const nibble::any_model& model, nibble::session_options options
   const auto ids = words(length);
   auto e = expect(evaluator::try_create(model, options));
   const row expected = after(e, ids);
-  const std::string chunk = std::to_string(options.step_tokens);
+  const std::string chunk = std::to_string(options.prefill_chunk);
 
   e.truncate(0);
   e.feed(std::span(ids).first(length - last));
@@ -44,10 +44,10 @@ void check_steps(const nibble::any_model& model, nibble::session_options options
   for (std::size_t i = length - last; i < length; ++i) found = after(e, {&ids[i], 1});
   expect_equal(expected, found, "logits differ between steps of " + chunk + " tokens and token by token");
 
-  options.step_tokens = options.step_tokens == 7 ? 5 : 7;
+  options.prefill_chunk = options.prefill_chunk == 7 ? 5 : 7;
   auto other = expect(evaluator::try_create(model, options));
   expect_equal(expected, after(other, ids),
-               "logits differ between steps of " + chunk + " and of " + std::to_string(options.step_tokens) + " tokens");
+               "logits differ between steps of " + chunk + " and of " + std::to_string(options.prefill_chunk) + " tokens");
 }
 
 /// Prompts of different lengths, then tokens that go through the weights together.

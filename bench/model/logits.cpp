@@ -17,7 +17,8 @@ namespace {
 using evaluator = nibble::evaluator<nibble::any_model>;
 
 evaluator make_evaluator(const nibble::any_model& model, const arguments& a, std::size_t context) {
-  return evaluator::try_create(model, {.context = context, .step_tokens = a.chunk, .logit_rows = a.chunk, .kv = kv_type(a.kv)})
+  return evaluator::try_create(model,
+                               {.context = context, .prefill_chunk = a.chunk, .logit_rows = a.chunk, .kv = kv_type(a.kv)})
       .value();
 }
 

@@ -52,7 +52,7 @@ void study(const arguments& a) {
   const auto start = clock::now();
   const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const double load_s = since(start);
-  const nibble::session_options options{.step_tokens = a.chunk, .kv = kv_type(a.kv)};
+  const nibble::session_options options{.prefill_chunk = a.chunk, .kv = kv_type(a.kv)};
   nibble::session session(model, options);
   check_answers(model, 1, options);
 

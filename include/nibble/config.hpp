@@ -60,5 +60,5 @@
 #define NIBBLE_DETAIL_JOIN_(a, b, c, d) a##b##c##d
 #define NIBBLE_DETAIL_JOIN(a, b, c, d) NIBBLE_DETAIL_JOIN_(a, b, c, d)
 
-/// The inline namespace of everything in this library: `namespace nibble::inline NIBBLE_ABI { ... }`.
+/// The inline namespace of everything in this library: `namespace nibble { inline namespace NIBBLE_ABI { ... } }`.
 #define NIBBLE_ABI NIBBLE_DETAIL_JOIN(v0_1, NIBBLE_DETAIL_ISA, NIBBLE_DETAIL_CHECKS, NIBBLE_DETAIL_THROWS)

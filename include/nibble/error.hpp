@@ -14,7 +14,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// What kind of thing went wrong. The sentence in error::what() says where and what was expected.
 enum class errc {
@@ -30,7 +31,7 @@ enum class errc {
   shape_mismatch,        ///< a tensor whose shape contradicts the metadata
   unknown_format,        ///< a weight format that is not in the registry
   unknown_architecture,  ///< a general.architecture that is not in the registry
-  unknown_tokenizer,     ///< a tokenizer model or pre-split that is not known
+  unknown_tokenizer,     ///< a tokenizer model or pre-tokenizer that is not known
   invalid_tokenizer,     ///< a vocabulary that contradicts itself
   out_of_memory,         ///< a plan above the caller's cap, or the allocator refused
   invalid_argument,      ///< a call whose arguments make no sense
@@ -119,7 +120,8 @@ class [[nodiscard]] result<void> {
   bool ok_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 
 /// Returns the failure of a result<void>-like expression from the enclosing function.
 #define NIBBLE_TRY(expression)                                                                           \

@@ -92,7 +92,7 @@ std::vector<nibble::tokenizer> byte_level() {
   texts.insert(texts.end(), {"<|im_end|>", "<think>"});
   types.insert(types.end(), {3, 4});
   std::vector<nibble::tokenizer> all;
-  for (const auto& split : nibble::pre_splits) {
+  for (const auto& split : nibble::pre_tokenizers) {
     nibble::metadata meta;
     meta.set("tokenizer.ggml.model", nibble::value("gpt2"));
     meta.set("tokenizer.ggml.pre", nibble::value(split.name));

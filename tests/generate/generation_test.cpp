@@ -117,9 +117,9 @@ TEST_CASE("control tokens are shown when asked, and count in a prompt when asked
 
 TEST_CASE("leaving a range at any event leaves the session behind that event's token") {
   for (const auto* model : {&stories(), &windowed()}) {
-    nibble::session straight(*model, {.context = 200, .step_tokens = 16});
+    nibble::session straight(*model, {.context = 200, .prefill_chunk = 16});
     const auto expected = read(straight.generate("Once upon a time", {.max_tokens = 40, .logprobs = true}));
-    nibble::session session(*model, {.context = 200, .step_tokens = 16});
+    nibble::session session(*model, {.context = 200, .prefill_chunk = 16});
     reply r;
     std::string prompt = "Once upon a time";
     while (r.ids.size() < 40) {

@@ -50,7 +50,7 @@ TEST_CASE("500 models are loaded, speak, and are gone") {
   for (int i = 0; i < 500; ++i) {
     const nibble::load_options options{.threads = 1 + std::size_t(i % 2)};
     const auto model = i % 3 == 0 ? nibble::any_model::load(path, options) : nibble::any_model::load(bytes, options);
-    nibble::session session(model, {.context = 32, .step_tokens = 8});
+    nibble::session session(model, {.context = 32, .prefill_chunk = 8});
     std::string text;
     for (const auto& event : session.generate("Once", {.max_tokens = 2})) text += event.text;
     if (i == 0) first = text;

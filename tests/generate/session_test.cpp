@@ -142,7 +142,7 @@ TEST_CASE("when a later generation begins, the earlier one is over") {
 
 TEST_CASE("a session is cut back anywhere, where a sliding window has forgotten too") {
   for (const auto* model : {&stories(), &windowed()}) {
-    nibble::session session(*model, {.context = 400, .step_tokens = 16});
+    nibble::session session(*model, {.context = 400, .prefill_chunk = 16});
     tokens prompt = session.tokenizer().encode("Once upon a time");
     prompt.resize(300, 403);
     for (std::size_t i = 5; i < prompt.size(); ++i) prompt[i] = token(259 + i * 7 % 200);
@@ -151,7 +151,7 @@ TEST_CASE("a session is cut back anywhere, where a sliding window has forgotten 
       session.truncate(position);
       CHECK(session.position() == position);
       const auto r = read(session.generate("", {.max_tokens = 4}));
-      nibble::session fresh(*model, {.context = 400, .step_tokens = 16});
+      nibble::session fresh(*model, {.context = 400, .prefill_chunk = 16});
       CHECK(read(fresh.generate(std::span(prompt).first(position), {.max_tokens = 4})).ids == r.ids);
     }
     session.truncate(1000);  // no more than there is
@@ -165,14 +165,14 @@ TEST_CASE(
     "a request to stop is heard within a layer, in the prompt too; 1,000 cancelled sessions go on as if nothing happened") {
   stopping_executor executor;
   const auto model = nibble::any_model::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.executor = executor});
-  nibble::session straight(model, {.context = 64, .step_tokens = 8});
+  nibble::session straight(model, {.context = 64, .prefill_chunk = 8});
   const tokens prompt = model.tokenizer().encode("Once upon a time, there was a big dog. The dog was very sad.");
   REQUIRE(prompt.size() > 16);
   const auto begin = executor.runs;
   const auto expected = read(straight.generate(prompt, {.max_tokens = 6})).ids;
   const std::size_t all_runs = executor.runs - begin;
   const std::size_t runs_per_layer = all_runs / ((prompt.size() + 7) / 8 + 5) / 5 + 4;
-  nibble::session session(model, {.context = 64, .step_tokens = 8});
+  nibble::session session(model, {.context = 64, .prefill_chunk = 8});
   std::size_t in_prompt = 0, in_answer = 0;
   for (std::size_t i = 0; i < 1000; ++i) {
     session.reset();
@@ -243,10 +243,10 @@ TEST_CASE("options that make no sense are refused, and bounded ones are bounded"
   const auto no_format = nibble::session::try_create(stories(), {.kv = nibble::tensor_type::q4_0});
   REQUIRE(!no_format);
   CHECK(no_format.failure().code() == nibble::errc::invalid_argument);
-  nibble::session session(stories(), {.context = 32, .step_tokens = SIZE_MAX, .logit_rows = SIZE_MAX});
+  nibble::session session(stories(), {.context = 32, .prefill_chunk = SIZE_MAX, .logit_rows = SIZE_MAX});
   CHECK(session.context() == 32);
   CHECK(read(session.generate("Once", {.max_tokens = SIZE_MAX})).reason == finish::context_full);
-  nibble::session tiny(stories(), {.context = 1, .step_tokens = 0, .logit_rows = 0});
+  nibble::session tiny(stories(), {.context = 1, .prefill_chunk = 0, .logit_rows = 0});
   CHECK(read(tiny.generate("")).reason == finish::context_full);
 }
 

@@ -107,10 +107,10 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
 
             const auto before = gaussian(tokens * rows, 5);
             auto sum = before;  // a sum is what was there plus the product, to the bit
-            m.output = sum.data(), m.output_stride = rows, m.how = combine::add;
+            m.output = sum.data(), m.output_stride = rows, m.how = epilogue::add;
             t.matmul[index](m);
             for (std::size_t i = 0; i < sum.size(); ++i) REQUIRE(sum[i] == before[i] + packed[i]);
-            m.how = combine::replace;
+            m.how = epilogue::replace;
 
             std::vector<float> unpacked(tokens * rows, 99.0f);  // and rows as a file holds them give the same bits
             m.output = unpacked.data();
@@ -196,7 +196,7 @@ void gate(const kernel_table& t, std::vector<float>& x, const std::vector<float>
                 1,
                 x.data(),
                 rows};
-  m.how = combine::gate, m.gate = f;
+  m.how = epilogue::gate, m.gate = f;
   t.matmul[index_of<f32, quant_formats>](m);
 }
 }  // namespace

@@ -32,7 +32,7 @@ std::vector<float> copy(std::span<float> logits) { return {logits.begin(), logit
 
 TEST_CASE("sequences that advance together have the bits of each alone") {
   for (const auto kv : {tensor_type::f16, tensor_type::q8_0}) {
-    const nibble::session_options options{.context = 400, .step_tokens = 64, .kv = kv};
+    const nibble::session_options options{.context = 400, .prefill_chunk = 64, .kv = kv};
     constexpr std::size_t prompts[] = {1, 300, 65, 128, 7}, steps = 5, sequences = std::size(prompts);
     auto together = batch::try_create(tiny(), sequences, options).value();
     for (std::size_t s = 0; s < sequences; ++s) REQUIRE(together.feed(s, words(prompts[s], s * 50)) == feed_outcome::done);

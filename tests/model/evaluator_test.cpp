@@ -46,7 +46,7 @@ TEST_CASE("logits have the same bits for any number of threads and any step") {
       for (const std::size_t step : {1, 7, 64, 512}) {
         for (const int kv : {0, 1}) {
           auto e = any_evaluator::try_create(
-                       model, {.context = 140, .step_tokens = step, .kv = kv ? tensor_type::q8_0 : tensor_type::f16})
+                       model, {.context = 140, .prefill_chunk = step, .kv = kv ? tensor_type::q8_0 : tensor_type::f16})
                        .value();
           std::vector<std::vector<float>> found{logits_after(e, ids)};
           found.push_back(logits_after(e, std::span(ids).first(3)));
@@ -64,9 +64,9 @@ TEST_CASE("the plan is what is allocated, and a step uses all of the scratch and
   for (const char* name : {"models/gemma3.gguf", "models/llama.gguf", "models/stories260K-q8_0.gguf"}) {
     const auto file = nibble::gguf_file::open(nibble_test::golden(name));
     for (const nibble::session_options& options :
-         {nibble::session_options{}, nibble::session_options{.context = 100, .step_tokens = 16},
-          nibble::session_options{.context = 200, .step_tokens = 64, .logit_rows = 64, .kv = tensor_type::q8_0},
-          nibble::session_options{.context = 77, .step_tokens = 1, .kv = tensor_type::f32}}) {
+         {nibble::session_options{}, nibble::session_options{.context = 100, .prefill_chunk = 16},
+          nibble::session_options{.context = 200, .prefill_chunk = 64, .logit_rows = 64, .kv = tensor_type::q8_0},
+          nibble::session_options{.context = 77, .prefill_chunk = 1, .kv = tensor_type::f32}}) {
       const auto plan = *nibble::any_model::try_plan(file, options);
       const auto model = *nibble::any_model::try_load(file, {.threads = 2});
       CHECK(model.weight_bytes() == plan.weights);
@@ -75,7 +75,7 @@ TEST_CASE("the plan is what is allocated, and a step uses all of the scratch and
       CHECK(e.memory().weights == plan.weights);
       CHECK(e.memory().kv == plan.kv);
       CHECK(e.memory().scratch == plan.scratch);
-      e.feed(some_tokens(std::min(options.step_tokens, e.context()), model.vocabulary()));
+      e.feed(some_tokens(std::min(options.prefill_chunk, e.context()), model.vocabulary()));
       e.truncate(0);
       e.feed_each(some_tokens(options.logit_rows, model.vocabulary()), [](std::size_t, std::span<float>) {});
       CHECK(e.scratch_peak() == plan.scratch);
@@ -84,7 +84,7 @@ TEST_CASE("the plan is what is allocated, and a step uses all of the scratch and
 }
 
 TEST_CASE("a window's memory follows the window, not the context") {
-  const auto bytes = [](std::size_t context) { return windowed().plan({.context = context, .step_tokens = 16}).kv; };
+  const auto bytes = [](std::size_t context) { return windowed().plan({.context = context, .prefill_chunk = 16}).kv; };
   // one of seven layers sees everything: ten times the context is not twice the memory of the six others
   const std::size_t of_one_layer = bytes(10240) - bytes(1024);
   CHECK(bytes(1024) < of_one_layer);
@@ -121,7 +121,7 @@ TEST_CASE("a context beyond all bounds and a cache of an unsuitable format are r
 }
 
 TEST_CASE("tokens that do not fit are not begun") {
-  auto e = any_evaluator::try_create(windowed(), {.context = 20, .step_tokens = 8}).value();
+  auto e = any_evaluator::try_create(windowed(), {.context = 20, .prefill_chunk = 8}).value();
   const auto ids = some_tokens(21, 512);
   CHECK(e.feed(ids) == feed_outcome::context_full);
   CHECK(e.position() == 0);
@@ -133,7 +133,7 @@ TEST_CASE("tokens that do not fit are not begun") {
 }
 
 TEST_CASE("cut back, a sequence goes on as if it had never been longer; where a window has forgotten, it says so") {
-  auto e = any_evaluator::try_create(windowed(), {.context = 400, .step_tokens = 32}).value();
+  auto e = any_evaluator::try_create(windowed(), {.context = 400, .prefill_chunk = 32}).value();
   const auto ids = some_tokens(300, 512);
   e.feed(ids);
   CHECK(!e.truncate(301));
@@ -144,24 +144,24 @@ TEST_CASE("cut back, a sequence goes on as if it had never been longer; where a 
     CHECK(e.position() == position);
     const token next = 17;
     const auto found = logits_after(e, {&next, 1});
-    auto fresh = any_evaluator::try_create(windowed(), {.context = 400, .step_tokens = 32}).value();
+    auto fresh = any_evaluator::try_create(windowed(), {.context = 400, .prefill_chunk = 32}).value();
     fresh.feed(std::span(ids).first(position));
     CHECK(logits_after(fresh, {&next, 1}) == found);
   }
   REQUIRE(e.truncate(0));
-  auto fresh = any_evaluator::try_create(windowed(), {.context = 400, .step_tokens = 32}).value();
+  auto fresh = any_evaluator::try_create(windowed(), {.context = 400, .prefill_chunk = 32}).value();
   CHECK(logits_after(e, ids) == logits_after(fresh, ids));
 }
 
 TEST_CASE("a cancelled step leaves the sequence at the last whole one") {
-  auto e = any_evaluator::try_create(windowed(), {.context = 100, .step_tokens = 8}).value();
+  auto e = any_evaluator::try_create(windowed(), {.context = 100, .prefill_chunk = 8}).value();
   const auto ids = some_tokens(40, 512);
   e.feed(std::span(ids).first(16));
   std::stop_source stop;
   stop.request_stop();
   CHECK(e.feed(std::span(ids).subspan(16), stop.get_token()) == feed_outcome::cancelled);
   CHECK(e.position() == 16);
-  auto fresh = any_evaluator::try_create(windowed(), {.context = 100, .step_tokens = 8}).value();
+  auto fresh = any_evaluator::try_create(windowed(), {.context = 100, .prefill_chunk = 8}).value();
   CHECK(logits_after(e, std::span(ids).subspan(16)) == logits_after(fresh, ids));
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes include/nibble/text/unicode_tables.hpp: the classes of all code points that the pre-splits of tokenizers ask for.
+"""Writes include/nibble/text/unicode_tables.hpp: the classes of all code points that the pre-tokenizers of tokenizers ask for.
 
 python3 tests/support/make_unicode_tables.py            writes the header
 python3 tests/support/make_unicode_tables.py --check    fails unless the header is what this program writes, byte for byte
@@ -49,7 +49,8 @@ def header():
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {{
+namespace nibble {{
+inline namespace NIBBLE_ABI {{
 namespace detail {{
 
 /// Where each run of code points of one class begins, ascending: first code point * 8 + class.
@@ -60,7 +61,8 @@ inline constexpr std::array<std::uint32_t, {len(starts)}> unicode_runs = {{
 // clang-format on
 
 }}  // namespace detail
-}}  // namespace nibble::inline NIBBLE_ABI
+}}  // namespace NIBBLE_ABI
+}}  // namespace nibble
 """
 
 

@@ -73,9 +73,9 @@ TEST_CASE("the sums of this test are those of FIPS 180-4") {
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
-TEST_CASE("byte-level BPE gives the ids of the published expressions and plain merging, for every pre-split") {
+TEST_CASE("byte-level BPE gives the ids of the published expressions and plain merging, for every pre-tokenizer") {
   auto bytes = golden_vocabulary("bytes");
-  for (const auto& split : nibble::pre_splits) {
+  for (const auto& split : nibble::pre_tokenizers) {
     CAPTURE(split.name);
     bytes.meta.set("tokenizer.ggml.pre", nibble::value(split.name));
     check_cases(bytes.load(), "bytes." + std::string(split.name) + ".ids");
@@ -134,7 +134,7 @@ TEST_CASE("any bytes survive byte-level encoding, and any text that sentencepiec
                                     "caf\xC3",    "   lead",       "trail   \n\n ", std::string_view("a\0b\0", 4),
                                     "<|im_end|>", "x\u0301\u0301", "<think>",       noise};
   auto bytes = golden_vocabulary("bytes");
-  for (const auto& split : nibble::pre_splits) {
+  for (const auto& split : nibble::pre_tokenizers) {
     bytes.meta.set("tokenizer.ggml.pre", nibble::value(split.name));
     const auto t = bytes.load();
     for (const auto text : texts) CHECK(t.decode(plain_ids(t, text)) == text);

@@ -9,7 +9,8 @@
 #include "nibble/kv/cache.hpp"
 #include "nibble/layers/compute.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The shape of attention in one layer. Query head h reads key-value head h / (heads / kv_heads).
 struct attention_spec {
@@ -86,4 +87,5 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
   });
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -14,7 +14,8 @@
 
 #include "nibble/error.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Bytes that a SIMD kernel may read with aligned loads, and that no two threads' data share: a cache line.
 inline constexpr std::size_t cache_line = 64;
@@ -68,4 +69,5 @@ class aligned_buffer {
   std::size_t size_ = 0;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -8,7 +8,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Runs f(i) for every i in [0, n), on any threads, and returns when all are done. `concurrency()` is how many may run at once:
 /// a hint for splitting work, never for results, which are the same for every executor.
@@ -60,4 +61,5 @@ class executor_ref {
   std::size_t concurrency_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -6,7 +6,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// An IEEE 754 binary16 number. Trivial, 2 bytes; converts to float exactly, subnormals, infinities and NaN included.
 struct half {
@@ -53,4 +54,5 @@ constexpr bhalf to_bhalf(float value) noexcept {
   return {std::uint16_t((x + 0x7fffu + ((x >> 16) & 1u)) >> 16)};
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

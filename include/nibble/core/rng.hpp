@@ -7,7 +7,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A small generator with 256 bits of state and period 2^256 - 1. A copy continues with the same numbers.
 ///
@@ -57,4 +58,5 @@ class rng {
   std::array<std::uint64_t, 4> state_{};
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

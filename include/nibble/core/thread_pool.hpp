@@ -34,7 +34,8 @@
 #include <emmintrin.h>
 #endif
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 class pool_state;
 }
@@ -361,4 +362,5 @@ void thread_pool::run(std::size_t n, F&& f) {
               [](void* context, std::size_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); });
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

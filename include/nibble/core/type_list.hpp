@@ -7,7 +7,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 template <class... Ts>
 struct type_list {
@@ -40,4 +41,5 @@ constexpr bool any_type(type_list<Ts...>, F&& f) {
   return (f(std::type_identity<Ts>{}) || ...);
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

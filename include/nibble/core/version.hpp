@@ -5,7 +5,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A release, by the rules of semantic versioning.
 /// @example  static_assert(nibble::version >= nibble::version_number{0, 1, 0});
@@ -22,4 +23,5 @@ inline constexpr version_number version{NIBBLE_VERSION_MAJOR, NIBBLE_VERSION_MIN
 inline constexpr const char* version_text =
     NIBBLE_DETAIL_TEXT(NIBBLE_VERSION_MAJOR, NIBBLE_VERSION_MINOR, NIBBLE_VERSION_PATCH);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -15,7 +15,8 @@
 
 #include "nibble/error.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A number as a file holds it: fixed width, little endian.
 template <class T>
@@ -112,4 +113,5 @@ class byte_reader {
   std::size_t position_ = 0;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -5,7 +5,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The most that each part of a model file may claim. Far above every published model; raise one where yours is larger.
 ///
@@ -33,4 +34,5 @@ struct limits {
   std::uint64_t token_bytes = 65'536;   ///< the text of one token
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -12,7 +12,8 @@
 #include "nibble/error.hpp"
 #include "nibble/file/os.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A regular file, mapped privately. Move-only; bytes() stay where they are when the object moves.
 ///
@@ -130,4 +131,5 @@ inline void mapped_file::unmap() noexcept {
 
 #endif
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

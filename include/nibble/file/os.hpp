@@ -24,7 +24,8 @@
 #include <cerrno>
 #endif
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 
 /// A path for a sentence, as UTF-8.
@@ -93,4 +94,5 @@ inline error os_failure(const std::filesystem::path& path, std::string_view deed
 }
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -13,7 +13,8 @@
 #include "nibble/error.hpp"
 #include "nibble/file/os.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Takes bytes one after the other.
 class byte_sink {
@@ -202,4 +203,5 @@ inline result<void> output_file::try_commit() {
 
 #endif
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -6,7 +6,8 @@
 
 #include "nibble/core/token.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Why a generation ended. All of these are normal endings.
 enum class finish {
@@ -47,4 +48,5 @@ struct token_event {
   float logprob = std::numeric_limits<float>::quiet_NaN();  ///< what the model gave the token, if generate_options asked
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

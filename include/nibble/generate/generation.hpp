@@ -21,7 +21,8 @@
 #include "nibble/sample/softmax.hpp"
 #include "nibble/text/utf8.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 namespace detail {
 /// What a generation begins with.
@@ -70,7 +71,7 @@ class generation {
 
   void advance();
   bool make_event();
-  finish take_prompt();
+  finish prefill();
   finish take_last_token();
   token choose();
   void take_text(token id);
@@ -143,7 +144,7 @@ inline void generation::advance() {
 inline bool generation::make_event() {
   detail::sequence& s = *sequence_;
   if (s.generations != number_) return end_with(finish::cancelled);
-  const finish hindrance = stats_.generated_tokens == 0 ? take_prompt() : take_last_token();
+  const finish hindrance = stats_.generated_tokens == 0 ? prefill() : take_last_token();
   if (hindrance != finish::none) return end_with(hindrance);
   const token id = choose();
   if (stats_.generated_tokens > 0) ++stats_.generation_steps;
@@ -164,7 +165,7 @@ inline bool generation::make_event() {
 }
 
 /// Appends the prompt to the sequence and processes it; finish::none if a token can be chosen then.
-inline finish generation::take_prompt() {
+inline finish generation::prefill() {
   detail::sequence& s = *sequence_;
   const detail::prompt prompt = std::exchange(prompt_, {});
   std::size_t kept = s.tokens().size();
@@ -236,4 +237,5 @@ inline bool generation::end_with(finish reason) {
   return !text_.empty();
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

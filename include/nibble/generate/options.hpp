@@ -9,7 +9,8 @@
 
 #include "nibble/sample/sampler.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// All have defaults: name the ones that differ.
 /// @example  session.generate("Once", {.max_tokens = 64, .sampler = temperature{0.8f} | top_k{40}, .seed = 7})
@@ -24,4 +25,5 @@ struct generate_options {
   bool logprobs = false;                        ///< events carry the log probability; costs a pass over all logits
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

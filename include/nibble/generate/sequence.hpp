@@ -17,7 +17,8 @@
 #include "nibble/sample/candidates.hpp"
 #include "nibble/text/tokenizer.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 
 /// tokens() is what was said; the cache holds a beginning of it. Whatever the cache lacks is fed by the next process(), so a
@@ -117,4 +118,5 @@ class model_sequence final : public sequence {
 };
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -23,7 +23,8 @@
 #include "nibble/text/chat.hpp"
 #include "nibble/text/tokenizer.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// What generate() may call with each event: returning false ends the generation.
 template <class F>
@@ -146,4 +147,5 @@ class basic_session {
 
 using session = basic_session<any_model>;
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

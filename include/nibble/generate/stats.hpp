@@ -6,7 +6,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Counts and times of one generation; the time that its consumer takes between events is not in them.
 struct generation_stats {
@@ -26,4 +27,5 @@ struct generation_stats {
   }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -11,7 +11,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Text goes in piece by piece and comes out as soon as it is certain not to belong to a stop string.
 ///
@@ -109,4 +110,5 @@ class stop_filter {
   bool stopped_ = false;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

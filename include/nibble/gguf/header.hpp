@@ -28,7 +28,8 @@
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/gguf/value.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// One tensor of a file: what it is and where its bytes lie.
 struct tensor_info {
@@ -279,4 +280,5 @@ inline result<gguf_header> parse_header(std::span<const std::byte> bytes, std::u
 }
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

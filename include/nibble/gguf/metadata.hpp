@@ -14,7 +14,8 @@
 #include "nibble/error.hpp"
 #include "nibble/gguf/value.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 namespace detail {
 /// Text from a file for a sentence: printable ASCII, everything else as \xNN, cut after 80 bytes.
@@ -148,4 +149,5 @@ inline result<metadata> metadata::try_collect(std::vector<metadata_entry> entrie
   return out;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

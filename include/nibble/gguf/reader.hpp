@@ -17,7 +17,8 @@
 #include "nibble/gguf/header.hpp"
 #include "nibble/gguf/metadata.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The metadata and tensors of a GGUF file, version 2 or 3. Move-only; whatever points into it stays valid when it moves.
 ///
@@ -220,4 +221,5 @@ inline result<void> gguf_file::try_index() {
   return {};
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -13,7 +13,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 enum class tensor_type : std::uint32_t {
   f32 = 0,
@@ -92,4 +93,5 @@ constexpr std::string_view name_of(tensor_type type) noexcept {
   return info ? info->name : std::string_view("?");
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -21,7 +21,8 @@
 #include "nibble/error.hpp"
 #include "nibble/file/byte_reader.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The numbers are those of the file format.
 enum class value_type : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
@@ -219,4 +220,5 @@ result<std::vector<T>> value::try_as_array() const {
   return out;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

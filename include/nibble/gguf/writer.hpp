@@ -21,7 +21,8 @@
 #include "nibble/gguf/reader.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Collects what a file shall hold, then writes it: version 3, keys and tensors in the order given, data aligned to
 /// general.alignment (32 where the key is missing). What it wrote, gguf_file reads: the header is checked by the same code.
@@ -164,4 +165,5 @@ inline result<void> gguf_writer::write_to(byte_sink& out, const limits& most) co
   return {};
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -26,14 +26,16 @@
 #include "nibble/kernels/table.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// So few queries, those of a decoded token, are done with a tile before memory has brought the next, and ask for it
 /// themselves.
 inline constexpr std::size_t few_queries = 7;
 
-/// Queries whose outputs are worked on at once, and registers of their dimensions.
+/// Queries whose outputs are worked on at once, and registers of their dimensions: their sums are in registers, and two of
+/// values share each broadcast of a weight.
 inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4, value_vectors = 2;
 
 /// The queries of a call as a cache's keys want them, and their scores with one tile.
@@ -265,6 +267,7 @@ void attention(const attention_args& a) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

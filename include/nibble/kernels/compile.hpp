@@ -25,7 +25,8 @@
 
 #include "hwy/targets.h"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 struct compiled_target {
   std::int64_t bit;
@@ -72,7 +73,8 @@ inline constexpr compiled_target compiled_targets[] = {
     {0, nullptr},
 };
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 
 namespace nibble::kernels_v0_1 {
 

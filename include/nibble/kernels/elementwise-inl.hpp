@@ -17,7 +17,8 @@
 #include "nibble/quant/activation.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// x[i] = f(x[i], y[i]) in whole registers; the rest goes through one that is filled up with zeros.
@@ -268,6 +269,7 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

@@ -14,7 +14,8 @@
 #include "nibble/kernels/ops-inl.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// The block of 32 numbers as a format stores them, (32), and its scale, which only Q8_0 has.
@@ -32,7 +33,7 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
     for (std::size_t i = 0; i < kv_block; i += lanes) {
       const auto n = hn::Min(hn::Max(hn::NearestInt(hn::Mul(hn::Load(d, x + i), inverse)), least), most);
       const auto code = hn::BitCast(du8, hn::DemoteTo(d8, n));
-      hn::Store(hn::Xor(code, hn::Set(du8, kv_center<Role>)), du8, out + i);  // + 128 is ^ 128
+      hn::Store(hn::Xor(code, hn::Set(du8, kv_zero_point<Role>)), du8, out + i);  // + 128 is ^ 128
     }
     return scale;
   } else {
@@ -74,6 +75,7 @@ void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte*
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

@@ -22,7 +22,8 @@
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/q8_0.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The formats a KV cache may have.
 using kv_formats = type_list<f32, f16, bf16, q8_0>;
@@ -88,7 +89,7 @@ auto kv_at(Byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcep
 }
 /// Keys are unsigned codes around 128, as weights are; values are signed.
 template <kv_role Role>
-inline constexpr int kv_center = Role == kv_role::key ? q8_0::center : 0;
+inline constexpr int kv_zero_point = Role == kv_role::key ? q8_0::zero_point : 0;
 
 /// Writes one position's vector into its tile.
 template <kv_format Format, kv_role Role>
@@ -104,7 +105,7 @@ void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte*
       for (std::size_t i = begin; i < end; ++i) {
         const float rounded = std::nearbyint(vector[i] * inverse);
         // NaN, which comes from broken weights only, becomes -127: a conversion of it would be undefined
-        const int code = static_cast<int>(std::min(std::max(-127.0f, rounded), 127.0f)) + kv_center<Role>;
+        const int code = static_cast<int>(std::min(std::max(-127.0f, rounded), 127.0f)) + kv_zero_point<Role>;
         *kv_at<Format, Role>(tile, dim, slot, i).value = static_cast<std::uint8_t>(code);
       }
     }
@@ -118,11 +119,12 @@ template <kv_format Format, kv_role Role>
 float read_kv(const std::byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcept {
   const auto at = kv_at<Format, Role>(tile, dim, slot, i);
   if constexpr (std::is_same_v<Format, q8_0>) {
-    const int code = Role == kv_role::key ? int(*at.value) - q8_0::center : int(static_cast<std::int8_t>(*at.value));
+    const int code = Role == kv_role::key ? int(*at.value) - q8_0::zero_point : int(static_cast<std::int8_t>(*at.value));
     return float(*at.scale) * float(code);
   } else {
     return float(*at.value);
   }
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -3,7 +3,7 @@
 /// Weights are unsigned codes u, activations signed codes a in blocks of 32 columns with scale dx. For each
 /// row, in the order of the columns, block by block:
 ///
-///     n    = sum (u - center) * a                  exact, in 32 bits: |n| <= 32 * 255 * 127 < 2^21
+///     n    = sum (u - zero_point) * a                  exact, in 32 bits: |n| <= 32 * 255 * 127 < 2^21
 ///     sum += (dx * n) * scale;   sum += (dx * sum a) * offset          in float, fused where the target can
 ///
 /// and for super-blocks of 256 columns, whose activations share dx but for powers of two:
@@ -36,21 +36,22 @@
 #include "nibble/quant/registry.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// What a product of codes has still to lose: center, but for what the instruction takes off.
+/// What a product of codes has still to lose: zero_point, but for what the instruction takes off.
 template <class Q>
-inline constexpr int center_left = Q::center - quad_center<Q::code_bits>;
+inline constexpr int zero_point_left = Q::zero_point - quad_zero_point<Q::code_bits>;
 /// What the products of a block start from, and those of sub-block j of granule g of a super-block.
 template <class Q>
 HWY_INLINE int_vec sum_start(const activation_block& a) {
-  return hn::Set(int_tag(), -center_left<Q> * (a.half_sums[0] + a.half_sums[1]));
+  return hn::Set(int_tag(), -zero_point_left<Q> * (a.half_sums[0] + a.half_sums[1]));
 }
 template <class Q>
 HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std::size_t j) {
   const auto* halves = a.half_sums.data() + 2 * g;
-  return hn::Set(int_tag(), -center_left<Q> * (Q::scales::sub_block == 16 ? halves[j] : halves[0] + halves[1]));
+  return hn::Set(int_tag(), -zero_point_left<Q> * (Q::scales::sub_block == 16 ? halves[j] : halves[0] + halves[1]));
 }
 
 // ---- the one sum -----------------------------------------------------------------------------------------------------------
@@ -388,13 +389,13 @@ HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_
   float* out = m.output + token * m.output_stride + row;
   for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += rows) {
     switch (m.how) {
-      case combine::replace:
+      case epilogue::replace:
         zip_in_place(out, sums, count, [](float_vec, float_vec sum) NIBBLE_ATTR { return sum; });
         break;
-      case combine::add:
+      case epilogue::add:
         add(out, sums, count);
         break;
-      case combine::gate:
+      case epilogue::gate:
         gated(out, sums, count, m.gate);
         break;
     }
@@ -427,6 +428,7 @@ void matmul(const matmul_args& m) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

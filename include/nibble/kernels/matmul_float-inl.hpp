@@ -18,7 +18,8 @@
 #include "nibble/quant/registry.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// Columns that are summed on their own, and columns whose sums then join the row's: sums of sums of sums lose less than one
@@ -128,6 +129,7 @@ void matmul(const matmul_args& m) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

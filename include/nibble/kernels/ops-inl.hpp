@@ -40,7 +40,8 @@
 #endif
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -120,16 +121,16 @@ HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
 
 /// What add_quads takes off the codes of a format of so many bits: Arm multiplies signed bytes only.
 template <unsigned Bits>
-inline constexpr int quad_center = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& Bits == 8 ? 128 : 0;
+inline constexpr int quad_zero_point = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& Bits == 8 ? 128 : 0;
 #if NIBBLE_HAS_QUAD_DOT
-/// sum + the four products (u - quad_center) * s of each 32-bit lane.
+/// sum + the four products (u - quad_zero_point) * s of each 32-bit lane.
 template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
 #if HWY_ARCH_X86
   return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, s.raw)};
 #else
-  const auto centered = hn::Xor(u, hn::Set(byte_tag(), quad_center<Bits>));  // - 128 is ^ 128
-  return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), centered).raw, s.raw)};
+  const auto shifted = hn::Xor(u, hn::Set(byte_tag(), quad_zero_point<Bits>));  // - 128 is ^ 128
+  return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), shifted).raw, s.raw)};
 #endif
 }
 /// The same for the four bytes s at `quad`.
@@ -204,6 +205,7 @@ HWY_INLINE float sum_of(float_vec v) { return hn::GetLane(hn::SumOfLanes(float_t
 HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

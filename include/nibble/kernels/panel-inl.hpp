@@ -15,7 +15,8 @@
 #include "nibble/quant/panel.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 template <unsigned Bits>
@@ -79,6 +80,7 @@ HWY_INLINE float_vec read_min_scale(const scale_panel<super_scale_min>& p, std::
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

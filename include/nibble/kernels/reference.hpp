@@ -16,7 +16,8 @@
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace reference {
 
 inline void quantize(const float* in, std::size_t columns, void* out, std::size_t step) {
@@ -91,7 +92,7 @@ float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_
     const auto* granule = unit.codes + k / 32 * code_bytes(Q::code_bits);
     std::int32_t n = 0;
     for (std::size_t i = 0; i < scales::sub_block; ++i) {
-      n += (int(read_code(Q::code_bits, granule, row, k % 32 + i)) - Q::center) * code[i];
+      n += (int(read_code(Q::code_bits, granule, row, k % 32 + i)) - Q::zero_point) * code[i];
     }
     return n;
   };
@@ -152,8 +153,8 @@ void matmul(const matmul_args& m) {
       }
       float* out = m.output + token * m.output_stride + first_row;
       for (std::size_t row = 0; row < rows; ++row) {
-        if (m.how == combine::gate) sums[row] *= m.gate == glu::silu ? silu(out[row]) : gelu_tanh(out[row]);
-        out[row] = m.how == combine::add ? out[row] + sums[row] : sums[row];
+        if (m.how == epilogue::gate) sums[row] *= m.gate == glu::silu ? silu(out[row]) : gelu_tanh(out[row]);
+        out[row] = m.how == epilogue::add ? out[row] + sums[row] : sums[row];
       }
     }
   }
@@ -258,4 +259,5 @@ inline constexpr kernel_table table = [] {
 }();
 
 }  // namespace reference
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -19,7 +19,7 @@ namespace nibble::kernels_v0_1 {
 /// The activation of a gated feed-forward layer.
 enum class glu : std::uint8_t { silu, gelu_tanh };
 /// What becomes of a product's sums, each rounded first: out = sum; out += sum; out = f(out) * sum.
-enum class combine : std::uint8_t { replace, add, gate };
+enum class epilogue : std::uint8_t { replace, add, gate };
 
 /// out(token, row) = sum over columns of weight(row, column) * in(token, column), for the rows of groups [first, last).
 struct matmul_args {
@@ -34,8 +34,8 @@ struct matmul_args {
   std::size_t output_stride;
   const std::byte* stored = nullptr;  ///< instead of groups: rows as a file holds them, packed on the way, to the same bits
   std::size_t row_bytes = 0;          ///< from one stored row to the next
-  combine how = combine::replace;
-  glu gate = glu::silu;  ///< f of combine::gate
+  epilogue how = epilogue::replace;
+  glu gate = glu::silu;  ///< f of epilogue::gate
 };
 
 /// Attention of some query heads, that share one key-value head, over one sequence.
@@ -109,9 +109,10 @@ const kernel_table* kernels_at(std::size_t index) noexcept;
 
 }  // namespace nibble::kernels_v0_1
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 using kernels_v0_1::attention_args;
-using kernels_v0_1::combine;
+using kernels_v0_1::epilogue;
 using kernels_v0_1::glu;
 using kernels_v0_1::kernel_table;
 using kernels_v0_1::kernels;
@@ -121,4 +122,5 @@ using kernels_v0_1::max_head_dim;
 using kernels_v0_1::max_queries;
 using kernels_v0_1::page_positions;
 using kernels_v0_1::rope_pairs;
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

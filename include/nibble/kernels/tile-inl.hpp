@@ -17,7 +17,8 @@
 #include "nibble/quant/registry.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// The unit that begins with column `first` of `columns`.
@@ -117,6 +118,7 @@ HWY_INLINE void fill(tile<Q>& t, std::size_t place, unit_source<Q>& units, std::
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
 NIBBLE_AFTER_NAMESPACE();
 #endif

@@ -9,7 +9,8 @@
 #include "nibble/quant/format.hpp"
 #include "nibble/quant/panel.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Columns of a tile, units that a kernel may look at side by side, and their bytes.
 inline constexpr std::size_t tile_columns = 256;
@@ -20,6 +21,7 @@ inline constexpr std::size_t tile_bytes = tile_columns / unit_columns<Q>* unit_b
 template <quant_format Q>
 class unit_source {
  public:
+  /// A group that stands alone, as keys do.
   void open(const std::byte* group) noexcept { group_ = group; }
   /// Group g of a product.
   void open(const matmul_args& m, std::size_t g) noexcept {
@@ -57,4 +59,5 @@ class unit_source {
   alignas(64) std::byte buffer_[units * unit_bytes<Q>(unit_columns<Q>)];
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

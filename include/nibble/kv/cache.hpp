@@ -17,7 +17,8 @@
 #include "nibble/error.hpp"
 #include "nibble/kv/shape.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// One layer of a cache as attention sees it: page p of head h begins at pages + h * head_bytes + p * page_bytes.
 struct kv_layer {
@@ -49,7 +50,7 @@ class kv_storage {
   }
 
   /// Makes room for positions [first, first + count) and forgets what no window sees from `first` on.
-  /// @errors  none; precondition: first + count <= context(), count <= step_tokens, positions are added in order
+  /// @errors  none; precondition: first + count <= context(), count <= prefill_chunk, positions are added in order
   void reserve(std::size_t first, std::size_t count) noexcept {
     for (table& t : tables_) {
       const std::size_t seen = t.window && first + 1 > t.window ? first + 1 - t.window : 0;
@@ -104,22 +105,22 @@ class kv_cache : public kv_storage {
   using format = Format;
 
   /// Exact bytes of a cache.
-  static std::size_t planned_bytes(std::span<const kv_shape> layers, std::size_t context, std::size_t step_tokens) noexcept {
+  static std::size_t planned_bytes(std::span<const kv_shape> layers, std::size_t context, std::size_t prefill_chunk) noexcept {
     std::size_t bytes = 0;
-    for (const kv_shape& s : layers) bytes += kv_pages(s.window, context, step_tokens) * s.heads * kv_page_bytes<Format>(s);
+    for (const kv_shape& s : layers) bytes += kv_pages(s.window, context, prefill_chunk) * s.heads * kv_page_bytes<Format>(s);
     return bytes;
   }
 
-  /// @shape   room for `context` positions, added up to step_tokens at once
+  /// @shape   room for `context` positions, added up to prefill_chunk at once
   /// @errors  out_of_memory
-  static result<kv_cache> try_create(std::span<const kv_shape> layers, std::size_t context, std::size_t step_tokens) {
+  static result<kv_cache> try_create(std::span<const kv_shape> layers, std::size_t context, std::size_t prefill_chunk) {
     kv_cache cache;
     cache.context_ = context;
     cache.format_ = index_of<Format, kv_formats>;
     std::size_t offset = 0;
     for (const kv_shape& s : layers) {
       const std::size_t window = s.window >= context ? 0 : s.window;
-      const std::size_t pages = kv_pages(window, context, step_tokens);
+      const std::size_t pages = kv_pages(window, context, prefill_chunk);
       std::size_t t = 0;
       while (t < cache.tables_.size() && cache.tables_[t].window != window) ++t;
       if (t == cache.tables_.size()) {
@@ -138,4 +139,5 @@ class kv_cache : public kv_storage {
   }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -8,7 +8,8 @@
 
 #include "nibble/kernels/kv_tile.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The keys and values of one layer.
 struct kv_shape {
@@ -17,10 +18,10 @@ struct kv_shape {
 };
 
 /// Pages that one sequence needs in a layer: all of the context, or what a window and one step can touch.
-constexpr std::size_t kv_pages(std::size_t window, std::size_t context, std::size_t step_tokens) noexcept {
+constexpr std::size_t kv_pages(std::size_t window, std::size_t context, std::size_t prefill_chunk) noexcept {
   const std::size_t all = (context + page_positions - 1) / page_positions;
   if (window == 0 || window >= context) return all;
-  const std::size_t span = window - 1 + step_tokens;
+  const std::size_t span = window - 1 + prefill_chunk;
   return std::min(all, (span + page_positions - 2) / page_positions + 1);
 }
 
@@ -30,4 +31,5 @@ constexpr std::size_t kv_page_bytes(const kv_shape& s) noexcept {
   return kv_tile_bytes<Format, kv_role::key>(s.key_dim) + kv_tile_bytes<Format, kv_role::value>(s.value_dim);
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

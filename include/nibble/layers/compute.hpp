@@ -8,7 +8,8 @@
 #include "nibble/kernels/table.hpp"
 #include "nibble/tensor/scratch.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// All work of a layer happens inside for_each(). With a measuring arena it is left out: a forward pass then only adds up the
 /// memory that it would take, which is how a plan is exact.
@@ -68,4 +69,5 @@ constexpr std::size_t least_tokens(std::size_t width) noexcept {
   return width >= least_elements ? 1 : least_elements / (width + 1) + 1;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

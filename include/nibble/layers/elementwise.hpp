@@ -6,7 +6,8 @@
 
 #include "nibble/layers/compute.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 namespace detail {
 /// f(row) for each token, shared out between threads.
@@ -68,4 +69,5 @@ inline void softcap(compute& c, activations x, float cap) noexcept {
   detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().softcap(x.row(t), cap, x.width); });
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

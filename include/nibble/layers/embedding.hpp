@@ -9,7 +9,8 @@
 #include "nibble/quant/panel.hpp"
 #include "nibble/tensor/weight.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// out(t) = row ids[t] of the table, decoded.
 /// @shape   table (vocabulary, width), ids (tokens), out (tokens, width)
@@ -28,4 +29,5 @@ inline void embed(compute& c, const weight& table, std::span<const token> ids, a
   });
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -14,7 +14,8 @@
 #include "nibble/quant/panel.hpp"
 #include "nibble/tensor/weight.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// What is multiplied: rows as they are, or normed first.
 struct layer_input {
@@ -34,16 +35,16 @@ inline layer_input normed(activations x, std::span<const float> gain, float eps)
 /// Where a layer's result goes: into these rows, or together with what they hold.
 struct layer_output {
   activations y;  ///< (tokens, rows)
-  combine how = combine::replace;
+  epilogue how = epilogue::replace;
   glu gate = glu::silu;
 
   layer_output(activations rows) noexcept : y(rows) {}
-  layer_output(activations rows, combine with_rows, glu f = glu::silu) noexcept : y(rows), how(with_rows), gate(f) {}
+  layer_output(activations rows, epilogue with_rows, glu f = glu::silu) noexcept : y(rows), how(with_rows), gate(f) {}
 };
 /// y += result.
-inline layer_output added_to(activations y) noexcept { return {y, combine::add}; }
+inline layer_output added_to(activations y) noexcept { return {y, epilogue::add}; }
 /// y = f(y) * result.
-inline layer_output gated_by(activations y, glu f) noexcept { return {y, combine::gate, f}; }
+inline layer_output gated_by(activations y, glu f) noexcept { return {y, epilogue::gate, f}; }
 
 /// One product of linear(): out(token, row) = sum over columns of w(row, column) * x(token, column).
 struct product {
@@ -226,4 +227,5 @@ inline void feed_forward(compute& c, const layer_input& x, const weight& gate, c
   });
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

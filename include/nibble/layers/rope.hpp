@@ -10,7 +10,8 @@
 #include "nibble/layers/compute.hpp"
 #include "nibble/layers/elementwise.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Cosines and sines of a step, (tokens, pairs) each.
 struct rope_angles {
@@ -65,4 +66,5 @@ class rope {
   rope_pairs order_ = rope_pairs::halves;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

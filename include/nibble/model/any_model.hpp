@@ -13,7 +13,8 @@
 #include "nibble/model/model.hpp"
 #include "nibble/model/registry.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// One of the models of a list of architectures, chosen by general.architecture. Cheap to copy; copies share everything.
 ///
@@ -146,4 +147,5 @@ class basic_any_model<type_list<Archs...>, KV> {
 /// Every architecture of the registry, with half-precision keys and values.
 using any_model = basic_any_model<architectures>;
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -12,7 +12,8 @@
 #include "nibble/model/step.hpp"
 #include "nibble/model/tensor_source.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A family of models that share one forward pass. To add one, write a struct like those in model/arch/ and name it in
 /// model/registry.hpp, or in a list of your own.
@@ -35,4 +36,5 @@ concept architecture = requires(hyperparameters& h, tensor_source& tensors, cons
   noexcept->std::same_as<void>;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

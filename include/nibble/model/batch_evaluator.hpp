@@ -11,7 +11,8 @@
 #include "nibble/error.hpp"
 #include "nibble/model/step_runner.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Feeds tokens to a model, several sequences: each has a KV cache of its own, and one step for all of them reads the weights
 /// once. A sequence's logits have the same bits as if it were alone. Owned by one thread at a time.
@@ -50,7 +51,7 @@ class batch_evaluator {
   feed_outcome feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel = {}) noexcept {
     if (!runner_.fits(sequence, tokens.size())) return feed_outcome::context_full;
     for (std::size_t i = 0; i < tokens.size();) {
-      const std::size_t count = std::min(runner_.options().step_tokens, tokens.size() - i);
+      const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
       runs_[0] = {0, count, 0, sequence};
       const auto how = run(tokens.subspan(i, count), 1, i + count == tokens.size() ? 1 : 0, cancel);
       if (how != feed_outcome::done) return how;
@@ -102,4 +103,5 @@ class batch_evaluator {
   activations logits_{};
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

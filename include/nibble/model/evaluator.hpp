@@ -10,7 +10,8 @@
 #include "nibble/error.hpp"
 #include "nibble/model/step_runner.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Feeds tokens to a model, one sequence. What a session is built on; use it directly for scoring. Owned by one thread at a
 /// time.
@@ -34,7 +35,8 @@ class evaluator {
   /// at the last whole step.
   /// @errors  none; precondition: every token is in [0, vocabulary)
   feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {}) noexcept {
-    return feed_in_steps(tokens, runner_.options().step_tokens, false, std::move(cancel), [](std::size_t, std::span<float>) {});
+    return feed_in_steps(tokens, runner_.options().prefill_chunk, false, std::move(cancel),
+                         [](std::size_t, std::span<float>) {});
   }
   /// The same, with the logits after every token: on_logits(index in tokens, logits). Steps are session_options::logit_rows
   /// long.
@@ -62,11 +64,11 @@ class evaluator {
   evaluator(const Model& model, step_runner<Model> runner) : model_(model), runner_(std::move(runner)) {}
 
   template <class F>
-  feed_outcome feed_in_steps(std::span<const token> tokens, std::size_t step_tokens, bool all, std::stop_token cancel,
+  feed_outcome feed_in_steps(std::span<const token> tokens, std::size_t prefill_chunk, bool all, std::stop_token cancel,
                              F&& on_logits) {
     if (!runner_.fits(0, tokens.size())) return feed_outcome::context_full;
     for (std::size_t i = 0; i < tokens.size();) {
-      const std::size_t count = std::min(step_tokens, tokens.size() - i);
+      const std::size_t count = std::min(prefill_chunk, tokens.size() - i);
       const std::size_t wanted = all ? count : i + count == tokens.size() ? 1 : 0;
       token_run run{0, count, 0, 0};
       const auto [how, logits] = runner_.run(tokens.subspan(i, count), {&run, 1}, wanted, cancel);
@@ -85,4 +87,5 @@ class evaluator {
   std::span<float> logits_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -13,7 +13,8 @@
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Reads `<architecture>.<key>` values. The first that is missing or out of bounds is kept as the error of the whole; reading
 /// goes on with a harmless value, so that a config is filled in straight lines and checked once.
@@ -76,4 +77,5 @@ class hyperparameters {
   std::optional<error> failure_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

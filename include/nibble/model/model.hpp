@@ -19,7 +19,8 @@
 #include "nibble/model/options.hpp"
 #include "nibble/text/tokenizer.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 namespace detail {
 /// An architecture's config from a file, with the vocabulary that its tensors state.
@@ -144,8 +145,8 @@ template <class Model>
 session_options complete(const Model& m, session_options o) {
   if (o.context == 0) o.context = std::min<std::size_t>(m.context(), 4096);
   o.context = std::min(o.context, most_positions);
-  o.step_tokens = std::clamp<std::size_t>(o.step_tokens, 1, o.context);
-  o.logit_rows = std::clamp<std::size_t>(o.logit_rows, 1, o.step_tokens);
+  o.prefill_chunk = std::clamp<std::size_t>(o.prefill_chunk, 1, o.context);
+  o.logit_rows = std::clamp<std::size_t>(o.logit_rows, 1, o.prefill_chunk);
   return o;
 }
 
@@ -164,10 +165,10 @@ template <architecture Arch, class KV>
 memory_plan model<Arch, KV>::plan(const session_options& options) const {
   const session_options o = nibble::detail::complete(*this, options);
   memory_plan p{weight_bytes(), 0,
-                std::max(nibble::detail::measure_scratch(*this, o.step_tokens, 1),
+                std::max(nibble::detail::measure_scratch(*this, o.prefill_chunk, 1),
                          nibble::detail::measure_scratch(*this, o.logit_rows, o.logit_rows))};
   nibble::detail::visit_kv_format<KV>(o, [&]<class Format>(std::type_identity<Format>) {
-    p.kv = kv_cache<Format>::planned_bytes(kv(), o.context, o.step_tokens);
+    p.kv = kv_cache<Format>::planned_bytes(kv(), o.context, o.prefill_chunk);
   });
   return p;
 }
@@ -233,4 +234,5 @@ result<model<Arch, KV>> model<Arch, KV>::try_load(const gguf_file& file, const l
   return model(std::move(s));
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

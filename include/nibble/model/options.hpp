@@ -9,7 +9,8 @@
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 struct load_options {
   std::size_t threads = 0;                    ///< of the model's own pool; 0: one a core. Not used with an executor
@@ -30,7 +31,7 @@ inline constexpr std::size_t most_positions = std::size_t{16} << 20;
 
 struct session_options {
   std::size_t context = 0;             ///< positions that the KV cache holds; 0: the model's, but no more than 4096
-  std::size_t step_tokens = 128;       ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
+  std::size_t prefill_chunk = 128;     ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
   std::size_t logit_rows = 1;          ///< tokens of a step whose logits may be asked for: 1 to generate, more to score
   std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
 };
@@ -44,4 +45,5 @@ struct memory_plan {
   std::size_t total() const noexcept { return weights + kv + scratch; }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -5,8 +5,10 @@
 #include "nibble/model/arch/gemma.hpp"
 #include "nibble/model/arch/llama.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 using architectures = type_list<arch::llama, arch::gemma, arch::gemma2, arch::gemma3>;
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

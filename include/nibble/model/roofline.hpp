@@ -14,7 +14,8 @@
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// One forward pass: some tokens of each of some sequences.
 struct step_shape {
@@ -117,4 +118,5 @@ inline step_work work_of(const gguf_file& file, std::span<const kv_shape> kv, co
   return w;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

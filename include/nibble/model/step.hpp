@@ -12,7 +12,8 @@
 #include "nibble/kv/cache.hpp"
 #include "nibble/layers/compute.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// What a step is made of, all of it borrowed.
 struct step_input {
@@ -63,4 +64,5 @@ class step : public compute {
   const step_input& in_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

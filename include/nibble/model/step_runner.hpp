@@ -15,7 +15,8 @@
 #include "nibble/kv/cache.hpp"
 #include "nibble/model/model.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// How feeding tokens ended.
 enum class feed_outcome : std::uint8_t { done, context_full, cancelled };
@@ -42,7 +43,7 @@ class step_runner {
     for (std::size_t i = 0; i < sequences; ++i) {
       result<void> cached = error(errc::invalid_argument, "session_options::kv: expected f32, f16, bf16 or q8_0");
       nibble::detail::visit_kv_format<typename Model::kv_type>(o, [&]<class Format>(std::type_identity<Format>) {
-        auto fresh = kv_cache<Format>::try_create(model.kv(), o.context, o.step_tokens);
+        auto fresh = kv_cache<Format>::try_create(model.kv(), o.context, o.prefill_chunk);
         cached = fresh ? result<void>() : result<void>(fresh.failure());
         if (fresh) made.caches_.push_back(std::make_unique<kv_cache<Format>>(*std::move(fresh)));
       });
@@ -53,7 +54,7 @@ class step_runner {
     if (!scratch) return std::move(scratch).failure();
     made.scratch_ = *std::move(scratch);
     made.lengths_.resize(sequences);
-    made.positions_.resize(std::max(o.step_tokens, sequences));
+    made.positions_.resize(std::max(o.prefill_chunk, sequences));
     made.rows_.resize(made.positions_.size());
     return made;
   }
@@ -127,4 +128,5 @@ class step_runner {
   std::vector<std::uint32_t> positions_, rows_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

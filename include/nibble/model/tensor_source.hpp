@@ -22,7 +22,8 @@
 #include "nibble/quant/registry.hpp"
 #include "nibble/tensor/weight.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Reads tensors by name. Like hyperparameters it keeps the first error and goes on with empty tensors, so that an
 /// architecture's constructor is straight lines; the loader looks once.
@@ -166,4 +167,5 @@ class tensor_source {
   std::optional<error> failure_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -14,7 +14,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// value[i] ~ scale * code[i].
 struct activation_block {
@@ -66,4 +67,5 @@ constexpr activation_place place_of(std::size_t t, std::size_t tokens, std::size
 /// alone.
 inline constexpr std::array<float, 8> activation_peaks{127, 126, 125, 124, 123, 122, 121, 120};
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

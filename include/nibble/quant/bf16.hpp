@@ -7,7 +7,8 @@
 
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A weight is the nearest number of 8 significant bits and the range of a float; NaN stays NaN.
 struct bf16 {
@@ -22,4 +23,5 @@ struct bf16 {
 
 static_assert(sizeof(bf16::block) == 2);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

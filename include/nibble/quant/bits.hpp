@@ -11,7 +11,8 @@
 
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 
 /// Some bytes as one number, for steps that no byte carries over to the next.
@@ -104,4 +105,5 @@ inline void pack_scales(const super_scale_min& s, std::array<std::uint8_t, 12>& 
 }
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

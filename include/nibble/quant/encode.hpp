@@ -14,7 +14,8 @@
 #include "nibble/quant/format.hpp"
 #include "nibble/quant/search.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 
 /// What one squared error counts.
@@ -147,7 +148,7 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
   for (std::size_t j = 0; j < count; ++j) {
     std::copy_n(x.begin() + j * columns, columns, part[j].x.begin());
     std::copy_n(w.begin() + j * columns, columns, part[j].w.begin());
-    part[j].low = -float(Q::center), part[j].top = float((1 << Q::code_bits) - 1);
+    part[j].low = -float(Q::zero_point), part[j].top = float((1 << Q::code_bits) - 1);
   }
 
   scales s{};
@@ -173,10 +174,11 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
   std::array<std::uint8_t, Q::block_size> code;
   for (std::size_t j = 0; j < count; ++j) {
     const auto level = part[j].nearest(y[j]);
-    for (std::size_t i = 0; i < columns; ++i) code[j * columns + i] = std::uint8_t(int(level[i]) + Q::center);
+    for (std::size_t i = 0; i < columns; ++i) code[j * columns + i] = std::uint8_t(int(level[i]) + Q::zero_point);
   }
   Q::pack(code, s, out);
 }
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

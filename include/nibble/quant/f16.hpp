@@ -7,7 +7,8 @@
 
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A weight is the nearest IEEE 754 binary16 number. From 65520 on that is infinity; NaN stays NaN.
 struct f16 {
@@ -22,4 +23,5 @@ struct f16 {
 
 static_assert(sizeof(f16::block) == 2);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -7,7 +7,8 @@
 
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A weight is an IEEE 754 binary32 number, kept as it is.
 struct f32 {
@@ -20,4 +21,5 @@ struct f32 {
   static void encode(std::span<const float, 1> values, const encode_hint&, block& out) noexcept { out = values[0]; }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -2,7 +2,7 @@
 ///
 /// Two families. A float format (F32, F16, BF16) stores numbers. An integer format stores unsigned codes and a few scales:
 ///
-///     value = scale * (code - center)          or          value = scale * code + offset
+///     value = scale * (code - zero_point)          or          value = scale * code + offset
 ///
 /// with one scale (and offset) for each 16 or 32 columns. The kernels know code widths and scale kinds, not formats, so a new
 /// format that is made of known parts needs no kernel of its own.
@@ -22,7 +22,8 @@
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/quant/activation.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// What an encoder may use besides the values themselves.
 struct encode_hint {
@@ -32,7 +33,7 @@ struct encode_hint {
 
 /// Kinds of scale. Each is what one block of codes carries, widened no further than the file has it.
 ///
-/// One scale a block of 32: value = d * (code - center).
+/// One scale a block of 32: value = d * (code - zero_point).
 struct block_scale {
   static constexpr std::size_t columns = 32, sub_block = 32;
   static constexpr bool has_offset = false;
@@ -51,7 +52,7 @@ struct super_scale_min {
   half d, dmin;
   std::array<std::uint8_t, 8> scale, min;
 };
-/// Sixteen sub-blocks of 16 in a block of 256: value = (d * scale) * (code - center).
+/// Sixteen sub-blocks of 16 in a block of 256: value = (d * scale) * (code - zero_point).
 struct super_scale {
   static constexpr std::size_t columns = 256, sub_block = 16;
   static constexpr bool has_offset = false;
@@ -78,7 +79,7 @@ concept integer_format = quant_format<Q> &&
     requires(const typename Q::block& stored, std::span<std::uint8_t, Q::block_size> out) {
   typename Q::scales;
   { Q::code_bits } -> std::convertible_to<unsigned>;  // 4, 5, 6 or 8
-  { Q::center } -> std::convertible_to<int>;          // 0 where scales::has_offset
+  { Q::zero_point } -> std::convertible_to<int>;      // 0 where scales::has_offset
   { Q::codes(stored, out) }
   noexcept->std::same_as<void>;
   { Q::read_scales(stored) }
@@ -122,16 +123,17 @@ void decode_codes(const typename Q::block& stored, std::span<float, Q::block_siz
   for (std::size_t i = 0; i < Q::block_size; ++i) {
     const std::size_t j = i / scales::sub_block;
     if constexpr (std::is_same_v<scales, block_scale>) {
-      out[i] = float(s.d) * float(int(code[i]) - Q::center);
+      out[i] = float(s.d) * float(int(code[i]) - Q::zero_point);
     } else if constexpr (std::is_same_v<scales, block_scale_min>) {
       out[i] = float(s.d) * float(code[i]) + float(s.m);
     } else if constexpr (std::is_same_v<scales, super_scale_min>) {
       out[i] = float(s.d) * float(s.scale[j]) * float(code[i]) - float(s.dmin) * float(s.min[j]);
     } else {
-      out[i] = float(s.d) * float(s.scale[j]) * float(int(code[i]) - Q::center);
+      out[i] = float(s.d) * float(s.scale[j]) * float(int(code[i]) - Q::zero_point);
     }
   }
 }
 }  // namespace detail
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

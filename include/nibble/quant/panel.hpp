@@ -31,7 +31,8 @@
 #include "nibble/quant/bits.hpp"
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Rows of a group: the lanes of one 512-bit register of sums.
 inline constexpr std::size_t panel_rows = 16;
@@ -223,7 +224,7 @@ void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes,
   }
 }
 
-/// The scale and offset of one sub-block of columns: value = scale * (code - center) + offset.
+/// The scale and offset of one sub-block of columns: value = scale * (code - zero_point) + offset.
 struct affine {
   float scale, offset;
 };
@@ -244,7 +245,7 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
       const std::size_t at = k % unit_columns<Q>;
       const affine a = affine_of(unit.scales[at / scales::columns].get(row), at % scales::columns / scales::sub_block);
       const auto* granule = unit.codes + at / granule_columns * code_bytes(Q::code_bits);
-      const int code = int(read_code(Q::code_bits, granule, row, at % granule_columns)) - Q::center;
+      const int code = int(read_code(Q::code_bits, granule, row, at % granule_columns)) - Q::zero_point;
       if constexpr (scales::has_offset) {
         out[k] = a.scale * float(code) + a.offset;
       } else {
@@ -260,4 +261,5 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
   }
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

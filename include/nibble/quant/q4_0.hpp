@@ -11,7 +11,8 @@
 #include "nibble/quant/encode.hpp"
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// value = d * (code - 8), code in [0, 16).
 struct q4_0 {
@@ -19,7 +20,7 @@ struct q4_0 {
   static constexpr tensor_type type = tensor_type::q4_0;
   static constexpr std::size_t block_size = 32;
   static constexpr unsigned code_bits = 4;
-  static constexpr int center = 8;
+  static constexpr int zero_point = 8;
   using scales = block_scale;
 
   struct block {
@@ -44,4 +45,5 @@ struct q4_0 {
 
 static_assert(sizeof(q4_0::block) == 18);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

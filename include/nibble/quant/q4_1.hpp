@@ -11,7 +11,8 @@
 #include "nibble/quant/encode.hpp"
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// value = d * code + m, code in [0, 16).
 struct q4_1 {
@@ -19,7 +20,7 @@ struct q4_1 {
   static constexpr tensor_type type = tensor_type::q4_1;
   static constexpr std::size_t block_size = 32;
   static constexpr unsigned code_bits = 4;
-  static constexpr int center = 0;
+  static constexpr int zero_point = 0;
   using scales = block_scale_min;
 
   struct block {
@@ -45,4 +46,5 @@ struct q4_1 {
 
 static_assert(sizeof(q4_1::block) == 20);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

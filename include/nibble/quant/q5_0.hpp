@@ -11,7 +11,8 @@
 #include "nibble/quant/encode.hpp"
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// value = d * (code - 16), code in [0, 32).
 struct q5_0 {
@@ -19,7 +20,7 @@ struct q5_0 {
   static constexpr tensor_type type = tensor_type::q5_0;
   static constexpr std::size_t block_size = 32;
   static constexpr unsigned code_bits = 5;
-  static constexpr int center = 16;
+  static constexpr int zero_point = 16;
   using scales = block_scale;
 
   struct block {
@@ -47,4 +48,5 @@ struct q5_0 {
 
 static_assert(sizeof(q5_0::block) == 22);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

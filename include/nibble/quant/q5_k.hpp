@@ -11,7 +11,8 @@
 #include "nibble/quant/encode.hpp"
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// value = d * scale[j] * code - dmin * min[j], code in [0, 32), scale and min in [0, 64), j = column / 32.
 struct q5_k {
@@ -19,7 +20,7 @@ struct q5_k {
   static constexpr tensor_type type = tensor_type::q5_k;
   static constexpr std::size_t block_size = 256;
   static constexpr unsigned code_bits = 5;
-  static constexpr int center = 0;
+  static constexpr int zero_point = 0;
   using scales = super_scale_min;
 
   struct block {
@@ -53,4 +54,5 @@ struct q5_k {
 
 static_assert(sizeof(q5_k::block) == 176);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

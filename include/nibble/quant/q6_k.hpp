@@ -11,7 +11,8 @@
 #include "nibble/quant/encode.hpp"
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// value = d * scale[j] * (code - 32), code in [0, 64), scale in [-128, 128), j = column / 16.
 struct q6_k {
@@ -19,7 +20,7 @@ struct q6_k {
   static constexpr tensor_type type = tensor_type::q6_k;
   static constexpr std::size_t block_size = 256;
   static constexpr unsigned code_bits = 6;
-  static constexpr int center = 32;
+  static constexpr int zero_point = 32;
   using scales = super_scale;
 
   struct block {
@@ -54,4 +55,5 @@ struct q6_k {
 
 static_assert(sizeof(q6_k::block) == 210);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -10,7 +10,8 @@
 #include "nibble/quant/encode.hpp"
 #include "nibble/quant/format.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// value = d * q, q in [-128, 128). Its codes are q + 128.
 struct q8_0 {
@@ -18,7 +19,7 @@ struct q8_0 {
   static constexpr tensor_type type = tensor_type::q8_0;
   static constexpr std::size_t block_size = 32;
   static constexpr unsigned code_bits = 8;
-  static constexpr int center = 128;
+  static constexpr int zero_point = 128;
   using scales = block_scale;
 
   struct block {
@@ -27,12 +28,12 @@ struct q8_0 {
   };
 
   static void codes(const block& stored, std::span<std::uint8_t, 32> out) noexcept {
-    for (std::size_t i = 0; i < 32; ++i) out[i] = std::uint8_t(stored.q[i] + center);
+    for (std::size_t i = 0; i < 32; ++i) out[i] = std::uint8_t(stored.q[i] + zero_point);
   }
   static scales read_scales(const block& stored) noexcept { return {stored.d}; }
   static void pack(std::span<const std::uint8_t, 32> code, const scales& s, block& out) noexcept {
     out.d = s.d;
-    for (std::size_t i = 0; i < 32; ++i) out.q[i] = std::int8_t(int(code[i]) - center);
+    for (std::size_t i = 0; i < 32; ++i) out.q[i] = std::int8_t(int(code[i]) - zero_point);
   }
 
   static void decode(const block& stored, std::span<float, 32> out) noexcept { detail::decode_codes<q8_0>(stored, out); }
@@ -43,4 +44,5 @@ struct q8_0 {
 
 static_assert(sizeof(q8_0::block) == 34);
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -14,7 +14,8 @@
 #include "nibble/error.hpp"
 #include "nibble/quant/registry.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Bytes of a matrix in a format.
 /// @errors  unknown_format; invalid_argument: cols is no multiple of the format's block, or the size passes the address space
@@ -131,4 +132,5 @@ inline result<void> try_dequantize_rows(tensor_type type, std::span<const std::b
   return {};
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

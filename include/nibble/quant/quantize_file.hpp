@@ -21,7 +21,8 @@
 #include "nibble/quant/quantize.hpp"
 #include "nibble/quant/recipe.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// How far a file has come, in bytes of the source.
 struct quantize_progress {
@@ -154,4 +155,5 @@ inline result<quantize_report> try_quantize_file(const gguf_file& source, const 
   return report;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

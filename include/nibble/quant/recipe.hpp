@@ -17,7 +17,8 @@
 #include "nibble/gguf/reader.hpp"
 #include "nibble/quant/registry.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Formats by a tensor's part in the model. Whatever recipe and overrides say, tensors of one dimension, norms, routers and
 /// position tables become F32, and rows that a format's blocks do not divide take a near format: Q4_K, Q5_K and Q6_K become
@@ -191,4 +192,5 @@ inline std::vector<tensor_type> quantize_recipe::plan(const gguf_file& file) con
   return types;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

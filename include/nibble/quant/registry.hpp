@@ -17,7 +17,8 @@
 #include "nibble/quant/q6_k.hpp"
 #include "nibble/quant/q8_0.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 using quant_formats = type_list<f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k>;
 
@@ -40,4 +41,5 @@ static_assert(!any_type(quant_formats{}, []<class Q>(std::type_identity<Q>) {
          sizeof(typename Q::block) != info.block_bytes;
 }));
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

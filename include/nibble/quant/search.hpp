@@ -1,9 +1,9 @@
 /// How encoders choose scales and codes: least squares from many starts.
 ///
-/// A block is fitted by a line: value = scale * level + offset, with level = code - center. Two steps alternate, each of which
-/// can only lower the weighted squared error: the nearest level for each value, then the best line through the levels. A grid
-/// of starts is tried with one such step each, and the best few go on until they stand still. Lines are judged as they will be
-/// stored, so the rounding of a scale is part of the search.
+/// A block is fitted by a line: value = scale * level + offset, with level = code - zero_point. Two steps alternate, each of
+/// which can only lower the weighted squared error: the nearest level for each value, then the best line through the levels. A
+/// grid of starts is tried with one such step each, and the best few go on until they stand still. Lines are judged as they
+/// will be stored, so the rounding of a scale is part of the search.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,8 @@
 #include "nibble/config.hpp"
 #include "nibble/core/half.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 
 struct line {
@@ -165,4 +166,5 @@ fit best_scale_min(const samples<N>& s, float highest, Stored&& stored) noexcept
 }
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

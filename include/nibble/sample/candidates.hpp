@@ -22,7 +22,8 @@
 #include "nibble/sample/softmax.hpp"
 #include "nibble/tensor/map.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 struct candidate {
   token id;
@@ -277,4 +278,5 @@ inline void softmax(const candidates& c, std::span<double> out) {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = possible ? double(likelihood(c[i].logit, best)) / total : 0.0;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -6,7 +6,8 @@
 #include "nibble/sample/candidates.hpp"
 #include "nibble/sample/parameters.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Keeps the best candidate: of equals, the one with the lowest id.
 /// @cost  one pass over the logits
@@ -20,4 +21,5 @@ struct greedy {
   void operator()(candidates& c) const { c.keep_top(1); }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -9,7 +9,8 @@
 #include "nibble/sample/candidates.hpp"
 #include "nibble/sample/parameters.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Adds to the logits of some tokens: -infinity bans, +infinity forces. Ids that are not there, and NaN, are passed over.
 /// @example  nibble::logit_bias{{{13, -2.0f}, {42, -std::numeric_limits<float>::infinity()}}}
@@ -35,4 +36,5 @@ struct logit_bias {
   }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

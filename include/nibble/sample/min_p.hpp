@@ -11,7 +11,8 @@
 #include "nibble/sample/parameters.hpp"
 #include "nibble/sample/softmax.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Keeps candidates at least p times as likely as the best, in their order. 0 and less, or NaN: all stay. 1 and more: those as
 /// likely as the best.
@@ -32,4 +33,5 @@ struct min_p {
   }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

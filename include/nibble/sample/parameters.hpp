@@ -9,7 +9,8 @@
 
 #include "nibble/error.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 
 inline error unexpected_value(std::string_view expected, std::string_view found) {
@@ -56,4 +57,5 @@ result<void> for_each_pair(std::string_view text, F f) {
 }
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

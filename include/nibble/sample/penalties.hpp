@@ -13,7 +13,8 @@
 #include "nibble/sample/parameters.hpp"
 #include "nibble/sample/sampler.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Lowers the logits of tokens that occur among the last ones:
 ///
@@ -73,4 +74,5 @@ struct penalties {
   }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

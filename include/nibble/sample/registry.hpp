@@ -20,7 +20,8 @@
 #include "nibble/sample/top_k.hpp"
 #include "nibble/sample/top_p.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A step that text can name: `name`, and from_text() of what stands behind the equals sign (empty if there is none).
 template <class S>
@@ -78,4 +79,5 @@ any_sampler parse_sampler(std::string_view text) {
 }
 #endif
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

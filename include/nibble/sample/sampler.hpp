@@ -19,7 +19,8 @@
 #include "nibble/sample/candidates.hpp"
 #include "nibble/sample/softmax.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// What a step may look at besides the candidates.
 struct sample_context {
@@ -151,4 +152,5 @@ inline any_sampler any_sampler::greedy() {
   return any_sampler([](candidates& c) { c.keep_top(1); });
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

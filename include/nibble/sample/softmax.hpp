@@ -17,7 +17,8 @@
 #include "nibble/core/token.hpp"
 #include "nibble/tensor/map.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The likelihood of the best candidate, to which all others are relative. 2^23 of them can be summed.
 inline constexpr std::uint64_t certain = std::uint64_t{1} << 40;
@@ -116,4 +117,5 @@ float log_probability(std::span<const float> logits, token id) noexcept {
   return float(double(logits[std::size_t(id)]) - double(best) - std::log(sum));
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -7,7 +7,8 @@
 #include "nibble/sample/candidates.hpp"
 #include "nibble/sample/parameters.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Divides all logits by t. Below 1e-6, negative or NaN: greedy. Infinite: what is possible becomes equally likely.
 struct temperature {
@@ -28,4 +29,5 @@ struct temperature {
   }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

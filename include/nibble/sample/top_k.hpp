@@ -7,7 +7,8 @@
 #include "nibble/sample/candidates.hpp"
 #include "nibble/sample/parameters.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Keeps the k best candidates, best first. 0, or more than there are: all stay.
 struct top_k {
@@ -19,4 +20,5 @@ struct top_k {
   void operator()(candidates& c) const { c.keep_top(k); }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -7,7 +7,8 @@
 #include "nibble/sample/candidates.hpp"
 #include "nibble/sample/parameters.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Keeps the fewest best candidates whose probabilities sum to p or more, best first. 1 and more, or NaN: all stay. 0 and less:
 /// the best one stays.
@@ -28,4 +29,5 @@ struct top_p {
   }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -9,7 +9,8 @@
 
 #include "nibble/tensor/view.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 namespace detail {
 template <class T, class Plain>
@@ -62,4 +63,5 @@ auto view_of(const Eigen::DenseBase<Derived>& matrix) noexcept {
   return detail::view_of_eigen<const typename Derived::Scalar>(matrix.derived());
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

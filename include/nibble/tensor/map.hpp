@@ -14,7 +14,8 @@
 #include "nibble/error.hpp"
 #include "nibble/tensor/view.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 namespace detail {
 
@@ -114,4 +115,5 @@ std::remove_const_t<T> fold(std::span<T> x, std::remove_const_t<T> first, F f) {
   return total;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -7,7 +7,8 @@
 #include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A float matrix of (tokens, width), row-major without gaps. Borrowed.
 struct activations {
@@ -49,4 +50,5 @@ class scratch_arena {
   std::size_t used_ = 0, peak_ = 0;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -9,7 +9,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The extents of a tensor, slowest dimension first: a matrix is {rows, columns}.
 template <std::size_t Rank>
@@ -48,4 +49,5 @@ std::string text_of(const shape<Rank>& extents) {
   return text + ")";
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

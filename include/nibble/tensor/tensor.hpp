@@ -13,7 +13,8 @@
 #include "nibble/tensor/shape.hpp"
 #include "nibble/tensor/view.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Row-major elements of a trivial type, zeroed at first. Moves; copies only where try_clone() says so.
 ///
@@ -91,4 +92,5 @@ requires(std::is_trivially_copyable_v<T>&& std::is_trivially_destructible_v<T> &
   tensor_view<T, Rank> view_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

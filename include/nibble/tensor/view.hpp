@@ -8,7 +8,8 @@
 #include "nibble/error.hpp"
 #include "nibble/tensor/shape.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A pointer, extents and strides (in elements). Copies are cheap and see the same elements; constness is that of T.
 ///
@@ -110,4 +111,5 @@ requires(Rank > 0) class tensor_view {
   shape<Rank> extents_{}, strides_{};
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -8,7 +8,8 @@
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/quant/activation.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A matrix of (rows, columns) = (outputs, inputs) in the panels of its format, see quant/panel.hpp, or as its file holds it.
 /// Borrowed: the model owns it. A file mixes formats from tensor to tensor, so the format is a value here, and is looked at
@@ -26,4 +27,5 @@ struct weight {
   bool empty() const noexcept { return rows == 0; }
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

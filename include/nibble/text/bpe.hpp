@@ -13,12 +13,13 @@
 #include "nibble/gguf/metadata.hpp"
 #include "nibble/text/merge.hpp"
 #include "nibble/text/piece_index.hpp"
-#include "nibble/text/pre_split.hpp"
+#include "nibble/text/pre_tokenizer.hpp"
 #include "nibble/text/vocab.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
-/// Cuts text into words by the file's pre-split, then merges the bytes of each word, the earliest merge of the list first.
+/// Cuts text into words by the file's pre-tokenizer, then merges the bytes of each word, the earliest merge of the list first.
 ///
 /// Any bytes can be encoded. A byte that is in no token of the vocabulary is left out, as the models' own tokenizers do.
 class byte_level_bpe {
@@ -69,7 +70,7 @@ class byte_level_bpe {
     return m.left == left && m.right == right;
   }
 
-  const pre_split* split_ = nullptr;
+  const pre_tokenizer* split_ = nullptr;
   std::vector<pair_merge> merges_;  // by rank
   piece_index index_;
 };
@@ -78,10 +79,10 @@ inline result<byte_level_bpe> byte_level_bpe::try_load(const metadata& meta, con
   byte_level_bpe out;
   const auto pre = meta.try_get<std::string_view>("tokenizer.ggml.pre");
   if (!pre) return pre.failure();
-  out.split_ = find_pre_split(*pre);
+  out.split_ = find_pre_tokenizer(*pre);
   if (!out.split_) {
     std::string known;
-    for (const auto& split : pre_splits) known.append(known.empty() ? " '" : ", '").append(split.name).append("'");
+    for (const auto& split : pre_tokenizers) known.append(known.empty() ? " '" : ", '").append(split.name).append("'");
     return detail::tokenizer_error(errc::unknown_tokenizer, "pre", detail::quoted(*pre) + " is not known; known are" + known);
   }
   const auto merges = meta.try_get_array<std::string_view>("tokenizer.ggml.merges");
@@ -121,4 +122,5 @@ inline result<byte_level_bpe> byte_level_bpe::try_load(const metadata& meta, con
   return out;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -12,7 +12,8 @@
 #include "nibble/gguf/metadata.hpp"
 #include "nibble/text/tokenizer.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// One turn of a conversation. Roles are "system", "user" and "assistant"; ChatML takes others too.
 struct chat_message {
@@ -173,4 +174,5 @@ inline result<std::vector<prompt_part>> chat_template::try_render_gemma(std::spa
   return out;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -13,7 +13,8 @@
 #include "nibble/config.hpp"
 #include "nibble/core/token.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A set of texts, each with its token, in one piece of memory.
 ///
@@ -96,4 +97,5 @@ class literals {
   std::array<bool, 256> begins_{};
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -12,7 +12,8 @@
 #include "nibble/config.hpp"
 #include "nibble/core/token.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// A stretch of the text being merged.
 struct symbol {
@@ -143,4 +144,5 @@ class merger {
   detail::run_queue queue_;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

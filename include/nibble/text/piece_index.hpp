@@ -12,7 +12,8 @@
 #include "nibble/config.hpp"
 #include "nibble/core/token.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 namespace detail {
 /// A hash of a few bytes, 8 at a time.
@@ -88,4 +89,5 @@ class piece_index {
   std::size_t mask_ = 0;
 };
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -17,7 +17,8 @@
 #include "nibble/text/utf8.hpp"
 #include "nibble/text/vocab.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// Merges the characters of a text: of all neighbours that together are a piece, those with the highest score first. What is in
 /// no piece becomes its bytes' tokens, or the unknown token where there are none.
@@ -121,4 +122,5 @@ inline result<sentencepiece_bpe> sentencepiece_bpe::try_load(const metadata& met
   return out;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -19,7 +19,8 @@
 #include "nibble/text/spm.hpp"
 #include "nibble/text/vocab.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 struct encode_options {
   bool special = false;          ///< the names of control tokens in the text are those tokens, not text
@@ -220,4 +221,5 @@ inline std::string tokenizer::decode(std::span<const token> tokens) const {
   return out;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,4 +1,4 @@
-/// char_class: what kind of character a code point is, as the pre-splits of tokenizers ask.
+/// char_class: what kind of character a code point is, as the pre-tokenizers of tokenizers ask.
 #pragma once
 
 #include <array>
@@ -8,7 +8,8 @@
 #include "nibble/config.hpp"
 #include "nibble/text/unicode_tables.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The major Unicode categories L M N P S, the property White_Space, and the rest (control, format, unassigned, surrogates).
 enum class char_class : std::uint8_t { other, letter, mark, number, punctuation, symbol, whitespace };
@@ -55,4 +56,5 @@ constexpr char_class class_of(char32_t code) noexcept {
   return code < 0x110000 ? detail::search_class(code) : char_class::other;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

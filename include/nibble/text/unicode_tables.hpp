@@ -6,7 +6,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace detail {
 
 /// Where each run of code points of one class begins, ascending: first code point * 8 + class.
@@ -178,4 +179,5 @@ inline constexpr std::array<std::uint32_t, 2217> unicode_runs = {
 // clang-format on
 
 }  // namespace detail
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

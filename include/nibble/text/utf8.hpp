@@ -13,7 +13,8 @@
 
 #include "nibble/config.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 inline constexpr char32_t replacement_character = 0xFFFD;
 
@@ -152,4 +153,5 @@ inline std::string to_valid_utf8(std::string_view bytes) {
   return out;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

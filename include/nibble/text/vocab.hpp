@@ -20,7 +20,8 @@
 #include "nibble/text/piece_index.hpp"
 #include "nibble/text/utf8.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
 /// The numbers are those of `tokenizer.ggml.token_type`.
 enum class token_type : std::uint8_t { undefined, normal, unknown, control, user_defined, unused, byte };
@@ -347,4 +348,5 @@ inline void vocab::find_ends() {
   ends_.erase(std::unique(ends_.begin(), ends_.end()), ends_.end());
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

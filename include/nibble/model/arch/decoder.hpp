@@ -12,7 +12,8 @@
 #include "nibble/layers/rope.hpp"
 #include "nibble/model/architecture.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// Sizes that every decoder's metadata states.
@@ -123,4 +124,5 @@ struct gated_feed_forward {
 inline std::string layer_prefix(std::size_t layer) { return "blk." + std::to_string(layer) + "."; }
 
 }  // namespace arch
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -10,7 +10,8 @@
 #include "nibble/layers/embedding.hpp"
 #include "nibble/model/arch/decoder.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// What tells the three generations apart.
@@ -161,4 +162,5 @@ class gemma3 : public gemma_decoder {
 };
 
 }  // namespace arch
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

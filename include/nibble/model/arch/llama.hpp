@@ -9,7 +9,8 @@
 #include "nibble/layers/embedding.hpp"
 #include "nibble/model/arch/decoder.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// Pre-norm decoder with interleaved rotary pairs and SwiGLU. Optional: attention biases, frequency factors (Llama 3), linear
@@ -76,4 +77,5 @@ class llama {
 };
 
 }  // namespace arch
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,5 +1,5 @@
-/// pre_split: how a byte-level BPE tokenizer cuts text into words before it merges inside of each. To add one: a function, a
-/// row.
+/// pre_tokenizer: how a byte-level BPE tokenizer cuts text into words before it merges inside of each. To add one: a function,
+/// a row.
 ///
 /// The published rules are regular expressions. Here each is a scanner that says where the word ends that begins at a place: no
 /// look-behind, no backtracking, and never more than a constant number of passes over a word.
@@ -14,10 +14,11 @@
 #include "nibble/text/unicode.hpp"
 #include "nibble/text/utf8.hpp"
 
-namespace nibble::inline NIBBLE_ABI {
+namespace nibble {
+inline namespace NIBBLE_ABI {
 
-/// One pre-split, by the name that `tokenizer.ggml.pre` has for it.
-struct pre_split {
+/// One pre-tokenizer, by the name that `tokenizer.ggml.pre` has for it.
+struct pre_tokenizer {
   std::string_view name;
   /// The end of the word that begins at `at`. Bytes that are no UTF-8 count as characters of no class.
   /// @errors  none (noexcept); precondition: at < text.size()
@@ -171,8 +172,8 @@ std::size_t llama3_split(std::string_view text, std::size_t at) noexcept {
 
 }  // namespace detail
 
-/// Every pre-split this library knows.
-inline constexpr auto pre_splits = std::to_array<pre_split>({
+/// Every pre-tokenizer this library knows.
+inline constexpr auto pre_tokenizers = std::to_array<pre_tokenizer>({
     {"gpt-2", &detail::gpt2_split, false, false},
     {"smollm", &detail::smollm_split, false, false},
     {"default", &detail::default_split, false, false},
@@ -180,11 +181,12 @@ inline constexpr auto pre_splits = std::to_array<pre_split>({
     {"qwen2", &detail::llama3_split<1>, false, false},
 });
 
-/// The pre-split of that name, or null: another one in its place would give wrong tokens without a word.
-constexpr const pre_split* find_pre_split(std::string_view name) noexcept {
-  for (const pre_split& candidate : pre_splits)
+/// The pre-tokenizer of that name, or null: another one in its place would give wrong tokens without a word.
+constexpr const pre_tokenizer* find_pre_tokenizer(std::string_view name) noexcept {
+  for (const pre_tokenizer& candidate : pre_tokenizers)
     if (candidate.name == name) return &candidate;
   return nullptr;
 }
 
-}  // namespace nibble::inline NIBBLE_ABI
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,4 +1,4 @@
-#include "nibble/text/pre_split.hpp"
+#include "nibble/text/pre_tokenizer.hpp"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 namespace {
 
 std::vector<std::string> words(std::string_view name, std::string_view text) {
-  const nibble::pre_split* split = nibble::find_pre_split(name);
+  const nibble::pre_tokenizer* split = nibble::find_pre_tokenizer(name);
   REQUIRE(split);
   std::vector<std::string> out;
   for (std::size_t at = 0; at < text.size();) {
@@ -26,9 +26,10 @@ using list = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("a pre-split that is not known is null, never another one") {
-  for (const auto name : {"", "gpt2", "GPT-2", "default ", "llama3x", "tekken"}) CHECK(nibble::find_pre_split(name) == nullptr);
-  for (const auto& split : nibble::pre_splits) CHECK(nibble::find_pre_split(split.name) == &split);
+TEST_CASE("a pre-tokenizer that is not known is null, never another one") {
+  for (const auto name : {"", "gpt2", "GPT-2", "default ", "llama3x", "tekken"})
+    CHECK(nibble::find_pre_tokenizer(name) == nullptr);
+  for (const auto& split : nibble::pre_tokenizers) CHECK(nibble::find_pre_tokenizer(split.name) == &split);
 }
 
 TEST_CASE("words are cut as the published expressions cut them") {
@@ -42,7 +43,7 @@ TEST_CASE("words are cut as the published expressions cut them") {
   CHECK(words("qwen2", "x 12") == list{"x", " ", "1", "2"});
 }
 
-TEST_CASE("every pre-split covers any bytes with words, none empty") {
+TEST_CASE("every pre-tokenizer covers any bytes with words, none empty") {
   std::string text;
   unsigned seed = 1;
   const std::string_view parts[] = {" ",    "\n",   "\r",   "'s",     "'",      "a",      "Z",      "1",
@@ -51,7 +52,7 @@ TEST_CASE("every pre-split covers any bytes with words, none empty") {
     seed = seed * 1664525u + 1013904223u;
     text += parts[seed >> 28];
   }
-  for (const auto& split : nibble::pre_splits) {
+  for (const auto& split : nibble::pre_tokenizers) {
     std::string joined;
     for (const auto& word : words(split.name, text)) joined += word;
     CHECK(joined == text);
