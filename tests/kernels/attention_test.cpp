@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "kernels/tables.hpp"
 #include "nibble/core/aligned.hpp"
@@ -14,13 +15,15 @@ namespace {
 /// A cache of one layer with `heads` key-value heads, pages in shuffled order, filled with random keys and values.
 template <class Format>
 struct sample_cache {
-  std::size_t heads, dim, positions, tile = kv_tile_bytes<Format, kv_role::key>(dim),
-                                     head_bytes = tile + kv_tile_bytes<Format, kv_role::value>(dim),
-                                     page_bytes = heads * head_bytes;
+  std::size_t heads, key_dim, value_dim, positions;
+  std::size_t tile = kv_tile_bytes<Format, kv_role::key>(key_dim);
+  std::size_t head_bytes = tile + kv_tile_bytes<Format, kv_role::value>(value_dim), page_bytes = heads * head_bytes;
   std::vector<std::uint32_t> page_of;
   aligned_buffer pages;
 
-  sample_cache(std::size_t h, std::size_t d, std::size_t n) : heads(h), dim(d), positions(n) {
+  sample_cache(std::size_t h, std::size_t d, std::size_t n) : sample_cache(h, d, d, n) {}
+  sample_cache(std::size_t h, std::size_t kd, std::size_t vd, std::size_t n)
+      : heads(h), key_dim(kd), value_dim(vd), positions(n) {
     const std::size_t count = (n + page_positions - 1) / page_positions;
     for (std::size_t i = 0; i < count; ++i) page_of.push_back(static_cast<std::uint32_t>((i * 3 + 1) % count));
     if (count % 3 == 0) std::sort(page_of.begin(), page_of.end());
@@ -29,10 +32,10 @@ struct sample_cache {
     pages = *aligned_buffer::try_allocate(count * page_bytes);
     for (std::size_t p = 0; p < n; ++p) {
       for (std::size_t head = 0; head < heads; ++head) {
-        const auto k = gaussian(d, unsigned(p * 31 + head)), v = gaussian(d, unsigned(p * 37 + head + 5000));
+        const auto k = gaussian(kd, unsigned(p * 31 + head)), v = gaussian(vd, unsigned(p * 37 + head + 5000));
         std::byte* at = pages.data() + page_of[p / page_positions] * page_bytes + head * head_bytes;
-        store_kv<Format, kv_role::key>(k.data(), d, p % page_positions, at);
-        store_kv<Format, kv_role::value>(v.data(), d, p % page_positions, at + tile);
+        store_kv<Format, kv_role::key>(k.data(), kd, p % page_positions, at);
+        store_kv<Format, kv_role::value>(v.data(), vd, p % page_positions, at + tile);
       }
     }
   }
@@ -40,14 +43,25 @@ struct sample_cache {
   attention_args args(std::size_t head, const float* q, float* out, std::size_t tokens, std::size_t queries,
                       std::size_t position) const {
     attention_args a{};
-    a.query = q, a.query_stride = queries * dim, a.output = out, a.output_stride = queries * dim;
-    a.tokens = tokens, a.heads = queries, a.head_dim = a.value_dim = dim, a.position = position;
+    a.query = q, a.query_stride = queries * key_dim, a.output = out, a.output_stride = queries * value_dim;
+    a.tokens = tokens, a.heads = queries, a.head_dim = key_dim, a.value_dim = value_dim;
+    a.position = position, a.positions = positions;
     a.scale = 0.3f;
     a.pages = pages.data() + head * head_bytes, a.page_bytes = page_bytes, a.value_offset = tile;
     a.page_of = page_of.data();
     return a;
   }
 };
+
+const attention_mask masks[] = {attention_mask::causal(),
+                                attention_mask::window(1),
+                                attention_mask::window(7),
+                                attention_mask::window(64),
+                                attention_mask::window(100),
+                                attention_mask::symmetric_window(2),
+                                attention_mask::symmetric_window(9),
+                                attention_mask::symmetric_window(130),
+                                attention_mask::everything()};
 
 template <class F>
 void for_each_kv_format(F&& f) {
@@ -60,7 +74,7 @@ void for_each_kv_format(F&& f) {
 
 }  // namespace
 
-TEST_CASE("every target attends like the reference: grouped heads, windows, caps, sinks, any page order") {
+TEST_CASE("every target attends like the reference: grouped heads, all masks, caps, sinks, any page order") {
   for_each_kv_format([]<class Format>(std::type_identity<Format>) {
     for (std::size_t dim : {16, 24, 64, 80}) {
       const sample_cache<Format> cache(2, dim, 200);
@@ -69,11 +83,11 @@ TEST_CASE("every target attends like the reference: grouped heads, windows, caps
       for_each_table([&](const kernel_table& t) {
         for (std::size_t heads : {1, 4}) {
           for (std::size_t position : {0, 1, 63, 64, 130}) {
-            for (std::size_t window : {0, 1, 7, 64, 100}) {
+            for (const attention_mask& mask : masks) {
               for (int variant : {0, 1, 2}) {
                 std::vector<float> expected(5 * heads * dim), found(5 * heads * dim);
                 auto a = cache.args(1, q.data(), expected.data(), 5, heads, position);
-                a.window = window, a.softcap = variant == 1 ? 2.0f : 0.0f, a.sinks = variant == 2 ? sinks : nullptr;
+                a.mask = mask, a.softcap = variant == 1 ? 2.0f : 0.0f, a.sinks = variant == 2 ? sinks : nullptr;
                 reference::attention<Format>(a);
                 a.output = found.data();
                 t.attention[index_of<Format, kv_formats>](a);
@@ -87,17 +101,92 @@ TEST_CASE("every target attends like the reference: grouped heads, windows, caps
   });
 }
 
+TEST_CASE("a mask says which positions a query sees, and none of them is past the stored ones") {
+  struct expectation {
+    attention_mask mask;
+    std::size_t first, end;  // seen from position 10 of 20
+  };
+  for (const auto& [mask, first, end] : {expectation{attention_mask::causal(), 0, 11},
+                                         {attention_mask::window(1), 10, 11},
+                                         {attention_mask::window(4), 7, 11},
+                                         {attention_mask::window(100), 0, 11},
+                                         {attention_mask::symmetric_window(4), 8, 13},
+                                         {attention_mask::symmetric_window(5), 8, 13},
+                                         {attention_mask::symmetric_window(20), 0, 20},
+                                         {attention_mask::everything(), 0, 20}}) {
+    CHECK(mask.first(10) == first);
+    CHECK(mask.end(10, 20) == end);
+    CHECK(mask.end(10, 11) == 11);
+  }
+}
+
+TEST_CASE("keys and values may differ in width, as those of latent attention do") {
+  struct dims {
+    std::size_t key, value;
+  };
+  for (const auto [key_dim, value_dim] : {dims{576, 512}, {24, 80}, {96, 40}}) {
+    for_each_kv_format([&]<class Format>(std::type_identity<Format>) {
+      const sample_cache<Format> cache(1, key_dim, value_dim, 140);
+      const auto q = gaussian(3 * 4 * key_dim, 17, 0.1f);
+      for_each_table([&](const kernel_table& t) {
+        for (const attention_mask& mask : masks) {
+          std::vector<float> expected(3 * 4 * value_dim), found(expected.size());
+          auto a = cache.args(0, q.data(), expected.data(), 3, 4, 62);
+          a.mask = mask;
+          reference::attention<Format>(a);
+          a.output = found.data();
+          t.attention[index_of<Format, kv_formats>](a);
+          REQUIRE(relative_error(expected, found) < 3e-6);
+        }
+      });
+    });
+  }
+}
+
+TEST_CASE("what the mask hides does not touch the result, whatever it holds") {
+  for_each_kv_format([]<class Format>(std::type_identity<Format>) {
+    constexpr std::size_t dim = 32, position = 70;
+    sample_cache<Format> cache(1, dim, 192);
+    const auto q = gaussian(dim, 8);
+    for_each_table([&](const kernel_table& t) {
+      for (const attention_mask& mask : masks) {
+        for (std::size_t positions : {71, 75, 128, 140}) {
+          const auto run = [&] {
+            std::vector<float> out(dim);
+            auto a = cache.args(0, q.data(), out.data(), 1, 1, position);
+            a.mask = mask, a.positions = positions;
+            t.attention[index_of<Format, kv_formats>](a);
+            return out;
+          };
+          const auto expected = run();
+          sample_cache<Format> broken(1, dim, 192);
+          std::swap(cache.pages, broken.pages);
+          const std::vector<float> rubbish(dim, std::numeric_limits<float>::quiet_NaN());
+          for (std::size_t p = 0; p < 192; ++p) {
+            if (p >= mask.first(position) && p < mask.end(position, positions)) continue;
+            std::byte* at = cache.pages.data() + cache.page_of[p / page_positions] * cache.page_bytes;
+            store_kv<Format, kv_role::key>(rubbish.data(), dim, p % page_positions, at);
+            store_kv<Format, kv_role::value>(rubbish.data(), dim, p % page_positions, at + cache.tile);
+          }
+          CHECK(run() == expected);
+          std::swap(cache.pages, broken.pages);
+        }
+      }
+    });
+  });
+}
+
 TEST_CASE("a query attends with the same bits alone and in any block") {
   for_each_kv_format([]<class Format>(std::type_identity<Format>) {
     constexpr std::size_t dim = 64, tokens = 10, heads = 3, position = 60;
     const sample_cache<Format> cache(1, dim, 90);
     const auto q = gaussian(tokens * heads * dim, 8);
     for_each_table([&](const kernel_table& t) {
-      for (std::size_t window : {0, 5, 40}) {
+      for (const attention_mask& mask : masks) {
         std::vector<float> whole(q.size()), parts(q.size());
         const auto run = [&](std::size_t token, std::size_t count, float* out) {
           auto a = cache.args(0, q.data() + token * heads * dim, out + token * heads * dim, count, heads, position + token);
-          a.window = window;
+          a.mask = mask;
           t.attention[index_of<Format, kv_formats>](a);
         };
         run(0, tokens, whole.data());

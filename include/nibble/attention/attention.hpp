@@ -79,7 +79,8 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     a.output = out.row(first) + head * spec.value_dim, a.output_stride = out.width;
     a.tokens = std::min(tokens, run->count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
     a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
-    a.position = run->position + block * tokens, a.window = spec.window;
+    a.position = run->position + block * tokens, a.positions = run->position + run->count;
+    a.mask = spec.window ? attention_mask::window(spec.window) : attention_mask::causal();
     a.scale = spec.scale, a.softcap = spec.softcap, a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
     a.pages = layer.pages + h * layer.head_bytes, a.page_bytes = layer.page_bytes, a.value_offset = layer.value_offset;
     a.page_of = layer.page_of;

@@ -230,26 +230,24 @@ void attention(const attention_args& a) {
   online_softmax state[max_queries];
   const float* query[max_queries];
   float* out[max_queries];
-  std::size_t first[max_queries] = {};  // the first position each query sees
+  std::size_t first[max_queries], last[max_queries];  // the positions that each query sees: [first, last)
   for (std::size_t n = 0; n < queries; ++n) {
-    const std::size_t token = n / a.heads, head = n % a.heads, last = a.position + token;
+    const std::size_t token = n / a.heads, head = n % a.heads, position = a.position + token;
     query[n] = a.query + token * a.query_stride + head * a.head_dim;
     out[n] = a.output + token * a.output_stride + head * a.value_dim;
-    first[n] = a.window && last + 1 > a.window ? last + 1 - a.window : 0;
+    first[n] = a.mask.first(position), last[n] = a.mask.end(position, a.positions);
     state[n] = {a.sinks ? a.sinks[head] * log2_e : std::numeric_limits<float>::lowest(), {a.sinks ? 1.0f : 0.0f}};
     std::fill_n(out[n], a.value_dim, 0.0f);
   }
 
   const query_rows<Format> rows(query, queries, a.head_dim);
 
-  const std::size_t block_last = a.position + a.tokens - 1;
-  for (std::size_t base = first[0] / page_positions * page_positions; base <= block_last; base += page_positions) {
+  const std::size_t block_first = first[0], block_last = last[queries - 1];  // of all: both grow from token to token
+  for (std::size_t base = block_first / page_positions * page_positions; base < block_last; base += page_positions) {
     const std::byte* page = a.pages + a.page_of[base / page_positions] * a.page_bytes;
     rows.score(page, scores);
     for (std::size_t n = 0; n < queries; ++n) {
-      const std::size_t last = a.position + n / a.heads;
-      const std::size_t begin = std::max(first[n], base) - base,
-                        end = std::min(page_positions, last + 1 > base ? last + 1 - base : 0);
+      const std::size_t begin = std::max(first[n], base) - base, end = std::min(std::max(last[n], base) - base, page_positions);
       if (begin < end) {
         keep[n] = soften(a, begin, end, scores + n * page_positions, state[n]);
       } else {  // this tile is for other queries of the block
@@ -257,7 +255,7 @@ void attention(const attention_args& a) {
         std::fill_n(scores + n * page_positions, page_positions, 0.0f);
       }
     }
-    const std::size_t begin = std::max(first[0], base) - base, end = std::min(page_positions, block_last + 1 - base);
+    const std::size_t begin = std::max(block_first, base) - base, end = std::min(block_last - base, page_positions);
     for_each_block<output_block, true>(0, queries, [&](auto block, std::size_t n) NIBBLE_ATTR {
       weigh_tile<Format, block()>(page + a.value_offset, a.value_dim, begin, end, scores + n * page_positions, keep + n,
                                   out + n);

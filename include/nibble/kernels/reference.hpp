@@ -190,8 +190,8 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
 template <kv_format Format>
 void attention(const attention_args& a) {
   for (std::size_t q = 0; q < a.tokens * a.heads; ++q) {
-    const std::size_t token = q / a.heads, head = q % a.heads, last = a.position + token;
-    const std::size_t first = a.window && last + 1 > a.window ? last + 1 - a.window : 0;
+    const std::size_t token = q / a.heads, head = q % a.heads;
+    const std::size_t first = a.mask.first(a.position + token), end = a.mask.end(a.position + token, a.positions);
     const float* query = a.query + token * a.query_stride + head * a.head_dim;
     float* out = a.output + token * a.output_stride + head * a.value_dim;
     const auto page = [&](std::size_t p) { return a.pages + a.page_of[p / page_positions] * a.page_bytes; };
@@ -218,7 +218,7 @@ void attention(const attention_args& a) {
     };
     float largest = a.sinks ? a.sinks[head] : score(first), total = a.sinks ? 1.0f : 0.0f;
     std::fill_n(out, a.value_dim, 0.0f);
-    for (std::size_t p = first; p <= last; ++p) {
+    for (std::size_t p = first; p < end; ++p) {
       const float s = score(p), before = largest;
       largest = std::max(largest, s);
       const float keep = std::exp(before - largest), weight = std::exp(s - largest);

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "nibble/config.hpp"
+#include "nibble/kernels/attention_mask.hpp"
 
 namespace nibble::kernels_v0_1 {
 
@@ -47,7 +48,8 @@ struct attention_args {
   std::size_t tokens, heads;  ///< tokens * heads <= max_queries
   std::size_t head_dim, value_dim;
   std::size_t position;                  ///< of the first token; the others follow it one by one
-  std::size_t window;                    ///< a query sees this many positions, itself included; 0: all before it
+  std::size_t positions;                 ///< that the pages hold: none past them is seen; >= position + tokens
+  attention_mask mask;                   ///< which of them a query sees
   float scale, softcap;                  ///< score = scale * q k; then softcap * tanh(score / softcap) if softcap > 0
   const float* sinks;                    ///< one logit a head in the denominator only, or null
   const std::byte* pages;                ///< page p of this key-value head begins at pages + p * page_bytes
@@ -112,6 +114,7 @@ const kernel_table* kernels_at(std::size_t index) noexcept;
 namespace nibble {
 inline namespace NIBBLE_ABI {
 using kernels_v0_1::attention_args;
+using kernels_v0_1::attention_mask;
 using kernels_v0_1::epilogue;
 using kernels_v0_1::glu;
 using kernels_v0_1::kernel_table;
