@@ -84,10 +84,19 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
   matrices<Q> weights;
   const inputs<Q> in(table, tokens);
   std::vector<float> out(tokens * rows), expected(tokens * rows);
-  nibble::matmul_args args{weights.memory.data(), group, rows, columns, 0, 1, in.data(), columns, tokens, out.data(), rows};
-  table.matmul[format](args);
+  nibble::matmul_args args{.last = 1,
+                           .input = in.data(),
+                           .input_stride = columns,
+                           .tokens = tokens,
+                           .output = out.data(),
+                           .output_stride = rows,
+                           .rows = rows,
+                           .columns = columns,
+                           .groups = weights.memory.data(),
+                           .group_bytes = group};
+  table.formats[format].matmul(args);
   args.output = expected.data();
-  nibble::reference::table.matmul[format](args);
+  nibble::reference::table.formats[format].matmul(args);
   if (!agree(out, expected)) return state.SkipWithError("wrong answers");
 
   args.output = out.data(), args.last = groups;
@@ -95,7 +104,7 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
   for (auto _ : state) {
     args.groups = weights.memory.data() + next * weights.bytes;
     next = (next + 1) % weights.count;
-    table.matmul[format](args);
+    table.formats[format].matmul(args);
     benchmark::ClobberMemory();
   }
   using benchmark::Counter;

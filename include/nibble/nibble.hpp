@@ -44,6 +44,10 @@
 #include "nibble/quant/recipe.hpp"           // which tensor gets which format
 #include "nibble/quant/quantize_file.hpp"    // files in another format
 
+#include "nibble/kernels/table.hpp"          // kernels(): the functions for this CPU
+#include "nibble/kernels/format_info.hpp"    // format_info, find_format: a format as a value
+#include "nibble/kernels/weight.hpp"         // weight: a matrix, however it is stored
+
 #include "nibble/layers/embedding.hpp"       // embed
 #include "nibble/layers/linear.hpp"          // linear, feed_forward
 #include "nibble/layers/elementwise.hpp"     // rms_norm, add, scale, softcap

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/samples.hpp"
 #include "kernels/tables.hpp"
 #include "nibble/core/aligned.hpp"
 #include "nibble/quant/panel.hpp"
@@ -9,64 +10,6 @@
 
 using namespace nibble;
 using namespace nibble_test;
-
-namespace {
-
-/// A random weight in format Q, as a file holds it and as panels.
-template <class Q>
-struct sample_weight {
-  std::size_t rows, columns;
-  std::vector<typename Q::block> blocks;
-  std::vector<std::byte> storage;
-  std::byte* panels;
-  std::size_t groups = (rows + panel_rows - 1) / panel_rows, bytes = group_bytes<Q>(columns);
-  std::size_t row_bytes = stored_bytes<Q>(columns);
-
-  sample_weight(std::size_t r, std::size_t c, unsigned seed) : rows(r), columns(c), blocks(r * c / Q::block_size) {
-    const auto values = gaussian(r * c, seed, 0.1f);
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      Q::encode(std::span<const float, Q::block_size>(values.data() + i * Q::block_size, Q::block_size), {}, blocks[i]);
-    }
-    storage.resize(groups * bytes + cache_line);
-    panels = storage.data() + (cache_line - reinterpret_cast<std::uintptr_t>(storage.data()) % cache_line) % cache_line;
-    for (std::size_t g = 0; g < groups; ++g) {
-      pack_group<Q>(stored() + g * panel_rows * row_bytes, std::min(panel_rows, rows - g * panel_rows), row_bytes, columns,
-                    panels + g * bytes);
-    }
-  }
-  const std::byte* stored() const { return reinterpret_cast<const std::byte*>(blocks.data()); }
-};
-
-/// Inputs of `tokens` tokens as the kernels of Q take them.
-template <class Q>
-std::vector<std::byte> make_input(const std::vector<float>& x, std::size_t columns, std::size_t tokens) {
-  if constexpr (float_format<Q>) {
-    std::vector<std::byte> out(x.size() * sizeof(float));
-    std::memcpy(out.data(), x.data(), out.size());
-    return out;
-  } else {
-    using block = activation_of<Q>;
-    const std::size_t blocks = columns / block::columns;
-    std::vector<std::byte> out(tokens * blocks * sizeof(block));
-    for (std::size_t t = 0; t < tokens; ++t) {
-      const auto [first, step] = place_of(t, tokens, blocks);
-      (super_block_format<Q> ? reference::quantize_super : reference::quantize)(x.data() + t * columns, columns,
-                                                                                out.data() + first * sizeof(block), step);
-    }
-    return out;
-  }
-}
-
-template <class F>
-void for_each_format(F&& f) {
-  any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q> q) {
-    INFO("format ", std::string(Q::name));
-    f(q);
-    return false;
-  });
-}
-
-}  // namespace
 
 TEST_CASE("a row survives packing into a panel bit for bit") {
   for_each_format([]<class Q>(std::type_identity<Q>) {
@@ -95,10 +38,10 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
           for (std::size_t tokens : {1, 2, 5, 9, 130}) {
             const auto input = make_input<Q>(gaussian(tokens * columns, 11), columns, tokens);
             std::vector<float> expected(tokens * rows), found(tokens * (rows + 3), 99.0f), packed(tokens * rows);
-            matmul_args m{w.panels, w.bytes, rows, columns, 0, w.groups, input.data(), columns, tokens, expected.data(), rows};
+            matmul_args m = w.product(input, tokens, expected.data());
             reference::matmul<Q>(m);
             m.output = found.data(), m.output_stride = rows + 3;
-            t.matmul[index](m);
+            t.formats[index].matmul(m);
             for (std::size_t i = 0; i < tokens; ++i) {
               std::copy_n(found.data() + i * (rows + 3), rows, packed.data() + i * rows);
               REQUIRE(found[i * (rows + 3) + rows] == 99.0f);  // nothing is written past the rows that are there
@@ -108,14 +51,14 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
             const auto before = gaussian(tokens * rows, 5);
             auto sum = before;  // a sum is what was there plus the product, to the bit
             m.output = sum.data(), m.output_stride = rows, m.how = epilogue::add;
-            t.matmul[index](m);
+            t.formats[index].matmul(m);
             for (std::size_t i = 0; i < sum.size(); ++i) REQUIRE(sum[i] == before[i] + packed[i]);
             m.how = epilogue::replace;
 
             std::vector<float> unpacked(tokens * rows, 99.0f);  // and rows as a file holds them give the same bits
             m.output = unpacked.data();
             m.groups = nullptr, m.stored = w.stored(), m.row_bytes = w.row_bytes;
-            t.matmul[index](m);
+            t.formats[index].matmul(m);
             REQUIRE(unpacked == packed);
           }
         }
@@ -140,10 +83,10 @@ TEST_CASE("the largest codes and activations do not overflow the short sums") {
           for (float sign : {1.0f, -1.0f}) {
             const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);
             std::vector<float> expected(16), found(16);
-            matmul_args m{w.panels, w.bytes, 16, 256, 0, 1, input.data(), 256, 1, expected.data(), 16};
+            matmul_args m = w.product(input, 1, expected.data());
             reference::matmul<Q>(m);
             m.output = found.data();
-            t.matmul[index_of<Q, quant_formats>](m);
+            t.formats[index_of<Q, quant_formats>].matmul(m);
             REQUIRE(relative_error(expected, found) < 2e-6);
           }
         }
@@ -162,8 +105,9 @@ TEST_CASE("a token's result has the same bits alone, in any batch, and for any s
       const auto run = [&](std::size_t token, std::size_t count, std::size_t first, std::size_t last, float* out) {
         const auto from = x.begin() + std::ptrdiff_t(token * columns), to = from + std::ptrdiff_t(count * columns);
         const auto input = make_input<Q>({from, to}, columns, count);
-        t.matmul[index_of<Q, quant_formats>](
-            {w.panels, w.bytes, rows, columns, first, last, input.data(), columns, count, out + token * rows, rows});
+        matmul_args m = w.product(input, count, out + token * rows);
+        m.first = first, m.last = last;
+        t.formats[index_of<Q, quant_formats>].matmul(m);
       };
       run(0, tokens, 0, 3, whole.data());
       for (std::size_t batch : {1, 3, 4, 8, 11, 64}) {
@@ -185,19 +129,19 @@ void gate(const kernel_table& t, std::vector<float>& x, const std::vector<float>
   std::vector<float> panels(groups * panel_rows);
   std::copy(up.begin(), up.end(), panels.begin());
   const float one = 1;
-  matmul_args m{reinterpret_cast<const std::byte*>(panels.data()),
-                panel_rows * sizeof(float),
-                rows,
-                1,
-                0,
-                groups,
-                &one,
-                1,
-                1,
-                x.data(),
-                rows};
-  m.how = epilogue::gate, m.gate = f;
-  t.matmul[index_of<f32, quant_formats>](m);
+  const matmul_args m{.last = groups,
+                      .input = &one,
+                      .input_stride = 1,
+                      .tokens = 1,
+                      .output = x.data(),
+                      .output_stride = rows,
+                      .how = epilogue::gate,
+                      .gate = f,
+                      .rows = rows,
+                      .columns = 1,
+                      .groups = reinterpret_cast<const std::byte*>(panels.data()),
+                      .group_bytes = panel_rows * sizeof(float)};
+  t.formats[index_of<f32, quant_formats>].matmul(m);
 }
 }  // namespace
 

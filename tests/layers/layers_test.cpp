@@ -30,15 +30,12 @@ owned_weight make_weight(std::size_t rows, std::size_t columns, unsigned seed) {
     Q::encode(std::span<const float, Q::block_size>(o.values.data() + i * Q::block_size, Q::block_size), {}, blocks[i]);
     Q::decode(blocks[i], std::span<float, Q::block_size>(o.values.data() + i * Q::block_size, Q::block_size));
   }
-  const std::size_t groups = (rows + panel_rows - 1) / panel_rows, bytes = group_bytes<Q>(columns);
-  const std::size_t row_bytes = columns / Q::block_size * sizeof(typename Q::block);
-  o.memory = *aligned_buffer::try_allocate(groups * bytes);
-  for (std::size_t g = 0; g < groups; ++g) {
-    pack_group<Q>(reinterpret_cast<const std::byte*>(blocks.data()) + g * panel_rows * row_bytes,
-                  std::min(panel_rows, rows - g * panel_rows), row_bytes, columns, o.memory.data() + g * bytes);
+  const auto stored = weight::stored(format_of<Q>, reinterpret_cast<const std::byte*>(blocks.data()), rows, columns);
+  o.memory = *aligned_buffer::try_allocate(weight::packed_bytes(format_of<Q>, rows, columns));
+  for (std::size_t g = 0; g < stored.groups(); ++g) {
+    stored.pack_group(kernels(), g, o.memory.data() + g * group_bytes<Q>(columns));
   }
-  o.w = {o.memory.data(), rows, columns, bytes, Q::type, static_cast<std::uint32_t>(index_of<Q, quant_formats>),
-         input_format<Q>};
+  o.w = weight::packed(format_of<Q>, o.memory.data(), rows, columns);
   return o;
 }
 
@@ -67,7 +64,7 @@ TEST_CASE("one input is multiplied with weights of different formats at once, as
   const auto check = [&](const owned_weight& o, activations y, double tolerance) {
     std::vector<float> expected;
     for (std::size_t t = 0; t < 5; ++t) {
-      for (std::size_t r = 0; r < o.w.rows; ++r) {
+      for (std::size_t r = 0; r < o.w.rows(); ++r) {
         double sum = 0;
         for (std::size_t k = 0; k < 256; ++k) sum += double(o.values[r * 256 + k]) * x.row(t)[k];
         expected.push_back(float(sum));
@@ -86,7 +83,7 @@ TEST_CASE("a gated feed-forward layer gives the bits of its three products one b
   const auto in_blocks = make_weight<q5_0>(40, 608, 3), in_super_blocks = make_weight<q4_k>(40, 1280, 3),
              in_floats = make_weight<f16>(40, 608, 3);
   for (const weight& down : {in_blocks.w, in_super_blocks.w, in_floats.w}) {
-    const std::size_t hidden = down.columns;
+    const std::size_t hidden = down.columns();
     const auto gate = make_weight<q4_k>(hidden, 256, 1), up = make_weight<q6_k>(hidden, 256, 2);
     for (std::size_t tokens : {1, 9, 130}) {
       bench_top top;

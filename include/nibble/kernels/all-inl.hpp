@@ -40,7 +40,7 @@ inline const kernel_table* table() {
     k.quantize_super = &quantize_super;
     [&]<class... Qs>(type_list<Qs...>) {
       std::size_t i = 0;
-      ((k.matmul[i++] = &matmul<Qs>), ...);
+      ((k.formats[i++].matmul = &matmul<Qs>), ...);
     }(quant_formats{});
     k.rms_norm = &rms_norm;
     k.add = &add;

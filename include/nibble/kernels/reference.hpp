@@ -9,9 +9,10 @@
 #include <cstring>
 #include <utility>
 
+#include "nibble/kernels/format_info.hpp"
 #include "nibble/kernels/kv_tile.hpp"
+#include "nibble/kernels/reference_matmul.hpp"
 #include "nibble/kernels/table.hpp"
-#include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
@@ -19,146 +20,6 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace reference {
-
-inline void quantize(const float* in, std::size_t columns, void* out, std::size_t step) {
-  auto* blocks = static_cast<activation_block*>(out);
-  for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
-    float peak = 0, inverse = 0, least = 0;
-    for (std::size_t i = 0; i < 32; ++i) peak = std::max(peak, std::fabs(in[i]));
-    for (std::size_t n = 0; n < activation_peaks.size() && peak > 0; ++n) {
-      float squares = 0;
-      for (std::size_t i = 0; i < 32; ++i) {
-        const float e = in[i] - std::nearbyint(in[i] * (activation_peaks[n] / peak)) * (peak / activation_peaks[n]);
-        squares += e * e;
-      }
-      if (n == 0 || squares < least) least = squares, inverse = activation_peaks[n] / peak;
-    }
-    activation_block& block = blocks[b * step];
-    float along = 0, squares = 0;
-    block.half_sums = {};
-    for (std::size_t i = 0; i < 32; ++i) {
-      // in this order of min and max a NaN becomes 127; its conversion would be undefined
-      const float code = std::max(-127.0f, std::min(127.0f, std::nearbyint(in[i] * inverse)));
-      block.code[i] = static_cast<std::int8_t>(code);
-      block.half_sums[i / 16] += block.code[i];
-      along += in[i] * float(block.code[i]);
-      squares += float(block.code[i]) * float(block.code[i]);
-    }
-    block.scale = inverse > 0 ? along / squares : 0;
-    block.sum = block.scale * float(block.half_sums[0] + block.half_sums[1]);
-  }
-}
-
-inline void quantize_super(const float* in, std::size_t columns, void* out, std::size_t step) {
-  using super = activation_super_block;
-  auto* to = static_cast<super*>(out);
-  for (std::size_t b = 0; b < columns / super::columns; ++b, in += super::columns, to += step) {
-    const auto peak_of = [](const float* x, std::size_t n) {
-      float peak = 0;
-      for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::fabs(x[i]));
-      return peak;
-    };
-    const float largest = peak_of(in, super::columns);
-    float along = 0, squares = 0;
-    to->half_sums = {};
-    for (std::size_t g = 0; g < 8; ++g) {
-      const float peak = peak_of(in + g * 32, 32);
-      std::int32_t exponent = super::largest;
-      while (exponent > 0 && std::ldexp(peak, super::largest - exponent + 1) <= largest) --exponent;
-      const float inverse = largest < super::least ? 0 : std::ldexp(127 / largest, super::largest - exponent);
-      const float power = std::ldexp(1.0f, exponent);
-      for (std::size_t i = g * 32; i < g * 32 + 32; ++i) {
-        const float x = in[i] * inverse;
-        const float code = std::max(-127.0f, std::min(127.0f, std::nearbyint(x)));  // see quantize()
-        to->code[i] = static_cast<std::int8_t>(code);
-        to->half_sums[i / 16] = static_cast<std::int16_t>(to->half_sums[i / 16] + to->code[i]);
-        along += (x * power) * (code * power);
-        squares += (code * power) * (code * power);
-      }
-      to->exponent[g] = exponent * super::one;
-      const float sum = std::ldexp(float(to->half_sums[2 * g] + to->half_sums[2 * g + 1]), exponent - super::sum_exponent);
-      to->sums[g] = static_cast<std::int16_t>(std::nearbyint(sum));
-    }
-    to->scale = largest < super::least ? 0 : along / squares * (largest / float(127 << super::largest));
-  }
-}
-
-/// What one unit adds to the sum of one row: in the order that all kernels share.
-template <integer_format Q>
-float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_of<Q>* a,
-               std::size_t step) {
-  using scales = typename Q::scales;
-  const auto product_of = [&](std::size_t k, const std::int8_t* code) {  // of a sub-block
-    const auto* granule = unit.codes + k / 32 * code_bytes(Q::code_bits);
-    std::int32_t n = 0;
-    for (std::size_t i = 0; i < scales::sub_block; ++i) {
-      n += (int(read_code(Q::code_bits, granule, row, k % 32 + i)) - Q::zero_point) * code[i];
-    }
-    return n;
-  };
-  if constexpr (super_block_format<Q>) {
-    const auto s = unit.scales[0].get(row);
-    float part = 0;
-    for (std::size_t k = 0; k < unit.columns; k += scales::sub_block) {
-      const float n = std::ldexp(float(product_of(k, a->code.data() + k)), a->exponent[k / 32] / activation_super_block::one);
-      part += n * affine_of(s, k / scales::sub_block).scale;
-    }
-    if constexpr (scales::has_offset) {
-      std::int32_t mins = 0;
-      for (std::size_t j = 0; j < 8; ++j) mins += s.min[j] * a->sums[j];
-      part += float(mins) * -(float(s.dmin) * float(1 << activation_super_block::sum_exponent));
-    }
-    sum += part * a->scale;
-  } else {
-    for (std::size_t k = 0; k < unit.columns; k += 32) {
-      const activation_block& block = a[k / 32 * step];
-      const affine s = affine_of(unit.scales[k / 32].get(row), 0);
-      sum += float(product_of(k, block.code.data())) * block.scale * s.scale;
-      if constexpr (scales::has_offset) sum += block.sum * s.offset;
-    }
-  }
-  return sum;
-}
-
-inline float silu(float x) { return x / (1 + std::exp(-x)); }
-inline float gelu_tanh(float x) {
-  constexpr float root_2_over_pi = 0.797884560802865f;
-  return 0.5f * x * (1 + std::tanh(root_2_over_pi * (x + 0.044715f * x * x * x)));
-}
-
-template <quant_format Q>
-void matmul(const matmul_args& m) {
-  for (std::size_t g = m.first; g < m.last; ++g) {
-    unit_source<Q> units;
-    units.open(m, g);
-    const std::size_t first_row = g * panel_rows, rows = std::min(panel_rows, m.rows - first_row);
-    for (std::size_t token = 0; token < m.tokens; ++token) {
-      float sums[panel_rows] = {};
-      for (std::size_t first = 0; first < m.columns; first += unit_columns<Q>) {
-        const std::size_t columns = std::min(unit_columns<Q>, m.columns - first);
-        const std::byte* unit = units.at(first, columns);
-        for (std::size_t row = 0; row < rows; ++row) {
-          float& sum = sums[row];
-          if constexpr (integer_format<Q>) {
-            constexpr std::size_t in_block = activation_of<Q>::columns;
-            const auto [start, step] = place_of(token, m.tokens, m.columns / in_block);
-            const auto* a = static_cast<const activation_of<Q>*>(m.input) + start;
-            sum = add_unit<Q>(sum, {unit, columns}, row, a + first / in_block * step, step);
-          } else {
-            const auto* w = reinterpret_cast<const typename Q::block*>(unit);
-            const auto* x = static_cast<const float*>(m.input) + token * m.input_stride + first;
-            for (std::size_t k = 0; k < columns; ++k) sum += x[k] * float(w[k * panel_rows + row]);
-          }
-        }
-      }
-      float* out = m.output + token * m.output_stride + first_row;
-      for (std::size_t row = 0; row < rows; ++row) {
-        if (m.how == epilogue::gate) sums[row] *= m.gate == glu::silu ? silu(out[row]) : gelu_tanh(out[row]);
-        out[row] = m.how == epilogue::add ? out[row] + sums[row] : sums[row];
-      }
-    }
-  }
-}
 
 inline void rms_norm(const float* in, const float* gain, float eps, std::size_t n, float* out) {
   float squares = 0;
@@ -240,9 +101,7 @@ inline constexpr kernel_table table = [] {
   t.quantize_super = &quantize_super;
   [&]<class... Qs>(type_list<Qs...>) {
     std::size_t i = 0;
-    ((t.pack[i] = &pack_group<Qs>, t.unpack_row[i] = &unpack_row<Qs>, t.decode_row[i] = &decode_row<Qs>,
-      t.matmul[i++] = &matmul<Qs>),
-     ...);
+    ((t.formats[i++] = reference_kernels<Qs>), ...);
   }(quant_formats{});
   t.rms_norm = &rms_norm;
   t.add = &add;

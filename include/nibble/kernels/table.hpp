@@ -24,19 +24,21 @@ enum class epilogue : std::uint8_t { replace, add, gate };
 
 /// out(token, row) = sum over columns of weight(row, column) * in(token, column), for the rows of groups [first, last).
 struct matmul_args {
-  const std::byte* groups;    ///< panels, see quant/panel.hpp; or null
-  std::size_t group_bytes;    ///< from one group of sixteen rows to the next
-  std::size_t rows, columns;  ///< of the whole weight; the last group may be partly padding
-  std::size_t first, last;    ///< groups to compute
-  const void* input;          ///< integer formats: activation_of<Q>, see place_of(); float formats: float[columns] a token
-  std::size_t input_stride;   ///< float formats: elements from one token's input to the next
-  std::size_t tokens;
-  float* output;  ///< element (token, row) at output[token * output_stride + row]
-  std::size_t output_stride;
-  const std::byte* stored = nullptr;  ///< instead of groups: rows as a file holds them, packed on the way, to the same bits
-  std::size_t row_bytes = 0;          ///< from one stored row to the next
+  // the product
+  std::size_t first = 0, last = 0;  ///< groups to compute
+  const void* input = nullptr;   ///< integer formats: activation_of<Q>, see place_of(); float formats: float[columns] a token
+  std::size_t input_stride = 0;  ///< float formats: elements from one token's input to the next
+  std::size_t tokens = 0;
+  float* output = nullptr;  ///< element (token, row) at output[token * output_stride + row]
+  std::size_t output_stride = 0;
   epilogue how = epilogue::replace;
   glu gate = glu::silu;  ///< f of epilogue::gate
+  // the weight, filled in by weight::multiply(): either in panels or as a file holds it
+  std::size_t rows = 0, columns = 0;  ///< the last group may be partly padding
+  const std::byte* groups = nullptr;  ///< panels, see quant/panel.hpp
+  std::size_t group_bytes = 0;        ///< from one group of sixteen rows to the next
+  const std::byte* stored = nullptr;  ///< rows as a file holds them, packed on the way, to the same bits
+  std::size_t row_bytes = 0;          ///< from one stored row to the next
 };
 
 /// Attention of some query heads, that share one key-value head, over one sequence.
@@ -68,23 +70,26 @@ enum class rope_pairs : std::uint8_t { halves, interleaved };
 /// How many formats the arrays below have room for.
 inline constexpr std::size_t max_formats = 32, max_kv_formats = 8;
 
+/// The kernels of one weight format.
+struct format_kernels {
+  /// Up to sixteen rows as a file holds them into one group of panels; see pack_group in quant/panel.hpp.
+  void (*pack)(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns, std::byte* group) noexcept;
+  /// One row of a group as floats; see unpack_row in quant/panel.hpp.
+  void (*unpack_row)(const std::byte* group, std::size_t row, std::size_t columns, float* out) noexcept;
+  /// One row as a file holds it, as floats; see decode_row in quant/format.hpp.
+  void (*decode_row)(const std::byte* row, std::size_t columns, float* out) noexcept;
+  void (*matmul)(const matmul_args&);
+};
+
 struct kernel_table {
   const char* target;  ///< the instruction set's name, as the SIMD library gives it
 
-  /// By index in quant_formats: up to sixteen rows as a file holds them into one group, and one row of a group as floats; see
-  /// pack_group and unpack_row in quant/panel.hpp.
-  void (*pack[max_formats])(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns,
-                            std::byte* group) noexcept;
-  void (*unpack_row[max_formats])(const std::byte* group, std::size_t row, std::size_t columns, float* out) noexcept;
-  /// By index in quant_formats: one row as a file holds it, as floats; see decode_row in quant/format.hpp.
-  void (*decode_row[max_formats])(const std::byte* row, std::size_t columns, float* out) noexcept;
+  format_kernels formats[max_formats];  ///< by index in quant_formats
 
   /// One token's activations, quantised: columns / 32 x activation_block, `step` blocks apart.
   void (*quantize)(const float* in, std::size_t columns, void* out, std::size_t step);
   /// And in super-blocks: columns / 256 x activation_super_block.
   void (*quantize_super)(const float* in, std::size_t columns, void* out, std::size_t step);
-  /// By index in quant_formats.
-  void (*matmul[max_formats])(const matmul_args&);
 
   /// out = in / sqrt(mean(in^2) + eps) * gain. in == out is allowed.
   void (*rms_norm)(const float* in, const float* gain, float eps, std::size_t n, float* out);
@@ -116,6 +121,7 @@ inline namespace NIBBLE_ABI {
 using kernels_v0_1::attention_args;
 using kernels_v0_1::attention_mask;
 using kernels_v0_1::epilogue;
+using kernels_v0_1::format_kernels;
 using kernels_v0_1::glu;
 using kernels_v0_1::kernel_table;
 using kernels_v0_1::kernels;

@@ -5,9 +5,8 @@
 #include <span>
 
 #include "nibble/core/token.hpp"
+#include "nibble/kernels/weight.hpp"
 #include "nibble/layers/compute.hpp"
-#include "nibble/quant/panel.hpp"
-#include "nibble/tensor/weight.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -18,13 +17,7 @@ inline namespace NIBBLE_ABI {
 inline void embed(compute& c, const weight& table, std::span<const token> ids, activations out) noexcept {
   c.for_each_range(ids.size(), least_tokens(out.width), [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
-      const auto row = static_cast<std::size_t>(ids[t]);
-      if (table.stored) {
-        c.kernels().decode_row[table.format](table.stored + row * table.row_bytes, table.columns, out.row(t));
-      } else {
-        const std::byte* group = table.panels + row / panel_rows * table.group_bytes;
-        c.kernels().unpack_row[table.format](group, row % panel_rows, table.columns, out.row(t));
-      }
+      table.decode_row(c.kernels(), static_cast<std::size_t>(ids[t]), out.row(t));
     }
   });
 }

@@ -9,10 +9,10 @@
 #include <span>
 #include <utility>
 
+#include "nibble/kernels/weight.hpp"
 #include "nibble/layers/compute.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
-#include "nibble/tensor/weight.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -49,7 +49,7 @@ inline layer_output gated_by(activations y, glu f) noexcept { return {y, epilogu
 /// One product of linear(): out(token, row) = sum over columns of w(row, column) * x(token, column).
 struct product {
   const weight& w;
-  layer_output out;  ///< (tokens, w.rows)
+  layer_output out;  ///< (tokens, w.rows())
 };
 
 namespace detail {
@@ -78,7 +78,7 @@ class input_formats {
   explicit input_formats(const Weights&... weights) noexcept {
     (add(weights), ...);
   }
-  void add(const weight& w) noexcept { taken_[static_cast<std::size_t>(w.input)] = true; }
+  void add(const weight& w) noexcept { taken_[static_cast<std::size_t>(w.input())] = true; }
   bool has(activation_format f) const noexcept { return taken_[static_cast<std::size_t>(f)]; }
 
  private:
@@ -137,20 +137,17 @@ inline operand prepare(compute& c, const layer_input& in, const input_formats& f
   return out;
 }
 
-inline std::size_t groups_of(const weight& w) noexcept { return (w.rows + panel_rows - 1) / panel_rows; }
-
-/// The rows of `count` groups from `first` on.
-inline weight rows_of_groups(weight w, std::size_t first, std::size_t count) noexcept {
-  if (w.panels) w.panels += first * w.group_bytes;
-  if (w.stored) w.stored += first * panel_rows * w.row_bytes;
-  w.rows = std::min(count * panel_rows, w.rows - first * panel_rows);
-  return w;
-}
-
 /// Rows of groups [first, last) of one product.
 inline void multiply(compute& c, const operand& in, const product& p, std::size_t first, std::size_t last) noexcept {
-  c.kernels().matmul[p.w.format]({p.w.panels, p.w.group_bytes, p.w.rows, p.w.columns, first, last, in.as(p.w.input), in.x.width,
-                                  in.x.tokens, p.out.y.data, p.out.y.width, p.w.stored, p.w.row_bytes, p.out.how, p.out.gate});
+  p.w.multiply(c.kernels(), {.first = first,
+                             .last = last,
+                             .input = in.as(p.w.input()),
+                             .input_stride = in.x.width,
+                             .tokens = in.x.tokens,
+                             .output = p.out.y.data,
+                             .output_stride = p.out.y.width,
+                             .how = p.out.how,
+                             .gate = p.out.gate});
 }
 
 /// f(begin, end) over parts of `groups` groups of sixteen rows, each a matrix product with x. One token is read from memory: in
@@ -174,14 +171,14 @@ inline void linear(compute& c, const layer_input& x, std::initializer_list<produ
   std::size_t groups = 0;
   detail::input_formats formats;
   for (const product& p : products) {
-    groups += detail::groups_of(p.w);
+    groups += p.w.groups();
     formats.add(p.w);
   }
   const detail::operand in = detail::prepare(c, x, formats);
   detail::for_each_group_range(c, in.x, groups, [&](std::size_t begin, std::size_t end) {
     std::size_t first = 0;  // of this product, in the groups of all
     for (const product& p : products) {
-      const std::size_t last = first + detail::groups_of(p.w);
+      const std::size_t last = first + p.w.groups();
       const std::size_t from = std::max(begin, first), to = std::min(end, last);
       if (from < to) detail::multiply(c, in, p, from - first, to - first);
       first = last;
@@ -198,7 +195,7 @@ inline void linear(compute& c, const layer_input& x, std::initializer_list<produ
 inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
                          layer_output out) noexcept {
   const scratch_scope scope(c);
-  const std::size_t tokens = x.x.tokens, hidden = gate.rows, groups = detail::groups_of(gate);
+  const std::size_t tokens = x.x.tokens, hidden = gate.rows(), groups = gate.groups();
   const detail::operand h = detail::operand_of(c, c.scratch(tokens, hidden), detail::input_formats(down));
   const detail::operand in = detail::prepare(c, x, detail::input_formats(gate, up));
   const std::size_t in_block = h.columns_of_block() / panel_rows;  // groups whose rows are quantised together
@@ -216,13 +213,13 @@ inline void feed_forward(compute& c, const layer_input& x, const weight& gate, c
     for (std::size_t count; begin < end; begin += count) {
       count = std::min(strip, end - begin);
       const activations part{memory, tokens, count * panel_rows};
-      detail::multiply(c, in, {detail::rows_of_groups(gate, begin, count), part}, 0, count);
-      detail::multiply(c, in, {detail::rows_of_groups(up, begin, count), gated_by(part, f)}, 0, count);
+      detail::multiply(c, in, {gate.row_groups(begin, count), part}, 0, count);
+      detail::multiply(c, in, {up.row_groups(begin, count), gated_by(part, f)}, 0, count);
       for (std::size_t t = 0; t < tokens; ++t) detail::quantize(c, h, t, begin * panel_rows, part.width, part.row(t));
     }
   });
   if (!in_strips) detail::quantize(c, h);
-  detail::for_each_group_range(c, h.x, detail::groups_of(down), [&](std::size_t begin, std::size_t end) {
+  detail::for_each_group_range(c, h.x, down.groups(), [&](std::size_t begin, std::size_t end) {
     detail::multiply(c, h, {down, out}, begin, end);
   });
 }

@@ -17,10 +17,11 @@
 #include "nibble/core/executor.hpp"
 #include "nibble/error.hpp"
 #include "nibble/gguf/reader.hpp"
+#include "nibble/kernels/format_info.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kernels/weight.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
-#include "nibble/tensor/weight.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -45,21 +46,13 @@ class tensor_source {
   weight matrix(std::string_view name, std::size_t rows, std::size_t columns) {
     const tensor_info* info = require(name, {columns, rows});
     if (!info) return {};
-    weight w{nullptr, rows, columns, 0, info->type};
-    const bool known = visit_format(info->type, [&]<class Q>(std::type_identity<Q>) {
-      w.format = static_cast<std::uint32_t>(index_of<Q, quant_formats>);
-      w.group_bytes = group_bytes<Q>(columns);
-      w.input = input_format<Q>;
-    });
-    if (known && mapped_) {
-      w.stored = file_.bytes(*info).data();
-      w.row_bytes = file_.bytes(*info).size() / rows;
-    } else if (known) {
-      lay_out(*info, w);
-    } else {
+    const format_info* format = find_format(info->type);
+    if (!format) {
       fail(errc::unknown_format, name, "weights of format " + std::string(name_of(info->type)) + " are not supported");
+      return {};
     }
-    return w;
+    const weight stored = weight::stored(*format, file_.bytes(*info).data(), rows, columns);
+    return mapped_ ? stored : lay_out(*info, stored);
   }
   /// A matrix that may be missing: an empty weight then.
   weight matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns) {
@@ -138,24 +131,21 @@ class tensor_source {
     return memory_.data() + at;
   }
   /// Packs a matrix into panels, in parallel, and gives its mapped pages back as it goes: memory holds it once.
-  void lay_out(const tensor_info& info, weight& w) {
-    const std::size_t groups = (w.rows + panel_rows - 1) / panel_rows;
-    std::byte* panels = allocate(info.name, groups * w.group_bytes);
-    if (!panels) return;
-    w.panels = panels;
-    const auto source = file_.bytes(info);
-    const std::size_t row_bytes = source.size() / w.rows;
+  weight lay_out(const tensor_info& info, const weight& stored) {
+    const format_info& format = stored.format();
+    const std::size_t groups = stored.groups(), group_bytes = format.group_bytes(stored.columns());
+    std::byte* panels = allocate(info.name, weight::packed_bytes(format, stored.rows(), stored.columns()));
+    const weight packed = weight::packed(format, panels, stored.rows(), stored.columns());
+    if (!panels) return packed;
+    const std::size_t size = file_.bytes(info).size(), row_bytes = size / stored.rows();
     const std::size_t chunk = std::max<std::size_t>(1, (std::size_t{4} << 20) / (row_bytes * panel_rows + 1));
     for (std::size_t begin = 0; begin < groups; begin += chunk) {
       const std::size_t count = std::min(chunk, groups - begin);
-      executor_.run(count, [&](std::size_t i) {
-        const std::size_t row = (begin + i) * panel_rows;
-        kernels().pack[w.format](source.data() + row * row_bytes, std::min(panel_rows, w.rows - row), row_bytes, w.columns,
-                                 panels + (begin + i) * w.group_bytes);
-      });
+      executor_.run(count, [&](std::size_t i) { stored.pack_group(kernels(), begin + i, panels + (begin + i) * group_bytes); });
       const std::size_t from = begin * panel_rows * row_bytes;
-      file_.release(info, from, std::min(count * panel_rows * row_bytes, source.size() - from));
+      file_.release(info, from, std::min(count * panel_rows * row_bytes, size - from));
     }
+    return packed;
   }
 
   const gguf_file& file_;

@@ -78,10 +78,10 @@ struct self_attention {
         k(t.matrix(layer + "attn_k.weight", c.kv_heads * c.head_dim, c.width)),
         v(t.matrix(layer + "attn_v.weight", c.kv_heads * c.head_dim, c.width)),
         o(t.matrix(layer + "attn_output.weight", c.width, c.heads * c.head_dim)),
-        q_bias(t.vector_or_none(layer + "attn_q.bias", q.rows)),
-        k_bias(t.vector_or_none(layer + "attn_k.bias", k.rows)),
-        v_bias(t.vector_or_none(layer + "attn_v.bias", v.rows)),
-        o_bias(t.vector_or_none(layer + "attn_output.bias", o.rows)),
+        q_bias(t.vector_or_none(layer + "attn_q.bias", q.rows())),
+        k_bias(t.vector_or_none(layer + "attn_k.bias", k.rows())),
+        v_bias(t.vector_or_none(layer + "attn_v.bias", v.rows())),
+        o_bias(t.vector_or_none(layer + "attn_output.bias", o.rows())),
         spec{c.heads, c.kv_heads, c.head_dim, c.head_dim, 0, 1 / std::sqrt(float(c.head_dim)), 0, {}} {}
 
   /// out = attention(x), over all that the cache has seen. eps: of the norms of heads.
@@ -89,8 +89,8 @@ struct self_attention {
   void forward(step& s, std::size_t layer, const rope& position, const rope_angles& angles, float eps, const layer_input& x,
                layer_output out) const noexcept {
     const scratch_scope scope(s);
-    const activations queries = s.scratch(q.rows), keys = s.scratch(k.rows), values = s.scratch(v.rows),
-                      mixed = s.scratch(q.rows);
+    const activations queries = s.scratch(q.rows()), keys = s.scratch(k.rows()), values = s.scratch(v.rows()),
+                      mixed = s.scratch(q.rows());
     linear(s, x, {{q, queries}, {k, keys}, {v, values}});
     add_bias(s, queries, q_bias);
     add_bias(s, keys, k_bias);

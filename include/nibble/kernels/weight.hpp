@@ -1,0 +1,114 @@
+/// weight: a matrix of parameters, as a layer sees it. How it is stored, and in which format, is its own affair.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/config.hpp"
+#include "nibble/gguf/tensor_type.hpp"
+#include "nibble/kernels/format_info.hpp"
+#include "nibble/kernels/table.hpp"
+#include "nibble/quant/activation.hpp"
+#include "nibble/quant/panel.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// A matrix of (rows, columns) = (outputs, inputs), or a stack of `matrices` equal ones, such as the weights of experts. Its
+/// memory is borrowed: the model owns it. All operations are for one matrix, the first of a stack; matrix(i) is any of them.
+/// @example  auto w = nibble::weight::stored(nibble::format_of<nibble::q8_0>, bytes, rows, columns);
+///           w.decode_row(nibble::kernels(), 3, out);
+class weight {
+ public:
+  /// No weight: empty().
+  constexpr weight() = default;
+
+  /// A weight in the panels of its format, see quant/panel.hpp. Each matrix begins with a group of its own.
+  /// @shape   panels: packed_bytes(format, rows, columns, matrices), on a cache line; null in a plan, which only counts
+  static constexpr weight packed(const format_info& format, const std::byte* panels, std::size_t rows, std::size_t columns,
+                                 std::size_t matrices = 1) noexcept {
+    return {format, panels, true, format.group_bytes(columns), rows, columns, matrices};
+  }
+  /// A weight as a file holds it: matrices of rows of blocks, without gaps, any alignment.
+  static constexpr weight stored(const format_info& format, const std::byte* bytes, std::size_t rows, std::size_t columns,
+                                 std::size_t matrices = 1) noexcept {
+    return {format, bytes, false, format.row_bytes(columns), rows, columns, matrices};
+  }
+  /// Bytes of packed(): whole groups for every matrix.
+  static constexpr std::size_t packed_bytes(const format_info& format, std::size_t rows, std::size_t columns,
+                                            std::size_t matrices = 1) noexcept {
+    return matrices * groups_of(rows) * format.group_bytes(columns);
+  }
+
+  constexpr bool empty() const noexcept { return rows_ == 0; }
+  constexpr std::size_t rows() const noexcept { return rows_; }
+  constexpr std::size_t columns() const noexcept { return columns_; }
+  constexpr std::size_t matrices() const noexcept { return matrices_; }
+  /// Groups of sixteen rows of one matrix, the last of which may be partly padding.
+  constexpr std::size_t groups() const noexcept { return groups_of(rows_); }
+  /// The format; precondition for this and what follows: not empty().
+  constexpr const format_info& format() const noexcept { return *format_; }
+  constexpr tensor_type type() const noexcept { return format_->type; }
+  /// What its products take activations as.
+  constexpr activation_format input() const noexcept { return format_->input; }
+
+  /// Matrix i of a stack.
+  constexpr weight matrix(std::size_t i) const noexcept {
+    weight w = *this;
+    w.matrices_ = 1;
+    if (data_) w.data_ += i * (packed_ ? groups() : rows_) * step_;
+    return w;
+  }
+  /// The rows of `count` groups from `first` on; precondition: there are so many.
+  constexpr weight row_groups(std::size_t first, std::size_t count) const noexcept {
+    weight w = *this;
+    w.matrices_ = 1;
+    w.rows_ = std::min(count * panel_rows, rows_ - first * panel_rows);
+    if (data_) w.data_ += first * (packed_ ? 1 : panel_rows) * step_;
+    return w;
+  }
+
+  /// One row as floats, the same bits for any storage.
+  /// @shape   out (columns)
+  void decode_row(const kernel_table& table, std::size_t row, float* out) const noexcept {
+    const format_kernels& k = format_->kernels(table);
+    if (packed_) {
+      k.unpack_row(data_ + row / panel_rows * step_, row % panel_rows, columns_, out);
+    } else {
+      k.decode_row(data_ + row * step_, columns_, out);
+    }
+  }
+
+  /// A matrix product with the groups [args.first, args.last), the same bits for any storage; see matmul_args.
+  /// @errors  none; precondition: the caller has filled in what matmul_args says of the product
+  void multiply(const kernel_table& table, matmul_args args) const noexcept {
+    (packed_ ? args.groups : args.stored) = data_;
+    (packed_ ? args.group_bytes : args.row_bytes) = step_;
+    args.rows = rows_, args.columns = columns_;
+    format_->kernels(table).matmul(args);
+  }
+
+  /// Packs group g, counted through all matrices, of a weight that is stored() as a file holds it.
+  /// @shape   group: format().group_bytes(columns())
+  void pack_group(const kernel_table& table, std::size_t g, std::byte* group) const noexcept {
+    const std::size_t row = g % groups() * panel_rows;
+    format_->kernels(table).pack(data_ + (g / groups() * rows_ + row) * step_, std::min(panel_rows, rows_ - row), step_,
+                                 columns_, group);
+  }
+
+ private:
+  constexpr weight(const format_info& format, const std::byte* data, bool packed, std::size_t step, std::size_t rows,
+                   std::size_t columns, std::size_t matrices) noexcept
+      : format_(&format), data_(data), packed_(packed), step_(step), rows_(rows), columns_(columns), matrices_(matrices) {}
+  static constexpr std::size_t groups_of(std::size_t rows) noexcept { return (rows + panel_rows - 1) / panel_rows; }
+
+  const format_info* format_ = nullptr;
+  const std::byte* data_ = nullptr;
+  bool packed_ = false;   // panels, or rows as a file holds them
+  std::size_t step_ = 0;  // bytes from one group, or one row, to the next
+  std::size_t rows_ = 0, columns_ = 0, matrices_ = 0;
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,130 @@
+/// Weights: every view, stack and storage gives the same numbers, and a format that the kernels do not know brings its own.
+#include "nibble/kernels/weight.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "kernels/samples.hpp"
+
+using namespace nibble;
+using namespace nibble_test;
+
+namespace {
+
+/// Q8_0 by another name, as a user would bring it.
+struct own_format : q8_0 {
+  static constexpr std::string_view name = "OWN";
+  static constexpr tensor_type type = static_cast<tensor_type>(1000);
+};
+
+/// A stack of random matrices, as a file holds it and in panels.
+template <class Q>
+struct sample_stack {
+  sample_weight<Q> rows_of_all;
+  aligned_buffer panels;
+  weight stored, packed;
+
+  sample_stack(std::size_t rows, std::size_t columns, std::size_t matrices)
+      : rows_of_all(rows * matrices, columns, 3),
+        panels(*aligned_buffer::try_allocate(weight::packed_bytes(format_of<Q>, rows, columns, matrices))),
+        stored(weight::stored(format_of<Q>, rows_of_all.stored(), rows, columns, matrices)),
+        packed(weight::packed(format_of<Q>, panels.data(), rows, columns, matrices)) {
+    for (std::size_t g = 0; g < matrices * stored.groups(); ++g) {
+      stored.pack_group(kernels(), g, panels.data() + g * format_of<Q>.group_bytes(columns));
+    }
+  }
+};
+
+std::vector<float> row_of(const weight& w, std::size_t row) {
+  std::vector<float> out(w.columns());
+  w.decode_row(kernels(), row, out.data());
+  return out;
+}
+std::vector<float> product(const weight& w, const std::vector<std::byte>& input, std::size_t tokens) {
+  std::vector<float> out(tokens * w.rows());
+  w.multiply(kernels(), {.last = w.groups(),
+                         .input = input.data(),
+                         .input_stride = w.columns(),
+                         .tokens = tokens,
+                         .output = out.data(),
+                         .output_stride = w.rows()});
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a matrix of a stack is a weight of its own, packed or as a file holds it") {
+  const std::size_t rows = 37, columns = 256, matrices = 3, tokens = 3;
+  for_each_format([&]<class Q>(std::type_identity<Q>) {
+    const sample_stack<Q> stack(rows, columns, matrices);
+    CHECK(stack.packed.matrices() == matrices);
+    CHECK(stack.packed.groups() == 3);
+    const auto input = make_input<Q>(gaussian(tokens * columns, 5), columns, tokens);
+    const auto all = weight::stored(format_of<Q>, stack.rows_of_all.stored(), rows * matrices, columns);
+    const auto expected = product(all, input, tokens);
+    for (std::size_t i = 0; i < matrices; ++i) {
+      for (const weight& w : {stack.packed.matrix(i), stack.stored.matrix(i)}) {
+        CHECK(w.matrices() == 1);
+        for (std::size_t row = 0; row < rows; ++row) CHECK(row_of(w, row) == row_of(all, i * rows + row));
+        const auto found = product(w, input, tokens);
+        for (std::size_t t = 0; t < tokens; ++t) {
+          CHECK(std::memcmp(found.data() + t * rows, expected.data() + (t * matrices + i) * rows, rows * sizeof(float)) == 0);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("groups of rows are a weight of their own, to the last row that is not padding") {
+  const std::size_t rows = 37, columns = 256;
+  for_each_format([&]<class Q>(std::type_identity<Q>) {
+    const sample_stack<Q> stack(rows, columns, 2);
+    for (const weight& whole : {stack.packed.matrix(1), stack.stored.matrix(1)}) {
+      const weight part = whole.row_groups(1, 2), first = whole.row_groups(0, 1);
+      CHECK(first.rows() == 16);
+      CHECK(part.rows() == 21);
+      CHECK(part.columns() == columns);
+      for (std::size_t row = 0; row < part.rows(); ++row) CHECK(row_of(part, row) == row_of(whole, 16 + row));
+    }
+  });
+}
+
+TEST_CASE("a plan's weight has a shape and no memory") {
+  const weight w = weight::packed(format_of<q4_k>, nullptr, 100, 512, 4);
+  CHECK_FALSE(w.empty());
+  CHECK(w.matrix(3).row_groups(2, 1).rows() == 16);
+  CHECK(weight::packed_bytes(format_of<q4_k>, 100, 512, 4) == 4 * 7 * group_bytes<q4_k>(512));
+  CHECK(weight{}.empty());
+}
+
+TEST_CASE("formats are found by their type, a user's own as well, and only in the list that has them") {
+  any_type(quant_formats{}, []<class Q>(std::type_identity<Q>) {
+    const format_info* found = find_format(Q::type);
+    REQUIRE(found == &format_of<Q>);
+    CHECK(found->name == Q::name);
+    CHECK(found->row_bytes(Q::block_size * 3) == 3 * sizeof(typename Q::block));
+    CHECK(found->group_bytes(512) == group_bytes<Q>(512));
+    CHECK(found->input == input_format<Q>);
+    CHECK(&found->kernels(kernels()) == &kernels().formats[index_of<Q, quant_formats>]);
+    return false;
+  });
+  CHECK(find_format(own_format::type) == nullptr);
+  CHECK(find_format<append<quant_formats, own_format>>(own_format::type) == &format_of<own_format>);
+  CHECK(&format_of<own_format>.kernels(kernels()) == &reference_kernels<own_format>);
+}
+
+TEST_CASE("a format that the kernels do not know multiplies all the same") {
+  constexpr std::size_t rows = 37, columns = 256, tokens = 9;
+  const sample_stack<q8_0> known(rows, columns, 1);
+  const sample_stack<own_format> own(rows, columns, 1);
+  const auto input = make_input<q8_0>(gaussian(tokens * columns, 5), columns, tokens);
+  const auto expected = product(known.packed, input, tokens);
+  const auto packed = product(own.packed, input, tokens);
+  CHECK(relative_error(expected, packed) < 2e-6);
+  CHECK(product(own.stored, input, tokens) == packed);
+  for (std::size_t row = 0; row < rows; ++row) {
+    CHECK(row_of(own.packed, row) == row_of(known.packed, row));
+    CHECK(row_of(own.stored, row) == row_of(known.stored, row));
+  }
+}
