@@ -9,6 +9,7 @@
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/evaluator.hpp"
 #include "support/files.hpp"
+#include "support/golden_models.hpp"
 
 namespace {
 using nibble::token;
@@ -33,11 +34,11 @@ std::vector<float> logits_of(const nibble::any_model& model, bool one_by_one) {
   return out;
 }
 
-void check_golden(const std::string& architecture, const std::filesystem::path& file, const std::filesystem::path& logits) {
-  INFO(file.filename().string());
-  const auto model = nibble::any_model::load(file, {.threads = 2});
-  CHECK(model.architecture_name() == architecture);
-  const auto expected = nibble_test::read_all<float>(logits), found = logits_of(model, false);
+void check_golden(const nibble_test::golden_model& golden) {
+  INFO(golden.file.filename().string());
+  const auto model = nibble::any_model::load(golden.file, {.threads = 2});
+  CHECK(model.architecture_name() == golden.architecture);
+  const auto expected = nibble_test::read_all<float>(golden.logits), found = logits_of(model, false);
   REQUIRE(found.size() == expected.size());
   REQUIRE(found.size() == std::size(golden_ids) * model.vocabulary());
   double worst = 0;
@@ -70,21 +71,19 @@ std::vector<token> greedy(const nibble::any_model& model, std::size_t count) {
 }
 }  // namespace
 
-TEST_CASE("logits are those of a float64 forward pass, to 1e-4") {
-  for (const std::string name : {"llama", "gemma3"}) {
-    check_golden(name, nibble_test::golden("models/" + name + ".gguf"),
-                 nibble_test::golden("models/" + name + ".numpy.logits.f32"));
-  }
+TEST_CASE("every registered architecture has a golden, and one that has none is named") {
+  CHECK(nibble_test::without_golden(nibble_test::architecture_names()) == std::vector<std::string>{});
+  CHECK(nibble_test::without_golden({"llama", "of-nobody"}) == std::vector<std::string>{"of-nobody"});
 }
 
-TEST_CASE("logits of every variant are those of a float64 forward pass, to 1e-4") {
-  const std::pair<std::string, std::string> variants[] = {{"llama", "llama-bias"},      {"llama", "llama-linear4"},
-                                                          {"llama", "llama-tied-hd32"}, {"llama", "llama3-ropefreqs"},
-                                                          {"gemma", "gemma"},           {"gemma2", "gemma2"}};
-  for (const auto& [architecture, name] : variants) {
-    const auto file = nibble_test::shared("models/synth/" + name + ".gguf");
-    NIBBLE_NEEDS(file);
-    check_golden(architecture, file, nibble_test::shared("models/synth/" + name + ".numpy.logits.f32"));
+TEST_CASE("logits of every golden are those of a float64 forward pass, to 1e-4, fed at once or one by one") {
+  for (const auto& golden : nibble_test::golden_models()) {
+    CHECK_MESSAGE(golden.named_after_architecture(), golden.name, " is of the architecture '", golden.architecture, "'");
+    if (golden.registered()) {
+      check_golden(golden);
+    } else {
+      MESSAGE("skipped: ", golden.name, ": the architecture '", golden.architecture, "' is not registered");
+    }
   }
 }
 

@@ -1,0 +1,79 @@
+/// Small models with logits that others computed from the same file: `<architecture>.gguf` or `<architecture>-<variant>.gguf`,
+/// and beside it `<the same>.numpy.logits.f32`.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "nibble/core/type_list.hpp"
+#include "nibble/gguf/reader.hpp"
+#include "nibble/model/registry.hpp"
+#include "support/files.hpp"
+
+namespace nibble_test {
+
+/// The names of all architectures that are registered.
+inline std::vector<std::string> architecture_names() {
+  std::vector<std::string> names;
+  nibble::any_type(nibble::architectures{}, [&]<class A>(std::type_identity<A>) {
+    names.emplace_back(A::name);
+    return false;
+  });
+  return names;
+}
+
+struct golden_model {
+  std::string name, architecture;  // as the file says
+  std::filesystem::path file, logits;
+
+  bool named_after_architecture() const { return name == architecture || name.starts_with(architecture + "-"); }
+  bool registered() const {
+    const auto names = architecture_names();
+    return std::find(names.begin(), names.end(), architecture) != names.end();
+  }
+};
+
+/// The goldens of a folder, in the order of their names.
+inline std::vector<golden_model> golden_models(const std::filesystem::path& folder) {
+  constexpr std::string_view ending = ".numpy.logits.f32";
+  std::vector<golden_model> out;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    std::string name = entry.path().filename().string();
+    if (!name.ends_with(ending)) continue;
+    name.resize(name.size() - ending.size());
+    const auto file = folder / (name + ".gguf");
+    const auto parsed = nibble::gguf_file::open(file);
+    out.push_back(
+        {name, std::string(parsed.meta().get<std::string_view>("general.architecture").value_or("")), file, entry.path()});
+  }
+  std::sort(out.begin(), out.end(), [](const golden_model& a, const golden_model& b) { return a.name < b.name; });
+  return out;
+}
+
+/// Those of tests/golden, and those of the shared data set that have other names and are named after a registered architecture.
+inline std::vector<golden_model> golden_models() {
+  auto out = golden_models(golden("models"));
+  std::set<std::string> seen;
+  for (const auto& m : out) seen.insert(m.name);
+  if (const auto more = shared("models/synth"); !more.empty()) {
+    for (auto& m : golden_models(more))
+      if (m.registered() && m.named_after_architecture() && seen.insert(m.name).second) out.push_back(m);
+  }
+  return out;
+}
+
+/// Those of the architectures that no golden is named after.
+inline std::vector<std::string> without_golden(std::vector<std::string> architectures) {
+  const auto models = golden_models();
+  std::erase_if(architectures, [&](const std::string& architecture) {
+    return std::any_of(models.begin(), models.end(), [&](const golden_model& m) { return m.name == architecture; });
+  });
+  return architectures;
+}
+
+}  // namespace nibble_test
