@@ -89,6 +89,7 @@
 #include "nibble/generate/options.hpp"       // generate_options
 #include "nibble/generate/event.hpp"         // token_event, finish
 #include "nibble/generate/stop_strings.hpp"  // stop_filter
+#include "nibble/generate/event_builder.hpp" // event_builder: logits in, events out
 #include "nibble/generate/stats.hpp"         // generation_stats
 #include "nibble/generate/generation.hpp"    // generation: the range of events
 #include "nibble/generate/session.hpp"       // session, basic_session<Model>

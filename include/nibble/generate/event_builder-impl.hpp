@@ -1,0 +1,85 @@
+/// The definitions of event_builder.hpp.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "nibble/generate/event_builder.hpp"
+#include "nibble/sample/softmax.hpp"
+#include "nibble/text/tokenizer.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+inline event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_options options)
+    : tokenizer_(&tokenizer), options_(std::move(options)), random_(options_.seed), stop_filter_(options_.stop) {
+  std::size_t piece = 0, stop = 0;  // the longest
+  for (std::size_t id = 0; id < tokenizer.size(); ++id) {
+    piece = std::max(piece, tokenizer.piece(static_cast<token>(id)).size());
+  }
+  for (const std::string& s : options_.stop) stop = std::max(stop, s.size());
+  const std::size_t open = 4;  // bytes of an unfinished character
+  bytes_.reserve(piece);
+  whole_.reserve(3 * (piece + open));  // a byte that is no UTF-8 becomes the three of U+FFFD
+  text_.reserve(whole_.capacity() + 3 * open + stop);
+}
+
+inline token_choice event_builder::choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch) {
+  std::span<float> changed = logits;
+  if (options_.logprobs) {
+    scratch.logits.assign(logits.begin(), logits.end());
+    changed = scratch.logits;
+  }
+  scratch.choices.assign(changed);
+  sample_context context{so_far, random_};
+  token_choice choice{options_.sampler.choose(scratch.choices, context)};
+  if (options_.logprobs) choice.logprob = log_probability(logits, choice.id);
+  return choice;
+}
+
+inline std::optional<token_event> event_builder::accept(const token_choice& choice) {
+  if (choice.id == no_token || tokenizer_->is_end(choice.id)) return end(finish::end_of_text);
+  if (remaining() == 0) return end(finish::max_tokens);
+  if (reason_ != finish::none) return std::nullopt;
+  ++accepted_;
+  add_text(choice.id);
+  if (stop_filter_.stopped()) {
+    reason_ = finish::stop_string;
+  } else if (remaining() == 0) {
+    add_waiting_text();
+    reason_ = finish::max_tokens;
+  }
+  return token_event{choice.id, text_, choice.logprob};
+}
+
+inline std::optional<token_event> event_builder::end(finish reason) {
+  if (reason_ != finish::none) return std::nullopt;
+  reason_ = reason;
+  text_.clear();
+  add_waiting_text();
+  if (text_.empty()) return std::nullopt;
+  return token_event{no_token, text_};
+}
+
+inline void event_builder::add_text(token id) {
+  bytes_.clear();
+  whole_.clear();
+  if (options_.show_special && tokenizer_->is_control(id)) {
+    bytes_ = tokenizer_->piece(id);
+  } else {
+    tokenizer_->append_piece(id, bytes_);
+  }
+  characters_.feed(bytes_, whole_);
+  text_ = stop_filter_.feed(whole_);
+}
+
+/// Appends what was held back; an unfinished character becomes U+FFFD.
+inline void event_builder::add_waiting_text() {
+  whole_.clear();
+  characters_.finish(whole_);
+  text_ += stop_filter_.feed(whole_);
+  text_ += stop_filter_.flush();
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

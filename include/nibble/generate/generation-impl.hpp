@@ -1,0 +1,86 @@
+/// The definitions of generation.hpp.
+#pragma once
+
+#include <chrono>
+#include <span>
+#include <utility>
+
+#include "nibble/generate/generation.hpp"
+#include "nibble/generate/session_state.hpp"
+#include "nibble/text/tokenizer.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+inline generation::generation(detail::session_state& session, detail::prompt prompt, generate_options options)
+    : session_(&session), prompt_(std::move(prompt)), events_(session.transcript.tokenizer(), std::move(options)) {}
+
+inline generation::iterator generation::begin() {
+  if (number_ == 0) {
+    number_ = ++session_->generations;
+    advance();
+  }
+  return iterator(*this);
+}
+
+/// The next event, or the end.
+/// @cost  one forward pass; no allocation after the first
+inline void generation::advance() {
+  const bool first = stats_.generated_tokens == 0;
+  const auto began = std::chrono::steady_clock::now();
+  event_ = reason() == finish::none ? make_event() : std::nullopt;
+  (first ? stats_.prompt_time : stats_.generation_time) += std::chrono::steady_clock::now() - began;
+  if (session_->generations == number_) session_->stats = stats_;
+}
+
+inline std::optional<token_event> generation::make_event() {
+  if (session_->generations != number_) return events_.end(finish::cancelled);
+  const bool first = stats_.generated_tokens == 0;
+  if (const finish early = first ? prefill() : decode(); early != finish::none) return events_.end(early);
+  detail::transcript& said = session_->transcript;
+  const token_choice choice = events_.choose(said.take_logits(), said.tokens(), session_->scratch);
+  if (!first) ++stats_.generation_steps;
+  const auto event = events_.accept(choice);
+  if (events_.accepted() > stats_.generated_tokens) said.append(choice.id);
+  stats_.generated_tokens = events_.accepted();
+  return event;
+}
+
+/// Appends the prompt to the transcript and processes it.
+/// @returns  finish::none if a token can be chosen then
+inline finish generation::prefill() {
+  detail::transcript& said = session_->transcript;
+  const generate_options& options = events_.options();
+  const detail::prompt prompt = std::exchange(prompt_, {});
+  const std::size_t kept = prompt.from_start ? said.shared_prefix(prompt.tokens) : said.size();
+  const auto added = std::span(prompt.tokens).subspan(prompt.from_start ? kept : 0);
+  if (added.size() > said.context() - kept) return finish::context_full;
+  said.truncate(kept);
+  said.append(added);
+  if (said.size() == 0) {
+    if (options.max_tokens == 0) return finish::max_tokens;
+    const auto first = said.tokenizer().bos() ? said.tokenizer().bos() : said.tokenizer().eos();
+    if (!first) return finish::end_of_text;
+    said.append(*first);
+  }
+  const std::size_t processed_before = said.processed();
+  const feed_outcome outcome = said.process(options.cancel);
+  stats_.prompt_tokens = said.processed() - processed_before;
+  if (outcome == feed_outcome::cancelled) {
+    said.drop_unprocessed(kept);
+    return finish::cancelled;
+  }
+  if (options.max_tokens == 0) return finish::max_tokens;
+  return said.room() == 0 ? finish::context_full : finish::none;
+}
+
+/// Processes the token of the last event.
+/// @returns  finish::none if the next one can be chosen then
+inline finish generation::decode() {
+  detail::transcript& said = session_->transcript;
+  if (said.room() == 0) return finish::context_full;
+  return said.process(events_.options().cancel) == feed_outcome::cancelled ? finish::cancelled : finish::none;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,71 @@
+/// transcript: the tokens that were said, and how many of them the evaluator has processed.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+#include "nibble/core/token.hpp"
+#include "nibble/generate/evaluation.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// The evaluator has always processed a beginning of tokens(). process() feeds it the rest, so tokens may be appended and taken
+/// away at any time.
+///
+/// Where the evaluator cannot be cut back to a position, because a window has moved on or a recurrent state cannot be undone,
+/// it is cut back further, and process() feeds again what was lost.
+class transcript {
+ public:
+  explicit transcript(std::unique_ptr<evaluation> e) : evaluator_(std::move(e)) { tokens_.reserve(context()); }
+
+  std::span<const token> tokens() const noexcept { return tokens_; }
+  std::size_t size() const noexcept { return tokens_.size(); }
+  std::size_t context() const noexcept { return evaluator_->context(); }
+  /// Tokens that may still be appended.
+  std::size_t room() const noexcept { return context() - size(); }
+  const nibble::tokenizer& tokenizer() const noexcept { return evaluator_->tokenizer(); }
+  const evaluation& evaluator() const noexcept { return *evaluator_; }
+  /// How many tokens at the beginning are the same.
+  std::size_t shared_prefix(std::span<const token> other) const noexcept;
+
+  /// @errors  none; precondition: tokens.size() <= room(), all in [0, vocabulary)
+  void append(std::span<const token> tokens) noexcept { tokens_.insert(tokens_.end(), tokens.begin(), tokens.end()); }
+  void append(token id) noexcept { tokens_.push_back(id); }
+  /// Cuts back to the first `size` tokens.
+  void truncate(std::size_t size) noexcept;
+  /// Cuts off the tokens that are not processed, but keeps the first `least`.
+  void drop_unprocessed(std::size_t least) noexcept { truncate(least > position() ? least : position()); }
+
+  /// Processes what is not processed yet; then logits can be taken.
+  /// @errors  none; precondition: size() > 0
+  feed_outcome process(const std::stop_token& cancel) noexcept;
+  /// Tokens that process() has processed in all its calls.
+  std::size_t processed() const noexcept { return processed_; }
+  /// The logits that follow the last token. They may be changed, so the next process() makes them anew.
+  /// @errors  none; precondition: process() has just returned feed_outcome::done
+  std::span<float> take_logits() noexcept {
+    has_logits_ = false;
+    return evaluator_->logits();
+  }
+
+ private:
+  std::size_t position() const noexcept { return evaluator_->position(); }
+  void rewind(std::size_t position) noexcept;
+
+  std::unique_ptr<evaluation> evaluator_;
+  std::vector<token> tokens_;
+  std::size_t processed_ = 0;
+  bool has_logits_ = false;  // the evaluator's logits are those after the last token, unchanged
+};
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
+
+#include "nibble/generate/transcript-impl.hpp"
