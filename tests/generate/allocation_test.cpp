@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/sample/logit_bias.hpp"
 #include "nibble/sample/min_p.hpp"
@@ -73,6 +74,36 @@ TEST_CASE("after the first token nothing is allocated") {
     auto all = [](nibble::candidates& c) { c.sort_descending(); };
     CHECK(allocations_of(session, {.sampler = all | nibble::top_k{1}}) == 0);
   }
+}
+
+TEST_CASE("event builders beside each other allocate nothing after their first event") {
+  const auto tokenizer =
+      nibble::tokenizer::load(nibble::gguf_file::open(nibble_test::golden("models/stories260K-q8_0.gguf")).meta());
+  nibble::sampling_scratch scratch;
+  std::vector<nibble::event_builder> builders;
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    builders.emplace_back(tokenizer, nibble::generate_options{.max_tokens = 300,
+                                                              .sampler = nibble::temperature{1.0f},
+                                                              .seed = seed,
+                                                              .stop = {"never said", std::string(300, 'a')},
+                                                              .show_special = true,
+                                                              .logprobs = seed == 1});
+  }
+  std::vector<float> logits(tokenizer.size());
+  const std::vector<nibble::token> said(5, 7);
+  std::size_t before = 0, bytes = 0;
+  for (std::size_t i = 0; i < 200; ++i) {
+    for (auto& builder : builders) {
+      for (std::size_t id = 0; id < logits.size(); ++id)
+        logits[id] = tokenizer.is_end(static_cast<nibble::token>(id)) ? -99 : 0;
+      const auto event = builder.next(logits, said, scratch);
+      bytes += event ? event->text.size() : 0;
+    }
+    if (i == 0) before = allocations;
+  }
+  CHECK(allocations == before);
+  CHECK(bytes > 600);
+  for (const auto& builder : builders) CHECK(builder.accepted() == 200);
 }
 
 #endif

@@ -1,0 +1,125 @@
+#include "nibble/generate/transcript.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "generate/replies.hpp"
+#include "nibble/core/rng.hpp"
+
+using namespace nibble_test;
+
+namespace {
+/// An evaluator that can go on from every eighth position only, as one with a recurrent state does. Its one logit is a hash of
+/// all tokens; it processes four at a time.
+struct fake : nibble::detail::evaluation {
+  tokens fed;
+  std::size_t steps_until_cancel = SIZE_MAX;
+  float logit = 0;
+
+  const nibble::tokenizer& tokenizer() const noexcept override { return stories().tokenizer(); }
+  const std::string& chat_template() const noexcept override { return stories().chat_template(); }
+  std::size_t context() const noexcept override { return 100; }
+  std::size_t position() const noexcept override { return fed.size(); }
+  nibble::feed_outcome feed(std::span<const token> ids, std::stop_token) noexcept override {
+    CHECK(!ids.empty());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (i % 4 == 0 && steps_until_cancel-- == 0) return nibble::feed_outcome::cancelled;
+      fed.push_back(ids[i]);
+    }
+    logit = hash(fed);
+    return nibble::feed_outcome::done;
+  }
+  std::span<float> logits() noexcept override { return {&logit, 1}; }
+  std::size_t resumable(std::size_t position) noexcept override { return position / 8 * 8; }
+  void truncate(std::size_t position) noexcept override {
+    CHECK(position % 8 == 0);
+    CHECK(position <= fed.size());
+    fed.resize(position);
+  }
+
+  static float hash(const tokens& ids) {
+    std::uint32_t h = 1;
+    for (const token id : ids) h = h * 31 + static_cast<std::uint32_t>(id);
+    return float(h % 65536);
+  }
+};
+}  // namespace
+
+TEST_CASE(
+    "a transcript keeps its evaluator in step, whatever is appended, cut off and cancelled, and wherever that can go on") {
+  auto owned = std::make_unique<fake>();
+  fake& evaluator = *owned;
+  nibble::detail::transcript said(std::move(owned));
+  nibble::rng random(5);
+  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.uniform() * double(n)); };
+  tokens expected;
+  std::size_t cancelled = 0, rewound = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (below(3) == 0) {
+      const std::size_t size = below(said.size() + 3);
+      const std::size_t before = std::min(size, evaluator.position());
+      said.truncate(size);
+      rewound += evaluator.position() < before;
+      expected.resize(std::min(size, expected.size()));
+    }
+    tokens more(std::min(below(6), said.room()));
+    for (token& id : more) id = token(below(500));
+    said.append(more);
+    expected.insert(expected.end(), more.begin(), more.end());
+    REQUIRE(to_vector(said.tokens()) == expected);
+    if (expected.empty()) continue;
+
+    const bool cancel = below(4) == 0;
+    evaluator.steps_until_cancel = cancel ? below(2) : SIZE_MAX;
+    if (said.process({}) == nibble::feed_outcome::cancelled) {
+      ++cancelled;
+      REQUIRE(cancel);
+      REQUIRE(evaluator.fed.size() < expected.size());
+      REQUIRE(std::equal(evaluator.fed.begin(), evaluator.fed.end(), expected.begin()));
+      if (below(2) == 0) continue;
+      const std::size_t least = below(expected.size());
+      said.drop_unprocessed(least);
+      expected.resize(std::max(least, evaluator.fed.size()));
+      REQUIRE(to_vector(said.tokens()) == expected);
+      continue;
+    }
+    REQUIRE(evaluator.fed == expected);
+    if (below(2) == 0) REQUIRE(said.take_logits()[0] == fake::hash(expected));
+  }
+  CHECK(cancelled > 100);
+  CHECK(rewound > 100);
+}
+
+TEST_CASE("logits that were taken are made anew, those that were not are still there") {
+  auto owned = std::make_unique<fake>();
+  fake& evaluator = *owned;
+  nibble::detail::transcript said(std::move(owned));
+  said.append(tokens(12, 7));
+  REQUIRE(said.process({}) == nibble::feed_outcome::done);
+  CHECK(said.processed() == 12);
+  REQUIRE(said.process({}) == nibble::feed_outcome::done);
+  CHECK(said.processed() == 12);
+  said.take_logits()[0] = -1;
+  REQUIRE(said.process({}) == nibble::feed_outcome::done);
+  CHECK(said.processed() == 12 + 4);  // it goes on from the eighth
+  CHECK(said.take_logits()[0] == fake::hash(tokens(12, 7)));
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(said.process(stop.get_token()) == nibble::feed_outcome::cancelled);
+  CHECK(evaluator.fed.size() == 12);
+}
+
+TEST_CASE("what two transcripts share is their common beginning") {
+  nibble::detail::transcript said(std::make_unique<fake>());
+  CHECK(said.shared_prefix(tokens{1, 2}) == 0);
+  said.append(tokens{1, 2, 3});
+  CHECK(said.shared_prefix({}) == 0);
+  CHECK(said.shared_prefix(tokens{1, 2}) == 2);
+  CHECK(said.shared_prefix(tokens{1, 2, 3, 4}) == 3);
+  CHECK(said.shared_prefix(tokens{1, 9, 3}) == 1);
+  CHECK(said.room() == 97);
+}
