@@ -165,6 +165,26 @@ TEST_CASE("a sampler that leaves no candidate ends the text") {
   CHECK(builder.reason() == finish::end_of_text);
 }
 
+TEST_CASE("a sampler sees the tokens so far, and the random numbers of the seed") {
+  tokens seen;
+  auto watch = [&seen](nibble::candidates&, nibble::sample_context& context) {
+    seen.assign(context.recent.begin(), context.recent.end());
+  };
+  const auto draws = [&](std::uint64_t seed) {
+    event_builder builder(words(), {.sampler = watch, .seed = seed});
+    nibble::sampling_scratch scratch;
+    tokens ids;
+    for (int i = 0; i < 10; ++i) {
+      std::vector<float> logits(words().size(), 0.0f);
+      ids.push_back(builder.choose(logits, tokens{4, 5, 6}, scratch).id);
+    }
+    return ids;
+  };
+  CHECK(draws(1) == draws(1));
+  CHECK(draws(1) != draws(2));
+  CHECK(seen == tokens{4, 5, 6});
+}
+
 TEST_CASE("control tokens have text only when asked") {
   const token bos = *words().bos();
   event_builder plain(words()), showing(words(), {.show_special = true});
