@@ -1,4 +1,4 @@
-/// The definitions of event_builder.hpp.
+/// The definitions behind event_builder.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-/// The definitions of generation.hpp.
+/// The definitions behind generation.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-/// The definitions of session.hpp.
+/// The definitions behind session.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
 #include <optional>
@@ -6,10 +6,23 @@
 #include <utility>
 
 #include "nibble/generate/session.hpp"
+#include "nibble/generate/session_state.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
+
+inline session_base::session_base(std::unique_ptr<evaluation> e) : state_(std::make_unique<session_state>(std::move(e))) {}
+inline session_base::session_base(session_base&&) noexcept = default;
+inline session_base& session_base::operator=(session_base&&) noexcept = default;
+inline session_base::~session_base() = default;
+
+inline void session_base::truncate(std::size_t position) noexcept { state_->transcript.truncate(position); }
+inline std::span<const token> session_base::tokens() const noexcept { return state_->transcript.tokens(); }
+inline std::size_t session_base::context() const noexcept { return state_->transcript.context(); }
+inline const nibble::tokenizer& session_base::tokenizer() const noexcept { return state_->transcript.tokenizer(); }
+inline const generation_stats& session_base::stats() const noexcept { return state_->stats; }
+inline const evaluation& session_base::evaluated() const noexcept { return state_->transcript.evaluator(); }
 
 inline generation session_base::generate(std::string_view prompt, generate_options options) {
   const bool fresh = position() == 0;

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "nibble/error.hpp"
+#include "nibble/generate/evaluation.hpp"
 #include "nibble/generate/event.hpp"
 #include "nibble/generate/generation.hpp"
 #include "nibble/generate/options.hpp"
-#include "nibble/generate/session_state.hpp"
 #include "nibble/generate/stats.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/evaluator.hpp"
@@ -83,20 +83,23 @@ class session_base {
   void reset() noexcept { truncate(0); }
   /// Cuts the session back to its first `position` tokens. If the cache cannot go on from there (a sliding window has moved
   /// on), the next generation processes earlier tokens again.
-  void truncate(std::size_t position) noexcept { state_->transcript.truncate(position); }
+  void truncate(std::size_t position) noexcept;
 
   /// Tokens in the session: prompts and answers.
-  std::span<const token> tokens() const noexcept { return state_->transcript.tokens(); }
+  std::span<const token> tokens() const noexcept;
   std::size_t position() const noexcept { return tokens().size(); }
   /// The most tokens that it can hold.
-  std::size_t context() const noexcept { return state_->transcript.context(); }
-  const nibble::tokenizer& tokenizer() const noexcept { return state_->transcript.tokenizer(); }
+  std::size_t context() const noexcept;
+  const nibble::tokenizer& tokenizer() const noexcept;
   /// Of the latest generation.
-  const generation_stats& stats() const noexcept { return state_->stats; }
+  const generation_stats& stats() const noexcept;
 
  protected:
-  explicit session_base(std::unique_ptr<evaluation> e) : state_(std::make_unique<session_state>(std::move(e))) {}
-  const evaluation& evaluated() const noexcept { return state_->transcript.evaluator(); }
+  explicit session_base(std::unique_ptr<evaluation> e);
+  session_base(session_base&&) noexcept;
+  session_base& operator=(session_base&&) noexcept;
+  ~session_base();
+  const evaluation& evaluated() const noexcept;
 
  private:
   std::unique_ptr<session_state> state_;  // stays where it is when the session moves

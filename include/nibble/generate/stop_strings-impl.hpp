@@ -1,4 +1,4 @@
-/// The definitions of stop_strings.hpp.
+/// The definitions behind stop_strings.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
 #include <algorithm>

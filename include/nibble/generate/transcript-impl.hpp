@@ -1,4 +1,4 @@
-/// The definitions of transcript.hpp.
+/// The definitions behind transcript.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
 #include <algorithm>
