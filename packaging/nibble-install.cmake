@@ -1,4 +1,4 @@
-# Headers, the kernels, a relocatable package for find_package(nibble), and nibble.pc.
+# Headers, what is compiled, a relocatable package for find_package(nibble), and nibble.pc.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 

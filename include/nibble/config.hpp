@@ -4,6 +4,13 @@
 /// |----------------------|------------------|--------------------------------------------------------------------|
 /// | NIBBLE_EXCEPTIONS    | what the compiler does | 0: no throwing twins; every failure is a result<T>           |
 /// | NIBBLE_CHECKED       | 0                | 1: a broken precondition throws nibble::error(errc::precondition)  |
+///
+/// NIBBLE_CHECKED has one value in all files of a program, nibble's own compiled unit included (CMake: the option
+/// NIBBLE_CHECKED); else the program does not link. NIBBLE_EXCEPTIONS may differ from file to file.
+///
+/// Files with different -m flags share inline functions, those of the standard library as well as ours, and the linker keeps
+/// one of each: give every file that includes nibble the flags of the oldest processor that the program shall run on. The
+/// kernels are compiled for every instruction set whatever the flags, and chosen at run time.
 #pragma once
 
 #include <version>
@@ -33,32 +40,20 @@
 #define NIBBLE_UNROLL
 #endif
 
-// Inline functions of two translation units that were compiled with other instruction sets, or with other settings of the
-// macros above, must not be merged by the linker: each combination is a namespace of its own. Only the kernel table, which is
-// compiled once, lives outside of it.
-#if defined(__AVX512F__)
-#define NIBBLE_DETAIL_ISA _avx512
-#elif defined(__AVX2__)
-#define NIBBLE_DETAIL_ISA _avx2
-#elif defined(__AVX__)
-#define NIBBLE_DETAIL_ISA _avx
-#elif defined(__SSE4_1__)
-#define NIBBLE_DETAIL_ISA _sse4
-#else
-#define NIBBLE_DETAIL_ISA
-#endif
-#if NIBBLE_CHECKED
-#define NIBBLE_DETAIL_CHECKS _checked
-#else
-#define NIBBLE_DETAIL_CHECKS
-#endif
-#if NIBBLE_EXCEPTIONS
-#define NIBBLE_DETAIL_THROWS
-#else
-#define NIBBLE_DETAIL_THROWS _nothrow
-#endif
-#define NIBBLE_DETAIL_JOIN_(a, b, c, d) a##b##c##d
-#define NIBBLE_DETAIL_JOIN(a, b, c, d) NIBBLE_DETAIL_JOIN_(a, b, c, d)
+#define NIBBLE_DETAIL_JOIN_(prefix, a, b, c, suffix) prefix##a##_##b##_##c##suffix
+#define NIBBLE_DETAIL_JOIN(prefix, a, b, c, suffix) NIBBLE_DETAIL_JOIN_(prefix, a, b, c, suffix)
+#define NIBBLE_DETAIL_VERSIONED(prefix, suffix) \
+  NIBBLE_DETAIL_JOIN(prefix, NIBBLE_VERSION_MAJOR, NIBBLE_VERSION_MINOR, NIBBLE_VERSION_PATCH, suffix)
 
 /// The inline namespace of everything in this library: `namespace nibble { inline namespace NIBBLE_ABI { ... } }`.
-#define NIBBLE_ABI NIBBLE_DETAIL_JOIN(v0_1, NIBBLE_DETAIL_ISA, NIBBLE_DETAIL_CHECKS, NIBBLE_DETAIL_THROWS)
+///
+/// Files and a compiled library of different versions, or of which only one has NIBBLE_CHECKED, do not link: an undefined
+/// symbol whose name holds the version tells which. Settings of exceptions and instruction sets may differ from file to file.
+#if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
+#define NIBBLE_ABI NIBBLE_DETAIL_VERSIONED(v, _checked)
+#else
+#define NIBBLE_ABI NIBBLE_DETAIL_VERSIONED(v, )
+#endif
+
+/// The namespace of the kernel table, which is the same whatever is checked.
+#define NIBBLE_KERNELS_ABI NIBBLE_DETAIL_VERSIONED(kernels_, )

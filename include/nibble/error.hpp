@@ -50,10 +50,7 @@ class [[nodiscard]] error : public std::exception {
   errc code() const noexcept { return code_; }
   const char* what() const noexcept override { return what_.c_str(); }
   /// The same error, with `where` and a colon put before its sentence.
-  error in(std::string_view where) && {
-    what_.insert(0, ": ").insert(0, where);
-    return std::move(*this);
-  }
+  error in(std::string_view where) &&;
 
  private:
   errc code_;

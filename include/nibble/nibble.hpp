@@ -4,7 +4,7 @@
 ///     auto session = nibble::session(model);
 ///     for (auto& event : session.generate("The capital of France is")) std::cout << event.text << std::flush;
 ///
-/// One translation unit of the program includes <nibble/kernels/compile.hpp> too, or the program links nibble::kernels.
+/// One translation unit of the program includes <nibble/compile.hpp> too, or the program links nibble::nibble.
 #pragma once
 
 #include "nibble/core/push_macros.hpp"  // `min` and `max` of some system headers, until the end of this file
@@ -26,6 +26,7 @@
 
 #include "nibble/file/limits.hpp"            // limits: what a file may ask for
 #include "nibble/file/mapped_file.hpp"       // mapped_file
+#include "nibble/file/byte_sink.hpp"         // byte_sink: whatever takes bytes
 
 #include "nibble/gguf/value.hpp"             // value
 #include "nibble/gguf/metadata.hpp"          // metadata

@@ -1,6 +1,7 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
-budget JSON COMPILER FLAG... ; exit status 1 and one line a finding when a promise is broken."""
+budget JSON COMPILER FLAG... | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when a promise is broken."""
 import json
+import os
 import re
 import resource
 import subprocess
@@ -61,6 +62,73 @@ def macros(compiler):
     return ["macro %s" % name for name in sorted(ours) if not name.startswith("NIBBLE_")]
 
 
+# The folders and files of include/nibble in the order data flows; those of one line may include each other.
+LAYERS = """
+config.hpp error.hpp error-impl.hpp
+core
+file
+gguf
+tensor
+quant
+kv
+kernels
+layers
+attention
+text
+model
+sample
+generate
+nibble.hpp library-impl.hpp compile.hpp
+""".strip().splitlines()
+LAYER = {name: number for number, line in enumerate(LAYERS) for name in line.split()}
+
+
+def layers(root):
+    """Every header includes only what stands in its own folder or in one above it in LAYERS."""
+    found, seen = [], 0
+    for folder, _, names in os.walk(os.path.join(root, "nibble")):
+        for name in sorted(names):
+            path = os.path.relpath(os.path.join(folder, name), root)
+            own = path.split(os.sep)[1]
+            if own not in LAYER:
+                found.append("%s: %s has no place in the order of layers" % (path, own))
+                continue
+            with open(os.path.join(root, path)) as file:
+                lines = file.read().splitlines()
+            for number, line in enumerate(lines, 1):
+                match = re.match(r'\s*#\s*(?:include|define\s+HWY_TARGET_INCLUDE)\s*["<]nibble/([^/">]+)', line)
+                if not match:
+                    continue
+                seen += 1
+                if match[1] not in LAYER:
+                    found.append("%s:%d: %s has no place in the order of layers" % (path, number, match[1]))
+                elif LAYER[match[1]] > LAYER[own]:
+                    found.append("%s:%d: %s stands above %s and must not include it" % (path, number, own, match[1]))
+    return found if seen else found + [root + ": no includes are seen: this check compares nothing"]
+
+
+def layers_test():
+    """The check of layers sees what it is there for, in small trees made for that."""
+    def of(files):
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in files.items():
+                path = os.path.join(root, "nibble", path)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w") as file:
+                    file.write(text)
+            return layers(root)
+
+    good = {"core/a.hpp": '#include "nibble/error.hpp"\n#include "nibble/core/b.hpp"\n', "error.hpp": '#include "nibble/config.hpp"\n',
+            "model/arch/c.hpp": '#include <vector>\n\n#include "nibble/core/a.hpp"\n', "nibble.hpp": '#include "nibble/model/arch/c.hpp"\n'}
+    cases = [("a tree in order", {}, 0), ("a file that runs up", {"core/up.hpp": '#include "nibble/model/arch/c.hpp"\n'}, 1),
+             ("a root file that runs up", {"config.hpp": '#include "nibble/core/a.hpp"\n'}, 1),
+             ("an implementation that runs up", {"text/x-impl.hpp": '  #  include <nibble/sample/y.hpp>  // why not\n'}, 1),
+             ("the umbrella from inside", {"generate/x.hpp": '#include "nibble/nibble.hpp"\n'}, 1),
+             ("a folder that nobody knows", {"extra/x.hpp": "", "core/z.hpp": '#include "nibble/extra/x.hpp"\n'}, 2)]
+    found = ["%s: %d findings" % (name, len(of({**good, **more}))) for name, more, count in cases if len(of({**good, **more})) != count]
+    return found if of({"core/a.hpp": ""}) else found + ["an empty tree: no findings"]
+
+
 def budget(report, compiler):
     """One translation unit that includes nibble.hpp: processor seconds and memory of the compiler, written as JSON.
 
@@ -87,6 +155,8 @@ def main(command, *rest):
         found = exports(rest[0])
     elif command == "macros":
         found = macros(rest)
+    elif command == "layers":
+        found = layers_test() + layers(rest[0])
     else:
         found = budget(rest[0], rest[1:])
     print("\n".join(found))

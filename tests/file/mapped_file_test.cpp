@@ -12,6 +12,11 @@
 #include "file/temporary_folder.hpp"
 #include "support/files.hpp"
 
+#if !defined(_WIN32)
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
 using namespace nibble_test;
 using nibble::errc;
 using nibble::mapped_file;

@@ -13,6 +13,7 @@
 
 #include "nibble/gguf/reader.hpp"
 #include "nibble/text/chat.hpp"
+#include "nibble/text/pre_tokenizer.hpp"
 #include "nibble/text/tokenizer.hpp"
 #include "nibble/text/utf8.hpp"
 

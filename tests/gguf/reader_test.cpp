@@ -16,6 +16,11 @@
 #include "gguf/craft.hpp"
 #include "support/files.hpp"
 
+#if !defined(_WIN32)
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
 using namespace nibble_test;
 using nibble::errc;
 using nibble::gguf_file;

@@ -14,6 +14,8 @@
 
 #include "file/temporary_folder.hpp"
 #include "gguf/craft.hpp"
+#include "nibble/file/mapped_file.hpp"
+#include "nibble/gguf/reader.hpp"
 #include "support/files.hpp"
 
 #if !defined(_WIN32)

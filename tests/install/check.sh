@@ -37,7 +37,7 @@ if command -v pkg-config >/dev/null; then
   $launcher "$compiler" -std=c++20 "$source/tests/install/host.cpp" $flags -o by_pkg_config
   says pkg-config ./by_pkg_config
 fi
-# The kernels are compiled into the host's own file.
-{ echo '#include <nibble/kernels/compile.hpp>'; cat "$source/tests/install/host.cpp"; } >main.cpp
+# Whatever is compiled once is compiled into the host's own file.
+{ echo '#include <nibble/compile.hpp>'; cat "$source/tests/install/host.cpp"; } >main.cpp
 "$compiler" -std=c++20 -I"$source/include" main.cpp -lhwy -pthread -o bare
 says bare ./bare

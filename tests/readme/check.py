@@ -70,10 +70,10 @@ def main():
                 (folder / entry.name).symlink_to(entry)
         for language, line, text in blocks((source / "README.md").read_text()):
             if language == "cpp":
-                if "nibble/kernels/compile.hpp" in text and not (folder / "main.cpp").exists():
+                if "nibble/compile.hpp" in text and not (folder / "main.cpp").exists():
                     (folder / "main.cpp").write_text(text)
                 else:
-                    compile_and_run(line, text, folder, [str(build / "libnibble_kernels.a"), "-lhwy"])
+                    compile_and_run(line, text, folder, [str(build / "libnibble.a"), str(build / "libnibble_kernels.a"), "-lhwy"])
             elif language == "bash":
                 environment = dict(os.environ, BUILD_DIR=str(build), CXX=compiler)
                 for number, command in enumerate(text.splitlines()):

@@ -9,20 +9,20 @@
 #include <vector>
 
 using nibble::certain;
-using nibble::likelihood;
+using nibble::unnormalized_probability;
 
 namespace {
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 }  // namespace
 
-TEST_CASE("a likelihood is 2^40 * e^x to within 2^-29 and one unit, and does not fall where x grows") {
+TEST_CASE("an unnormalised probability is 2^40 * e^x to within 2^-29 and one unit, and does not fall where x grows") {
   std::uint64_t before = 0;
   double worst = 0;
   bool grows = true;
   for (int i = -300'000; i <= 0; ++i) {
     const double x = i * 1e-4, exact = std::exp(x) * 0x1p40;
-    const std::uint64_t w = likelihood(x);
+    const std::uint64_t w = unnormalized_probability(x);
     grows = grows && w >= before;
     before = w;
     worst = std::max(worst, (std::abs(double(w) - exact) - 1) / exact);
@@ -31,37 +31,38 @@ TEST_CASE("a likelihood is 2^40 * e^x to within 2^-29 and one unit, and does not
   CHECK(worst < 0x1p-29);
   for (int i = 1; i < 40; ++i) {  // also where an octave ends
     const double x = -i * std::log(2.0);
-    CHECK(likelihood(std::nextafter(x, -100.0) - 1e-9) <= likelihood(x + 1e-9));
+    CHECK(unnormalized_probability(std::nextafter(x, -100.0) - 1e-9) <= unnormalized_probability(x + 1e-9));
   }
 }
 
-TEST_CASE("likelihoods have known values, the same on every platform") {  // computed with the integers of another language
-  static_assert(likelihood(0.0) == certain);
-  static_assert(likelihood(-1.0) == 404487723136u);
-  static_assert(likelihood(-0.1) == 994879261696u);
-  static_assert(likelihood(-20.0) == 2266u);
+TEST_CASE("unnormalised probabilities have known values, the same on every platform") {  // computed with the integers of
+                                                                                         // another language
+  static_assert(unnormalized_probability(0.0) == certain);
+  static_assert(unnormalized_probability(-1.0) == 404487723136u);
+  static_assert(unnormalized_probability(-0.1) == 994879261696u);
+  static_assert(unnormalized_probability(-20.0) == 2266u);
   std::uint64_t hash = 0;
-  for (int i = 0; i < 100'000; ++i) hash = hash * 0x9e3779b97f4a7c15u + likelihood(-float(i) * 0.00029f, 0.25f);
+  for (int i = 0; i < 100'000; ++i) hash = hash * 0x9e3779b97f4a7c15u + unnormalized_probability(-float(i) * 0.00029f, 0.25f);
   CHECK(hash == 10012673177665732418u);
 }
 
-TEST_CASE("likelihoods of strange logits") {
-  CHECK(likelihood(not_a_number, 1.0f) == 0);
-  CHECK(likelihood(-infinity, 1.0f) == 0);
-  CHECK(likelihood(-3e38f, 3e38f) == 0);
-  CHECK(likelihood(infinity, infinity) == certain);
-  CHECK(likelihood(3e38f, infinity) == 0);
-  CHECK(likelihood(not_a_number, infinity) == 0);
-  CHECK(likelihood(-27.0f, 0.0f) == 2);
-  CHECK(likelihood(-27.8f, 0.0f) == 0);
+TEST_CASE("unnormalised probabilities of strange logits") {
+  CHECK(unnormalized_probability(not_a_number, 1.0f) == 0);
+  CHECK(unnormalized_probability(-infinity, 1.0f) == 0);
+  CHECK(unnormalized_probability(-3e38f, 3e38f) == 0);
+  CHECK(unnormalized_probability(infinity, infinity) == certain);
+  CHECK(unnormalized_probability(3e38f, infinity) == 0);
+  CHECK(unnormalized_probability(not_a_number, infinity) == 0);
+  CHECK(unnormalized_probability(-27.0f, 0.0f) == 2);
+  CHECK(unnormalized_probability(-27.8f, 0.0f) == 0);
 }
 
-TEST_CASE("the least logit of a likelihood is the border between too little and enough") {
+TEST_CASE("the least logit of an unnormalised probability is the border between too little and enough") {
   for (const float best : {0.0f, -0.0f, 1.5f, -7.25f, 3e38f, -3e38f, 1e-40f})
     for (const std::uint64_t wanted : {std::uint64_t{1}, certain / 1000, certain / 2, certain - 1, certain}) {
       const float least = nibble::least_logit(wanted, best);
-      CHECK(likelihood(least, best) >= wanted);
-      CHECK(likelihood(std::nextafter(least, -infinity), best) < wanted);
+      CHECK(unnormalized_probability(least, best) >= wanted);
+      CHECK(unnormalized_probability(std::nextafter(least, -infinity), best) < wanted);
     }
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nibble/text/pre_tokenizer.hpp"
 #include "support/sha256.hpp"
 #include "vocabularies.hpp"
 

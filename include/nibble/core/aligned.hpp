@@ -3,14 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <limits>
-#include <string>
 #include <utility>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "nibble/error.hpp"
 
@@ -34,28 +27,14 @@ class aligned_buffer {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~aligned_buffer() { std::free(block_); }
+  ~aligned_buffer();
 
   /// @errors  out_of_memory
-  static result<aligned_buffer> try_allocate(std::size_t bytes) {
-    aligned_buffer buffer;
-    if (bytes == 0) return buffer;
-    if (bytes < std::numeric_limits<std::size_t>::max() - cache_line) buffer.block_ = std::calloc(bytes + cache_line, 1);
-    if (!buffer.block_) return error(errc::out_of_memory, "cannot allocate " + std::to_string(bytes) + " bytes");
-    buffer.size_ = bytes;
-    return buffer;
-  }
+  static result<aligned_buffer> try_allocate(std::size_t bytes);
 
   /// Asks the system for large pages, which save a tenth of the time of reading it once through; a hint that may be ignored.
   /// For memory that will be used from end to end: a large page is resident as a whole.
-  void prefer_large_pages() noexcept {
-#if defined(__linux__)
-    constexpr std::uintptr_t page = 4096;
-    const auto begin = (reinterpret_cast<std::uintptr_t>(data()) + page - 1) / page * page;
-    const auto end = (reinterpret_cast<std::uintptr_t>(data()) + size_) / page * page;
-    if (begin < end) static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
-#endif
-  }
+  void prefer_large_pages() noexcept;
 
   std::byte* data() noexcept { return const_cast<std::byte*>(std::as_const(*this).data()); }
   const std::byte* data() const noexcept {

@@ -54,10 +54,7 @@ class byte_reader {
 
   /// Whether n more bytes are there. `what` names them in the error.
   /// @errors  truncated
-  result<void> need(std::uint64_t n, std::string_view what) const {
-    if (n > remaining()) return error(errc::truncated, shortage(n, what));
-    return {};
-  }
+  result<void> need(std::uint64_t n, std::string_view what) const;
 
   /// @errors  truncated
   template <stored_number T>
@@ -70,44 +67,21 @@ class byte_reader {
 
   /// The next n bytes, where they lie.
   /// @errors  truncated
-  result<void> read(std::span<const std::byte>& out, std::uint64_t n, std::string_view what) {
-    NIBBLE_TRY(need(n, what));
-    out = bytes_.subspan(position_, static_cast<std::size_t>(n));
-    position_ += out.size();
-    return {};
-  }
+  result<void> read(std::span<const std::byte>& out, std::uint64_t n, std::string_view what);
 
   /// A string with its 64-bit length before it, where it lies.
   /// @errors  truncated; limit_exceeded above `most` bytes
-  result<void> read(std::string_view& out, std::uint64_t most, std::string_view what) {
-    NIBBLE_TRY(need(8, what));
-    const auto length = load_little<std::uint64_t>(bytes_.data() + position_);
-    if (length > most) return error(errc::limit_exceeded, excess(length, most, what));
-    if (length > remaining() - 8) return error(errc::truncated, shortage(length, what, 8));
-    out = {reinterpret_cast<const char*>(bytes_.data() + position_ + 8), static_cast<std::size_t>(length)};
-    position_ += 8 + out.size();
-    return {};
-  }
+  result<void> read(std::string_view& out, std::uint64_t most, std::string_view what);
 
   /// @errors  truncated
-  result<void> skip(std::uint64_t n, std::string_view what) {
-    NIBBLE_TRY(need(n, what));
-    position_ += static_cast<std::size_t>(n);
-    return {};
-  }
+  result<void> skip(std::uint64_t n, std::string_view what);
 
   /// "offset 24", the beginning of every sentence about what stands here.
-  std::string place() const { return "offset " + std::to_string(position_); }
+  std::string place() const;
 
  private:
-  std::string shortage(std::uint64_t n, std::string_view what, std::size_t after = 0) const {
-    return "offset " + std::to_string(position_ + after) + ": expected " + std::to_string(n) + " bytes of " +
-           std::string(what) + ", found " + std::to_string(remaining() - after);
-  }
-  std::string excess(std::uint64_t n, std::uint64_t most, std::string_view what) const {
-    return place() + ": expected at most " + std::to_string(most) + " bytes of " + std::string(what) + ", found " +
-           std::to_string(n);
-  }
+  std::string shortage(std::uint64_t n, std::string_view what, std::size_t after = 0) const;
+  std::string excess(std::uint64_t n, std::uint64_t most, std::string_view what) const;
 
   std::span<const std::byte> bytes_;
   std::size_t position_ = 0;

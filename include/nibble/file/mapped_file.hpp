@@ -1,19 +1,20 @@
 /// mapped_file: a whole file as read-only bytes that the operating system loads on demand and may drop again.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <span>
-#include <utility>
+#include <string>
 
 #include "nibble/error.hpp"
-#include "nibble/file/os.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+namespace detail {
+/// A path for a sentence, as UTF-8.
+std::string path_text(const std::filesystem::path& path);
+}  // namespace detail
 
 /// A regular file, mapped privately. Move-only; bytes() stay where they are when the object moves.
 ///
@@ -24,14 +25,9 @@ inline namespace NIBBLE_ABI {
 class mapped_file {
  public:
   mapped_file() noexcept = default;
-  mapped_file(mapped_file&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  mapped_file& operator=(mapped_file&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~mapped_file() { unmap(); }
+  mapped_file(mapped_file&& other) noexcept;
+  mapped_file& operator=(mapped_file&& other) noexcept;
+  ~mapped_file();
 
   static result<mapped_file> try_open(const std::filesystem::path& path);
 #if NIBBLE_EXCEPTIONS
@@ -51,85 +47,6 @@ class mapped_file {
   void* data_ = nullptr;
   std::size_t size_ = 0;
 };
-
-#if defined(_WIN32)
-
-inline result<mapped_file> mapped_file::try_open(const std::filesystem::path& path) {
-  struct handle {
-    HANDLE h;
-    ~handle() {
-      if (h && h != INVALID_HANDLE_VALUE) ::CloseHandle(h);
-    }
-  };
-  const handle file{::CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING,
-                                  FILE_ATTRIBUTE_NORMAL, nullptr)};
-  if (file.h == INVALID_HANDLE_VALUE) return detail::os_failure(path, "open", detail::os_code());
-  if (::GetFileType(file.h) != FILE_TYPE_DISK) return error(errc::io, detail::path_text(path) + ": not a regular file");
-  LARGE_INTEGER size;
-  if (!::GetFileSizeEx(file.h, &size)) return detail::os_failure(path, "measure", detail::os_code());
-  mapped_file mapped;
-  if (size.QuadPart == 0) return mapped;
-  if (static_cast<std::uint64_t>(size.QuadPart) > (std::numeric_limits<std::size_t>::max)())
-    return error(errc::io, detail::path_text(path) + ": larger than the address space");
-  const handle section{::CreateFileMappingW(file.h, nullptr, PAGE_READONLY, 0, 0, nullptr)};
-  if (!section.h) return detail::os_failure(path, "map", detail::os_code());
-  mapped.data_ = ::MapViewOfFile(section.h, FILE_MAP_READ, 0, 0, 0);
-  if (!mapped.data_) return detail::os_failure(path, "map", detail::os_code());
-  mapped.size_ = static_cast<std::size_t>(size.QuadPart);
-  return mapped;
-}
-
-inline void mapped_file::release(std::size_t, std::size_t) const noexcept {}
-
-inline void mapped_file::unmap() noexcept {
-  if (data_) ::UnmapViewOfFile(data_);
-}
-
-#else
-
-inline result<mapped_file> mapped_file::try_open(const std::filesystem::path& path) {
-  struct descriptor {
-    int fd;
-    ~descriptor() {
-      if (fd >= 0) ::close(fd);
-    }
-  };
-  // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
-  const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) return detail::os_failure(path, "open", detail::os_code());
-  struct stat status;
-  if (::fstat(file.fd, &status) != 0) return detail::os_failure(path, "measure", detail::os_code());
-  if (!S_ISREG(status.st_mode)) return error(errc::io, detail::path_text(path) + ": not a regular file");
-  mapped_file mapped;
-  if (status.st_size == 0) return mapped;
-  if (static_cast<std::uintmax_t>(status.st_size) > (std::numeric_limits<std::size_t>::max)())
-    return error(errc::io, detail::path_text(path) + ": larger than the address space");
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
-  if (data == MAP_FAILED) return detail::os_failure(path, "map", detail::os_code());
-  mapped.data_ = data;
-  mapped.size_ = size;
-  return mapped;
-}
-
-inline void mapped_file::release(std::size_t offset, std::size_t length) const noexcept {
-#if defined(MADV_DONTNEED)
-  if (length == 0 || offset > size_ || length > size_ - offset) return;
-  constexpr std::uintptr_t window = 2 << 20;  // a touched page brings in a whole large page of the cache: aligned 2 MiB at most
-  const auto start = reinterpret_cast<std::uintptr_t>(data_);
-  const std::uintptr_t begin = std::max(start, (start + offset) / window * window);
-  const std::uintptr_t end = std::min(start + size_, (start + offset + length + window - 1) / window * window);
-  static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
-#else
-  static_cast<void>(offset), static_cast<void>(length);
-#endif
-}
-
-inline void mapped_file::unmap() noexcept {
-  if (data_) ::munmap(data_, size_);
-}
-
-#endif
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -1,4 +1,4 @@
-/// What the file classes share: the operating system's headers, paths as text, and its refusals as errors.
+/// What the file classes share: the operating system's headers, and its refusals as errors.
 #pragma once
 
 #include <filesystem>
@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "nibble/error.hpp"
+#include "nibble/file/mapped_file.hpp"
 
 #if defined(_WIN32)
 #ifndef NOMINMAX
@@ -27,12 +28,6 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
-
-/// A path for a sentence, as UTF-8.
-inline std::string path_text(const std::filesystem::path& path) {
-  const std::u8string text = path.u8string();
-  return {reinterpret_cast<const char*>(text.data()), text.size()};
-}
 
 /// The system's last error code for this thread.
 inline int os_code() noexcept {

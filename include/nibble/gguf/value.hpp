@@ -9,13 +9,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -84,7 +81,7 @@ class value {
   template <class T>
   requires std::same_as<T, bool> || stored_number<T>
   explicit value(T scalar) : type_(detail::stored_as<T>()) { append(scalar); }
-  explicit value(std::string_view text) : type_(value_type::string) { append(text); }
+  explicit value(std::string_view text);
   explicit value(const char* text) : value(std::string_view(text)) {}
   explicit value(const std::string& text) : value(std::string_view(text)) {}
   /// An array of numbers, bools, strings or string_views.
@@ -110,115 +107,56 @@ class value {
   /// The value as a GGUF file holds it, after its type.
   std::span<const std::byte> bytes() const noexcept { return own_.empty() ? borrowed_ : std::span<const std::byte>(own_); }
   /// "u32", "array of 2048 string".
-  std::string type_name() const {
-    if (!is_array()) return std::string(name_of(type_));
-    return "array of " + std::to_string(size()) + " " + std::string(name_of(element_type()));
-  }
+  std::string type_name() const;
 
   /// This value as a T.
   /// @errors  bad_value: another kind of type, or a number that T cannot hold
   template <value_element T>
   result<T> try_as() const {
-    if (is_array()) return error(errc::bad_value, unexpected<T>(type_name()));
-    return convert<T>(type_, bytes().data());
+    T out{};
+    NIBBLE_TRY(try_read(detail::stored_as<T>(), &out));
+    return out;
   }
 
   /// The elements of this array as T; strings point into the value.
   /// @errors  bad_value: no array, or an element that is no T
   /// @cost    O(size), one allocation
   template <value_element T>
-  result<std::vector<T>> try_as_array() const;
+  result<std::vector<T>> try_as_array() const {
+    NIBBLE_TRY(try_expect_array(detail::stored_as<T>()));
+    const auto count = static_cast<std::size_t>(size());
+    if constexpr (std::same_as<T, bool>) {  // whose vector has no array inside
+      std::vector<std::uint8_t> flags(count);
+      NIBBLE_TRY(try_read_array(value_type::boolean, flags.data()));
+      return std::vector<bool>(flags.begin(), flags.end());
+    } else {
+      std::vector<T> out(count);
+      NIBBLE_TRY(try_read_array(detail::stored_as<T>(), out.data()));
+      return out;
+    }
+  }
 
  private:
   value(value_type type, std::span<const std::byte> encoded) noexcept : type_(type), borrowed_(encoded) {}
 
-  void append_raw(const void* data, std::size_t size) {
-    const std::size_t at = own_.size();
-    own_.resize(at + size);
-    if (size > 0) std::memcpy(own_.data() + at, data, size);
-  }
-  void append(std::same_as<bool> auto flag) { own_.push_back(flag ? std::byte{1} : std::byte{0}); }
+  void append_raw(const void* data, std::size_t size);
+  void append(std::same_as<bool> auto flag) { append(static_cast<std::uint8_t>(flag ? 1 : 0)); }
   template <stored_number T>
   void append(T number) {
     const auto raw = store_little(number);
     append_raw(raw.data(), raw.size());
   }
-  void append(std::string_view text) {
-    append(std::uint64_t{text.size()});
-    append_raw(text.data(), text.size());
-  }
+  void append(std::string_view text);
 
-  template <class T>
-  static std::string unexpected(std::string_view found) {
-    return "expected " + std::string(name_of(detail::stored_as<T>())) + ", found " + std::string(found);
-  }
-  template <std::integral T, std::integral From>
-  static result<T> narrow(value_type type, const std::byte* at) {
-    const From number = load_little<From>(at);
-    if (std::in_range<T>(number)) return static_cast<T>(number);
-    return error(errc::bad_value, unexpected<T>(std::to_string(number) + " (" + std::string(name_of(type)) + ")"));
-  }
-  template <class T>
-  static result<T> convert(value_type type, const std::byte* at);
+  /// Writes this value to `out`, which points to what `wanted` is stored as.
+  result<void> try_read(value_type wanted, void* out) const;
+  result<void> try_expect_array(value_type wanted) const;
+  result<void> try_read_array(value_type wanted, void* out) const;
 
   value_type type_;
   std::span<const std::byte> borrowed_;
   std::vector<std::byte> own_;
 };
-
-template <class T>
-result<T> value::convert(value_type type, const std::byte* at) {
-  if constexpr (std::same_as<T, bool>) {
-    if (type == value_type::boolean) return *at != std::byte{0};
-  } else if constexpr (std::integral<T>) {
-    switch (type) {
-      case value_type::u8:
-        return narrow<T, std::uint8_t>(type, at);
-      case value_type::i8:
-        return narrow<T, std::int8_t>(type, at);
-      case value_type::u16:
-        return narrow<T, std::uint16_t>(type, at);
-      case value_type::i16:
-        return narrow<T, std::int16_t>(type, at);
-      case value_type::u32:
-        return narrow<T, std::uint32_t>(type, at);
-      case value_type::i32:
-        return narrow<T, std::int32_t>(type, at);
-      case value_type::u64:
-        return narrow<T, std::uint64_t>(type, at);
-      case value_type::i64:
-        return narrow<T, std::int64_t>(type, at);
-      default:
-        break;
-    }
-  } else if constexpr (std::floating_point<T>) {
-    if (type == value_type::f32) return static_cast<T>(load_little<float>(at));
-    if (type == value_type::f64) return static_cast<T>(load_little<double>(at));
-  } else {
-    if (type == value_type::string)
-      return std::string_view(reinterpret_cast<const char*>(at + 8), static_cast<std::size_t>(load_little<std::uint64_t>(at)));
-  }
-  return error(errc::bad_value, unexpected<T>(name_of(type)));
-}
-
-template <value_element T>
-result<std::vector<T>> value::try_as_array() const {
-  if (!is_array()) return error(errc::bad_value, "expected an array, found " + type_name());
-  const value_type element = element_type();
-  const auto count = static_cast<std::size_t>(size());
-  const std::byte* at = bytes().data() + 12;
-  std::vector<T> out;
-  if (element == value_type::array) return error(errc::bad_value, unexpected<T>("array"));
-  out.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    auto one = convert<T>(element, at);
-    if (!one) return std::move(one).failure().in("element " + std::to_string(i));
-    at += detail::info_of(element).least_bytes;
-    if (element == value_type::string) at += static_cast<std::size_t>(load_little<std::uint64_t>(at - 8));
-    out.push_back(*one);
-  }
-  return out;
-}
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

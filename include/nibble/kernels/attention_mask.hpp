@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace nibble::kernels_v0_1 {
+namespace nibble::NIBBLE_KERNELS_ABI {
 
 /// A query at position p sees positions [p - before, p + after], as far as they exist: its own is always one of them.
 /// @example  auto mask = nibble::attention_mask::window(512);
@@ -35,4 +35,4 @@ struct attention_mask {
   friend constexpr bool operator==(const attention_mask&, const attention_mask&) noexcept = default;
 };
 
-}  // namespace nibble::kernels_v0_1
+}  // namespace nibble::NIBBLE_KERNELS_ABI

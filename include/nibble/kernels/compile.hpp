@@ -1,6 +1,6 @@
-/// Emits the SIMD kernels for every instruction set. Include it in exactly one translation unit of a program, before any header
-/// of the SIMD library, in a file that has no foreach_target.h of its own; or link the CMake target nibble::kernels, which is
-/// such a file.
+/// Emits the SIMD kernels for every instruction set: a part of nibble/compile.hpp, alone for builds that compile the kernels
+/// apart. Include it in exactly one translation unit of a program, before any header of the SIMD library, in a file that has no
+/// foreach_target.h of its own; or link the CMake target nibble::kernels, which is such a file.
 #pragma once
 
 #if defined(HWY_HIGHWAY_INCLUDED) || defined(HIGHWAY_HWY_FOREACH_TARGET_H_) || defined(HWY_BASE_H_) || \
@@ -76,7 +76,7 @@ inline constexpr compiled_target compiled_targets[] = {
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
 
-namespace nibble::kernels_v0_1 {
+namespace nibble::NIBBLE_KERNELS_ABI {
 
 const kernel_table* kernels_at(std::size_t index) noexcept {
   const std::int64_t supported = hwy::SupportedTargets();
@@ -94,4 +94,4 @@ const kernel_table& kernels() noexcept {
   return best;
 }
 
-}  // namespace nibble::kernels_v0_1
+}  // namespace nibble::NIBBLE_KERNELS_ABI

@@ -15,7 +15,7 @@
 #include "nibble/config.hpp"
 #include "nibble/kernels/attention_mask.hpp"
 
-namespace nibble::kernels_v0_1 {
+namespace nibble::NIBBLE_KERNELS_ABI {
 
 /// The activation of a gated feed-forward layer.
 enum class glu : std::uint8_t { silu, gelu_tanh };
@@ -114,22 +114,22 @@ const kernel_table& kernels() noexcept;
 /// Every table that this CPU can run, best first, for tests: nullptr past the last.
 const kernel_table* kernels_at(std::size_t index) noexcept;
 
-}  // namespace nibble::kernels_v0_1
+}  // namespace nibble::NIBBLE_KERNELS_ABI
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
-using kernels_v0_1::attention_args;
-using kernels_v0_1::attention_mask;
-using kernels_v0_1::epilogue;
-using kernels_v0_1::format_kernels;
-using kernels_v0_1::glu;
-using kernels_v0_1::kernel_table;
-using kernels_v0_1::kernels;
-using kernels_v0_1::kernels_at;
-using kernels_v0_1::matmul_args;
-using kernels_v0_1::max_head_dim;
-using kernels_v0_1::max_queries;
-using kernels_v0_1::page_positions;
-using kernels_v0_1::rope_pairs;
+using NIBBLE_KERNELS_ABI::attention_args;
+using NIBBLE_KERNELS_ABI::attention_mask;
+using NIBBLE_KERNELS_ABI::epilogue;
+using NIBBLE_KERNELS_ABI::format_kernels;
+using NIBBLE_KERNELS_ABI::glu;
+using NIBBLE_KERNELS_ABI::kernel_table;
+using NIBBLE_KERNELS_ABI::kernels;
+using NIBBLE_KERNELS_ABI::kernels_at;
+using NIBBLE_KERNELS_ABI::matmul_args;
+using NIBBLE_KERNELS_ABI::max_head_dim;
+using NIBBLE_KERNELS_ABI::max_queries;
+using NIBBLE_KERNELS_ABI::page_positions;
+using NIBBLE_KERNELS_ABI::rope_pairs;
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

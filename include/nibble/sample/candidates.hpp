@@ -156,11 +156,12 @@ class candidates {
     sort_descending();
   }
 
-  /// Keeps the fewest of the best whose likelihoods beside `best`, the greatest logit, sum to that share of all; best first.
+  /// Keeps the fewest of the best whose unnormalised probabilities beside `best`, the greatest logit, sum to that share of all;
+  /// best first.
   /// @errors  none; precondition: 0 < share < 1
   /// @cost    two passes, and a sort of little more than what is kept
   void keep_likely(double share, float best) {
-    constexpr std::size_t buckets = 256;  // an eighth wide each: the last ones hold what has no likelihood
+    constexpr std::size_t buckets = 256;  // an eighth wide each: the last ones hold what has no unnormalised probability
     const auto bucket_of = [best](float logit) {
       const double distance = 8 * (double(best) - double(logit));
       return distance < buckets - 1 ? std::size_t(distance) : buckets - 1;
@@ -168,7 +169,7 @@ class candidates {
     std::array<std::uint64_t, buckets> sums{};
     for (std::size_t i = 0; i < size(); ++i) {
       const float logit = (*this)[i].logit;
-      sums[bucket_of(logit)] += likelihood(logit, best);
+      sums[bucket_of(logit)] += unnormalized_probability(logit, best);
     }
     const std::uint64_t total = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
     const auto wanted = std::uint64_t(std::ceil(share * double(total)));
@@ -177,7 +178,8 @@ class candidates {
     remove_if([&](const candidate& x) { return bucket_of(x.logit) > border; });
     sort_descending();
     std::size_t kept = 0;
-    for (std::uint64_t sum = 0; kept < items_.size() && sum < wanted; ++kept) sum += likelihood(items_[kept].logit, best);
+    for (std::uint64_t sum = 0; kept < items_.size() && sum < wanted; ++kept)
+      sum += unnormalized_probability(items_[kept].logit, best);
     truncate(kept);
   }
 
@@ -195,13 +197,13 @@ class candidates {
     items_ = items_.first(left);
   }
 
-  /// The sum of all likelihoods beside `best`, the logit of the best candidate.
-  std::uint64_t total_likelihood(float best) const noexcept {
+  /// The sum of all unnormalised probabilities beside `best`, the logit of the best candidate.
+  std::uint64_t probability_sum(float best) const noexcept {
     std::uint64_t sum = 0;
     if (complete_) {
-      for (const float logit : dense_) sum += likelihood(logit, best);
+      for (const float logit : dense_) sum += unnormalized_probability(logit, best);
     } else {
-      for (const candidate& x : items_) sum += likelihood(x.logit, best);
+      for (const candidate& x : items_) sum += unnormalized_probability(x.logit, best);
     }
     return sum;
   }
@@ -274,8 +276,9 @@ inline void softmax(const candidates& c, std::span<double> out) {
   if (c.empty()) return;
   const float best = c.best().logit;
   const bool possible = best > -std::numeric_limits<float>::infinity();
-  const double total = possible ? double(c.total_likelihood(best)) : 1.0;
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = possible ? double(likelihood(c[i].logit, best)) / total : 0.0;
+  const double total = possible ? double(c.probability_sum(best)) : 1.0;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = possible ? double(unnormalized_probability(c[i].logit, best)) / total : 0.0;
 }
 
 }  // namespace NIBBLE_ABI

@@ -84,11 +84,11 @@ inline token draw(const candidates& c, rng& random) {
   if (c.empty()) return no_token;
   const candidate best = c.best();
   if (c.size() == 1 || !(best.logit > -std::numeric_limits<float>::infinity())) return best.id;
-  const std::uint64_t total = c.total_likelihood(best.logit);
+  const std::uint64_t total = c.probability_sum(best.logit);
   std::uint64_t left = std::min(static_cast<std::uint64_t>(u * double(total)), total - 1);
   for (std::size_t i = 0; i < c.size(); ++i) {
     const candidate x = c[i];
-    const std::uint64_t share = likelihood(x.logit, best.logit);
+    const std::uint64_t share = unnormalized_probability(x.logit, best.logit);
     if (left < share) return x.id;
     left -= share;
   }

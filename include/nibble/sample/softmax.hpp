@@ -1,8 +1,8 @@
 /// The softmax that decides draws, in integers: the same on every platform, compiler and vector width.
 ///
 /// std::exp differs between C libraries, and sums of floats depend on their order and on whether the compiler fuses
-/// multiplications with additions. A seed must give one text everywhere, so likelihoods are whole multiples of 2^-40: their
-/// sums are exact in any order.
+/// multiplications with additions. A seed must give one text everywhere, so unnormalised probabilities are whole multiples of
+/// 2^-40: their sums are exact in any order.
 #pragma once
 
 #include <algorithm>
@@ -20,12 +20,12 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// The likelihood of the best candidate, to which all others are relative. 2^23 of them can be summed.
+/// The unnormalised probability of the best candidate, to which all others are relative. 2^23 of them can be summed.
 inline constexpr std::uint64_t certain = std::uint64_t{1} << 40;
 
 /// 2^40 * e^x for x <= 0, rounded down; 0 below -27.7 and for NaN. Does not fall where x grows.
 /// @units   relative error below 2^-29, plus one unit: finer than the float logits that it is applied to
-constexpr std::uint64_t likelihood(double x) noexcept {
+constexpr std::uint64_t unnormalized_probability(double x) noexcept {
   if (!(x > -28)) return 0;
   if (x >= 0) return certain;
   // 2^-(octaves + fraction) = 2^-(octaves + 1) * 2^rest; products of an integer and a power of two are exact in double
@@ -39,12 +39,13 @@ constexpr std::uint64_t likelihood(double x) noexcept {
   return (mantissa << 9) >> (octaves + 1);
 }
 
-/// The likelihood of a logit beside the best one: 1 for the best itself, infinite or not; 0 for NaN.
-constexpr std::uint64_t likelihood(float logit, float best) noexcept {
-  return logit == best ? certain : likelihood(double(logit) - double(best));
+/// The unnormalised probability of a logit beside the best one: 1 for the best itself, infinite or not; 0 for NaN.
+constexpr std::uint64_t unnormalized_probability(float logit, float best) noexcept {
+  return logit == best ? certain : unnormalized_probability(double(logit) - double(best));
 }
 
-/// The least logit whose likelihood is `wanted` or more. @errors none; precondition: best finite, 0 < wanted <= certain
+/// The least logit whose unnormalised probability is `wanted` or more. @errors none; precondition: best finite, 0 < wanted <=
+/// certain
 constexpr float least_logit(std::uint64_t wanted, float best) noexcept {
   // floats as integers in the same order: halve the interval until its ends touch
   const auto rank_of = [](float x) {
@@ -57,7 +58,7 @@ constexpr float least_logit(std::uint64_t wanted, float best) noexcept {
   std::int64_t low = rank_of(-std::numeric_limits<float>::infinity()), high = rank_of(best);
   while (high - low > 1) {
     const std::int64_t middle = low + (high - low) / 2;
-    (likelihood(float_of(middle), best) >= wanted ? high : low) = middle;
+    (unnormalized_probability(float_of(middle), best) >= wanted ? high : low) = middle;
   }
   return float_of(high);
 }

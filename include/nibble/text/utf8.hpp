@@ -7,7 +7,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -52,38 +51,12 @@ constexpr utf8_character decode_utf8(std::string_view text, std::size_t at) noex
 }
 
 /// How many bytes from the beginning are whole characters: text.size() if all of it is UTF-8.
-inline std::size_t valid_utf8_prefix(std::string_view text) noexcept {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    std::uint64_t eight = 0;
-    if (text.size() - at >= 8) std::memcpy(&eight, text.data() + at, 8);
-    if (text.size() - at >= 8 && !(eight & 0x8080808080808080u)) {
-      at += 8;
-      continue;
-    }
-    const auto c = decode_utf8(text, at);
-    if (c.kind != utf8_character::state::whole) return at;
-    at += c.size;
-  }
-  return at;
-}
+std::size_t valid_utf8_prefix(std::string_view text) noexcept;
 
 inline bool is_utf8(std::string_view text) noexcept { return valid_utf8_prefix(text) == text.size(); }
 
 /// @errors  precondition: `code` is a Unicode scalar value
-inline void append_utf8(char32_t code, std::string& out) {
-  const auto byte = [](std::uint32_t bits) { return static_cast<char>(static_cast<unsigned char>(bits)); };
-  const auto c = static_cast<std::uint32_t>(code);
-  if (c < 0x80) {
-    out += byte(c);
-  } else if (c < 0x800) {
-    out += {byte(0xC0 | c >> 6), byte(0x80 | (c & 0x3F))};
-  } else if (c < 0x10000) {
-    out += {byte(0xE0 | c >> 12), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F))};
-  } else {
-    out += {byte(0xF0 | c >> 18), byte(0x80 | (c >> 12 & 0x3F)), byte(0x80 | (c >> 6 & 0x3F)), byte(0x80 | (c & 0x3F))};
-  }
-}
+void append_utf8(char32_t code, std::string& out);
 
 /// Joins bytes that come in pieces, as those of tokens do, into valid UTF-8. Holds back at most three bytes.
 ///
@@ -95,44 +68,10 @@ inline void append_utf8(char32_t code, std::string& out) {
 class utf8_stream {
  public:
   /// Appends to `out` what is whole by now. Takes any bytes.
-  void feed(std::string_view bytes, std::string& out) {
-    while (held_size_ > 0 && !bytes.empty()) {
-      held_[held_size_] = bytes.front();
-      const auto c = decode_utf8({held_.data(), held_size_ + 1u}, 0);
-      if (c.kind == utf8_character::state::invalid) {  // the new byte does not continue it: it begins something else
-        held_size_ = 0;
-        out += replacement;
-        break;
-      }
-      bytes.remove_prefix(1);
-      if (c.kind == utf8_character::state::cut) {
-        ++held_size_;
-      } else {
-        out.append(held_.data(), c.size);
-        held_size_ = 0;
-      }
-    }
-    while (!bytes.empty()) {
-      const std::size_t valid = valid_utf8_prefix(bytes);
-      out.append(bytes.substr(0, valid));
-      bytes.remove_prefix(valid);
-      if (bytes.empty()) return;
-      const auto c = decode_utf8(bytes, 0);
-      if (c.kind == utf8_character::state::cut) {
-        held_size_ = c.size;
-        std::memcpy(held_.data(), bytes.data(), c.size);
-        return;
-      }
-      out += replacement;
-      bytes.remove_prefix(c.size);
-    }
-  }
+  void feed(std::string_view bytes, std::string& out);
 
   /// Ends the text: a character that is still open becomes one U+FFFD. The stream is as new afterwards.
-  void finish(std::string& out) {
-    if (held_size_ > 0) out += replacement;
-    held_size_ = 0;
-  }
+  void finish(std::string& out);
 
   /// The bytes that wait for the rest of their character.
   std::string_view held() const noexcept { return {held_.data(), held_size_}; }
@@ -145,13 +84,7 @@ class utf8_stream {
 };
 
 /// `bytes` as valid UTF-8, with U+FFFD where they are none.
-inline std::string to_valid_utf8(std::string_view bytes) {
-  std::string out;
-  utf8_stream stream;
-  stream.feed(bytes, out);
-  stream.finish(out);
-  return out;
-}
+std::string to_valid_utf8(std::string_view bytes);
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

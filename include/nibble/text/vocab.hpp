@@ -1,24 +1,20 @@
 /// vocab: the pieces of a tokenizer, their types, scores and special ids: read from the metadata, validated, then trusted.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
-#include "nibble/text/literals.hpp"
 #include "nibble/text/piece_index.hpp"
-#include "nibble/text/utf8.hpp"
+#include "nibble/text/special_tokens.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -30,7 +26,7 @@ enum class token_type : std::uint8_t { undefined, normal, unknown, control, user
 enum class vocab_kind : std::uint8_t { sentencepiece, byte_level };
 
 /// The tokens that `tokenizer.ggml.*_token_id` names; each lies within the vocabulary.
-struct special_tokens {
+struct special_ids {
   std::optional<token> bos, eos, eot, eom, unknown, padding;
 };
 
@@ -44,9 +40,9 @@ class vocab {
 
   std::size_t size() const noexcept { return types_.size(); }
   vocab_kind kind() const noexcept { return kind_; }
-  const special_tokens& special() const noexcept { return special_; }
-  const literals& controls() const noexcept { return controls_; }
-  const literals& user_defined() const noexcept { return user_defined_; }
+  const special_ids& special() const noexcept { return special_; }
+  const special_tokens& controls() const noexcept { return controls_; }
+  const special_tokens& user_defined() const noexcept { return user_defined_; }
   /// The longest piece that find() can give, in bytes.
   std::size_t longest_piece() const noexcept { return longest_piece_; }
 
@@ -62,9 +58,7 @@ class vocab {
   bool contains(token id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < size(); }
 
   /// The token that text may become by merging, or -1. Never a control, unknown, unused or byte token.
-  token find(std::string_view piece_bytes) const noexcept {
-    return pieces_.find(detail::hash_bytes(piece_bytes), [&](token id) { return piece(id) == piece_bytes; });
-  }
+  token find(std::string_view piece_bytes) const noexcept;
   /// The token of one byte, or -1.
   token byte_token(char byte) const noexcept { return bytes_[static_cast<unsigned char>(byte)]; }
   /// The tokens at which generation ends, ascending.
@@ -86,267 +80,17 @@ class vocab {
   std::vector<float> scores_;
   std::vector<bool> foreign_;  // pieces that no merging of text can give: characters outside of the file's alphabet
   piece_index pieces_;
-  literals controls_, user_defined_;
+  special_tokens controls_, user_defined_;
   std::array<token, 256> bytes_{};
-  special_tokens special_;
+  special_ids special_;
   std::vector<token> ends_;
   std::size_t longest_piece_ = 0;
 };
 
 namespace detail {
-
-inline error tokenizer_error(errc code, std::string_view key, const std::string& what) {
-  return error(code, "key 'tokenizer.ggml." + std::string(key) + "': " + what);
-}
-
-/// The byte that a character of a byte-level vocabulary stands for, or -1: 188 printable ones are themselves, the others follow
-/// in order from U+0100 on.
-inline constexpr auto byte_alphabet = [] {
-  std::array<std::int16_t, 324> bytes{};
-  bytes.fill(-1);
-  std::size_t moved = 256;
-  for (std::int16_t b = 0; b < 256; ++b) {
-    const bool printable = (b >= 33 && b <= 126) || (b >= 161 && b != 173);
-    bytes[printable ? static_cast<std::size_t>(b) : moved++] = b;
-  }
-  return bytes;
-}();
-
-/// Appends the bytes that byte-level text stands for; false, with `out` as it was, if a character is not of its alphabet.
-/// @errors  precondition: text is UTF-8
-inline bool append_byte_level(std::string_view text, std::string& out) {
-  const std::size_t before = out.size();
-  for (std::size_t at = 0; at < text.size();) {
-    const auto c = decode_utf8(text, at);
-    const int byte = c.code < byte_alphabet.size() ? byte_alphabet[c.code] : -1;
-    if (byte < 0) {
-      out.resize(before);
-      return false;
-    }
-    out += static_cast<char>(static_cast<unsigned char>(byte));
-    at += c.size;
-  }
-  return true;
-}
-
 /// Appends text with every U+2581 as a space.
-inline void append_spaced(std::string_view text, std::string& out) {
-  constexpr std::string_view mark = "\xE2\x96\x81";
-  for (std::size_t at; (at = text.find(mark)) != text.npos; text.remove_prefix(at + mark.size())) {
-    out += text.substr(0, at);
-    out += ' ';
-  }
-  out += text;
-}
-
-/// The value of "<0x0A>", or -1.
-inline int byte_of_name(std::string_view name) noexcept {
-  const auto digit = [&](std::size_t i) {
-    const char c = name[i];
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  };
-  if (name.size() != 6 || !name.starts_with("<0x") || name[5] != '>' || digit(3) < 0 || digit(4) < 0) return -1;
-  return digit(3) * 16 + digit(4);
-}
-
-/// Names that end a turn of a chat, then a text, in published models: control tokens, even where a file forgot to say so.
-inline constexpr auto end_names = std::to_array<std::string_view>(
-    {"<|im_end|>", "<end_of_turn>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>"});
-inline constexpr std::size_t turn_end_names = 4;
-
-constexpr bool ends_a_turn(std::string_view name) noexcept {
-  return name.starts_with('<') && std::find(end_names.begin(), end_names.end(), name) != end_names.end();
-}
-
+void append_spaced(std::string_view text, std::string& out);
 }  // namespace detail
-
-inline result<vocab> vocab::try_load(const metadata& meta, const limits& most) {
-  vocab out;
-  const auto model = meta.try_get<std::string_view>("tokenizer.ggml.model");
-  if (!model) return model.failure();
-  if (*model == "gpt2")
-    out.kind_ = vocab_kind::byte_level;
-  else if (*model != "llama")
-    return detail::tokenizer_error(errc::unknown_tokenizer, "model",
-                                   detail::quoted(*model) + " is not known; known are 'llama' and 'gpt2'");
-  out.bytes_.fill(-1);
-  NIBBLE_TRY(out.try_read_arrays(meta, most));
-  NIBBLE_TRY(out.try_index());
-  NIBBLE_TRY(out.try_read_special(meta));
-  out.find_ends();
-  return out;
-}
-
-inline result<void> vocab::try_read_arrays(const metadata& meta, const limits& most) {
-  const value* listed = meta.find("tokenizer.ggml.tokens");
-  if (listed && listed->size() > (std::min<std::uint64_t>)(most.vocabulary, (std::numeric_limits<token>::max)()))
-    return detail::tokenizer_error(errc::limit_exceeded, "tokens",
-                                   std::to_string(listed->size()) + " tokens; the limit is " + std::to_string(most.vocabulary));
-  const auto texts = meta.try_get_array<std::string_view>("tokenizer.ggml.tokens");
-  if (!texts) return texts.failure();
-  if (texts->empty()) return detail::tokenizer_error(errc::invalid_tokenizer, "tokens", "the vocabulary is empty");
-  const auto agrees = [&](std::string_view key, std::size_t found) -> result<void> {
-    if (found == texts->size()) return {};
-    return detail::tokenizer_error(errc::invalid_tokenizer, key,
-                                   std::to_string(found) + " elements for " + std::to_string(texts->size()) + " tokens");
-  };
-
-  types_.assign(texts->size(), token_type::normal);
-  if (kind_ == vocab_kind::sentencepiece || meta.find("tokenizer.ggml.token_type")) {
-    const auto types = meta.try_get_array<std::int32_t>("tokenizer.ggml.token_type");
-    if (!types) return types.failure();
-    NIBBLE_TRY(agrees("token_type", types->size()));
-    for (std::size_t i = 0; i < types->size(); ++i) {
-      if ((*types)[i] < 0 || (*types)[i] > 6)
-        return detail::tokenizer_error(errc::invalid_tokenizer, "token_type",
-                                       "token " + std::to_string(i) + " has type " + std::to_string((*types)[i]));
-      types_[i] = static_cast<token_type>((*types)[i]);
-    }
-  }
-  if (kind_ == vocab_kind::sentencepiece) {
-    auto scores = meta.try_get_array<float>("tokenizer.ggml.scores");
-    if (!scores) return scores.failure();
-    NIBBLE_TRY(agrees("scores", scores->size()));
-    for (std::size_t i = 0; i < scores->size(); ++i)
-      if ((*scores)[i] != (*scores)[i])
-        return detail::tokenizer_error(errc::invalid_tokenizer, "scores", "that of token " + std::to_string(i) + " is NaN");
-    scores_ = *std::move(scores);
-  }
-
-  std::uint64_t bytes = 0;
-  for (const auto text : *texts) bytes += text.size();
-  const auto most_bytes = (std::min<std::uint64_t>)(most.header_bytes, (std::numeric_limits<std::uint32_t>::max)());
-  if (bytes > most_bytes)
-    return detail::tokenizer_error(errc::limit_exceeded, "tokens",
-                                   std::to_string(bytes) + " bytes of text; the limit is " + std::to_string(most_bytes));
-  arena_.reserve(static_cast<std::size_t>(bytes));
-  begins_.reserve(texts->size() + 1);
-  foreign_.assign(texts->size(), false);
-  for (std::size_t i = 0; i < texts->size(); ++i) NIBBLE_TRY(try_add(i, (*texts)[i], most));
-  begins_.push_back(static_cast<std::uint32_t>(arena_.size()));
-  return {};
-}
-
-inline result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& most) {
-  const auto id = static_cast<token>(i);
-  const auto bad = [&](errc code, const std::string& what) {
-    return detail::tokenizer_error(code, "tokens", "token " + std::to_string(i) + " " + detail::quoted(text) + " " + what);
-  };
-  if (text.size() > most.token_bytes)
-    return bad(errc::limit_exceeded,
-               "has " + std::to_string(text.size()) + " bytes; the limit is " + std::to_string(most.token_bytes));
-  if (!is_utf8(text)) return bad(errc::invalid_tokenizer, "is not UTF-8");
-  begins_.push_back(static_cast<std::uint32_t>(arena_.size()));
-
-  token_type& type = types_[i];
-  if ((type == token_type::normal || type == token_type::user_defined) && detail::ends_a_turn(text)) type = token_type::control;
-  if (type == token_type::byte) {
-    const int byte = detail::byte_of_name(text);
-    if (byte < 0) return bad(errc::invalid_tokenizer, "is a byte token, but not of the form <0x41>");
-    token& place = bytes_[static_cast<std::size_t>(byte)];
-    if (place >= 0) return bad(errc::invalid_tokenizer, "is the same byte as token " + std::to_string(place));
-    place = id;
-    arena_ += static_cast<char>(static_cast<unsigned char>(byte));
-    return {};
-  }
-  const bool user_defined = type == token_type::user_defined;
-  if (user_defined || type == token_type::control || type == token_type::unknown) {
-    if (text.empty()) return bad(errc::invalid_tokenizer, "is special, but empty");
-    if (text.size() > literals::longest)
-      return bad(errc::limit_exceeded, "is special and has " + std::to_string(text.size()) + " bytes; the limit is " +
-                                           std::to_string(literals::longest));
-    // Gemma has HTML's </s> as a user-defined token. It ends the text of other models, so it too counts only where asked for.
-    (user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id);
-  }
-  const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
-  if (kind_ == vocab_kind::sentencepiece && merges) {
-    foreign_[i] = text.find(' ') != text.npos;  // a space of the text is looked up as U+2581
-    detail::append_spaced(text, arena_);
-  } else if (kind_ == vocab_kind::sentencepiece || user_defined || !merges) {
-    arena_ += text;
-  } else if (!detail::append_byte_level(text, arena_)) {
-    foreign_[i] = true;
-    arena_ += text;
-  }
-  return {};
-}
-
-inline bool vocab::is_mergeable(std::size_t i, bool user_defined) const noexcept {
-  if (foreign_[i] || begins_[i] == begins_[i + 1]) return false;
-  if (user_defined) return types_[i] == token_type::user_defined;
-  return types_[i] == token_type::normal || types_[i] == token_type::undefined;
-}
-
-inline result<void> vocab::try_index() {
-  const auto twice = [&](token id) {
-    return detail::tokenizer_error(errc::invalid_tokenizer, "tokens",
-                                   "token " + std::to_string(id) + " " + detail::quoted(piece(id)) + " stands there twice");
-  };
-  const auto control_twice = controls_.finish(), user_defined_twice = user_defined_.finish();
-  if (control_twice) return twice(*control_twice);
-  if (user_defined_twice) return twice(*user_defined_twice);
-  pieces_.reset(size());
-  for (const bool user_defined : {false, true}) {
-    for (std::size_t i = 0; i < size(); ++i) {
-      if (!is_mergeable(i, user_defined)) continue;
-      const auto id = static_cast<token>(i);
-      const std::string_view text = piece(id);
-      const auto outcome = pieces_.insert(detail::hash_bytes(text), id, [&](token other) { return piece(other) == text; });
-      if (outcome == piece_index::outcome::crowded)
-        return detail::tokenizer_error(errc::invalid_tokenizer, "tokens", "made so that their hashes collide");
-      if (outcome == piece_index::outcome::duplicate && !user_defined) return twice(id);
-      longest_piece_ = (std::max)(longest_piece_, text.size());
-    }
-  }
-  if (kind_ == vocab_kind::byte_level)
-    for (std::size_t b = 0; b < 256; ++b) {
-      const char byte = static_cast<char>(static_cast<unsigned char>(b));
-      if (const token id = find({&byte, 1}); id >= 0) bytes_[b] = id;
-    }
-  foreign_ = {};
-  return {};
-}
-
-inline result<void> vocab::try_read_special(const metadata& meta) {
-  const bool spm = kind_ == vocab_kind::sentencepiece;
-  struct entry {
-    std::string_view name;
-    std::optional<token> special_tokens::*place;
-    int fallback;  // -1: none
-  };
-  const entry entries[] = {
-      {"bos_token_id", &special_tokens::bos, spm ? 1 : -1}, {"eos_token_id", &special_tokens::eos, spm ? 2 : -1},
-      {"unknown_token_id", &special_tokens::unknown, -1},   {"eot_token_id", &special_tokens::eot, -1},
-      {"eom_token_id", &special_tokens::eom, -1},           {"padding_token_id", &special_tokens::padding, -1}};
-  for (const auto& [name, place, fallback] : entries) {
-    const std::string key = "tokenizer.ggml." + std::string(name);
-    const bool given = meta.find(key) != nullptr;
-    if (!given && fallback < 0) continue;
-    const auto id = meta.try_get<std::int64_t>(key, fallback);
-    if (!id) return id.failure();
-    if (*id < 0 || *id >= static_cast<std::int64_t>(size()))
-      return detail::tokenizer_error(errc::invalid_tokenizer, name,
-                                     (given ? "" : "missing, and its default ") + std::to_string(*id) + " is not one of the " +
-                                         std::to_string(size()) + " tokens");
-    special_.*place = static_cast<token>(*id);
-  }
-  const auto unknown = std::find(types_.begin(), types_.end(), token_type::unknown);
-  if (!special_.unknown && unknown != types_.end()) special_.unknown = static_cast<token>(unknown - types_.begin());
-  return {};
-}
-
-inline void vocab::find_ends() {
-  for (const auto id : {special_.eos, special_.eot, special_.eom})
-    if (id) ends_.push_back(*id);
-  for (std::size_t i = 0; i < detail::end_names.size(); ++i) {
-    const auto id = controls_.find(detail::end_names[i]);
-    if (!id || type(*id) != token_type::control) continue;
-    ends_.push_back(*id);
-    if (i < detail::turn_end_names && !special_.eot) special_.eot = id;
-  }
-  std::sort(ends_.begin(), ends_.end());
-  ends_.erase(std::unique(ends_.begin(), ends_.end()), ends_.end());
-}
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

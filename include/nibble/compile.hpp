@@ -1,0 +1,11 @@
+/// All of nibble that is compiled once. Include it in exactly one translation unit of a program; or link the CMake target
+/// nibble::nibble, which is such files, compiled.
+///
+/// Without it the program does not link: undefined symbols of namespace nibble. With two of them it does not link either:
+/// symbols defined twice. It stands before any header of the SIMD library, in a file without a foreach_target.h of its own;
+/// nibble/nibble.hpp may stand before or behind it.
+#pragma once
+
+#include "nibble/kernels/compile.hpp"  // first, see there
+// then the rest:
+#include "nibble/library-impl.hpp"

@@ -1,0 +1,40 @@
+/// The definitions behind aligned.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <string>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "nibble/core/aligned.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+aligned_buffer::~aligned_buffer() { std::free(block_); }
+
+result<aligned_buffer> aligned_buffer::try_allocate(std::size_t bytes) {
+  aligned_buffer buffer;
+  if (bytes == 0) return buffer;
+  if (bytes < std::numeric_limits<std::size_t>::max() - cache_line) buffer.block_ = std::calloc(bytes + cache_line, 1);
+  if (!buffer.block_) return error(errc::out_of_memory, "cannot allocate " + std::to_string(bytes) + " bytes");
+  buffer.size_ = bytes;
+  return buffer;
+}
+
+void aligned_buffer::prefer_large_pages() noexcept {
+#if defined(__linux__)
+  constexpr std::uintptr_t page = 4096;
+  const auto begin = (reinterpret_cast<std::uintptr_t>(data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(data()) + size_) / page * page;
+  if (begin < end) static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+#endif
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,311 @@
+/// The definitions behind thread_pool.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "nibble/core/aligned.hpp"
+#include "nibble/core/thread_pool.hpp"
+
+#if __has_include(<pthread.h>) && !defined(_WIN32)
+#include <pthread.h>  // reports refusal as a value and never terminates; std::thread throws, and its destructor may end the host
+#define NIBBLE_DETAIL_PTHREAD 1
+#else
+#define NIBBLE_DETAIL_PTHREAD 0
+#endif
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+#include <emmintrin.h>
+#endif
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// Tells the core that this thread waits for another one.
+inline void relax_cpu() noexcept {
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+  _mm_pause();
+#elif defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+  __asm__ volatile("isb");
+#endif
+}
+
+/// Waits first hot, then politely: spins, then yields; the caller parks if both were not enough.
+class patience {
+ public:
+  /// True as soon as ready() is; false when it is time to park. Spins longer the next time if spinning paid off.
+  template <class Ready>
+  bool wait(Ready ready) noexcept {
+    for (unsigned i = 0; i < spins_; ++i) {
+      if (ready()) {
+        spins_ = std::min(2 * spins_, most_spins);
+        return true;
+      }
+      relax_cpu();
+    }
+    for (unsigned i = 0; i < yields; ++i) {
+      if (ready()) return true;
+      std::this_thread::yield();
+    }
+    spins_ = std::max(spins_ / 2, least_spins);
+    return ready();
+  }
+
+ private:
+  static constexpr unsigned least_spins = 64, most_spins = 4096, yields = 32;
+  unsigned spins_ = 1024;
+};
+
+/// A thread whose start can fail without an exception.
+class worker_thread {
+ public:
+  worker_thread() noexcept = default;
+  worker_thread(const worker_thread&) = delete;
+  worker_thread& operator=(const worker_thread&) = delete;
+
+#if NIBBLE_DETAIL_PTHREAD
+  bool start(void* (*body)(void*), void* context) noexcept { return pthread_create(&thread_, nullptr, body, context) == 0; }
+  void join() noexcept { pthread_join(thread_, nullptr); }
+
+ private:
+  pthread_t thread_{};
+#else
+  bool start(void* (*body)(void*), void* context) noexcept {
+#if NIBBLE_EXCEPTIONS
+    try {
+      thread_ = std::thread(body, context);
+      return true;
+    } catch (...) {  // std::system_error: no more threads, or bad_alloc
+      return false;
+    }
+#else
+    thread_ = std::thread(body, context);
+    return true;
+#endif
+  }
+  void join() { thread_.join(); }
+
+ private:
+  std::thread thread_;
+#endif
+};
+
+class pool_state {
+ public:
+  using task = void (*)(void* context, std::size_t index);
+
+  explicit pool_state(std::size_t workers) : workers_(std::make_unique<worker[]>(workers)) {
+    while (started_ < workers) {
+      worker& w = workers_[started_];
+      w.pool = this;
+      if (!w.thread.start(&worker_main, &w)) break;
+      ++started_;
+    }
+  }
+  ~pool_state() {
+    stop_.store(true, std::memory_order_relaxed);
+    epoch_.fetch_add(1);
+    epoch_.notify_all();
+    for (std::size_t i = 0; i < started_; ++i) workers_[i].thread.join();
+  }
+  pool_state(const pool_state&) = delete;
+  pool_state& operator=(const pool_state&) = delete;
+
+  std::size_t workers() const noexcept { return started_; }
+
+  /// True on the threads that are inside a task of this pool.
+  bool runs_here() const noexcept {
+    const auto self = std::this_thread::get_id();
+    if (caller_.load(std::memory_order_relaxed) == self) return true;
+    for (std::size_t i = 0; i < started_; ++i)
+      if (workers_[i].id.load(std::memory_order_relaxed) == self) return true;
+    return false;
+  }
+
+  void run(std::size_t n, void* context, task t) {
+    const std::lock_guard turn(callers_);
+    caller_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    context_ = context;
+    task_ = t;
+    n_ = n;
+    chunk_ = std::max<std::size_t>(1, n / (8 * (started_ + 1)));
+    next_.store(0, std::memory_order_relaxed);
+    woken_came_.store(false, std::memory_order_relaxed);
+    gate_.store(open, std::memory_order_release);
+    epoch_.fetch_add(1);
+    const bool woke = take_part_as_caller();
+    gate_.fetch_and(~open, std::memory_order_acq_rel);
+    const auto empty = [this] { return gate_.load(std::memory_order_acquire) == 0; };
+    if (!patience_.wait(empty))
+      for (auto inside = gate_.load(std::memory_order_acquire); inside != 0; inside = gate_.load(std::memory_order_acquire))
+        gate_.wait(inside, std::memory_order_acquire);
+    if (woke) {
+      too_late_ = woken_came_.load(std::memory_order_relaxed) ? 0 : std::min(too_late_ + 1, 6u);
+      skipped_ = 0;
+    }
+    caller_.store(std::thread::id(), std::memory_order_relaxed);
+#if NIBBLE_EXCEPTIONS
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+#endif
+  }
+
+ private:
+  struct worker {
+    worker_thread thread;
+    pool_state* pool = nullptr;
+    std::atomic<std::thread::id> id{};
+  };
+
+  static constexpr std::uint32_t open = 0x80000000u;  // the other bits of the gate count the workers inside
+  static constexpr std::chrono::microseconds worth_waking{30};
+
+  static void* worker_main(void* context) {
+    auto& self = *static_cast<worker*>(context);
+    self.id.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    self.pool->serve();
+    return nullptr;
+  }
+
+  void serve() {
+    patience patience;
+    for (std::uint32_t seen = 0;;) {
+      const bool was_parked = !patience.wait([&] { return epoch_.load(std::memory_order_acquire) != seen; });
+      if (was_parked) {
+        parked_.fetch_add(1);
+        epoch_.wait(seen);
+        parked_.fetch_sub(1);
+      }
+      seen = epoch_.load(std::memory_order_acquire);
+      if (stop_.load(std::memory_order_relaxed)) return;
+      if (!enter()) continue;
+      if (take_part() && was_parked) woken_came_.store(true, std::memory_order_relaxed);
+      if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
+    }
+  }
+
+  /// Counts this worker in, unless the gate is closed.
+  bool enter() noexcept {
+    auto gate = gate_.load(std::memory_order_relaxed);
+    while (gate & open)
+      if (gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    return false;
+  }
+
+  /// Takes one chunk of indices; false if none are left.
+  bool take_chunk() {
+    const std::size_t first = next_.fetch_add(chunk_, std::memory_order_relaxed);
+    if (first >= n_) return false;
+    const std::size_t last = first + std::min(chunk_, n_ - first);
+#if NIBBLE_EXCEPTIONS
+    try {
+      for (std::size_t i = first; i < last; ++i) task_(context_, i);
+    } catch (...) {
+      next_.store(n_, std::memory_order_relaxed);
+      const std::lock_guard lock(failing_);
+      failure_ = std::current_exception();
+    }
+#else
+    for (std::size_t i = first; i < last; ++i) task_(context_, i);
+#endif
+    return true;
+  }
+
+  bool take_part() {
+    bool any = false;
+    while (take_chunk()) any = true;
+    return any;
+  }
+
+  /// Works, and wakes parked workers: at once, or, while workers that were woken keep coming too late to find work, only when
+  /// the job has shown to be long. True if it woke any.
+  bool take_part_as_caller() {
+    if (skipped_ >= (1u << too_late_) - 1) {
+      const bool woke = wake();
+      take_part();
+      return woke;
+    }
+    ++skipped_;
+    const auto begin = std::chrono::steady_clock::now();
+    while (take_chunk()) {
+      if (parked_.load(std::memory_order_relaxed) == 0 || std::chrono::steady_clock::now() - begin < worth_waking) continue;
+      const bool woke = wake();
+      take_part();
+      return woke;
+    }
+    return false;
+  }
+
+  /// Wakes as many parked workers as there are chunks that no waking thread will take.
+  bool wake() noexcept {
+    const std::size_t parked = parked_.load(), awake = started_ - std::min(parked, started_);
+    const std::size_t taken = std::min(next_.load(std::memory_order_relaxed), n_);
+    const std::size_t chunks = (n_ - taken + chunk_ - 1) / chunk_;
+    if (parked == 0 || chunks <= awake + 1) return false;
+    const std::size_t wanted = chunks - 1 - awake;
+    if (wanted >= parked) {
+      epoch_.notify_all();
+    } else {
+      for (std::size_t i = 0; i < wanted; ++i) epoch_.notify_one();
+    }
+    return true;
+  }
+
+  std::unique_ptr<worker[]> workers_;
+  std::size_t started_ = 0;
+  std::mutex callers_;  // held by the thread whose job it is, which alone writes the following
+  std::atomic<std::thread::id> caller_{};
+  void* context_ = nullptr;
+  task task_ = nullptr;
+  std::size_t n_ = 0, chunk_ = 1;
+  unsigned too_late_ = 0, skipped_ = 0;
+  patience patience_;
+#if NIBBLE_EXCEPTIONS
+  std::mutex failing_;
+  std::exception_ptr failure_;
+#endif
+  std::atomic<bool> stop_{false}, woken_came_{false};
+  alignas(cache_line) std::atomic<std::uint32_t> epoch_{0};
+  alignas(cache_line) std::atomic<std::uint32_t> gate_{0};
+  alignas(cache_line) std::atomic<std::size_t> next_{0};
+  alignas(cache_line) std::atomic<std::size_t> parked_{0};
+};
+
+}  // namespace detail
+
+thread_pool::thread_pool(std::size_t threads) {
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  threads = std::min(threads, max_threads);
+  if (threads > 1) state_ = std::make_unique<detail::pool_state>(threads - 1);
+}
+
+result<thread_pool> thread_pool::try_create(std::size_t threads) {
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  threads = std::min(threads, max_threads);
+  thread_pool pool(threads);
+  if (pool.concurrency() == threads) return pool;
+  return error(errc::io, "thread_pool: the system started " + std::to_string(pool.concurrency()) + " of " +
+                             std::to_string(threads) + " threads");
+}
+
+thread_pool::thread_pool(thread_pool&&) noexcept = default;
+thread_pool& thread_pool::operator=(thread_pool&&) noexcept = default;
+thread_pool::~thread_pool() = default;
+
+std::size_t thread_pool::concurrency() const noexcept { return state_ ? state_->workers() + 1 : 1; }
+
+bool thread_pool::runs_inline() const noexcept { return concurrency() == 1 || state_->runs_here(); }
+void thread_pool::run(std::size_t n, void* context, task t) { state_->run(n, context, t); }
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

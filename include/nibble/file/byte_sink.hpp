@@ -1,0 +1,36 @@
+/// byte_sink: whatever takes bytes.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "nibble/error.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// Takes bytes one after the other.
+class byte_sink {
+ public:
+  virtual result<void> try_write(std::span<const std::byte> bytes) = 0;
+
+ protected:
+  ~byte_sink() = default;
+};
+
+/// A sink that appends to a vector.
+class vector_sink final : public byte_sink {
+ public:
+  explicit vector_sink(std::vector<std::byte>& out) noexcept : out_(&out) {}
+  result<void> try_write(std::span<const std::byte> bytes) override {
+    out_->insert(out_->end(), bytes.begin(), bytes.end());
+    return {};
+  }
+
+ private:
+  std::vector<std::byte>* out_;
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,172 @@
+/// The definitions behind tokenizer.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "nibble/text/bpe.hpp"
+#include "nibble/text/merge.hpp"
+#include "nibble/text/spm.hpp"
+#include "nibble/text/tokenizer.hpp"
+#include "nibble/text/vocab-impl.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// What makes tokens of text between special tokens: one of the two families of encoders.
+class word_encoder {
+ public:
+  explicit word_encoder(sentencepiece_bpe how) : how_(std::move(how)) {}
+  explicit word_encoder(byte_level_bpe how) : how_(std::move(how)) {}
+
+  /// What holds where the file has no add_bos_token.
+  bool adds_bos() const noexcept {
+    const auto* bpe = std::get_if<byte_level_bpe>(&how_);
+    return !bpe || bpe->adds_bos();
+  }
+  bool adds_space() const noexcept {
+    const auto* spm = std::get_if<sentencepiece_bpe>(&how_);
+    return spm && spm->add_space_prefix();
+  }
+  void encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room, std::vector<token>& out) const {
+    if (const auto* spm = std::get_if<sentencepiece_bpe>(&how_))
+      spm->encode(vocabulary, text, fresh && spm->add_space_prefix(), room, out);
+    else if (const auto* bpe = std::get_if<byte_level_bpe>(&how_))
+      bpe->encode(vocabulary, text, room, out);
+  }
+
+ private:
+  std::variant<sentencepiece_bpe, byte_level_bpe> how_;
+};
+
+inline result<std::shared_ptr<const word_encoder>> load_encoder(const metadata& meta, const vocab& vocabulary) {
+  if (vocabulary.kind() == vocab_kind::byte_level) {
+    auto bpe = byte_level_bpe::try_load(meta, vocabulary);
+    if (!bpe) return std::move(bpe).failure();
+    return std::shared_ptr<const word_encoder>(std::make_shared<word_encoder>(*std::move(bpe)));
+  }
+  auto spm = sentencepiece_bpe::try_load(meta, vocabulary);
+  if (!spm) return std::move(spm).failure();
+  return std::shared_ptr<const word_encoder>(std::make_shared<word_encoder>(*std::move(spm)));
+}
+
+}  // namespace detail
+
+tokenizer::tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder) noexcept
+    : vocab_(std::move(vocabulary)), encoder_(std::move(encoder)), adds_space_(encoder_->adds_space()) {}
+
+result<tokenizer> tokenizer::try_load(const metadata& meta, const limits& most) {
+  auto vocabulary = vocab::try_load(meta, most);
+  if (!vocabulary) return std::move(vocabulary).failure();
+  auto encoder = detail::load_encoder(meta, *vocabulary);
+  if (!encoder) return std::move(encoder).failure();
+  const auto bos = meta.try_get<bool>("tokenizer.ggml.add_bos_token", (*encoder)->adds_bos());
+  if (!bos) return bos.failure();
+  const auto eos = meta.try_get<bool>("tokenizer.ggml.add_eos_token", false);
+  if (!eos) return eos.failure();
+  tokenizer out(*std::move(vocabulary), *std::move(encoder));
+  out.adds_bos_ = *bos;
+  out.adds_eos_ = *eos;
+  const auto lacks = [](std::string_view key, std::string_view name) {
+    return detail::tokenizer_error(errc::invalid_tokenizer, key, "true, but there is no tokenizer.ggml." + std::string(name));
+  };
+  if (*bos && !out.bos()) return lacks("add_bos_token", "bos_token_id");
+  if (*eos && !out.eos()) return lacks("add_eos_token", "eos_token_id");
+  return out;
+}
+
+std::vector<token> tokenizer::encode(std::string_view text, encode_options options) const {
+  std::vector<token> out;
+  encode(text, out, options);
+  return out;
+}
+
+bool tokenizer::is_end(token id) const noexcept { return std::binary_search(vocab_.ends().begin(), vocab_.ends().end(), id); }
+
+std::optional<token> tokenizer::find_special(std::string_view name) const noexcept {
+  const auto found = vocab_.controls().find(name);
+  return found ? found : vocab_.user_defined().find(name);
+}
+
+/// One call of encode: the text goes in piece by piece, is joined up to the next control token, and then encoded.
+class tokenizer::run {
+ public:
+  run(const tokenizer& self, std::vector<token>& out, bool fresh) : self_(self), out_(out), fresh_(fresh) {}
+
+  void add(std::string_view text, bool special) {
+    std::size_t at = 0;
+    if (special)
+      for (auto found = self_.vocab_.controls().next(text, 0); found; found = self_.vocab_.controls().next(text, at)) {
+        joined_ += text.substr(at, found->begin - at);
+        finish();
+        push(found->id);
+        at = found->begin + found->size;
+      }
+    joined_ += text.substr(at);
+  }
+
+  /// Encodes what waits.
+  void finish() {
+    const std::string_view text = joined_;
+    std::size_t at = 0;
+    const auto& special = self_.vocab_.user_defined();
+    for (auto found = special.next(text, 0); found; found = special.next(text, at)) {
+      encode(text.substr(at, found->begin - at));
+      push(found->id);
+      at = found->begin + found->size;
+    }
+    encode(text.substr(at));
+    joined_.clear();
+  }
+
+ private:
+  void push(token id) {
+    out_.push_back(id);
+    fresh_ = true;
+  }
+  void encode(std::string_view text) {
+    if (text.empty()) return;
+    self_.encoder_->encode(self_.vocab_, text, fresh_, room_, out_);
+    fresh_ = false;
+  }
+
+  const tokenizer& self_;
+  std::vector<token>& out_;
+  merger room_;
+  std::string joined_;
+  bool fresh_;  // at the beginning, or behind a special token: where a space prefix belongs
+};
+
+void tokenizer::encode(std::string_view text, std::vector<token>& out, encode_options options) const {
+  if (options.bos.value_or(adds_bos_) && bos()) out.push_back(*bos());
+  run pass(*this, out, !options.continues);
+  pass.add(text, options.special);
+  pass.finish();
+  if (options.eos.value_or(adds_eos_) && eos()) out.push_back(*eos());
+}
+
+std::vector<token> tokenizer::encode(std::span<const prompt_part> parts, encode_options options) const {
+  std::vector<token> out;
+  if (options.bos.value_or(adds_bos_) && bos()) out.push_back(*bos());
+  run pass(*this, out, !options.continues);
+  for (const auto& part : parts) pass.add(part.text, part.special);
+  pass.finish();
+  if (options.eos.value_or(adds_eos_) && eos()) out.push_back(*eos());
+  return out;
+}
+
+std::string tokenizer::decode(std::span<const token> tokens) const {
+  std::string out;
+  for (const token id : tokens) append_piece(id, out);
+  if (adds_space_ && out.starts_with(' ')) out.erase(0, 1);
+  return out;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
