@@ -22,6 +22,10 @@
 #include "nibble/gguf/reader-impl.hpp"
 #include "nibble/gguf/writer-impl.hpp"
 
+#include "nibble/quant/quantize-impl.hpp"
+#include "nibble/quant/recipe-impl.hpp"
+#include "nibble/quant/quantize_file-impl.hpp"
+
 #include "nibble/text/utf8-impl.hpp"
 #include "nibble/text/special_tokens-impl.hpp"
 #include "nibble/text/vocab-impl.hpp"
@@ -30,6 +34,17 @@
 #include "nibble/text/spm-impl.hpp"
 #include "nibble/text/tokenizer-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
+
+#include "nibble/model/roofline-impl.hpp"
+
+#include "nibble/sample/softmax-impl.hpp"
+#include "nibble/sample/candidates-impl.hpp"
+#include "nibble/sample/sampler-impl.hpp"
+#include "nibble/sample/parameters-impl.hpp"
+#include "nibble/sample/min_p-impl.hpp"
+#include "nibble/sample/penalties-impl.hpp"
+#include "nibble/sample/logit_bias-impl.hpp"
+#include "nibble/sample/registry-impl.hpp"
 
 // clang-format on
 #include "nibble/core/pop_macros.hpp"

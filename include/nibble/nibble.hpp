@@ -36,8 +36,9 @@
 
 #include "nibble/tensor/shape.hpp"           // shape
 #include "nibble/tensor/tensor.hpp"          // tensor<T, Rank>
-#include "nibble/tensor/view.hpp"            // tensor_view<T, Rank>; for Eigen's eyes: nibble/tensor/eigen.hpp, on its own
-#include "nibble/tensor/map.hpp"             // map, zip, fold with a user's own functions
+#include "nibble/tensor/view.hpp"            // tensor_view<T, Rank>
+// On their own, for each brings a library of others: nibble/tensor/eigen.hpp (views as Eigen sees them) and
+// nibble/tensor/map.hpp (map, zip, fold with a user's own functions, in batches of xsimd).
 
 #include "nibble/quant/format.hpp"           // quant_format
 #include "nibble/quant/registry.hpp"         // quant_formats

@@ -10,6 +10,8 @@
 
 #include "file/temporary_folder.hpp"
 #include "nibble/core/thread_pool.hpp"
+#include "nibble/gguf/writer.hpp"
+#include "nibble/quant/quantize.hpp"
 #include "support/files.hpp"
 
 namespace {

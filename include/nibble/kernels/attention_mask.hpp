@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/config.hpp"
+
 namespace nibble::NIBBLE_KERNELS_ABI {
 
 /// A query at position p sees positions [p - before, p + after], as far as they exist: its own is always one of them.

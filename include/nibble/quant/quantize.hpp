@@ -1,18 +1,12 @@
 /// Matrices of floats into any weight format and back, in parallel.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <limits>
 #include <span>
-#include <string>
-#include <type_traits>
 
 #include "nibble/core/executor.hpp"
 #include "nibble/error.hpp"
-#include "nibble/quant/registry.hpp"
+#include "nibble/gguf/tensor_type.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -47,90 +41,6 @@ inline void dequantize_rows(tensor_type type, std::span<const std::byte> bytes, 
   try_dequantize_rows(type, bytes, rows, cols, out, executor).value();
 }
 #endif
-
-namespace detail {
-
-inline result<void> expect_size(const char* what, std::size_t expected, std::size_t found) {
-  if (expected == found) return {};
-  return error(errc::invalid_argument,
-               std::string(what) + ": expected " + std::to_string(expected) + ", found " + std::to_string(found));
-}
-
-template <class Q>
-void quantize_row(std::span<const float> row, const float* importance, std::byte* out) noexcept {
-  encode_hint hint;
-  if (importance) {
-    double squares = 0;
-    for (const float v : row) squares += double(encodable(v)) * double(encodable(v));
-    hint.row_mean_square = float(squares / double(row.size()));
-  }
-  for (std::size_t at = 0; at < row.size(); at += Q::block_size, out += sizeof(typename Q::block)) {
-    if (importance) hint.importance = importance + at;
-    typename Q::block block;
-    Q::encode(row.subspan(at).template first<Q::block_size>(), hint, block);
-    std::memcpy(out, &block, sizeof block);
-  }
-}
-
-/// Calls f(row) for each row, several in a task: enough tasks to even out, few enough to be worth starting.
-template <class F>
-void for_each_row(std::size_t rows, executor_ref executor, F&& f) noexcept {
-  const std::size_t tasks = std::min(rows, 8 * std::max<std::size_t>(executor.concurrency(), 1));
-  if (tasks == 0) return;
-  executor.run(tasks, [&](std::size_t task) {
-    const std::size_t share = rows / tasks, more = rows % tasks;
-    const std::size_t begin = task * share + std::min(task, more), end = begin + share + (task < more ? 1 : 0);
-    for (std::size_t row = begin; row < end; ++row) f(row);
-  });
-}
-
-}  // namespace detail
-
-inline result<std::size_t> try_quantized_bytes(tensor_type type, std::size_t rows, std::size_t cols) {
-  const auto info = find_tensor_type(static_cast<std::uint32_t>(type));
-  if (!info || !visit_format(type, [](auto) {}))
-    return error(errc::unknown_format, "weight format " + std::string(name_of(type)) + " (" +
-                                           std::to_string(static_cast<std::uint32_t>(type)) +
-                                           ") can be neither encoded nor decoded");
-  if (cols % info->block_size != 0)
-    return error(errc::invalid_argument, "rows of " + std::to_string(cols) + " are no multiple of the " +
-                                             std::to_string(info->block_size) + " of " + std::string(info->name));
-  const std::size_t row_blocks = cols / info->block_size, most = std::numeric_limits<std::size_t>::max();
-  if (row_blocks > most / info->block_bytes || (rows > 0 && row_blocks * info->block_bytes > most / rows) ||
-      (rows > 0 && cols > most / sizeof(float) / rows))
-    return error(errc::invalid_argument, std::to_string(rows) + " rows of " + std::to_string(cols) + " pass the address space");
-  return rows * row_blocks * info->block_bytes;
-}
-
-inline result<void> try_quantize_rows(tensor_type type, std::span<const float> values, std::size_t rows, std::size_t cols,
-                                      std::span<const float> importance, std::span<std::byte> out, executor_ref executor) {
-  const auto bytes = try_quantized_bytes(type, rows, cols);
-  if (!bytes) return bytes.failure();
-  NIBBLE_TRY(detail::expect_size("values", rows * cols, values.size()));
-  NIBBLE_TRY(detail::expect_size("bytes", *bytes, out.size()));
-  if (!importance.empty()) NIBBLE_TRY(detail::expect_size("importance weights", cols, importance.size()));
-  visit_format(type, [&]<class Q>(std::type_identity<Q>) {
-    detail::for_each_row(rows, executor, [&](std::size_t row) {
-      detail::quantize_row<Q>(values.subspan(row * cols, cols), importance.empty() ? nullptr : importance.data(),
-                              out.data() + row * (*bytes / rows));
-    });
-  });
-  return {};
-}
-
-inline result<void> try_dequantize_rows(tensor_type type, std::span<const std::byte> bytes, std::size_t rows, std::size_t cols,
-                                        std::span<float> out, executor_ref executor) {
-  const auto expected = try_quantized_bytes(type, rows, cols);
-  if (!expected) return expected.failure();
-  NIBBLE_TRY(detail::expect_size("bytes", *expected, bytes.size()));
-  NIBBLE_TRY(detail::expect_size("values", rows * cols, out.size()));
-  visit_format(type, [&]<class Q>(std::type_identity<Q>) {
-    detail::for_each_row(rows, executor, [&](std::size_t row) {
-      decode_row<Q>(bytes.data() + row * (bytes.size() / rows), cols, out.data() + row * cols);
-    });
-  });
-  return {};
-}
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
 #include "nibble/sample/candidates.hpp"
-#include "nibble/sample/parameters.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -19,16 +19,7 @@ struct logit_bias {
 
   static constexpr std::string_view name = "logit_bias";
   /// "13:-2,42:-inf"
-  static result<logit_bias> from_text(std::string_view value) {
-    logit_bias made;
-    const auto read = [&made](std::string_view key, std::string_view number) -> result<void> {
-      auto& [id, bias] = made.biases.emplace_back();
-      NIBBLE_TRY(detail::parse_number(key, id));
-      return detail::parse_number(number, bias);
-    };
-    NIBBLE_TRY(detail::for_each_pair(value, read));
-    return made;
-  }
+  static result<logit_bias> from_text(std::string_view value);
 
   void operator()(candidates& c) const {
     for (const auto& [id, bias] : biases)

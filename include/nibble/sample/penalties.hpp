@@ -1,16 +1,11 @@
 /// penalties: less of what was said before.
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstddef>
-#include <span>
 #include <string_view>
 
-#include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
 #include "nibble/sample/candidates.hpp"
-#include "nibble/sample/parameters.hpp"
 #include "nibble/sample/sampler.hpp"
 
 namespace nibble {
@@ -32,46 +27,12 @@ struct penalties {
   static constexpr std::size_t most_tokens = 4096;
   static constexpr std::string_view name = "penalties";
   /// "repetition:1.1,frequency:0.2,presence:0.1,last_n:64", or some of these.
-  static result<penalties> from_text(std::string_view value) {
-    penalties made;
-    const auto read = [&made](std::string_view key, std::string_view number) -> result<void> {
-      if (key == "repetition") return detail::parse_number(number, made.repetition);
-      if (key == "frequency") return detail::parse_number(number, made.frequency);
-      if (key == "presence") return detail::parse_number(number, made.presence);
-      if (key == "last_n") return detail::parse_number(number, made.last_n);
-      return detail::unexpected_value("repetition, frequency, presence or last_n", key);
-    };
-    NIBBLE_TRY(detail::for_each_pair(value, read));
-    return made;
-  }
+  static result<penalties> from_text(std::string_view value);
 
-  void operator()(candidates& c, sample_context& context) const {
-    const std::size_t n = std::min({last_n, context.recent.size(), most_tokens});
-    std::array<token, most_tokens> sorted;  // equal tokens side by side
-    const auto recent = context.recent.last(n);
-    const auto end = std::copy(recent.begin(), recent.end(), sorted.begin());
-    std::sort(sorted.begin(), end);
-    if (c.complete()) {
-      for (auto run = sorted.begin(); run != end;) {
-        const auto next = std::upper_bound(run, end, *run);
-        if (float* logit = c.find(*run)) *logit = lowered(*logit, next - run);
-        run = next;
-      }
-    } else {
-      for (candidate& x : c) {
-        const auto [first, last] = std::equal_range(sorted.begin(), end, x.id);
-        if (first != last) x.logit = lowered(x.logit, last - first);
-      }
-    }
-  }
+  void operator()(candidates& c, sample_context& context) const;
 
  private:
-  float lowered(float logit, std::ptrdiff_t occurrences) const noexcept {
-    if (std::isfinite(repetition) && repetition > 0) logit = logit > 0 ? logit / repetition : logit * repetition;
-    // in double both products are exact, so it does not matter whether the compiler fuses them with the subtractions
-    const double per_occurrence = std::isfinite(frequency) ? frequency : 0, once = std::isfinite(presence) ? presence : 0;
-    return float(double(logit) - per_occurrence * double(occurrences) - once);
-  }
+  float lowered(float logit, std::ptrdiff_t occurrences) const noexcept;
 };
 
 }  // namespace NIBBLE_ABI

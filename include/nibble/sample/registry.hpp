@@ -72,6 +72,7 @@ result<any_sampler> try_parse_sampler(std::string_view text) {
   }
   return any_sampler(std::move(all));
 }
+extern template result<any_sampler> try_parse_sampler<named_samplers>(std::string_view text);
 #if NIBBLE_EXCEPTIONS
 template <class Samplers = named_samplers>
 any_sampler parse_sampler(std::string_view text) {

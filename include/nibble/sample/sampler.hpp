@@ -5,9 +5,6 @@
 #pragma once
 
 #include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <tuple>
@@ -17,7 +14,6 @@
 #include "nibble/core/rng.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/sample/candidates.hpp"
-#include "nibble/sample/softmax.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -79,21 +75,7 @@ sampler_chain<A, B> operator|(A first, B then) {
 ///
 /// Defined for all logits: candidates that are +infinity share the draw equally; NaN and -infinity are never drawn beside
 /// anything else; if there is nothing else, the best by ranks_before() is taken; of an empty set, no_token.
-inline token draw(const candidates& c, rng& random) {
-  const double u = random.uniform();
-  if (c.empty()) return no_token;
-  const candidate best = c.best();
-  if (c.size() == 1 || !(best.logit > -std::numeric_limits<float>::infinity())) return best.id;
-  const std::uint64_t total = c.probability_sum(best.logit);
-  std::uint64_t left = std::min(static_cast<std::uint64_t>(u * double(total)), total - 1);
-  for (std::size_t i = 0; i < c.size(); ++i) {
-    const candidate x = c[i];
-    const std::uint64_t share = unnormalized_probability(x.logit, best.logit);
-    if (left < share) return x.id;
-    left -= share;
-  }
-  return best.id;  // not reached: the shares sum to more than `left`
-}
+token draw(const candidates& c, rng& random);
 
 /// Any sampler behind one type. A copy has steps of its own, so samplers that remember something are not shared.
 ///
@@ -147,10 +129,6 @@ class any_sampler {
 
   std::unique_ptr<step_base> steps_;
 };
-
-inline any_sampler any_sampler::greedy() {
-  return any_sampler([](candidates& c) { c.keep_top(1); });
-}
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -5,17 +5,14 @@
 /// 2^-40: their sums are exact in any order.
 #pragma once
 
-#include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <xsimd/xsimd.hpp>
 
+#include "nibble/config.hpp"
 #include "nibble/core/token.hpp"
-#include "nibble/tensor/map.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -63,60 +60,14 @@ constexpr float least_logit(std::uint64_t wanted, float best) noexcept {
   return float_of(high);
 }
 
-namespace detail {
-/// The greater of two, numbers or batches; a NaN in `x` is passed over.
-struct greater_of {
-  float operator()(float best, float x) const noexcept { return x > best ? x : best; }
-  template <class Arch>
-  xsimd::batch<float, Arch> operator()(const xsimd::batch<float, Arch>& best,
-                                       const xsimd::batch<float, Arch>& x) const noexcept {
-    return xsimd::select(x > best, x, best);
-  }
-};
-
-/// The sum of e^(x - best), NaN passed over.
-template <class Arch>
-float exp_sum(std::span<const float> logits, float best) noexcept {
-  float sum = 0;
-  std::size_t i = 0;
-  if constexpr (batch_width<float, Arch>() > 1) {
-    using batch = xsimd::batch<float, Arch>;
-    const batch zero(0.0f), shift(best);
-    batch sums = zero;
-    for (; logits.size() - i >= batch::size; i += batch::size) {
-      const batch x = batch::load_unaligned(logits.data() + i) - shift;
-      sums += xsimd::select(x <= zero, xsimd::exp(x), zero);
-    }
-    float lanes[batch::size];
-    sums.store_unaligned(lanes);
-    for (const float lane : lanes) sum += lane;
-  }
-  for (; i < logits.size(); ++i)
-    if (logits[i] <= best) sum += std::exp(logits[i] - best);
-  return sum;
-}
-}  // namespace detail
-
 /// The greatest of all logits, NaN passed over; -infinity if there is none.
-template <class Arch = xsimd::default_arch>
-float greatest(std::span<const float> logits) noexcept {
-  return fold<Arch>(logits, -std::numeric_limits<float>::infinity(), detail::greater_of());
-}
+float greatest(std::span<const float> logits) noexcept;
 
 /// The natural logarithm of the probability that the model gives a token: what events report. Decides nothing, so it may
 /// differ in its last digits between processors.
 /// @errors  NaN if the id is out of range or no logit is finite
 /// @cost    one pass for the greatest, one for the sum
-template <class Arch = xsimd::default_arch>
-float log_probability(std::span<const float> logits, token id) noexcept {
-  const float best = greatest<Arch>(logits);
-  if (std::size_t(id) >= logits.size() || !std::isfinite(best)) return std::numeric_limits<float>::quiet_NaN();
-  constexpr std::size_t block = 1024;  // summed in float, the blocks in double
-  double sum = 0;
-  for (std::size_t at = 0; at < logits.size(); at += block)
-    sum += double(detail::exp_sum<Arch>(logits.subspan(at, std::min(block, logits.size() - at)), best));
-  return float(double(logits[std::size_t(id)]) - double(best) - std::log(sum));
-}
+float log_probability(std::span<const float> logits, token id) noexcept;
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -1,0 +1,114 @@
+/// The definitions behind quantize_file.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/gguf/reader.hpp"
+#include "nibble/gguf/writer.hpp"
+#include "nibble/quant/quantize.hpp"
+#include "nibble/quant/quantize_file.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// Turns one tensor after the other from one format into another, a slab of rows at a time.
+class tensor_converter {
+ public:
+  tensor_converter(const gguf_file& source, const quantize_options& options) : source_(&source), options_(&options) {
+    for (const auto& tensor : source.tensors()) report_.source_bytes += tensor.bytes;
+  }
+
+  const quantize_report& report() const noexcept { return report_; }
+  bool cancelled() const noexcept { return cancelled_; }
+
+  result<void> convert(const tensor_info& tensor, tensor_type type, byte_sink& out) {
+    const std::size_t cols = static_cast<std::size_t>(tensor.cols()), rows = static_cast<std::size_t>(tensor.rows());
+    if (type == tensor.type) return pass(tensor, cols == 0 ? 0 : rows, out);
+    const auto importance = options_->importance ? options_->importance(tensor.name) : std::span<const float>();
+    const std::size_t slab = std::max<std::size_t>(1, slab_values / std::max<std::size_t>(cols, 1));
+    for (std::size_t row = 0; row < rows; row += slab) {
+      const std::size_t now = std::min(slab, rows - row);
+      const auto from_bytes = try_quantized_bytes(tensor.type, now, cols), to_bytes = try_quantized_bytes(type, now, cols);
+      if (!from_bytes) return from_bytes.failure();
+      if (!to_bytes) return to_bytes.failure();
+      const std::size_t offset = row * (*from_bytes / now);
+      values_.resize(now * cols);
+      packed_.resize(*to_bytes);
+      NIBBLE_TRY(try_dequantize_rows(tensor.type, source_->bytes(tensor).subspan(offset, *from_bytes), now, cols, values_,
+                                     options_->executor));
+      NIBBLE_TRY(try_quantize_rows(type, values_, now, cols, importance, packed_, options_->executor));
+      NIBBLE_TRY(step(tensor, offset, *from_bytes, packed_, out));
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t slab_values = std::size_t{1} << 18;
+
+  /// Copies a tensor that keeps its format.
+  result<void> pass(const tensor_info& tensor, std::size_t rows, byte_sink& out) {
+    if (rows == 0) return {};
+    const auto bytes = source_->bytes(tensor);
+    for (std::size_t at = 0; at < bytes.size(); at += slab_values) {
+      const std::size_t now = std::min(slab_values, bytes.size() - at);
+      NIBBLE_TRY(step(tensor, at, now, bytes.subspan(at, now), out));
+    }
+    return {};
+  }
+
+  /// Writes what became of some bytes of a tensor, and asks whether to go on.
+  result<void> step(const tensor_info& tensor, std::size_t offset, std::size_t length, std::span<const std::byte> made,
+                    byte_sink& out) {
+    NIBBLE_TRY(out.try_write(made));
+    source_->release(tensor, offset, length);
+    done_ += length;
+    report_.result_bytes += made.size();
+    cancelled_ = options_->progress && !options_->progress({done_, report_.source_bytes, tensor.name});
+    if (cancelled_) return error(errc::io, "cancelled");
+    return {};
+  }
+
+  const gguf_file* source_;
+  const quantize_options* options_;
+  std::vector<float> values_;
+  std::vector<std::byte> packed_;
+  quantize_report report_;
+  std::uint64_t done_ = 0;
+  bool cancelled_ = false;
+};
+
+}  // namespace detail
+
+result<quantize_report> try_quantize_file(const gguf_file& source, const std::filesystem::path& path,
+                                          const quantize_recipe& recipe, const quantize_options& options) {
+  metadata meta = source.meta();
+  meta.set("general.file_type", value(recipe.file_type));
+  meta.set("general.quantization_version", value(std::uint32_t{2}));
+  for (const auto& [key, set] : options.keys) meta.set(key, set);
+
+  gguf_writer writer(std::move(meta));
+  detail::tensor_converter converter(source, options);
+  const auto types = recipe.plan(source);
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const tensor_info& tensor = source.tensors()[i];
+    writer.add(tensor.name, types[i], std::span(tensor.dims).first(tensor.n_dims),
+               [&converter, &tensor, type = types[i]](byte_sink& out) { return converter.convert(tensor, type, out); });
+  }
+  auto written = writer.try_write(path);
+  quantize_report report = converter.report();
+  if (converter.cancelled()) return report;
+  if (!written) return std::move(written).failure();
+  report.finished = true;
+  return report;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

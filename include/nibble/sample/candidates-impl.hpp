@@ -1,0 +1,188 @@
+/// The definitions behind candidates.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <xsimd/xsimd.hpp>
+
+#include "nibble/sample/candidates.hpp"
+#include "nibble/sample/softmax-impl.hpp"
+#include "nibble/sample/softmax.hpp"
+#include "nibble/tensor/map.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// One pass: the block with the greatest logit is remembered, and only that one searched.
+inline candidate dense_best(std::span<const float> logits) noexcept {
+  constexpr std::size_t block = 1024;
+  float most = -std::numeric_limits<float>::infinity();
+  std::size_t where = 0;
+  for (std::size_t at = 0; at < logits.size(); at += block) {
+    const float here = greatest(logits.subspan(at, std::min(block, logits.size() - at)));
+    if (!(here > most)) continue;
+    most = here;
+    where = at;
+  }
+  while (where < logits.size() && logits[where] != most) ++where;
+  if (where == logits.size()) where = 0;  // all NaN
+  return {token(where), logits[where]};
+}
+
+}  // namespace detail
+
+/// Calls f for the candidates with logits of `least` or more, in order. f may raise `least`, and may write to the buffer as
+/// many as it was given.
+template <class F>
+void candidates::for_each_from(const float& least, F f) const noexcept {
+  if (!complete_) {
+    for (const candidate x : items_)
+      if (x.logit >= least) f(x);
+    return;
+  }
+  std::size_t i = 0;
+  if constexpr (detail::batch_width<float, xsimd::default_arch>() > 1) {
+    using batch = xsimd::batch<float>;
+    for (; dense_.size() - i >= batch::size; i += batch::size) {
+      if (!xsimd::any(batch::load_unaligned(dense_.data() + i) >= batch(least))) continue;
+      for (std::size_t j = i; j < i + batch::size; ++j)
+        if (dense_[j] >= least) f(candidate{token(j), dense_[j]});
+    }
+  }
+  for (; i < dense_.size(); ++i)
+    if (dense_[i] >= least) f(candidate{token(i), dense_[i]});
+}
+
+candidates::candidates(std::size_t vocabulary) { reserve(vocabulary); }
+
+void candidates::assign(std::span<float> logits) {
+  reserve(logits.size());
+  dense_ = logits;
+  items_ = {};
+  complete_ = true;
+}
+
+void candidates::assign(std::span<const candidate> some) {
+  reserve(some.size());
+  std::copy(some.begin(), some.end(), buffer_.data());
+  become_list(some.size());
+}
+
+std::span<candidate> candidates::items() {
+  if (complete_) remove_if([](const candidate&) { return false; });
+  return items_;
+}
+
+float* candidates::find(token id) noexcept {
+  if (complete_) return id >= 0 && std::size_t(id) < dense_.size() ? &dense_[std::size_t(id)] : nullptr;
+  const auto found = std::find_if(items_.begin(), items_.end(), [id](const candidate& x) { return x.id == id; });
+  return found == items_.end() ? nullptr : &found->logit;
+}
+
+candidate candidates::best() const {
+  NIBBLE_ASSERT(!empty());
+  if (complete_) return detail::dense_best(dense_);
+  return *std::min_element(items_.begin(), items_.end(), ranks_before);
+}
+
+void candidates::keep_from(float least) {
+  if (empty()) return;
+  std::size_t kept = 0;
+  for_each_from(least, [&](const candidate& x) { buffer_[kept++] = x; });
+  if (kept == 0) buffer_[kept++] = best();
+  become_list(kept);
+}
+
+void candidates::keep_top(std::size_t k) {
+  if (k == 0 || k >= size()) return;
+  std::size_t kept = 0;
+  if (k > 1) {
+    // collects what beats the worst of the k best so far, and picks the k best again whenever there is too much of it
+    const std::size_t limit = k + std::max<std::size_t>(k, 256);
+    float least = std::numeric_limits<float>::lowest();
+    for_each_from(least, [&](const candidate& x) {
+      buffer_[kept++] = x;
+      if (kept != limit) return;
+      select_top(k, kept);
+      kept = k;
+      least = buffer_[k - 1].logit;
+    });
+  }
+  if (kept == 0) buffer_[kept++] = best();
+  if (kept > k) select_top(k, kept);
+  become_list(std::min(k, kept));
+  sort_descending();
+}
+
+void candidates::keep_likely(double share, float best) {
+  constexpr std::size_t buckets = 256;  // an eighth wide each: the last ones hold what is never drawn
+  const auto bucket_of = [best](float logit) {
+    const double distance = 8 * (double(best) - double(logit));
+    return distance < buckets - 1 ? std::size_t(distance) : buckets - 1;
+  };
+  std::array<std::uint64_t, buckets> sums{};
+  for (std::size_t i = 0; i < size(); ++i) {
+    const float logit = (*this)[i].logit;
+    sums[bucket_of(logit)] += unnormalized_probability(logit, best);
+  }
+  const std::uint64_t total = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
+  const auto wanted = std::uint64_t(std::ceil(share * double(total)));
+  std::size_t border = 0;
+  for (std::uint64_t sum = sums[0]; sum < wanted && border < buckets - 1; sum += sums[border]) ++border;
+  remove_if([&](const candidate& x) { return bucket_of(x.logit) > border; });
+  sort_descending();
+  std::size_t kept = 0;
+  for (std::uint64_t sum = 0; kept < items_.size() && sum < wanted; ++kept)
+    sum += unnormalized_probability(items_[kept].logit, best);
+  truncate(kept);
+}
+
+void candidates::sort_descending(std::size_t n) {
+  static_cast<void>(items());
+  n = std::min(n, items_.size());
+  if (n > 0 && n < items_.size()) select_top(n, items_.size());
+  std::sort(buffer_.data(), buffer_.data() + n, ranks_before);
+}
+
+void candidates::truncate(std::size_t n) {
+  const std::size_t left = std::min(n, items().size());
+  items_ = items_.first(left);
+}
+
+std::uint64_t candidates::probability_sum(float best) const noexcept {
+  std::uint64_t sum = 0;
+  if (complete_) {
+    for (const float logit : dense_) sum += unnormalized_probability(logit, best);
+  } else {
+    for (const candidate& x : items_) sum += unnormalized_probability(x.logit, best);
+  }
+  return sum;
+}
+
+void candidates::reserve(std::size_t count) {
+  if (count > buffer_.size()) buffer_.resize(count);
+}
+
+void candidates::select_top(std::size_t n, std::size_t count) noexcept {
+  std::nth_element(buffer_.data(), buffer_.data() + (n - 1), buffer_.data() + count, ranks_before);
+}
+
+void softmax(const candidates& c, std::span<double> out) {
+  NIBBLE_ASSERT(out.size() == c.size());
+  if (c.empty()) return;
+  const float best = c.best().logit;
+  const bool possible = best > -std::numeric_limits<float>::infinity();
+  const double total = possible ? double(c.probability_sum(best)) : 1.0;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = possible ? double(unnormalized_probability(c[i].logit, best)) / total : 0.0;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
