@@ -24,6 +24,10 @@ struct q4_shift {
     for (std::size_t i = 0; i < 32; ++i) out[i] = stored.pair[i / 2] >> (i % 2 * 4) & 15;
   }
   static scales read_scales(const block& stored) noexcept { return {nibble::to_half(std::ldexp(1.0f, stored.exponent))}; }
+  static void pack(std::span<const std::uint8_t, 32> code, const scales& s, block& out) noexcept {
+    out.exponent = std::int8_t(std::ilogb(float(s.d)));
+    for (std::size_t i = 0; i < 16; ++i) out.pair[i] = std::uint8_t(code[2 * i] | code[2 * i + 1] << 4);
+  }
   static void decode(const block& stored, std::span<float, 32> out) noexcept {
     for (std::size_t i = 0; i < 32; ++i)
       out[i] = std::ldexp(float(stored.pair[i / 2] >> (i % 2 * 4) & 15) - zero_point, stored.exponent);

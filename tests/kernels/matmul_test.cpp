@@ -7,12 +7,13 @@
 #include "nibble/core/aligned.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
+#include "support/codebook_format.hpp"
 
 using namespace nibble;
 using namespace nibble_test;
 
 TEST_CASE("a row survives packing into a panel bit for bit") {
-  for_each_format([]<class Q>(std::type_identity<Q>) {
+  const auto check = []<class Q>(std::type_identity<Q>) {
     const sample_weight<Q> w(37, 512, 7);
     std::vector<float> expected(512), found(512);
     for (std::size_t row = 0; row < w.rows; ++row) {
@@ -23,7 +24,9 @@ TEST_CASE("a row survives packing into a panel bit for bit") {
       unpack_row<Q>(w.panels + row / panel_rows * w.bytes, row % panel_rows, 512, found.data());
       REQUIRE(std::memcmp(expected.data(), found.data(), 512 * sizeof(float)) == 0);
     }
-  });
+  };
+  for_each_format(check);
+  check(std::type_identity<codebook_sample>());
 }
 
 TEST_CASE("every target multiplies every format like the reference, for any rows, columns and tokens") {

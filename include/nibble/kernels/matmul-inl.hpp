@@ -42,7 +42,7 @@ namespace HWY_NAMESPACE {
 
 /// What a product of codes has still to lose: zero_point, but for what the instruction takes off.
 template <class Q>
-inline constexpr int zero_point_left = Q::zero_point - quad_zero_point<Q::code_bits>;
+inline constexpr int zero_point_left = Q::zero_point - quad_zero_point<value_bits<Q>>;
 /// What the products of a block start from, and those of sub-block j of granule g of a super-block.
 template <class Q>
 HWY_INLINE int_vec sum_start(const activation_block& a) {
@@ -93,7 +93,7 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
 template <class Q, class Code>
 HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_vec& s, const activation_block& a) {
   const float_tag d;
-  const auto n = hn::ConvertTo(d, add_products<Q::code_bits, 8>(sum_start<Q>(a), code, a.code.data()));
+  const auto n = hn::ConvertTo(d, add_products<value_bits<Q>, 8>(sum_start<Q>(a), code, a.code.data()));
   sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
   if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
   return sum;
@@ -104,7 +104,7 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
                                  std::size_t g) {
   constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
   NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
-    const auto n = add_products<Q::code_bits, quads>(
+    const auto n = add_products<value_bits<Q>, quads>(
         sum_start<Q>(a, g, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * quads + q); },
         a.code.data() + g * 32 + j * quads * 4);
     part = hn::MulAdd(scaled(n, a.exponent[g]), scale(j), part);
@@ -136,7 +136,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
         prefetch_ahead<1>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const std::size_t r = v * lanes;
-          const auto code = [&](std::size_t q) NIBBLE_ATTR { return codes<Q::code_bits>(granule, q, r); };
+          const auto code = [&](std::size_t q) NIBBLE_ATTR { return values<Q>(granule, q, r); };
           if constexpr (super_block_format<Q>) {
             constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
             part[v] = add_granule<Q>(
@@ -253,8 +253,8 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
       }
-      add_tile_products<Q::code_bits, 8>(
-          n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, q, r + v * lanes); }, a, 0);
+      add_tile_products<value_bits<Q>, 8>(
+          n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, q, r + v * lanes); }, a, 0);
       affine_vec scales[vectors];
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
@@ -287,8 +287,8 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i], g, j);
         }
-        add_tile_products<Q::code_bits, quads>(
-            n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.codes_of(g, j * quads + q, r + v * lanes); }, a,
+        add_tile_products<value_bits<Q>, quads>(
+            n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, j * quads + q, r + v * lanes); }, a,
             g * 8 + j * quads);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const auto scale = t.scale_of(g, j, r + v * lanes);
@@ -383,8 +383,8 @@ HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t col
 }
 
 /// What m.how says, for the sums of groups from `group` on, (tokens, rows), and the rows of them that are there.
-HWY_NOINLINE void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens, const float* sums,
-                             std::size_t rows) {
+HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens,
+                                    const float* sums, std::size_t rows) {
   const std::size_t row = group * panel_rows, count = std::min(std::min(rows, (m.last - group) * panel_rows), m.rows - row);
   float* out = m.output + token * m.output_stride + row;
   for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += rows) {

@@ -19,6 +19,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
+/// The codes of quad q of a granule.
 template <unsigned Bits>
 HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_t r) {
   const byte_tag d;
@@ -36,6 +37,17 @@ HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_
     const auto there =
         at <= 4 ? hn::BitCast(d, hn::ShiftLeftSame(hn::BitCast(d16, high), int(4 - at))) : shift_right(high, int(at - 4));
     return hn::Or(nibbles, hn::And(there, mask));
+  }
+}
+
+/// What a product multiplies for these codes: level + zero_point, below 2^value_bits.
+template <integer_format Q>
+HWY_INLINE byte_vec values(const std::uint8_t* granule, std::size_t q, std::size_t r) {
+  const auto code = codes<Q::code_bits>(granule, q, r);
+  if constexpr (codebook_format<Q>) {
+    return hn::TableLookupBytes(hn::LoadDup128(byte_tag(), value_table<Q>.data()), code);
+  } else {
+    return code;
   }
 }
 

@@ -88,7 +88,7 @@ float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_
     const auto* granule = unit.codes + k / 32 * code_bytes(Q::code_bits);
     std::int32_t n = 0;
     for (std::size_t i = 0; i < scales::sub_block; ++i) {
-      n += (int(read_code(Q::code_bits, granule, row, k % 32 + i)) - Q::zero_point) * code[i];
+      n += level_of<Q>(read_code(Q::code_bits, granule, row, k % 32 + i)) * code[i];
     }
     return n;
   };

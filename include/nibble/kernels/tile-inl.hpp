@@ -32,7 +32,8 @@ HWY_INLINE panel_unit<Q, const std::byte> read_unit(unit_source<Q>& units, std::
 /// registers than it multiplies.
 inline constexpr std::size_t tile_groups = lanes >= panel_rows ? 2 : 1;
 
-/// Up to 256 columns of groups, unpacked: codes as bytes (of 8-bit formats, where they are), scales and offsets as floats.
+/// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are), scales and offsets as
+/// floats.
 template <class Q>
 struct tile {
   static constexpr std::size_t rows = tile_groups * panel_rows, sub_blocks = 32 / Q::scales::sub_block;
@@ -46,7 +47,7 @@ struct tile {
   const std::uint8_t* code[tile_groups][8];
 
   /// What a unit as it stands in memory offers, too; see packed. Of granule g, of `lanes` rows from row r on.
-  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
+  HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
     return hn::Load(byte_tag(), code[r / panel_rows][g] + q * 64 + r % panel_rows * 4);
   }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
@@ -66,8 +67,8 @@ struct packed {
   static constexpr std::size_t rows = panel_rows;
   panel_unit<Q, const std::byte> unit;
 
-  HWY_INLINE byte_vec codes_of(std::size_t g, std::size_t q, std::size_t r) const {
-    return codes<Q::code_bits>(unit.codes + g * code_bytes(Q::code_bits), q, r);
+  HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return values<Q>(unit.codes + g * code_bytes(Q::code_bits), q, r);
   }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g], r); }
   HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
@@ -92,7 +93,7 @@ HWY_INLINE void fill(tile<Q>& t, std::size_t place, unit_source<Q>& units, std::
       for (std::size_t r = 0; r < panel_rows; r += lanes) {
         if constexpr (tile<Q>::copied) {
           NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
-            hn::Store(from.codes_of(i, q, r), byte_tag(), t.unpacked[place][g] + q * 64 + r * 4);
+            hn::Store(from.values_of(i, q, r), byte_tag(), t.unpacked[place][g] + q * 64 + r * 4);
           }
         }
         if constexpr (super_block_format<Q>) {

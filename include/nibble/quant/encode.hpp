@@ -136,6 +136,25 @@ super_fit<Scales> best_super_scales(const typename super_fit<Scales>::parts& par
   return best[1].error < best[0].error ? best[1] : best[0];
 }
 
+/// The levels of a codebook in ascending order.
+template <codebook_format Q>
+inline constexpr std::array<float, 16> sorted_levels = [] {
+  std::array<float, 16> levels{};
+  std::copy(Q::codebook.begin(), Q::codebook.end(), levels.begin());
+  std::sort(levels.begin(), levels.end());
+  return levels;
+}();
+
+/// The code of a level.
+template <class Q>
+std::uint8_t code_of(float level) noexcept {
+  if constexpr (codebook_format<Q>) {
+    return std::uint8_t(std::find(Q::codebook.begin(), Q::codebook.end(), std::int8_t(level)) - Q::codebook.begin());
+  } else {
+    return std::uint8_t(int(level) + Q::zero_point);
+  }
+}
+
 /// Encodes a block of any integer format. Every input has an outcome, see encodable() and error_weights().
 template <class Q>
 void encode_codes(std::span<const float, Q::block_size> values, const encode_hint& hint, typename Q::block& out) noexcept {
@@ -148,7 +167,12 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
   for (std::size_t j = 0; j < count; ++j) {
     std::copy_n(x.begin() + j * columns, columns, part[j].x.begin());
     std::copy_n(w.begin() + j * columns, columns, part[j].w.begin());
-    part[j].low = -float(Q::zero_point), part[j].top = float((1 << Q::code_bits) - 1);
+    if constexpr (codebook_format<Q>) {
+      part[j].codebook = sorted_levels<Q>;
+      part[j].low = part[j].codebook.front(), part[j].top = part[j].codebook.back() - part[j].low;
+    } else {
+      part[j].low = -float(Q::zero_point), part[j].top = float((1 << Q::code_bits) - 1);
+    }
   }
 
   scales s{};
@@ -174,7 +198,7 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
   std::array<std::uint8_t, Q::block_size> code;
   for (std::size_t j = 0; j < count; ++j) {
     const auto level = part[j].nearest(y[j]);
-    for (std::size_t i = 0; i < columns; ++i) code[j * columns + i] = std::uint8_t(int(level[i]) + Q::zero_point);
+    for (std::size_t i = 0; i < columns; ++i) code[j * columns + i] = code_of<Q>(level[i]);
   }
   Q::pack(code, s, out);
 }

@@ -1,13 +1,15 @@
 /// What a weight format is: how `block_size` floats become one `block` of bytes and back, and how the kernels see that block.
 ///
-/// Two families. A float format (F32, F16, BF16) stores numbers. An integer format stores unsigned codes and a few scales:
+/// Two families. A float format (F32, F16, BF16) stores numbers. An integer format stores unsigned codes and a few scales, one
+/// scale (and offset) for each 16 or 32 columns:
 ///
-///     value = scale * (code - zero_point)          or          value = scale * code + offset
+///     value = scale * level        or        value = scale * level + offset
 ///
-/// with one scale (and offset) for each 16 or 32 columns. The kernels know code widths and scale kinds, not formats, so a new
-/// format that is made of known parts needs no kernel of its own.
+/// The level of a code is code - zero_point, or codebook[code] in a format that has a codebook. The kernels know code widths
+/// and scale kinds, not formats, so a new format that is made of known parts needs no kernel of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -33,26 +35,26 @@ struct encode_hint {
 
 /// Kinds of scale. Each is what one block of codes carries, widened no further than the file has it.
 ///
-/// One scale a block of 32: value = d * (code - zero_point).
+/// One scale a block of 32: value = d * level.
 struct block_scale {
   static constexpr std::size_t columns = 32, sub_block = 32;
   static constexpr bool has_offset = false;
   half d;
 };
-/// One scale and one offset a block of 32: value = d * code + m.
+/// One scale and one offset a block of 32: value = d * level + m.
 struct block_scale_min {
   static constexpr std::size_t columns = 32, sub_block = 32;
   static constexpr bool has_offset = true;
   half d, m;
 };
-/// Eight sub-blocks of 32 in a block of 256: value = (d * scale) * code - (dmin * min).
+/// Eight sub-blocks of 32 in a block of 256: value = (d * scale) * level - (dmin * min).
 struct super_scale_min {
   static constexpr std::size_t columns = 256, sub_block = 32;
   static constexpr bool has_offset = true;
   half d, dmin;
   std::array<std::uint8_t, 8> scale, min;
 };
-/// Sixteen sub-blocks of 16 in a block of 256: value = (d * scale) * (code - zero_point).
+/// Sixteen sub-blocks of 16 in a block of 256: value = (d * scale) * level.
 struct super_scale {
   static constexpr std::size_t columns = 256, sub_block = 16;
   static constexpr bool has_offset = false;
@@ -73,18 +75,79 @@ concept quant_format = std::is_trivially_copyable_v<typename Q::block> &&
   noexcept->std::same_as<void>;
 };
 
+/// A format that has a codebook: the levels of its codes, which need not be evenly spaced.
+template <class Q>
+concept codebook_format = requires {
+  Q::codebook;
+};
+
+namespace detail {
+/// A codebook is 16 levels, each of which is a byte when the zero point is added.
+template <class Q>
+constexpr bool valid_codebook() noexcept {
+  if constexpr (codebook_format<Q>) {
+    if constexpr (std::is_same_v<decltype(Q::codebook), const std::array<std::int8_t, 16>>) {
+      const auto [least, most] = std::minmax_element(Q::codebook.begin(), Q::codebook.end());
+      return Q::code_bits == 4 && *least + Q::zero_point >= 0 && *most + Q::zero_point < 256;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+}  // namespace detail
+
 /// A format of unsigned codes below 2^code_bits and scales of one of the kinds above.
+///
+///     scales                               one of the kinds of scale above
+///     code_bits                            bits of a code in memory: 4, 5, 6 or 8
+///     zero_point                           level + zero_point is never negative; 0 where scales::has_offset
+///     codes(block, out)                    the codes of a block, column by column
+///     read_scales(block)                   its scales
+///     pack(codes, scales, block)           the block that they came from
+///     codebook (optional)                  std::array<std::int8_t, 16>: the level of each code of 4 bits
 template <class Q>
 concept integer_format = quant_format<Q> &&
-    requires(const typename Q::block& stored, std::span<std::uint8_t, Q::block_size> out) {
-  typename Q::scales;
-  { Q::code_bits } -> std::convertible_to<unsigned>;  // 4, 5, 6 or 8
-  { Q::zero_point } -> std::convertible_to<int>;      // 0 where scales::has_offset
+    requires(const typename Q::block& stored, typename Q::block& out_block, std::span<std::uint8_t, Q::block_size> out,
+             std::span<const std::uint8_t, Q::block_size> codes, const typename Q::scales& scales) {
+  { Q::code_bits } -> std::convertible_to<unsigned>;
+  { Q::zero_point } -> std::convertible_to<int>;
   { Q::codes(stored, out) }
   noexcept->std::same_as<void>;
   { Q::read_scales(stored) }
   noexcept->std::same_as<typename Q::scales>;
-};
+  { Q::pack(codes, scales, out_block) }
+  noexcept->std::same_as<void>;
+} && detail::valid_codebook<Q>();
+
+/// What a code stands for, in units of its scale.
+template <class Q>
+constexpr int level_of(std::uint8_t code) noexcept {
+  if constexpr (codebook_format<Q>) {
+    return Q::codebook[code];
+  } else {
+    return int(code) - Q::zero_point;
+  }
+}
+
+/// level + zero_point of each code of a format with a codebook.
+template <codebook_format Q>
+alignas(16) inline constexpr std::array<std::uint8_t, 16> value_table = [] {
+  std::array<std::uint8_t, 16> values{};
+  for (std::size_t i = 0; i < 16; ++i) values[i] = static_cast<std::uint8_t>(Q::codebook[i] + Q::zero_point);
+  return values;
+}();
+
+/// Bits of level + zero_point, which is what the kernels multiply: it bounds their sums in 16 bits. 4, 5, 6 or 8.
+template <integer_format Q>
+inline constexpr unsigned value_bits = [] {
+  if constexpr (codebook_format<Q>) {
+    const int most = *std::max_element(Q::codebook.begin(), Q::codebook.end()) + Q::zero_point;
+    return most < 16 ? 4u : most < 32 ? 5u : most < 64 ? 6u : 8u;
+  } else {
+    return Q::code_bits;
+  }
+}();
 
 /// Of these, those whose scales are for 256 columns: they take activations in super-blocks, too.
 template <class Q>
@@ -123,13 +186,13 @@ void decode_codes(const typename Q::block& stored, std::span<float, Q::block_siz
   for (std::size_t i = 0; i < Q::block_size; ++i) {
     const std::size_t j = i / scales::sub_block;
     if constexpr (std::is_same_v<scales, block_scale>) {
-      out[i] = float(s.d) * float(int(code[i]) - Q::zero_point);
+      out[i] = float(s.d) * float(level_of<Q>(code[i]));
     } else if constexpr (std::is_same_v<scales, block_scale_min>) {
-      out[i] = float(s.d) * float(code[i]) + float(s.m);
+      out[i] = float(s.d) * float(level_of<Q>(code[i])) + float(s.m);
     } else if constexpr (std::is_same_v<scales, super_scale_min>) {
-      out[i] = float(s.d) * float(s.scale[j]) * float(code[i]) - float(s.dmin) * float(s.min[j]);
+      out[i] = float(s.d) * float(s.scale[j]) * float(level_of<Q>(code[i])) - float(s.dmin) * float(s.min[j]);
     } else {
-      out[i] = float(s.d) * float(s.scale[j]) * float(int(code[i]) - Q::zero_point);
+      out[i] = float(s.d) * float(s.scale[j]) * float(level_of<Q>(code[i]));
     }
   }
 }

@@ -224,7 +224,7 @@ void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes,
   }
 }
 
-/// The scale and offset of one sub-block of columns: value = scale * (code - zero_point) + offset.
+/// The scale and offset of one sub-block of columns: value = scale * level + offset.
 struct affine {
   float scale, offset;
 };
@@ -245,11 +245,11 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
       const std::size_t at = k % unit_columns<Q>;
       const affine a = affine_of(unit.scales[at / scales::columns].get(row), at % scales::columns / scales::sub_block);
       const auto* granule = unit.codes + at / granule_columns * code_bytes(Q::code_bits);
-      const int code = int(read_code(Q::code_bits, granule, row, at % granule_columns)) - Q::zero_point;
+      const int level = level_of<Q>(read_code(Q::code_bits, granule, row, at % granule_columns));
       if constexpr (scales::has_offset) {
-        out[k] = a.scale * float(code) + a.offset;
+        out[k] = a.scale * float(level) + a.offset;
       } else {
-        out[k] = a.scale * float(code);
+        out[k] = a.scale * float(level);
       }
     }
   } else {

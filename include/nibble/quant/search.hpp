@@ -1,6 +1,6 @@
 /// How encoders choose scales and codes: least squares from many starts.
 ///
-/// A block is fitted by a line: value = scale * level + offset, with level = code - zero_point. Two steps alternate, each of
+/// A block is fitted by a line: value = scale * level + offset, see quant/format.hpp. Two steps alternate, each of
 /// which can only lower the weighted squared error: the nearest level for each value, then the best line through the levels. A
 /// grid of starts is tried with one such step each, and the best few go on until they stand still. Lines are judged as they
 /// will be stored, so the rounding of a scale is part of the search.
@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "nibble/config.hpp"
@@ -45,16 +46,21 @@ float sum(F&& f) noexcept {
   return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
 }
 
-/// N finite values with finite weights, and the levels [low, low + top] they may take.
+/// N finite values with finite weights, and the levels they may take: low, low + 1 ... low + top, or those of a codebook.
 template <std::size_t N>
 struct samples {
   std::array<float, N> x, w;
   float low, top;
+  std::span<const float> codebook = {};  ///< levels in ascending order, from `low` to low + top; empty: every whole number
 
   /// The level nearest to each value.
   std::array<float, N> nearest(line y) const noexcept {
     std::array<float, N> level;
     const float inverse = std::abs(y.scale) > 1e-30f ? 1 / y.scale : 0;
+    if (!codebook.empty()) {
+      for (std::size_t i = 0; i < N; ++i) level[i] = nearest_in_codebook((x[i] - y.offset) * inverse);
+      return level;
+    }
     const float shift = 0.5f - low, edge = top + 0.5f;
     for (std::size_t i = 0; i < N; ++i) {
       float place = (x[i] - y.offset) * inverse + shift;
@@ -98,6 +104,13 @@ struct samples {
     const float w0 = sum<N>([&](std::size_t i) { return w[i]; });
     return w0 > 0 ? sum<N>([&](std::size_t i) { return w[i] * (x[i] - scale * level[i]); }) / w0 : 0;
   }
+
+ private:
+  float nearest_in_codebook(float place) const noexcept {
+    std::size_t above = 0;  // levels that are nearer than the one before them
+    for (std::size_t k = 1; k < codebook.size(); ++k) above += place > (codebook[k - 1] + codebook[k]) / 2;
+    return codebook[above];
+  }
 };
 
 /// The three best of the fits offered.
@@ -126,17 +139,18 @@ void descend(const samples<N>& s, line y, Next&& next, Stored&& stored, fit& bes
   }
 }
 
-/// The best line without offset. Levels reach one step further down than up, so both signs of the scale are tried.
+/// The best line without offset. Levels reach further to one side than to the other, so both signs of the scale are tried.
 template <std::size_t N, class Stored>
 fit best_scale(const samples<N>& s, Stored&& stored) noexcept {
   constexpr int starts = 32;
   float most = 0;
   for (const float v : s.x) most = std::max(most, std::abs(v));
+  const float furthest = -s.low >= s.low + s.top ? s.low : s.low + s.top;
   const auto next = [&](const auto& level) { return s.regress_scale(level); };
   // The largest value lands on a level from a tenth of the range below the last to a third beyond it, where it is cut.
   shortlist list;
   for (int k = 0; k < starts; ++k) {
-    const float scale = most / (s.low * (0.9f + 0.45f * float(k) / float(starts - 1)));
+    const float scale = most / (furthest * (0.9f + 0.45f * float(k) / float(starts - 1)));
     list.offer(next(s.nearest({scale, 0})));
     list.offer(next(s.nearest({-scale, 0})));
   }

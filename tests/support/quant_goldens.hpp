@@ -1,0 +1,48 @@
+/// The published bytes of weight formats, found by the format's name, and a walk through all formats that have some.
+///
+/// tests/golden/quant holds 6 rows of 1024 floats, their blocks by libggml v0.5.0 (`ggml_quantize_chunk`, with and without
+/// importance weights) and the floats that library reads from them.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "nibble/core/type_list.hpp"
+#include "nibble/quant/registry.hpp"
+#include "support/codebook_format.hpp"
+#include "support/files.hpp"
+
+namespace nibble_test {
+
+/// The golden of a format, "plain.q", "plain.deq.f32" and so on, in any case of letters; an empty path if there is none.
+inline std::filesystem::path quant_golden(std::string_view format, std::string_view kind) {
+  const auto lower = [](std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+    return text;
+  };
+  const std::string wanted = lower(std::string(format) + "." + std::string(kind));
+  for (const auto& entry : std::filesystem::directory_iterator(golden("quant"))) {
+    if (lower(entry.path().filename().string()) == wanted) return entry.path();
+  }
+  return {};
+}
+
+/// Calls f(std::type_identity<Q>{}) for every registered integer format, and for one with a codebook.
+template <class F>
+void for_each_integer_format(F&& f) {
+  nibble::any_type(nibble::append<nibble::quant_formats, codebook_sample>{}, [&]<class Q>(std::type_identity<Q> format) {
+    if constexpr (nibble::integer_format<Q>) {
+      INFO("format ", std::string(Q::name));
+      f(format);
+    }
+    return false;
+  });
+}
+
+}  // namespace nibble_test
