@@ -51,8 +51,11 @@
 #include "nibble/kernels/weight.hpp"         // weight: a matrix, however it is stored
 
 #include "nibble/layers/embedding.hpp"       // embed
-#include "nibble/layers/linear.hpp"          // linear, feed_forward
-#include "nibble/layers/elementwise.hpp"     // rms_norm, add, scale, softcap
+#include "nibble/layers/norm.hpp"            // norms of rows and of heads
+#include "nibble/layers/linear.hpp"          // linear: any number of matrix products
+#include "nibble/layers/feed_forward.hpp"    // feed_forward
+#include "nibble/layers/experts.hpp"         // experts: feed-forwards of which a token uses a few
+#include "nibble/layers/elementwise.hpp"     // add, scale, softcap
 #include "nibble/layers/rope.hpp"            // rope
 
 #include "nibble/kv/cache.hpp"               // kv_cache<Format>
@@ -65,14 +68,13 @@
 #include "nibble/model/options.hpp"          // load_options, session_options, memory_plan
 #include "nibble/model/hyperparameters.hpp"  // hyperparameters: metadata with bounds
 #include "nibble/model/tensor_source.hpp"    // tensor_source: tensors with shapes
+#include "nibble/model/observer.hpp"         // operation_event: what a step did
 #include "nibble/model/step.hpp"             // step: what a forward pass works on
 #include "nibble/model/architecture.hpp"     // architecture: what a user's own must have
-#include "nibble/model/arch/decoder.hpp"     // parts that decoders share
-#include "nibble/model/arch/llama.hpp"       // llama
-#include "nibble/model/arch/gemma.hpp"       // gemma, gemma2, gemma3
-#include "nibble/model/registry.hpp"         // architectures
-#include "nibble/model/model.hpp"            // model<Arch, KV>
-#include "nibble/model/any_model.hpp"        // any_model, basic_any_model<Architectures>
+#include "nibble/model/decoder/decoder.hpp"  // decoder: the forward pass that most architectures share, as data
+#include "nibble/model/registry.hpp"         // architectures: llama, gemma, ...
+#include "nibble/model/any_model.hpp"        // any_model
+#include "nibble/model/model.hpp"            // model<Arch, KV>, basic_any_model<Architectures, Formats>
 #include "nibble/model/evaluator.hpp"        // evaluator: tokens in, logits out
 #include "nibble/model/batch_evaluator.hpp"  // batch_evaluator: the same for several sequences
 #include "nibble/model/roofline.hpp"         // work_of, roofline: the least time a step can take

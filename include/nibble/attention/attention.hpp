@@ -1,12 +1,11 @@
-/// Causal self-attention over the KV cache: grouped queries, sliding window, soft cap, sinks.
+/// Self-attention over what sequences keep: grouped queries, any mask, soft cap, sinks.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
-#include "nibble/kv/cache.hpp"
+#include "nibble/kv/sequence.hpp"
 #include "nibble/layers/compute.hpp"
 
 namespace nibble {
@@ -15,7 +14,7 @@ inline namespace NIBBLE_ABI {
 /// The shape of attention in one layer. Query head h reads key-value head h / (heads / kv_heads).
 struct attention_spec {
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
-  std::size_t window = 0;        ///< positions that a query sees, itself included; 0: all before it
+  attention_mask mask = attention_mask::causal();
   float scale = 1;               ///< of the scores, usually 1 / sqrt(key_dim)
   float softcap = 0;             ///< scores = softcap * tanh(scores / softcap) where it is > 0
   std::span<const float> sinks;  ///< one logit a head in the softmax's denominator, or empty
@@ -23,32 +22,48 @@ struct attention_spec {
 
 /// Tokens of a step that follow each other in one sequence.
 struct token_run {
-  std::size_t first, count;  ///< tokens of the step
+  std::size_t first, count;  ///< rows of activations
   std::size_t position;      ///< of the first
-  std::size_t sequence;      ///< index of its KV cache
+  std::size_t sequence;      ///< index among those of the step
 };
 
-namespace detail {
-/// Writes the keys and values of all heads at one position to its page.
-inline void store_position(compute& c, const attention_spec& spec, const kv_layer& layer, std::size_t position, const float* k,
-                           const float* v) noexcept {
-  const std::size_t slot = position % page_positions;
-  for (std::size_t h = 0; h < spec.kv_heads; ++h) {
-    std::byte* page = layer.page(h, position);
-    c.kernels().store_key[layer.format](k + h * spec.key_dim, spec.key_dim, slot, page);
-    c.kernels().store_value[layer.format](v + h * spec.value_dim, spec.value_dim, slot, page + layer.value_offset);
-  }
-}
-}  // namespace detail
+/// Writes keys and values of a layer to where its sequences keep them.
+/// @shape   k, v (tokens, kv_heads * key_dim / value_dim)
+/// @param   kv  kv(sequence): the layer in a run's sequence
+/// @errors  none (noexcept); precondition: the sequences have room for the runs' positions
+template <class Layers>
+void store_kv(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations k,
+              activations v) noexcept;
 
-/// Writes the step's keys and values to the caches and attends.
-/// @shape   q, out (tokens, heads * key_dim / value_dim); k, v (tokens, kv_heads * key_dim / value_dim)
-/// @param   kv  kv(sequence): the layer in the cache of a run's sequence
-/// @errors  none (noexcept); precondition: the cache has room for the runs' positions
+/// Attends with queries of tokens whose keys and values are stored. They need not be all tokens of a step.
+/// @shape   q, out (queries, heads * key_dim / value_dim); runs: which of their rows follow each other in a sequence
+/// @errors  none (noexcept)
 /// @cost    reads each page once for all heads that share it
-template <class Cache>
-void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Cache&& kv, activations q, activations k,
-            activations v, activations out) noexcept {
+template <class Layers>
+void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
+            activations out) noexcept;
+
+template <class Layers>
+void store_kv(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations k,
+              activations v) noexcept {
+  c.for_each_range(k.tokens, least_tokens(k.width), [&](std::size_t begin, std::size_t end) {
+    for (const token_run& run : runs) {
+      const kv_layer layer = kv(run.sequence);
+      for (std::size_t t = std::max(begin, run.first); t < std::min(end, run.first + run.count); ++t) {
+        const std::size_t position = run.position + (t - run.first), slot = position % page_positions;
+        for (std::size_t h = 0; h < spec.kv_heads; ++h) {
+          std::byte* page = layer.page(h, position);
+          c.kernels().store_key[layer.format](k.row(t) + h * spec.key_dim, spec.key_dim, slot, page);
+          c.kernels().store_value[layer.format](v.row(t) + h * spec.value_dim, spec.value_dim, slot, page + layer.value_offset);
+        }
+      }
+    }
+  });
+}
+
+template <class Layers>
+void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
+            activations out) noexcept {
   const std::size_t group = spec.heads / spec.kv_heads;
   // Query heads of one call: those of a key-value head, or some of them where threads would else have nothing to do.
   std::size_t heads = std::min(group, max_queries);
@@ -57,16 +72,8 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     heads = std::clamp<std::size_t>(group * calls / c.concurrency(), 1, heads);
   }
   const std::size_t parts = (group + heads - 1) / heads, tokens = max_queries / heads;  // of a group; query tokens of one call
-  c.for_each_range(k.tokens, least_tokens(k.width), [&](std::size_t begin, std::size_t end) {
-    for (const token_run& run : runs) {
-      const kv_layer layer = kv(run.sequence);
-      for (std::size_t t = std::max(begin, run.first); t < std::min(end, run.first + run.count); ++t) {
-        detail::store_position(c, spec, layer, run.position + (t - run.first), k.row(t), v.row(t));
-      }
-    }
-  });
-  std::size_t calls = 0;
   const auto calls_of = [&](const token_run& run) { return spec.kv_heads * parts * ((run.count + tokens - 1) / tokens); };
+  std::size_t calls = 0;
   for (const token_run& run : runs) calls += calls_of(run);
   c.for_each(calls, [&](std::size_t i) {
     const token_run* run = runs.data();
@@ -75,12 +82,11 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     const std::size_t h = i / parts % spec.kv_heads, block = i / (parts * spec.kv_heads);
     const std::size_t head = h * group + i % parts * heads, first = run->first + block * tokens;
     attention_args a{};
-    a.query = q.row(first) + head * spec.key_dim, a.query_stride = q.width;
-    a.output = out.row(first) + head * spec.value_dim, a.output_stride = out.width;
+    a.query = q.row(first) + head * spec.key_dim, a.query_stride = q.stride;
+    a.output = out.row(first) + head * spec.value_dim, a.output_stride = out.stride;
     a.tokens = std::min(tokens, run->count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
     a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
-    a.position = run->position + block * tokens, a.positions = run->position + run->count;
-    a.mask = spec.window ? attention_mask::window(spec.window) : attention_mask::causal();
+    a.position = run->position + block * tokens, a.positions = layer.positions, a.mask = spec.mask;
     a.scale = spec.scale, a.softcap = spec.softcap, a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
     a.pages = layer.pages + h * layer.head_bytes, a.page_bytes = layer.page_bytes, a.value_offset = layer.value_offset;
     a.page_of = layer.page_of;

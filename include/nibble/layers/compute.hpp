@@ -21,6 +21,8 @@ class compute {
   const kernel_table& kernels() const noexcept { return *kernels_; }
   std::size_t concurrency() const noexcept { return executor_.concurrency(); }
   scratch_arena& scratch_memory() noexcept { return *scratch_; }
+  /// Whether only sizes are asked for: scratch has no memory then, and no work is done.
+  bool measuring() const noexcept { return scratch_->measuring(); }
 
   /// Scratch of (tokens, width), valid until the step ends or the arena is rewound. Not initialised.
   activations scratch(std::size_t tokens, std::size_t width) noexcept {

@@ -16,9 +16,7 @@ inline namespace NIBBLE_ABI {
 /// @errors  none (noexcept); precondition: 0 <= id < vocabulary
 inline void embed(compute& c, const weight& table, std::span<const token> ids, activations out) noexcept {
   c.for_each_range(ids.size(), least_tokens(out.width), [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) {
-      table.decode_row(c.kernels(), static_cast<std::size_t>(ids[t]), out.row(t));
-    }
+    for (std::size_t t = begin; t < end; ++t) table.decode_row(c.kernels(), static_cast<std::size_t>(ids[t]), out.row(t));
   });
 }
 

@@ -1,40 +1,22 @@
-/// linear: matrix products of one input with one or more weights, and the three of a gated feed-forward layer. A norm before a
-/// product, and the residual sum behind it, are steps of the product: they find its rows in cache.
+/// linear: matrix products, any number at once: of one input with several weights (q, k and v), or each of rows of its own
+/// (experts). All of them are one list of tasks. A norm before a product, and a sum or a gate behind it, are steps of the
+/// product: they find its rows in cache.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <initializer_list>
 #include <span>
 #include <utility>
 
-#include "nibble/kernels/weight.hpp"
-#include "nibble/layers/compute.hpp"
-#include "nibble/quant/activation.hpp"
-#include "nibble/quant/panel.hpp"
+#include "nibble/layers/operand.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// What is multiplied: rows as they are, or normed first.
-struct layer_input {
-  activations x;                ///< (tokens, columns); not changed
-  bool norm = false;            ///< said apart, for a pass that only measures has no gains
-  std::span<const float> gain;  ///< of the norm, (columns)
-  float eps = 0;
-
-  layer_input(activations rows) noexcept : x(rows) {}
-  layer_input(activations rows, std::span<const float> norm_gain, float norm_eps) noexcept
-      : x(rows), norm(true), gain(norm_gain), eps(norm_eps) {}
-};
-/// x / sqrt(mean(x^2) + eps) * gain for each token.
-/// @source  Zhang and Sennrich 2019
-inline layer_input normed(activations x, std::span<const float> gain, float eps) noexcept { return {x, gain, eps}; }
-
-/// Where a layer's result goes: into these rows, or together with what they hold.
+/// Where a product's result goes: into these rows, or together with what they hold.
 struct layer_output {
-  activations y;  ///< (tokens, rows)
+  activations y;  ///< (tokens, rows); all rows of a memory, not a list of some
   epilogue how = epilogue::replace;
   glu gate = glu::silu;
 
@@ -46,182 +28,119 @@ inline layer_output added_to(activations y) noexcept { return {y, epilogue::add}
 /// y = f(y) * result.
 inline layer_output gated_by(activations y, glu f) noexcept { return {y, epilogue::gate, f}; }
 
-/// One product of linear(): out(token, row) = sum over columns of w(row, column) * x(token, column).
+/// out(token, row) = sum over columns of w(row, column) * in(token, column).
 struct product {
+  weight w;
+  layer_input in;       ///< (tokens, columns)
+  layer_output out;     ///< (tokens, rows)
+  bool shares = false;  ///< its input is that of the product before it, and is normed and quantised once for both
+  /// If it is not empty: out = gate_function(gate in) * (w in), as a gated feed-forward layer wants it. As large as w.
+  weight gate = {};
+  glu gate_function = glu::silu;
+
+  detail::operand prepared = {};  ///< written by linear()
+};
+
+/// A weight and where its product goes, for several of one input.
+struct projection {
   const weight& w;
-  layer_output out;  ///< (tokens, w.rows())
+  layer_output out;
 };
 
 namespace detail {
-/// The input of products: floats, and what formats of weights take instead.
-struct operand {
-  activations x;
-  activation_block* blocks = nullptr;
-  activation_super_block* super_blocks = nullptr;
-
-  const void* as(activation_format f) const noexcept {
-    return f == activation_format::blocks         ? static_cast<const void*>(blocks)
-           : f == activation_format::super_blocks ? static_cast<const void*>(super_blocks)
-                                                  : x.data;
-  }
-  bool quantised() const noexcept { return blocks || super_blocks; }
-  /// Columns that are quantised together.
-  std::size_t columns_of_block() const noexcept {
-    return super_blocks ? activation_super_block::columns : activation_block::columns;
-  }
-};
-
-/// Which of activation_format some weights take.
-class input_formats {
- public:
-  template <class... Weights>
-  explicit input_formats(const Weights&... weights) noexcept {
-    (add(weights), ...);
-  }
-  void add(const weight& w) noexcept { taken_[static_cast<std::size_t>(w.input())] = true; }
-  bool has(activation_format f) const noexcept { return taken_[static_cast<std::size_t>(f)]; }
-
- private:
-  std::array<bool, 3> taken_{};
-};
-
-/// Rows, and scratch for what is taken of them.
-inline operand operand_of(compute& c, activations x, const input_formats& formats) noexcept {
-  operand out{x};
-  const auto take = [&]<class Block>(activation_format f, Block*& blocks) {
-    if (!formats.has(f)) return;
-    blocks = reinterpret_cast<Block*>(c.scratch_memory().take(x.tokens * (x.width / Block::columns) * sizeof(Block)));
-  };
-  take(activation_format::blocks, out.blocks);
-  take(activation_format::super_blocks, out.super_blocks);
-  return out;
-}
-
-/// Quantises `count` columns of token t from column `first` on, which stand at `from`.
-inline void quantize(compute& c, const operand& to, std::size_t t, std::size_t first, std::size_t count,
-                     const float* from) noexcept {
-  const auto blocks = [&]<class Block>(Block* out, auto* kernel) {
-    if (!out) return;
-    const auto [start, step] = place_of(t, to.x.tokens, to.x.width / Block::columns);
-    kernel(from, count, out + start + first / Block::columns * step, step);
-  };
-  blocks(to.blocks, c.kernels().quantize);
-  blocks(to.super_blocks, c.kernels().quantize_super);
-}
-/// Quantises all of an operand.
-inline void quantize(compute& c, const operand& to) noexcept {
-  if (!to.quantised()) return;
-  const std::size_t columns = to.columns_of_block(), blocks = to.x.width / columns;
-  c.for_each_range(to.x.tokens * blocks, 2048 / columns, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t count; begin < end; begin += count) {
-      const std::size_t t = begin / blocks, first = begin % blocks;
-      count = std::min(end - begin, blocks - first);
-      quantize(c, to, t, first * columns, count * columns, to.x.row(t) + first * columns);
-    }
-  });
-}
-
-inline operand prepare(compute& c, const layer_input& in, const input_formats& formats) noexcept {
-  const std::size_t tokens = in.x.tokens, width = in.x.width;
-  const operand out = operand_of(c, in.norm ? c.scratch(tokens, width) : in.x, formats);
-  if (!in.norm) {
-    quantize(c, out);
-    return out;
-  }
-  c.for_each_range(tokens, 2048 / (width + 1) + 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t t = begin; t < end; ++t) {
-      c.kernels().rms_norm(in.x.row(t), in.gain.data(), in.eps, width, out.x.row(t));
-      quantize(c, out, t, 0, width, out.x.row(t));
-    }
-  });
-  return out;
-}
-
 /// Rows of groups [first, last) of one product.
-inline void multiply(compute& c, const operand& in, const product& p, std::size_t first, std::size_t last) noexcept {
-  p.w.multiply(c.kernels(), {.first = first,
-                             .last = last,
-                             .input = in.as(p.w.input()),
-                             .input_stride = in.x.width,
-                             .tokens = in.x.tokens,
-                             .output = p.out.y.data,
-                             .output_stride = p.out.y.width,
-                             .how = p.out.how,
-                             .gate = p.out.gate});
+inline void multiply(compute& c, const operand& in, const weight& w, const layer_output& out, std::size_t first,
+                     std::size_t last) noexcept {
+  matmul_args a{};
+  a.first = first, a.last = last;
+  a.input = in.as(w.input()), a.input_stride = in.x.stride, a.tokens = in.x.tokens;
+  a.output = out.y.data, a.output_stride = out.y.stride;
+  a.how = out.how, a.gate = out.gate;
+  w.multiply(c.kernels(), a);
+}
+inline void multiply(compute& c, const product& p, std::size_t first, std::size_t last) noexcept {
+  if (p.gate.empty()) return multiply(c, p.prepared, p.w, p.out, first, last);
+  multiply(c, p.prepared, p.gate, p.out.y, first, last);
+  multiply(c, p.prepared, p.w, gated_by(p.out.y, p.gate_function), first, last);
 }
 
-/// f(begin, end) over parts of `groups` groups of sixteen rows, each a matrix product with x. One token is read from memory: in
-/// two long parts a thread, for one that begins anew waits for its first bytes; in up to eight where each keeps a million
-/// weights, for no two threads are equally quick.
+/// f(begin, end) over parts of `groups` groups of sixteen rows, each a product with `tokens` rows of x. One token is read from
+/// memory: in two long parts a thread, for one that begins anew waits for its first bytes; in up to eight where each keeps a
+/// million weights, for no two threads are equally quick.
 template <class F>
-void for_each_group_range(compute& c, activations x, std::size_t groups, F&& f) noexcept {
-  const std::size_t least = std::max<std::size_t>(1, least_elements * 4 / (panel_rows * x.width * x.tokens + 1));
-  const std::size_t millions = (panel_rows * x.width * groups >> 20) / c.concurrency();
-  c.for_each_range(groups, least, x.tokens == 1 ? std::clamp<std::size_t>(millions, 2, 8) : 4, std::forward<F>(f));
+void for_each_group_range(compute& c, std::size_t tokens, std::size_t width, std::size_t groups, F&& f) noexcept {
+  const std::size_t least = std::max<std::size_t>(1, least_elements * 4 / (panel_rows * width * tokens + 1));
+  const std::size_t millions = (panel_rows * width * groups >> 20) / c.concurrency();
+  c.for_each_range(groups, least, tokens == 1 ? std::clamp<std::size_t>(millions, 2, 8) : 4, std::forward<F>(f));
+}
+
+/// Makes the operand of each product: one for those that share their input.
+inline void prepare_all(compute& c, std::span<product> products) noexcept {
+  std::size_t tokens = 0, width = 0;
+  for (std::size_t i = 0, next; i < products.size(); i = next) {
+    input_formats formats;
+    for (next = i; next < products.size() && (next == i || products[next].shares); ++next) {
+      formats.add(products[next].w);
+      if (!products[next].gate.empty()) formats.add(products[next].gate);
+    }
+    const layer_input& in = products[i].in;
+    if (next == products.size() && i == 0) {
+      const operand only = prepare(c, in, formats);
+      for (product& p : products) p.prepared = only;
+      return;
+    }
+    const operand made = operand_of(c, is_copied(in, formats) ? c.scratch(in.x.tokens, in.x.width) : in.x, formats);
+    for (std::size_t k = i; k < next; ++k) products[k].prepared = made;
+    tokens += in.x.tokens, width = std::max(width, in.x.width);
+  }
+  c.for_each_range(tokens, least_prepared(width), [&](std::size_t begin, std::size_t end) {
+    std::size_t first = 0;  // of this input, among the rows of all
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      const layer_input& in = products[i].in;
+      if (products[i].shares) continue;
+      const std::size_t last = first + in.x.tokens;
+      for (std::size_t t = std::max(begin, first); t < std::min(end, last); ++t) {
+        prepare_row(c, in, products[i].prepared, t - first);
+      }
+      first = last;
+    }
+  });
 }
 }  // namespace detail
 
-/// Multiplies x with several weights at once: one pass norms and quantises it, and one multiplies.
-/// @shape   x (tokens, columns); each product's weight (rows, columns) and out (tokens, rows)
-/// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32; out may be x's memory only
-///          where x is normed or all weights have integer formats
-/// @cost    tokens * sum of rows * columns multiply-adds
-inline void linear(compute& c, const layer_input& x, std::initializer_list<product> products) noexcept {
+/// Multiplies. One pass norms and quantises the inputs, and one multiplies: each a flat list of tasks over all products.
+/// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32; out may be the input's memory
+///          only where that is normed or all weights have integer formats, and no product's that stands apart
+/// @cost    sum of tokens * rows * columns multiply-adds
+inline void linear(compute& c, std::span<product> products) noexcept {
   const scratch_scope scope(c);
-  std::size_t groups = 0;
-  detail::input_formats formats;
+  std::size_t groups = 0, tokens = 0, width = 0;
   for (const product& p : products) {
     groups += p.w.groups();
-    formats.add(p.w);
+    tokens = std::max(tokens, p.in.x.tokens), width = std::max(width, p.in.x.width);
   }
-  const detail::operand in = detail::prepare(c, x, formats);
-  detail::for_each_group_range(c, in.x, groups, [&](std::size_t begin, std::size_t end) {
+  if (tokens == 0) return;
+  detail::prepare_all(c, products);
+  detail::for_each_group_range(c, tokens, width, groups, [&](std::size_t begin, std::size_t end) {
     std::size_t first = 0;  // of this product, in the groups of all
     for (const product& p : products) {
       const std::size_t last = first + p.w.groups();
       const std::size_t from = std::max(begin, first), to = std::min(end, last);
-      if (from < to) detail::multiply(c, in, p, from - first, to - first);
+      if (from < to) detail::multiply(c, p, from - first, to - first);
       first = last;
     }
   });
 }
 
-/// out = down(f(gate x) * (up x)). Where `down` takes the hidden activations in 8 bits, and there are blocks of them for all
-/// threads, they never stand whole in memory: each thread makes a strip that its second cache holds, and quantises it there.
-/// @shape   x (tokens, columns); gate, up (hidden, columns); down (rows, hidden); out (tokens, rows)
-/// @errors  none (noexcept); precondition: as of linear()
-/// @cost    tokens * hidden * (2 * columns + rows) multiply-adds
-/// @source  Shazeer 2020
-inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
-                         layer_output out) noexcept {
-  const scratch_scope scope(c);
-  const std::size_t tokens = x.x.tokens, hidden = gate.rows(), groups = gate.groups();
-  const detail::operand h = detail::operand_of(c, c.scratch(tokens, hidden), detail::input_formats(down));
-  const detail::operand in = detail::prepare(c, x, detail::input_formats(gate, up));
-  const std::size_t in_block = h.columns_of_block() / panel_rows;  // groups whose rows are quantised together
-  const bool in_strips = h.quantised() && groups / in_block >= 2 * c.concurrency();
-  // Groups of a strip: 128 KB of floats, but 256 columns at least, for weights are read best in long stretches.
-  const std::size_t strip = std::max<std::size_t>(16, round_up(2048 / (tokens + 1), in_block));
-  detail::for_each_group_range(c, in.x, groups, [&](std::size_t begin, std::size_t end) {
-    if (!in_strips) {
-      detail::multiply(c, in, {gate, h.x}, begin, end);
-      detail::multiply(c, in, {up, gated_by(h.x, f)}, begin, end);
-      return;
-    }
-    begin = std::min(round_up(begin, in_block), groups), end = std::min(round_up(end, in_block), groups);
-    float* memory = h.x.data + begin * panel_rows * tokens;
-    for (std::size_t count; begin < end; begin += count) {
-      count = std::min(strip, end - begin);
-      const activations part{memory, tokens, count * panel_rows};
-      detail::multiply(c, in, {gate.row_groups(begin, count), part}, 0, count);
-      detail::multiply(c, in, {up.row_groups(begin, count), gated_by(part, f)}, 0, count);
-      for (std::size_t t = 0; t < tokens; ++t) detail::quantize(c, h, t, begin * panel_rows, part.width, part.row(t));
-    }
-  });
-  if (!in_strips) detail::quantize(c, h);
-  detail::for_each_group_range(c, h.x, down.groups(), [&](std::size_t begin, std::size_t end) {
-    detail::multiply(c, h, {down, out}, begin, end);
-  });
+/// The products of one input with several weights.
+/// @shape   x (tokens, columns); each weight (rows, columns), its output (tokens, rows)
+template <std::size_t N>
+void linear(compute& c, const layer_input& x, const projection (&projections)[N]) noexcept {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    std::array<product, N> products{product{projections[I].w, x, projections[I].out, I > 0}...};
+    linear(c, std::span<product>(products));
+  }
+  (std::make_index_sequence<N>());
 }
 
 }  // namespace NIBBLE_ABI

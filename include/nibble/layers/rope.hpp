@@ -16,6 +16,11 @@ inline namespace NIBBLE_ABI {
 /// Cosines and sines of a step, (tokens, pairs) each.
 struct rope_angles {
   activations cosines, sines;
+
+  /// Those of some tokens.
+  rope_angles of(std::span<const std::uint32_t> tokens) const noexcept {
+    return {cosines.subset(tokens.data(), tokens.size()), sines.subset(tokens.data(), tokens.size())};
+  }
 };
 
 /// The frequencies of one kind of rotary embedding.

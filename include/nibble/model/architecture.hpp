@@ -19,20 +19,22 @@ inline namespace NIBBLE_ABI {
 /// model/registry.hpp, or in a list of your own.
 ///
 ///     name                     general.architecture of its files
-///     config::read(h)          hyper-parameters, each with its bounds; config has `vocabulary` and `context`
+///     A::read(h)               hyper-parameters, each with its bounds, as a config with `vocabulary`, `context` and `width`
 ///     A(config, tensors)       takes its weights by name and shape
-///     kv()                     what each layer keeps of a position
-///     forward(step, logits)    logits (wanted tokens, vocabulary); noexcept, no allocation, control flow independent of values
+///     kv()                     what each layer keeps between tokens
+///     forward(step, out)       logits or hidden states of the wanted rows; noexcept, no allocation, and scratch that depends on
+///                              the counts of tokens and wanted rows alone
 template <class A>
-concept architecture = requires(hyperparameters& h, tensor_source& tensors, const A& a, step& s, activations logits,
+concept architecture = requires(hyperparameters& h, tensor_source& tensors, const A& a, step& s, activations out,
                                 const typename A::config& config) {
   { A::name } -> std::convertible_to<std::string_view>;
-  { A::config::read(h) } -> std::same_as<typename A::config>;
+  { A::read(h) } -> std::same_as<typename A::config>;
   { config.vocabulary } -> std::convertible_to<std::size_t>;
   { config.context } -> std::convertible_to<std::size_t>;
+  { config.width } -> std::convertible_to<std::size_t>;
   A(config, tensors);
   { a.kv() } -> std::convertible_to<std::vector<kv_shape>>;
-  { a.forward(s, logits) }
+  { a.forward(s, out) }
   noexcept->std::same_as<void>;
 };
 

@@ -1,11 +1,13 @@
-/// evaluator: tokens in, logits out, for one sequence: the KV cache, the scratch memory and the position.
+/// evaluator: tokens in, logits or hidden states out, for one sequence. What a session is built on; use it directly for scoring.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <stop_token>
-#include <utility>
+#include <vector>
 
 #include "nibble/error.hpp"
 #include "nibble/model/step_runner.hpp"
@@ -13,79 +15,97 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// Feeds tokens to a model, one sequence. What a session is built on; use it directly for scoring. Owned by one thread at a
-/// time.
+/// Feeds tokens to a model, one sequence. Owned by one thread at a time.
 ///
 /// All memory is taken when it is made; feeding allocates nothing.
-/// @example  auto e = nibble::evaluator<nibble::any_model>::try_create(model).value();
+/// @example  auto e = nibble::evaluator::try_create(model).value();
 ///           e.feed(tokens);                       // e.logits() are those after the last token
-template <class Model>
 class evaluator {
  public:
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
-  static result<evaluator> try_create(const Model& model, session_options options = {}) {
-    auto runner = step_runner<Model>::try_create(model, options, 1);
-    if (!runner) return std::move(runner).failure();
-    return evaluator(model, *std::move(runner));
-  }
+  static result<evaluator> try_create(const any_model& model, const session_options& options = {});
 
   /// Processes tokens at the next positions, step by step; logits() are then those after the last one.
   ///
   /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. A cancelled call leaves the sequence
   /// at the last whole step.
   /// @errors  none; precondition: every token is in [0, vocabulary)
-  feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {}) noexcept {
-    return feed_in_steps(tokens, runner_.options().prefill_chunk, false, std::move(cancel),
-                         [](std::size_t, std::span<float>) {});
-  }
-  /// The same, with the logits after every token: on_logits(index in tokens, logits). Steps are session_options::logit_rows
-  /// long.
+  feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {}) noexcept;
+  /// The same, with the output of every token: on_row(index in tokens, row). Steps are session_options::output_rows long.
+  /// @errors  what on_row throws
   template <class F>
-  feed_outcome feed_each(std::span<const token> tokens, F&& on_logits, std::stop_token cancel = {}) {
-    return feed_in_steps(tokens, runner_.options().logit_rows, true, std::move(cancel), std::forward<F>(on_logits));
-  }
+  feed_outcome feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel = {});
+  /// The same, with the outputs of some tokens: indices in `tokens`, ascending.
+  template <class F>
+  feed_outcome feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
+                         std::stop_token cancel = {});
 
-  const Model& model() const noexcept { return model_; }
-  std::size_t position() const noexcept { return runner_.length(0); }
+  const any_model& model() const noexcept { return runner_.model(); }
+  std::size_t position() const noexcept { return runner_.sequence(0).length(); }
   std::size_t context() const noexcept { return runner_.options().context; }
-  /// The logits after the last token fed; valid until the next call.
-  std::span<float> logits() noexcept { return logits_; }
+  /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
+  std::span<float> logits() noexcept { return last_row_; }
 
   /// Bytes that are allocated: what plan() said.
   memory_plan memory() const noexcept { return runner_.memory(); }
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }
 
-  /// Cuts the sequence back to its first `position` tokens. False, and no change, if a sliding window no longer holds what
-  /// continuing there would need: then start over from 0.
+  /// The last position, no later than `position`, from which the sequence can go on: the same one, or an earlier one where a
+  /// sliding window has forgotten what comes before it, or a recurrent state cannot be cut back to it.
+  std::size_t resumable(std::size_t position) const noexcept { return runner_.resumable(0, position); }
+  /// Cuts the sequence back to its first `position` tokens. False, and no change, if it cannot go on from there: then cut it
+  /// back to resumable(position), and feed what comes behind that again.
   bool truncate(std::size_t position) noexcept { return runner_.truncate(0, position); }
 
  private:
-  evaluator(const Model& model, step_runner<Model> runner) : model_(model), runner_(std::move(runner)) {}
+  explicit evaluator(step_runner runner);
+  /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
+  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel) noexcept;
+  bool fits(std::size_t count) const noexcept { return runner_.fits(0, count); }
+  std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 
-  template <class F>
-  feed_outcome feed_in_steps(std::span<const token> tokens, std::size_t prefill_chunk, bool all, std::stop_token cancel,
-                             F&& on_logits) {
-    if (!runner_.fits(0, tokens.size())) return feed_outcome::context_full;
-    for (std::size_t i = 0; i < tokens.size();) {
-      const std::size_t count = std::min(prefill_chunk, tokens.size() - i);
-      const std::size_t wanted = all ? count : i + count == tokens.size() ? 1 : 0;
-      token_run run{0, count, 0, 0};
-      const auto [how, logits] = runner_.run(tokens.subspan(i, count), {&run, 1}, wanted, cancel);
-      if (how != feed_outcome::done) return how;
-      for (std::size_t row = 0; row < wanted; ++row) {
-        logits_ = {logits.row(row), logits.width};
-        on_logits(i + row, logits_);
-      }
-      i += count;
-    }
-    return feed_outcome::done;
-  }
-
-  Model model_;
-  step_runner<Model> runner_;
-  std::span<float> logits_;
+  step_runner runner_;
+  std::vector<std::uint32_t> indices_;  // of the wanted tokens in a step
+  activations rows_;
+  std::span<float> last_row_;
 };
+
+template <class F>
+feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel) {
+  if (!fits(tokens.size())) return feed_outcome::context_full;
+  const std::size_t most = runner_.options().output_rows;
+  for (std::size_t i = 0; i < tokens.size();) {
+    const std::size_t count = std::min(most, tokens.size() - i);
+    for (std::size_t k = 0; k < count; ++k) indices_[k] = static_cast<std::uint32_t>(k);
+    const auto how = step(tokens.subspan(i, count), std::span(indices_).first(count), cancel);
+    if (how != feed_outcome::done) return how;
+    for (std::size_t k = 0; k < count; ++k) on_row(i + k, row(k));
+    i += count;
+  }
+  return feed_outcome::done;
+}
+
+template <class F>
+feed_outcome evaluator::feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
+                                  std::stop_token cancel) {
+  if (!fits(tokens.size())) return feed_outcome::context_full;
+  const session_options& o = runner_.options();
+  for (std::size_t i = 0, at = 0; i < tokens.size();) {
+    // As many tokens as a step may have, up to one whose output would be one too many.
+    std::size_t rows = 0, count = std::min(o.prefill_chunk, tokens.size() - i);
+    for (; at + rows < wanted.size() && wanted[at + rows] < i + count; ++rows) {
+      if (rows == o.output_rows) count = wanted[at + rows] - i;
+      if (rows == o.output_rows) break;
+      indices_[rows] = static_cast<std::uint32_t>(wanted[at + rows] - i);
+    }
+    const auto how = step(tokens.subspan(i, count), std::span(indices_).first(rows), cancel);
+    if (how != feed_outcome::done) return how;
+    for (std::size_t k = 0; k < rows; ++k) on_row(std::size_t{wanted[at + k]}, row(k));
+    i += count, at += rows;
+  }
+  return feed_outcome::done;
+}
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

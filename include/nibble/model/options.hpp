@@ -8,6 +8,7 @@
 #include "nibble/core/executor.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/tensor_type.hpp"
+#include "nibble/model/step_output.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -16,7 +17,7 @@ struct load_options {
   std::size_t threads = 0;                    ///< of the model's own pool; 0: one a core. Not used with an executor
   std::optional<executor_ref> executor = {};  ///< where work runs instead; must outlive the model
   std::size_t memory_cap = 0;                 ///< bytes that weights, and weights and a session, may take; 0: no cap
-  limits most = {};                           ///< what a file may ask for
+  nibble::limits limits = {};                 ///< what a file may ask for
   /// Weights stay in the pages of the file, which processes share and the system may drop: loading reads only what is small,
   /// and the cap and plans leave them out. The file must not change: shortening it ends in a fault of the system, see
   /// mapped_file. One that was given as an object or as bytes must outlive the model. Every product then packs them on its way,
@@ -30,19 +31,21 @@ struct load_options {
 inline constexpr std::size_t most_positions = std::size_t{16} << 20;
 
 struct session_options {
-  std::size_t context = 0;             ///< positions that the KV cache holds; 0: the model's, but no more than 4096
-  std::size_t prefill_chunk = 128;     ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
-  std::size_t logit_rows = 1;          ///< tokens of a step whose logits may be asked for: 1 to generate, more to score
-  std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
+  std::size_t context = 0;          ///< positions that are kept; 0: the model's, but no more than 4096
+  std::size_t prefill_chunk = 128;  ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
+  std::size_t output_rows = 1;      ///< tokens of a step whose output may be asked for: 1 to generate, more to score
+  std::optional<tensor_type> kv = {};         ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
+  step_output output = step_output::logits;  ///< what a step gives for them
 };
 
 /// Exact bytes, before anything is allocated.
 struct memory_plan {
   std::size_t weights = 0;  ///< once a model
-  std::size_t kv = 0;       ///< once a session
+  std::size_t kv = 0;       ///< keys and values, once a session
+  std::size_t states = 0;   ///< of recurrent layers, once a session
   std::size_t scratch = 0;  ///< once a session
 
-  std::size_t total() const noexcept { return weights + kv + scratch; }
+  std::size_t total() const noexcept { return weights + kv + states + scratch; }
 };
 
 }  // namespace NIBBLE_ABI

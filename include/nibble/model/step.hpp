@@ -3,65 +3,100 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <stop_token>
 
 #include "nibble/attention/attention.hpp"
 #include "nibble/core/token.hpp"
-#include "nibble/kv/cache.hpp"
+#include "nibble/kv/sequence.hpp"
 #include "nibble/layers/compute.hpp"
+#include "nibble/layers/elementwise.hpp"
+#include "nibble/model/observer.hpp"
+#include "nibble/model/step_output.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+/// Rows of a step: all of its tokens, or those whose output is wanted.
+struct step_rows {
+  std::size_t count = 0;
+  std::span<const token_run> runs;           ///< which of the rows follow each other in a sequence
+  std::span<const std::uint32_t> of_tokens;  ///< which token a row is, ascending; empty: all tokens
+};
 
 /// What a step is made of, all of it borrowed.
 struct step_input {
   std::span<const token> ids;                ///< the tokens of all runs, one after the other
   std::span<const std::uint32_t> positions;  ///< of each token in its sequence
   std::span<const token_run> runs;           ///< which tokens belong together
-  std::span<const std::uint32_t> wanted;     ///< tokens whose logits are wanted, in ascending order
-  std::span<kv_storage* const> caches;       ///< by token_run::sequence
+  step_rows wanted;                          ///< whose output is wanted
+  std::span<sequence* const> sequences;      ///< by token_run::sequence
   std::stop_token cancel;
+  step_output output = step_output::logits;
 };
 
-/// What an architecture's forward() sees: tokens, scratch, caches. Layers take it as their `compute`.
+/// What an architecture's forward() sees: tokens, scratch, sequences. Layers take it as their `compute`.
 class step : public compute {
  public:
   step(const kernel_table& kernels, executor_ref executor, scratch_arena& scratch, const step_input& in) noexcept
-      : compute(kernels, executor, scratch), in_(in) {}
+      : compute(kernels, executor, scratch), in_(&in) {}
 
-  std::size_t tokens() const noexcept { return in_.ids.size(); }
-  std::span<const token> ids() const noexcept { return in_.ids; }
-  std::span<const std::uint32_t> positions() const noexcept { return in_.positions; }
-  /// Whether the caller has given up: forward() returns at the next layer, and its logits are not read.
-  bool cancelled() const noexcept { return in_.cancel.stop_requested(); }
+  std::size_t tokens() const noexcept { return in_->ids.size(); }
+  std::span<const token> ids() const noexcept { return in_->ids; }
+  std::span<const std::uint32_t> positions() const noexcept { return in_->positions; }
+  step_output output() const noexcept { return in_->output; }
+  /// Whether the caller has given up: forward() returns at the next layer, and its output is not read.
+  bool cancelled() const noexcept { return in_->cancel.stop_requested(); }
 
   using compute::scratch;
   /// Scratch for all tokens of the step.
   activations scratch(std::size_t width) noexcept { return compute::scratch(tokens(), width); }
 
-  /// The rows of x whose logits are wanted.
-  activations wanted(activations x) noexcept {
-    if (in_.wanted.size() == x.tokens) return x;
-    const activations out = compute::scratch(in_.wanted.size(), x.width);
-    for_each(1, [&](std::size_t) {
-      for (std::size_t i = 0; i < in_.wanted.size(); ++i) {
-        std::memcpy(out.row(i), x.row(in_.wanted[i]), x.width * sizeof(float));
-      }
-    });
+  /// All tokens, and those whose output is wanted: past the keys and values of its last layer, a pass needs only these.
+  step_rows all() const noexcept { return {tokens(), in_->runs, {}}; }
+  const step_rows& wanted() const noexcept { return in_->wanted; }
+  /// These rows of x, copied side by side unless they are all of it.
+  activations pick(const step_rows& rows, activations x) noexcept {
+    if (rows.count == x.tokens) return x;
+    const activations out = compute::scratch(rows.count, x.width);
+    copy(*this, x.subset(rows.of_tokens.data(), rows.count), out);
     return out;
   }
 
-  /// Causal self-attention of one layer: stores k and v in the caches, attends with q.
-  void attend(std::size_t layer, const attention_spec& spec, activations q, activations k, activations v,
-              activations out) noexcept {
+  /// Stores keys and values of all tokens in a layer of their sequences.
+  void store_kv(std::size_t layer, const attention_spec& spec, activations k, activations v) noexcept {
+    nibble::store_kv(
+        *this, spec, in_->runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, k, v);
+  }
+  /// Attends with the queries of some rows.
+  void attend(std::size_t layer, const attention_spec& spec, const step_rows& rows, activations q, activations out) noexcept {
     nibble::attend(
-        *this, spec, in_.runs, [&](std::size_t sequence) { return in_.caches[sequence]->layer(layer); }, q, k, v, out);
+        *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, out);
+  }
+  /// The recurrent state of a run's sequence in a layer: before this step, and where the step leaves it.
+  sequence::state state(std::size_t layer, const token_run& run) const noexcept {
+    return in_->sequences[run.sequence]->layer_state(layer);
+  }
+
+  /// Names what is done until the returned object ends. Nothing here; see watched_step.
+  unwatched watch(operation, std::size_t) noexcept { return {}; }
+
+ private:
+  const step_input* in_;
+};
+
+/// A step whose operations are shown to an observer. Architectures are written against either.
+template <step_observer Observer>
+class watched_step : public step {
+ public:
+  watched_step(const step& s, const Observer& observer) noexcept : step(s), observer_(&observer) {}
+
+  watch_scope<Observer> watch(operation what, std::size_t layer) noexcept {
+    return {measuring() ? nullptr : observer_, {what, layer, tokens(), {}}};
   }
 
  private:
-  const step_input& in_;
+  const Observer* observer_;
 };
 
 }  // namespace NIBBLE_ABI

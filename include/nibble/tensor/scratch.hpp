@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
@@ -10,12 +11,46 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// A float matrix of (tokens, width), row-major without gaps. Borrowed.
+/// A float matrix of (tokens, width), borrowed: rows `stride` floats apart, all of a memory's or some that a list names.
 struct activations {
   float* data = nullptr;
   std::size_t tokens = 0, width = 0;
+  std::size_t stride = 0;              ///< from one row to the next
+  bool listed = false;                 ///< whether a list names the rows
+  const std::uint32_t* rows = nullptr; ///< then: which row of `data` is row t
 
-  float* row(std::size_t t) const noexcept { return data + t * width; }
+  constexpr activations() noexcept = default;
+  /// Rows without gaps between them.
+  constexpr activations(float* memory, std::size_t row_count, std::size_t row_width) noexcept
+      : data(memory), tokens(row_count), width(row_width), stride(row_width) {}
+
+  float* row(std::size_t t) const noexcept { return data + (listed ? rows[t] : t) * stride; }
+  /// Columns [first, first + count) of all rows.
+  activations columns(std::size_t first, std::size_t count) const noexcept {
+    activations part = *this;
+    part.data = data ? data + first : nullptr;
+    part.width = count;
+    return part;
+  }
+  /// Rows [first, first + count).
+  activations range(std::size_t first, std::size_t count) const noexcept {
+    activations part = *this;
+    part.tokens = count;
+    if (listed) {
+      part.rows = rows ? rows + first : nullptr;
+    } else {
+      part.data = data ? data + first * stride : nullptr;
+    }
+    return part;
+  }
+  /// `count` rows that a list names, which must stay where it is. @errors none; precondition: these are not listed themselves
+  activations subset(const std::uint32_t* list, std::size_t count) const noexcept {
+    activations part = *this;
+    part.tokens = count;
+    part.listed = true;
+    part.rows = list;
+    return part;
+  }
 };
 
 /// A stack of bytes. Without memory behind it, it hands out null and measures: that is how a plan is made.

@@ -1,0 +1,172 @@
+/// Definitions of kv/sequence.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "nibble/kv/pool-impl.hpp"
+#include "nibble/kv/sequence.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+result<sequence> sequence::try_create(kv_pool& pool) {
+  sequence made(pool);
+  const std::size_t tiles = pool.room_.context / page_positions + 1;
+  made.tables_.resize(pool.reaches_.size());
+  for (table& t : made.tables_) t.page_of.resize(tiles);
+  if (made.has_state()) {
+    if (pool.free_slots_.size() < 2) return error(errc::out_of_memory, "no recurrent state is left for another sequence");
+    for (std::uint32_t& slot : made.slots_) slot = pool.free_slots_.back(), pool.free_slots_.pop_back();
+    made.owns_slots_ = true;
+    std::memset(pool.state(made.slots_[0]), 0, pool.slot_bytes_);
+  }
+  return made;
+}
+
+result<sequence> sequence::try_fork() const {
+  auto made = try_create(*pool_);
+  if (!made || made->assign(*this)) return made;
+  return error(errc::out_of_memory,
+               "the KV cache has no room for a copy of a sequence of " + std::to_string(length_) + " positions");
+}
+
+bool sequence::assign(const sequence& from) noexcept {
+  if (this == &from) return true;
+  truncate(0);
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    const table& of = from.tables_[r];
+    auto& free = pool_->reaches_[r].free;
+    if (free.size() < of.last - of.first) return drop_pages(0), false;
+    tables_[r].first = tables_[r].last = of.first;
+    for (std::size_t& tile = tables_[r].last; tile < of.last; ++tile) {
+      tables_[r].page_of[tile] = free.back();
+      free.pop_back();
+    }
+  }
+  for (const kv_pool::layer& l : pool_->layers_) {
+    if (l.heads == 0) continue;
+    const table &of = from.tables_[l.reach], &to = tables_[l.reach];
+    for (std::size_t head = 0; head < l.heads; ++head) {
+      for (std::size_t tile = of.first; tile < of.last; ++tile) {
+        std::memcpy(pool_->page(l, head, to.page_of[tile]), pool_->page(l, head, of.page_of[tile]), l.page_bytes);
+      }
+    }
+  }
+  for (std::size_t i = 0; has_state() && i < 2; ++i) {
+    std::memcpy(pool_->state(slots_[i]), pool_->state(from.slots_[i]), pool_->slot_bytes_);
+  }
+  length_ = from.length_;
+  previous_ = from.previous_;
+  return true;
+}
+
+sequence::sequence(sequence&& other) noexcept
+    : pool_(other.pool_),
+      tables_(std::move(other.tables_)),
+      slots_{other.slots_[0], other.slots_[1]},
+      owns_slots_(std::exchange(other.owns_slots_, false)),
+      length_(other.length_),
+      pending_(other.pending_),
+      previous_(other.previous_) {
+  other.tables_.clear();
+}
+sequence& sequence::operator=(sequence&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  pool_ = other.pool_;
+  tables_ = std::move(other.tables_);
+  other.tables_.clear();
+  std::copy_n(other.slots_, 2, slots_);
+  owns_slots_ = std::exchange(other.owns_slots_, false);
+  length_ = other.length_, pending_ = other.pending_, previous_ = other.previous_;
+  return *this;
+}
+sequence::~sequence() { release(); }
+
+/// Gives everything back to the pool. The room for that is there: a list of free pages once held all of them.
+void sequence::release() noexcept {
+  drop_pages(0);
+  if (owns_slots_) pool_->free_slots_.insert(pool_->free_slots_.end(), {slots_[1], slots_[0]});
+  owns_slots_ = false;
+}
+
+/// Gives back the pages behind the first `length` positions.
+void sequence::drop_pages(std::size_t length) noexcept {
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    table& t = tables_[r];
+    const std::size_t keep = (length + page_positions - 1) / page_positions;
+    for (; t.last > keep && t.last > t.first; --t.last) pool_->reaches_[r].free.push_back(t.page_of[t.last - 1]);
+    if (length == 0) t.first = t.last = 0;
+  }
+}
+
+bool sequence::begin(std::size_t count) noexcept {
+  if (count > context() - length_) return false;
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    table& t = tables_[r];
+    kv_pool::reach& reach = pool_->reaches_[r];
+    const std::size_t seen = reach.window && length_ + 1 > reach.window ? length_ + 1 - reach.window : 0;
+    for (; t.first < seen / page_positions; ++t.first) reach.free.push_back(t.page_of[t.first]);
+    t.last = std::max(t.last, t.first);
+    for (; t.last * page_positions < length_ + count; ++t.last) {
+      if (reach.free.empty()) return drop_pages(length_), false;
+      t.page_of[t.last] = reach.free.back();
+      reach.free.pop_back();
+    }
+  }
+  pending_ = count;
+  return true;
+}
+
+void sequence::commit() noexcept {
+  if (pending_ == 0) return;
+  previous_ = length_;
+  length_ += std::exchange(pending_, 0);
+  std::swap(slots_[0], slots_[1]);
+}
+
+void sequence::rollback() noexcept {
+  pending_ = 0;
+  drop_pages(length_);
+  previous_ = nowhere;  // the step has written over it
+}
+
+std::size_t sequence::resumable(std::size_t position) const noexcept {
+  position = std::min(position, length_);
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    const std::size_t first = tables_[r].first;  // what is before its tile is forgotten
+    if (first > 0 && position < first * page_positions + pool_->reaches_[r].window - 1) return 0;
+  }
+  if (!has_state() || position == length_) return position;
+  return previous_ != nowhere && previous_ <= position ? previous_ : 0;  // no window has forgotten what comes before that
+}
+
+void sequence::truncate(std::size_t position) noexcept {
+  if (has_state() && position != length_) {
+    if (position == 0) {
+      std::memset(pool_->state(slots_[0]), 0, pool_->slot_bytes_);
+    } else {
+      std::swap(slots_[0], slots_[1]);
+    }
+  }
+  if (position != length_) previous_ = nowhere;
+  length_ = position;
+  drop_pages(position);
+}
+
+kv_layer sequence::layer(std::size_t i) const noexcept {
+  const kv_pool::layer& l = pool_->layers_[i];
+  return {pool_->pages_.data() + l.offset,       l.head_bytes,      l.page_bytes,         l.value_offset,
+          tables_[l.reach].page_of.data(), length_ + pending_, pool_->room_.format};
+}
+
+sequence::state sequence::layer_state(std::size_t i) const noexcept {
+  const kv_pool::layer& l = pool_->layers_[i];
+  return {{pool_->state(slots_[0]) + l.state_offset, l.state}, {pool_->state(slots_[1]) + l.state_offset, l.state}};
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

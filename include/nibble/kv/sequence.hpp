@@ -1,0 +1,102 @@
+/// sequence: all that a model keeps of one text between its tokens: pages of keys and values, and recurrent states.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "nibble/kv/pool.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// One layer of a sequence as attention sees it: page p of head h begins at pages + h * head_bytes + p * page_bytes.
+struct kv_layer {
+  std::byte* pages = nullptr;
+  std::size_t head_bytes = 0, page_bytes = 0, value_offset = 0;  ///< a page's keys, and behind value_offset bytes its values
+  const std::uint32_t* page_of = nullptr;                        ///< page_of[position / page_positions]
+  std::size_t positions = 0;                                     ///< those of this step included
+  std::size_t format = 0;                                        ///< index in kv_formats
+
+  std::byte* page(std::size_t head, std::size_t position) const noexcept {
+    return pages + head * head_bytes + page_of[position / page_positions] * page_bytes;
+  }
+};
+
+/// A step adds to it between begin() and commit(); rollback() instead leaves all as it was before. Between steps it can be cut
+/// back, and copied. Its memory is its pool's; growing allocates nothing.
+///
+/// @example  auto s = sequence::try_create(pool).value();
+///           s.begin(3);    // a forward pass writes positions 0, 1 and 2
+///           s.commit();    // s.length() == 3
+class sequence final {
+ public:
+  /// An empty one.
+  /// @errors  out_of_memory: the pool has no room for another
+  static result<sequence> try_create(kv_pool& pool);
+  /// A copy, which goes on from the same place.
+  /// @errors  out_of_memory: the pool has no room for it
+  /// @cost    copies what is kept
+  result<sequence> try_fork() const;
+  /// Becomes a copy of another sequence of the same pool. False, and empty, where the pool has no room for that.
+  /// @errors  none; precondition: no step is open in either
+  bool assign(const sequence& from) noexcept;
+
+  sequence(sequence&& other) noexcept;
+  sequence& operator=(sequence&& other) noexcept;
+  ~sequence();
+
+  /// Positions that are committed.
+  std::size_t length() const noexcept { return length_; }
+  std::size_t context() const noexcept { return pool_->room_.context; }
+
+  /// Makes room for `count` more positions, and forgets what no window sees from there on. False, and nothing taken, where the
+  /// context or the pool has no room.
+  /// @errors  none; precondition: no step is open, count <= kv_room::prefill_chunk
+  bool begin(std::size_t count) noexcept;
+  /// Keeps what the step wrote.
+  void commit() noexcept;
+  /// Forgets it.
+  void rollback() noexcept;
+
+  /// The last position, no later than `position`, from which the sequence can go on after truncate(): the same one, or an
+  /// earlier one where a window has forgotten what comes before it, or a state can't be cut back to it. Then the tokens from
+  /// there on must be processed again.
+  std::size_t resumable(std::size_t position) const noexcept;
+  /// Cuts back to the first `position` positions.
+  /// @errors  none; precondition: position == resumable(position), no step is open
+  void truncate(std::size_t position) noexcept;
+
+  /// Layer i, those positions included that the open step adds.
+  kv_layer layer(std::size_t i) const noexcept;
+  /// The recurrent state of layer i before the open step, and where the step writes that behind it.
+  struct state {
+    std::span<const float> before;
+    std::span<float> after;
+  };
+  state layer_state(std::size_t i) const noexcept;
+
+ private:
+  /// Of layers that see equally far: tiles [first, last) have pages.
+  struct table {
+    std::vector<std::uint32_t> page_of;  // of all the context, so that nothing grows later
+    std::size_t first = 0, last = 0;
+  };
+  static constexpr std::size_t nowhere = largest_size;
+
+  explicit sequence(kv_pool& pool) noexcept : pool_(&pool) {}
+  void release() noexcept;
+  void drop_pages(std::size_t length) noexcept;
+  bool has_state() const noexcept { return pool_->slot_bytes_ > 0; }
+
+  kv_pool* pool_;
+  std::vector<table> tables_;         // by index in kv_pool::reaches_
+  std::uint32_t slots_[2] = {0, 0};   // of states: now, and before the last step or for the next
+  bool owns_slots_ = false;
+  std::size_t length_ = 0, pending_ = 0;
+  std::size_t previous_ = nowhere;    // the position whose state is in slots_[1]
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

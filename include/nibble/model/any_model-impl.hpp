@@ -1,0 +1,162 @@
+/// Definitions of model/any_model.hpp but for its registry, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "nibble/kernels/table.hpp"
+#include "nibble/kv/pool.hpp"
+#include "nibble/model/any_model.hpp"
+#include "nibble/model/loaded_model.hpp"
+#include "nibble/model/scratch_plan.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+any_model::any_model(std::shared_ptr<const detail::loaded_model> model) noexcept : model_(std::move(model)) {}
+any_model::any_model(const any_model&) noexcept = default;
+any_model::any_model(any_model&&) noexcept = default;
+any_model& any_model::operator=(const any_model&) noexcept = default;
+any_model& any_model::operator=(any_model&&) noexcept = default;
+any_model::~any_model() = default;
+
+std::string_view any_model::architecture_name() const noexcept { return model_->architecture_name(); }
+const nibble::tokenizer& any_model::tokenizer() const noexcept { return *model_->tokenizer; }
+std::size_t any_model::vocabulary() const noexcept { return model_->vocabulary; }
+std::size_t any_model::width() const noexcept { return model_->width; }
+std::size_t any_model::context() const noexcept { return model_->context; }
+std::size_t any_model::weight_bytes() const noexcept { return model_->weight_bytes; }
+std::size_t any_model::memory_cap() const noexcept { return model_->memory_cap; }
+executor_ref any_model::executor() const noexcept { return model_->executor; }
+const std::string& any_model::chat_template() const noexcept { return model_->chat_template; }
+std::vector<kv_shape> any_model::kv() const { return model_->kv(); }
+tensor_type any_model::kv_type() const noexcept { return model_->kv_type; }
+void any_model::forward(step& s, activations out) const noexcept { model_->forward(s, out); }
+
+memory_plan any_model::plan(const session_options& options) const {
+  const session_options o = detail::complete(*model_, options);
+  memory_plan p{weight_bytes(), 0, 0, detail::measure_scratch(*model_, o.prefill_chunk, o.output_rows, o.output)};
+  if (const std::size_t format = find_kv_format(*o.kv); format < kv_formats::size) {
+    const auto kept = kv_pool::planned_bytes(kv(), {format, o.context, o.prefill_chunk, 1});
+    p.kv = kept.pages, p.states = kept.states;
+  }
+  return p;
+}
+
+namespace detail {
+/// The architecture that a file names.
+inline result<const architecture_entry*> choose(const known_architectures& known, const gguf_file& file) {
+  const auto name = file.meta().try_get<std::string_view>("general.architecture");
+  if (!name) return name.failure();
+  std::string names;
+  for (const architecture_entry& entry : known.entries) {
+    if (entry.name == *name) return &entry;
+    names.append(names.empty() ? "" : ", ").append(entry.name);
+  }
+  return error(errc::unknown_architecture, "general.architecture: expected " +
+                                               std::string(known.entries.size() > 1 ? "one of " : "") + names + "; found " +
+                                               quoted(*name));
+}
+
+/// A model without memory: shapes only.
+inline result<std::unique_ptr<loaded_model>> outline(const known_architectures& known, const gguf_file& file,
+                                                     const load_options& options) {
+  const auto entry = choose(known, file);
+  if (!entry) return entry.failure();
+  tensor_source tensors(file, known.formats, options.mapped);
+  auto made = (*entry)->make(file, tensors, options.limits, known.observer);
+  if (!made) return made;
+  (*made)->weight_bytes = tensors.bytes();
+  (*made)->kv_type = known.kv_type;
+  return made;
+}
+
+inline result<std::shared_ptr<loaded_model>> load(const known_architectures& known, const gguf_file& file,
+                                                  const load_options& options) {
+  const auto plan = outline(known, file, options);
+  if (!plan) return plan.failure();
+  const std::size_t bytes = (*plan)->weight_bytes;
+  if (options.memory_cap > 0 && bytes > options.memory_cap) {
+    return error(errc::out_of_memory, "the weights take " + std::to_string(bytes) + " bytes, above the cap of " +
+                                          std::to_string(options.memory_cap));
+  }
+  auto tokenizer = nibble::tokenizer::try_load(file.meta(), options.limits);
+  if (!tokenizer) return std::move(tokenizer).failure();
+  if (tokenizer->size() != (*plan)->vocabulary) {
+    return error(errc::shape_mismatch, "token_embd.weight: expected a row for each of the " +
+                                           std::to_string(tokenizer->size()) + " tokens, found " +
+                                           std::to_string((*plan)->vocabulary));
+  }
+  std::optional<thread_pool> pool;
+  executor_ref executor;
+  if (options.executor) {
+    executor = *options.executor;
+  } else {
+    pool.emplace(options.threads);
+    executor = executor_ref(*pool);
+  }
+  auto memory = aligned_buffer::try_allocate(bytes);
+  if (!memory) return std::move(memory).failure().in("weights");
+  memory->prefer_large_pages();
+  tensor_source tensors(file, known.formats, options.mapped, executor, {memory->data(), memory->size()});
+  if (options.progress) {
+    tensors.on_progress([&](std::size_t done) { return options.progress(done, bytes); });
+  }
+  const auto entry = choose(known, file);
+  if (!entry) return entry.failure();
+  auto made = (*entry)->make(file, tensors, options.limits, known.observer);
+  if (!made) return std::move(made).failure();
+
+  std::shared_ptr<loaded_model> m = *std::move(made);
+  m->kv_type = known.kv_type;
+  m->weight_bytes = tensors.bytes();
+  m->memory_cap = options.memory_cap;
+  m->weights = *std::move(memory);
+  m->tokenizer.emplace(*std::move(tokenizer));
+  m->chat_template = file.meta().get<std::string_view>("tokenizer.chat_template").value_or("");
+  if (pool) m->pool.emplace(*std::move(pool));
+  m->executor = m->pool ? executor_ref(*m->pool) : executor;
+  return m;
+}
+}  // namespace detail
+
+result<any_model> any_model::try_load(const detail::known_architectures& known, const std::filesystem::path& path,
+                                      const load_options& options) {
+  auto file = gguf_file::try_open(path, options.limits);
+  if (!file) return std::move(file).failure();
+  auto loaded = try_load(known, *std::move(file), options);
+  if (!loaded) return std::move(loaded).failure().in(detail::path_text(path));
+  return loaded;
+}
+result<any_model> any_model::try_load(const detail::known_architectures& known, std::span<const std::byte> bytes,
+                                      const load_options& options) {
+  auto file = gguf_file::try_parse(bytes, options.limits);
+  if (!file) return std::move(file).failure();
+  return try_load(known, *std::move(file), options);
+}
+result<any_model> any_model::try_load(const detail::known_architectures& known, gguf_file&& file,
+                                      const load_options& options) {
+  if (!options.mapped) return try_load(known, std::as_const(file), options);
+  const auto kept = std::make_shared<const gguf_file>(std::move(file));
+  auto loaded = detail::load(known, *kept, options);
+  if (!loaded) return std::move(loaded).failure();
+  (*loaded)->file = kept;
+  return any_model(*std::move(loaded));
+}
+result<any_model> any_model::try_load(const detail::known_architectures& known, const gguf_file& file,
+                                      const load_options& options) {
+  auto loaded = detail::load(known, file, options);
+  if (!loaded) return std::move(loaded).failure();
+  return any_model(*std::move(loaded));
+}
+result<memory_plan> any_model::try_plan(const detail::known_architectures& known, const gguf_file& file,
+                                        const session_options& session, const load_options& options) {
+  auto outline = detail::outline(known, file, options);
+  if (!outline) return std::move(outline).failure();
+  return any_model(std::shared_ptr<const detail::loaded_model>(*std::move(outline))).plan(session);
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

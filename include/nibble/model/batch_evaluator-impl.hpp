@@ -1,0 +1,60 @@
+/// Definitions of model/batch_evaluator.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "nibble/model/batch_evaluator.hpp"
+#include "nibble/model/step_runner-impl.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+result<batch_evaluator> batch_evaluator::try_create(const any_model& model, std::size_t sequences,
+                                                    const session_options& options) {
+  if (sequences == 0 || sequences > most_sequences) {
+    return error(errc::invalid_argument, "batch_evaluator: expected 1 to " + std::to_string(most_sequences) +
+                                             " sequences, found " + std::to_string(sequences));
+  }
+  auto runner = step_runner::try_create(model, options, sequences);
+  if (!runner) return std::move(runner).failure();
+  return batch_evaluator(*std::move(runner));
+}
+batch_evaluator::batch_evaluator(step_runner runner)
+    : runner_(std::move(runner)), runs_(runner_.sequences()), ids_(runner_.sequences()), indices_(runner_.sequences()) {}
+
+feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel) noexcept {
+  if (!runner_.fits(sequence, tokens.size())) return feed_outcome::context_full;
+  for (std::size_t i = 0; i < tokens.size();) {
+    const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
+    const auto last = static_cast<std::uint32_t>(count - 1);
+    runs_[0] = {0, count, 0, sequence};
+    const bool ends = i + count == tokens.size();
+    const auto how = run(tokens.subspan(i, count), 1, {&last, ends ? std::size_t{1} : 0}, cancel);
+    if (how != feed_outcome::done) return how;
+    i += count;
+  }
+  return feed_outcome::done;
+}
+
+feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_token cancel) noexcept {
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    runs_[i] = {i, 1, 0, entries[i].sequence};
+    ids_[i] = entries[i].id;
+    indices_[i] = static_cast<std::uint32_t>(i);
+  }
+  const std::size_t count = entries.size();
+  return run(std::span(ids_).first(count), count, std::span(indices_).first(count), cancel);
+}
+
+feed_outcome batch_evaluator::run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
+                                  const std::stop_token& cancel) noexcept {
+  const auto [how, rows] = runner_.run(ids, std::span(runs_).first(runs), wanted, cancel);
+  if (how == feed_outcome::done) rows_ = rows;
+  return how;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

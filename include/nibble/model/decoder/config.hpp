@@ -1,0 +1,74 @@
+/// decoder_config: a decoder as data. An architecture reads its metadata into one of these, and decoder.hpp runs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/attention/attention.hpp"
+#include "nibble/kernels/table.hpp"
+#include "nibble/layers/experts.hpp"
+#include "nibble/layers/norm.hpp"
+#include "nibble/model/hyperparameters.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// One kind of rotary embedding. A model has one, or one for each kind of layer.
+struct rope_config {
+  std::size_t dimensions = 0;  ///< of a head, that are rotated
+  double base = 10000, scale = 1;
+  rope_pairs order = rope_pairs::halves;
+  bool has_factors = false;  ///< rope_freqs.weight divides the frequencies, where the file has it
+};
+
+/// What may differ from layer to layer.
+struct layer_config {
+  static constexpr std::size_t no_rope = SIZE_MAX;
+
+  std::size_t mixer = 0, feed_forward = 0;  ///< which of the decoder's parts
+  std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
+  attention_mask mask = attention_mask::causal();
+  std::size_t rope = 0;  ///< index in decoder_config::ropes, or no_rope
+  std::size_t hidden = 0;
+};
+
+/// A decoder: embedding; layers of norm, mixer, residual, norm, feed-forward, residual; norm; output. Names are those of
+/// tensors, without "blk.N." and ".weight"; an empty one means that there is no such norm.
+struct decoder_config {
+  std::size_t layers = 0, width = 0, vocabulary = 0, context = 0;
+  std::vector<layer_config> layer;
+  std::vector<rope_config> ropes;
+
+  norm_kind norm = norm_kind::rms;
+  float eps = 0;
+  std::string_view mixer_norm = "attn_norm", mixer_post_norm;             ///< of its input; of its output, before it is added
+  std::string_view feed_forward_norm = "ffn_norm", feed_forward_post_norm;
+  bool parallel = false;  ///< mixer and feed-forward read the same normed input, side by side
+  bool head_norms = false;  ///< queries and keys are normed head by head, before they are rotated
+
+  float attention_scale = 0;  ///< of scores; 0: 1 / sqrt(key_dim)
+  float attention_softcap = 0, output_softcap = 0;
+  float embedding_scale = 1, residual_scale = 1, logit_scale = 1;  ///< factors; residual: of what is added to it
+  glu gate = glu::silu;
+  router_spec router;       ///< of experts
+  std::size_t experts = 0;
+
+  /// What every decoder's metadata states, with layers that are all alike and rotate whole heads.
+  static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves);
+
+  /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
+  void scale_scores_by_width() noexcept;
+  /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
+  void set_windows(std::size_t window, std::size_t period);
+};
+
+/// "blk.3."
+inline std::string layer_prefix(std::size_t layer) { return "blk." + std::to_string(layer) + "."; }
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,51 @@
+/// The feed-forward layers of decoders: gated, and experts of such.
+#pragma once
+
+#include <cstddef>
+
+#include "nibble/layers/experts.hpp"
+#include "nibble/layers/feed_forward.hpp"
+#include "nibble/model/decoder/config.hpp"
+#include "nibble/model/step.hpp"
+#include "nibble/model/tensor_source.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// down(f(gate(x)) * up(x)).
+class gated_feed_forward {
+ public:
+  gated_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
+  /// @shape   x, out (tokens, width)
+  template <class Step>
+  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const noexcept {
+    const auto watched = s.watch(operation::feed_forward, layer);
+    feed_forward(s, x, gate_, up_, function_, down_, out);
+  }
+
+ private:
+  weight gate_, up_, down_;
+  glu function_;
+};
+
+/// The same by experts, of which each token uses a few.
+class expert_feed_forward {
+ public:
+  expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
+  /// @shape   x, out (tokens, width)
+  template <class Step>
+  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const noexcept {
+    const auto watched = s.watch(operation::experts, layer);
+    experts(s, x, router_, weights_, function_, out);
+  }
+
+ private:
+  expert_weights weights_;
+  router_spec router_;
+  glu function_;
+};
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,84 @@
+/// self_attention: the mixer of most decoders: projections, optional biases and norms of heads, rotation, attention.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "nibble/layers/linear.hpp"
+#include "nibble/layers/norm.hpp"
+#include "nibble/layers/rope.hpp"
+#include "nibble/model/decoder/config.hpp"
+#include "nibble/model/step.hpp"
+#include "nibble/model/tensor_source.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// What a step computes once for all layers.
+struct step_context {
+  std::span<const rope> ropes;
+  std::span<const rope_angles> angles;  ///< of each rope, (tokens, pairs)
+};
+
+/// Weights of one layer. Queries, keys and values are three tensors or one ("attn_qkv"), whose rows are all queries, then all
+/// keys, then all values.
+class self_attention {
+ public:
+  self_attention(const decoder_config& c, std::size_t layer, tensor_source& t);
+
+  kv_shape keeps() const noexcept;
+
+  /// out = attention(x): keys and values of all tokens are stored; only `rows` attend.
+  /// @shape   x (tokens, width); out (rows.count, width)
+  template <class Step>
+  void forward(Step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
+               layer_output out) const noexcept;
+
+ private:
+  weight q_, k_, v_, o_;
+  std::span<const float> q_bias_, k_bias_, v_bias_, o_bias_;
+  norm_weights q_norm_, k_norm_;
+  attention_spec spec_;
+  std::size_t rope_;
+};
+
+template <class Step>
+void self_attention::forward(Step& s, std::size_t layer, const step_context& context, const layer_input& x,
+                             const step_rows& rows, layer_output out) const noexcept {
+  const scratch_scope scope(s);
+  const activations queries = s.compute::scratch(rows.count, q_.rows()), keys = s.scratch(k_.rows()),
+                    values = s.scratch(v_.rows()), mixed = s.compute::scratch(rows.count, o_.columns());
+  const bool all = rows.count == s.tokens();
+  {
+    const auto watched = s.watch(operation::projection, layer);
+    if (all) {
+      linear(s, x, {{q_, queries}, {k_, keys}, {v_, values}});
+    } else {
+      linear(s, x, {{k_, keys}, {v_, values}});
+      linear(s, x.with(s.pick(rows, x.x)), {{q_, queries}});
+    }
+    add_bias(s, queries, q_bias_);
+    add_bias(s, keys, k_bias_);
+    add_bias(s, values, v_bias_);
+    if (!q_norm_.gain.empty()) apply_to_heads(s, q_norm_, queries);
+    if (!k_norm_.gain.empty()) apply_to_heads(s, k_norm_, keys);
+    if (rope_ != layer_config::no_rope) {
+      const rope_angles& angles = context.angles[rope_];
+      context.ropes[rope_].rotate(s, keys, spec_.key_dim, angles);
+      context.ropes[rope_].rotate(s, queries, spec_.key_dim, all ? angles : angles.of(rows.of_tokens));
+    }
+    s.store_kv(layer, spec_, keys, values);
+  }
+  {
+    const auto watched = s.watch(operation::attention, layer);
+    s.attend(layer, spec_, rows, queries, mixed);
+  }
+  const auto watched = s.watch(operation::mixing, layer);
+  linear(s, mixed, {{o_, out}});
+  add_bias(s, out.y, o_bias_);
+}
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

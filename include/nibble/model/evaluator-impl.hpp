@@ -1,0 +1,42 @@
+/// Definitions of model/evaluator.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <utility>
+
+#include "nibble/model/evaluator.hpp"
+#include "nibble/model/step_runner-impl.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+result<evaluator> evaluator::try_create(const any_model& model, const session_options& options) {
+  auto runner = step_runner::try_create(model, options, 1);
+  if (!runner) return std::move(runner).failure();
+  return evaluator(*std::move(runner));
+}
+evaluator::evaluator(step_runner runner) : runner_(std::move(runner)), indices_(runner_.options().output_rows) {}
+
+feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) noexcept {
+  if (!fits(tokens.size())) return feed_outcome::context_full;
+  for (std::size_t i = 0; i < tokens.size();) {
+    const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
+    indices_[0] = static_cast<std::uint32_t>(count - 1);
+    const auto how = step(tokens.subspan(i, count), std::span(indices_).first(i + count == tokens.size() ? 1 : 0), cancel);
+    if (how != feed_outcome::done) return how;
+    i += count;
+  }
+  return feed_outcome::done;
+}
+
+feed_outcome evaluator::step(std::span<const token> tokens, std::span<const std::uint32_t> wanted,
+                             const std::stop_token& cancel) noexcept {
+  token_run run{0, tokens.size(), 0, 0};
+  const auto [how, rows] = runner_.run(tokens, {&run, 1}, wanted, cancel);
+  if (how != feed_outcome::done) return how;
+  rows_ = rows;
+  if (rows.tokens > 0) last_row_ = row(rows.tokens - 1);
+  return how;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,110 @@
+/// loaded_model: what a handle of a model refers to: an architecture behind virtual functions, and what all models have.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "nibble/core/aligned.hpp"
+#include "nibble/core/thread_pool.hpp"
+#include "nibble/error.hpp"
+#include "nibble/gguf/reader.hpp"
+#include "nibble/model/architecture.hpp"
+#include "nibble/model/observer.hpp"
+#include "nibble/text/tokenizer.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// One step costs one virtual call.
+class loaded_model {
+ public:
+  virtual ~loaded_model() = default;
+  virtual std::string_view architecture_name() const noexcept = 0;
+  virtual std::vector<kv_shape> kv() const = 0;
+  virtual void forward(step& s, activations out) const noexcept = 0;
+
+  std::size_t vocabulary = 0, width = 0, context = 0;
+  tensor_type kv_type = tensor_type::f16;
+  std::size_t weight_bytes = 0, memory_cap = 0;
+  aligned_buffer weights;
+  std::optional<nibble::tokenizer> tokenizer;
+  std::string chat_template;
+  std::optional<thread_pool> pool;
+  executor_ref executor;
+  std::shared_ptr<const gguf_file> file;  ///< where weights stay
+};
+
+/// A model whose architecture is known here, with what observes its steps.
+template <architecture Arch, class Observer>
+class typed_model final : public loaded_model {
+ public:
+  typed_model(const typename Arch::config& c, tensor_source& tensors, const Observer& observer)
+      : config(c), arch_(c, tensors), observer_(observer) {
+    vocabulary = c.vocabulary, width = c.width, context = c.context;
+  }
+  std::string_view architecture_name() const noexcept override { return Arch::name; }
+  std::vector<kv_shape> kv() const override { return arch_.kv(); }
+  void forward(step& s, activations out) const noexcept override {
+    if constexpr (std::is_same_v<Observer, unobserved>) {
+      arch_.forward(s, out);
+    } else {
+      watched_step<Observer> watched(s, observer_);
+      arch_.forward(watched, out);
+    }
+  }
+
+  typename Arch::config config;
+
+ private:
+  Arch arch_;
+  [[no_unique_address]] Observer observer_;
+};
+
+/// How a model of one architecture is made from a file.
+struct architecture_entry {
+  using make_function = result<std::unique_ptr<loaded_model>>(const gguf_file& file, tensor_source& tensors,
+                                                              const limits& limits, const void* observer);
+  std::string_view name;
+  make_function* make;
+};
+
+/// What may be loaded: some architectures, of weights in some formats.
+struct known_architectures {
+  std::span<const architecture_entry> entries;
+  format_lookup formats = &find_format<>;
+  std::span<const tensor_type_info> own_types;  ///< of formats that no published file has
+  tensor_type kv_type = tensor_type::f16;
+  const void* observer = nullptr;  ///< for all entries
+};
+
+template <architecture Arch, class Observer>
+result<std::unique_ptr<loaded_model>> make_model(const gguf_file& file, tensor_source& tensors, const limits& limits,
+                                                 const void* observer) {
+  hyperparameters h(file.meta(), Arch::name, limits);
+  auto config = Arch::read(h);
+  if (h.failure()) return *h.failure();
+  if (config.vocabulary == 0) config.vocabulary = tensors.rows_of("token_embd.weight");
+  std::unique_ptr<loaded_model> made;
+  if constexpr (std::is_same_v<Observer, unobserved>) {
+    made = std::make_unique<typed_model<Arch, unobserved>>(config, tensors, unobserved{});
+  } else {
+    made = std::make_unique<typed_model<Arch, Observer>>(config, tensors, *static_cast<const Observer*>(observer));
+  }
+  if (tensors.failure()) return *tensors.failure();
+  return made;
+}
+
+template <architecture Arch, class Observer = unobserved>
+inline constexpr architecture_entry entry_of{Arch::name, &make_model<Arch, Observer>};
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,17 @@
+/// step_output: what a forward pass gives for each row that is wanted.
+#pragma once
+
+#include <cstdint>
+
+#include "nibble/config.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+enum class step_output : std::uint8_t {
+  logits,  ///< (vocabulary)
+  hidden   ///< (width): what the logits would be made of, behind the last norm
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,131 @@
+/// Definitions of model/step_runner.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "nibble/kernels/table.hpp"
+#include "nibble/model/any_model-impl.hpp"
+#include "nibble/model/step_runner.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+result<step_runner> step_runner::try_create(const any_model& model, session_options options, std::size_t sequences) {
+  if (options.context > most_positions) {
+    return error(errc::invalid_argument, "session_options::context: expected at most " + std::to_string(most_positions) +
+                                             ", found " + std::to_string(options.context));
+  }
+  step_runner made(model, detail::complete(model.loaded(), options));
+  const session_options& o = made.options_;
+  const std::size_t format = find_kv_format(*o.kv);
+  if (format == kv_formats::size) {
+    return error(errc::invalid_argument, "session_options::kv: expected f32, f16, bf16 or q8_0");
+  }
+  const std::vector<kv_shape> layers = model.kv();
+  const kv_room room{format, o.context, o.prefill_chunk, sequences};
+  const auto kept = kv_pool::planned_bytes(layers, room);
+  memory_plan plan = model.plan(o);
+  plan.kv = kept.pages, plan.states = kept.states;
+  if (sequences > 1) plan.scratch = std::max(plan.scratch, detail::measure_scratch(model.loaded(), sequences, sequences, o.output));
+  if (model.memory_cap() > 0 && plan.total() > model.memory_cap()) {
+    return error(errc::out_of_memory, "weights and session take " + std::to_string(plan.total()) + " bytes, above the cap of " +
+                                          std::to_string(model.memory_cap()));
+  }
+  auto pool = kv_pool::try_create(layers, room);
+  if (!pool) return std::move(pool).failure();
+  made.pool_ = *std::move(pool);
+  made.sequences_.reserve(sequences);
+  for (std::size_t i = 0; i < sequences; ++i) {
+    auto fresh = nibble::sequence::try_create(*made.pool_);
+    if (!fresh) return std::move(fresh).failure();
+    made.sequences_.push_back(*std::move(fresh));
+    made.borrowed_.push_back(&made.sequences_.back());
+  }
+  auto scratch = scratch_arena::try_create(plan.scratch);
+  if (!scratch) return std::move(scratch).failure();
+  made.scratch_ = *std::move(scratch);
+  made.positions_.resize(std::max(o.prefill_chunk, sequences));
+  made.wanted_runs_.resize(std::max(o.output_rows, sequences));
+  return made;
+}
+
+step_runner& step_runner::operator=(step_runner&& other) noexcept {
+  sequences_.clear();  // before the pool that they give back to
+  model_ = std::move(other.model_), options_ = other.options_;
+  pool_ = std::move(other.pool_);
+  sequences_ = std::move(other.sequences_), borrowed_ = std::move(other.borrowed_);
+  scratch_ = std::move(other.scratch_);
+  positions_ = std::move(other.positions_), wanted_runs_ = std::move(other.wanted_runs_);
+  return *this;
+}
+
+bool step_runner::fits(std::size_t sequence, std::size_t count) const noexcept {
+  return count <= options_.context - sequences_[sequence].length();
+}
+
+/// Which of the wanted rows follow each other in a sequence.
+std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs, std::span<const std::uint32_t> wanted) noexcept {
+  std::size_t count = 0;
+  auto run = runs.begin();
+  for (std::size_t row = 0; row < wanted.size(); ++row) {
+    while (wanted[row] >= run->first + run->count) ++run;
+    const bool follows = row > 0 && wanted[row] == wanted[row - 1] + 1 && wanted[row] != run->first;
+    if (follows) {
+      ++wanted_runs_[count - 1].count;
+    } else {
+      wanted_runs_[count++] = {row, 1, run->position + (wanted[row] - run->first), run->sequence};
+    }
+  }
+  return std::span(wanted_runs_).first(count);
+}
+
+step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
+                                      std::span<const std::uint32_t> wanted, std::stop_token cancel) noexcept {
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    token_run& r = runs[i];
+    nibble::sequence& s = sequences_[r.sequence];
+    r.first = first, r.position = s.length();
+    if (!s.begin(r.count)) {
+      for (const token_run& begun : runs.first(i)) sequences_[begun.sequence].rollback();
+      return {feed_outcome::context_full, {}};
+    }
+    for (std::size_t t = 0; t < r.count; ++t) positions_[first + t] = static_cast<std::uint32_t>(r.position + t);
+    first += r.count;
+  }
+  step_input in{};
+  in.ids = ids, in.positions = std::span(positions_).first(ids.size()), in.runs = runs;
+  in.wanted = {wanted.size(), runs_of(runs, wanted), wanted};
+  in.sequences = borrowed_, in.cancel = cancel, in.output = options_.output;
+  scratch_.rewind(0);
+  step s(kernels(), model_.executor(), scratch_, in);
+  const activations rows = s.compute::scratch(wanted.size(), detail::output_width(model_.loaded(), options_.output));
+  model_.forward(s, rows);
+  const bool cancelled = cancel.stop_requested();
+  for (const token_run& r : runs) cancelled ? sequences_[r.sequence].rollback() : sequences_[r.sequence].commit();
+  return {cancelled ? feed_outcome::cancelled : feed_outcome::done, rows};
+}
+
+std::size_t step_runner::resumable(std::size_t sequence, std::size_t position) const noexcept {
+  return sequences_[sequence].resumable(position);
+}
+bool step_runner::truncate(std::size_t sequence, std::size_t position) noexcept {
+  nibble::sequence& s = sequences_[sequence];
+  if (s.resumable(position) != position) return false;
+  s.truncate(position);
+  return true;
+}
+/// There is room: what a pool is made for, all of its sequences may hold at once.
+void step_runner::copy(std::size_t from, std::size_t to) noexcept {
+  static_cast<void>(sequences_[to].assign(sequences_[from]));
+}
+
+memory_plan step_runner::memory() const noexcept {
+  const auto kept = pool_->memory();
+  return {model_.weight_bytes(), kept.pages, kept.states, scratch_.capacity()};
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

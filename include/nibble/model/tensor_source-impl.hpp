@@ -1,0 +1,129 @@
+/// Definitions of model/tensor_source.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "nibble/core/aligned.hpp"
+#include "nibble/core/checked.hpp"
+#include "nibble/model/tensor_source.hpp"
+#include "nibble/quant/registry.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped) noexcept
+    : file_(file), formats_(formats), mapped_(mapped) {}
+tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped, executor_ref executor,
+                             std::span<std::byte> memory) noexcept
+    : file_(file), formats_(formats), mapped_(mapped), executor_(executor), memory_(memory) {}
+
+weight tensor_source::stack(std::string_view name, std::size_t matrices, std::size_t rows, std::size_t columns) {
+  const tensor_info* info = require(name, {columns, rows, matrices, 1});
+  if (!info) return {};
+  const format_info* format = formats_(info->type);
+  if (!format) {
+    fail(errc::unknown_format, name, "weights of format " + std::string(name_of(info->type)) + " are not supported");
+    return {};
+  }
+  const weight stored = weight::stored(*format, file_.bytes(*info).data(), rows, columns, matrices);
+  return mapped_ ? stored : pack(*info, stored);
+}
+weight tensor_source::matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns) {
+  return has(name) ? matrix(name, rows, columns) : weight{};
+}
+
+std::span<const float> tensor_source::vector(std::string_view name, std::size_t n) {
+  const tensor_info* info = require(name, {n, 1, 1, 1});
+  if (!info) return {};
+  const bool plain = info->type == tensor_type::f32 || info->type == tensor_type::f16 || info->type == tensor_type::bf16;
+  if (!plain) {
+    fail(errc::unknown_format, name, "expected a vector of F32, F16 or BF16, found " + std::string(name_of(info->type)));
+    return {};
+  }
+  std::byte* memory = allocate(name, product_of_sizes(n, sizeof(float)));
+  if (!memory) return {};
+  auto* out = reinterpret_cast<float*>(memory);
+  visit_format(info->type, [&]<class Q>(std::type_identity<Q>) {
+    if constexpr (float_format<Q>) decode_row<Q>(file_.bytes(*info).data(), n, out);
+  });
+  if (!mapped_) file_.release(*info, 0, static_cast<std::size_t>(info->bytes));
+  return {out, n};
+}
+std::span<const float> tensor_source::vector_or_none(std::string_view name, std::size_t n) {
+  return has(name) ? vector(name, n) : std::span<const float>();
+}
+
+std::size_t tensor_source::rows_of(std::string_view name) const noexcept {
+  const tensor_info* info = file_.find(name);
+  return info ? static_cast<std::size_t>(info->dims[1]) : 0;
+}
+
+void tensor_source::reject(std::string_view name, std::string_view expected) {
+  fail(errc::shape_mismatch, name, "expected " + std::string(expected));
+}
+void tensor_source::on_progress(std::function<bool(std::size_t)> f) { progress_ = std::move(f); }
+
+namespace detail {
+/// "(4096, 1024)", slowest dimension first, as far as the shape goes.
+inline std::string shape_text(std::array<std::uint64_t, 4> dims) {
+  std::size_t rank = 4;
+  while (rank > 1 && dims[rank - 1] == 1) --rank;
+  std::string out = "(";
+  for (std::size_t i = rank; i > 0; --i) out += (i == rank ? "" : ", ") + std::to_string(dims[i - 1]);
+  return out + ")";
+}
+}  // namespace detail
+
+void tensor_source::fail(errc code, std::string_view name, std::string sentence) {
+  if (!failure_) failure_ = error(code, std::string(name) + ": " + std::move(sentence));
+}
+
+/// The tensor, if it is there with exactly this shape, fastest dimension first.
+const tensor_info* tensor_source::require(std::string_view name, std::array<std::uint64_t, 4> shape) {
+  const tensor_info* info = file_.find(name);
+  if (!info) return fail(errc::missing_tensor, name, "the tensor is missing"), nullptr;
+  std::array<std::uint64_t, 4> found{1, 1, 1, 1};
+  for (std::size_t i = 0; i < info->n_dims; ++i) found[i] = info->dims[i];
+  if (shape == found) return info;
+  fail(errc::shape_mismatch, name, "expected " + detail::shape_text(shape) + ", found " + detail::shape_text(found));
+  return nullptr;
+}
+
+/// Memory for a tensor, or null in a plan or after a failure.
+std::byte* tensor_source::allocate(std::string_view name, std::size_t bytes) {
+  const std::size_t at = bytes_;
+  bytes_ = bytes > largest_size - cache_line ? largest_size : sum_of_sizes(bytes_, round_up(bytes, cache_line));
+  if (memory_.empty() || failure_) return nullptr;
+  if (bytes_ > memory_.size()) return fail(errc::out_of_memory, name, "more weights than were planned for"), nullptr;
+  if (progress_ && !progress_(bytes_)) return fail(errc::cancelled, name, "loading was cancelled"), nullptr;
+  return memory_.data() + at;
+}
+
+/// Packs matrices into panels, in parallel, and gives their mapped pages back as it goes: memory holds them once.
+weight tensor_source::pack(const tensor_info& info, const weight& stored) {
+  constexpr std::size_t at_once = std::size_t{4} << 20;  // bytes of the file that are resident beside their panels
+  const format_info& format = stored.format();
+  const std::size_t group_bytes = format.group_bytes(stored.columns()), matrices = stored.matrices();
+  std::byte* panels =
+      allocate(info.name, weight::packed_bytes(format, stored.rows(), stored.columns(), matrices));
+  const weight packed = weight::packed(format, panels, stored.rows(), stored.columns(), matrices);
+  if (!panels) return packed;
+  const std::size_t groups = stored.groups() * matrices;
+  const std::size_t matrix_bytes = stored.rows() * format.row_bytes(stored.columns());
+  const std::size_t step = std::max<std::size_t>(1, at_once / (format.row_bytes(stored.columns()) * panel_rows + 1));
+  // Where group g of all begins in the file.
+  const auto begin_of = [&](std::size_t g) {
+    return g / stored.groups() * matrix_bytes + g % stored.groups() * panel_rows * format.row_bytes(stored.columns());
+  };
+  for (std::size_t begin = 0; begin < groups; begin += step) {
+    const std::size_t count = std::min(step, groups - begin);
+    executor_.run(count, [&](std::size_t i) { stored.pack_group(kernels(), begin + i, panels + (begin + i) * group_bytes); });
+    file_.release(info, begin_of(begin), begin_of(begin + count) - begin_of(begin));
+  }
+  return packed;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
