@@ -12,6 +12,7 @@
 
 #include "nibble/model/any_model.hpp"
 #include "support/files.hpp"
+#include "support/golden_models.hpp"
 #include "support/model_parts.hpp"
 
 namespace {
@@ -49,8 +50,8 @@ void drop_last_row(model_parts::tensor& t) {
   --t.dims.back();
 }
 
-void check(const std::string& golden, const std::vector<hostile>& cases) {
-  const model_parts sound(nibble_test::golden(golden));
+void check(const std::filesystem::path& golden, const std::vector<hostile>& cases) {
+  const model_parts sound(golden);
   REQUIRE(nibble::any_model::try_load(sound.bytes(), {.threads = 1}));
   for (const auto& c : cases) {
     INFO(c.what);
@@ -71,7 +72,59 @@ void check(const std::string& golden, const std::vector<hostile>& cases) {
     }
   }
 }
+/// What any architecture refuses in a file of its own: each number it states, lost or of another type or out of all bounds.
+std::vector<hostile> damaged_metadata(const std::string& architecture, const nibble::metadata& meta) {
+  std::vector<hostile> cases;
+  for (const char* key : {"block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count",
+                          "attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"}) {
+    const std::string name = architecture + "." + key;
+    if (meta.find(name)) cases.push_back(without(name, errc::missing_key, "key '" + name + "' is missing"));
+  }
+  for (const auto& entry : meta) {
+    const std::string& name = entry.key;
+    const std::string sentence = "key '" + name + "': expected ";
+    if (!name.starts_with(architecture + ".")) continue;
+    if (meta.get<float>(name)) {
+      cases.push_back(set(name, value("many"), errc::bad_value, sentence));
+      for (const float x : {not_a_number, infinity, -1.0f}) cases.push_back(set(name, value(x), errc::bad_value, sentence));
+    } else if (meta.get<std::uint64_t>(name)) {
+      cases.push_back(set(name, value("many"), errc::bad_value, sentence));
+      for (const value& v : {value(huge), value(std::int32_t{-1}), value(0.5f)}) {
+        cases.push_back(set(name, v, errc::bad_value, "key '" + name + "'"));
+      }
+    }
+  }
+  return cases;
+}
+
+/// Each tensor of the first and the last layer, and of none, lost or a row short. Biases and the like are optional.
+std::vector<hostile> damaged_tensors(const model_parts& sound, std::uint64_t layers) {
+  const std::string last = "blk." + std::to_string(layers - 1) + ".";
+  std::vector<hostile> cases;
+  for (const auto& t : sound.tensors) {
+    if (t.name.starts_with("blk.") && !t.name.starts_with("blk.0.") && !t.name.starts_with(last)) continue;
+    const bool optional = t.name.ends_with(".bias") || t.name == "rope_freqs.weight" || t.name == "output.weight";
+    if (!optional) cases.push_back(without_tensor(t.name));
+    cases.push_back(with_tensor(t.name, drop_last_row, errc::shape_mismatch, t.name + ": expected ("));
+  }
+  return cases;
+}
 }  // namespace
+
+TEST_CASE("every registered architecture refuses damaged metadata and tensors of its golden") {
+  for (const auto& golden : nibble_test::golden_models()) {
+    if (golden.name != golden.architecture || !golden.registered()) continue;
+    INFO(golden.name);
+    const model_parts sound(golden.file);
+    const auto metadata = damaged_metadata(golden.architecture, sound.meta);
+    const auto tensors =
+        damaged_tensors(sound, sound.meta.get<std::uint64_t>(golden.architecture + ".block_count").value_or(1));
+    CHECK(metadata.size() > 20);
+    CHECK(tensors.size() > 20);
+    check(golden.file, metadata);
+    check(golden.file, tensors);
+  }
+}
 
 TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type are refused") {
   const auto u32 = [](std::uint32_t n) { return value(n); };
@@ -123,7 +176,7 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
   cases.push_back(set("llama.rope.scaling.type", value("yarn"), errc::bad_value, "expected none or linear, found 'yarn'"));
   cases.push_back(set("llama.rope.scaling.type", u32(1), errc::bad_value, "key 'llama.rope.scaling.type': expected string"));
   cases.push_back(set("llama.expert_count", u32(8), errc::bad_value, "expected a model without experts"));
-  check("models/llama.gguf", cases);
+  check(nibble_test::golden("models/llama.gguf"), cases);
 }
 
 TEST_CASE("heads that do not divide the width, more heads than width, and heads that are too wide are refused") {
@@ -162,7 +215,7 @@ TEST_CASE("gemma3: its own hyper-parameters are refused alike") {
                            "blk.3.post_ffw_norm.weight"}) {
     cases.push_back(without_tensor(name));
   }
-  check("models/gemma3.gguf", cases);
+  check(nibble_test::golden("models/gemma3.gguf"), cases);
 }
 
 TEST_CASE("tensors that are missing, transposed, too short or of an unsuitable format are refused") {
@@ -194,11 +247,11 @@ TEST_CASE("tensors that are missing, transposed, too short or of an unsuitable f
       "output_norm.weight", [](model_parts::tensor& t) { t.type = static_cast<nibble::tensor_type>(26); }, errc::unknown_format,
       "output_norm.weight: expected a vector of F32, F16 or BF16, found I32"));
   cases.push_back(set("llama.block_count", value(std::uint32_t{4096}), errc::missing_tensor, ".weight: the tensor is missing"));
-  check("models/llama.gguf", cases);
+  check(nibble_test::golden("models/llama.gguf"), cases);
 }
 
 TEST_CASE("an embedding table without a row for each token is refused") {
-  check("models/llama.gguf",
+  check(nibble_test::golden("models/llama.gguf"),
         {{"one row short",
           [](model_parts& m) {
             m.meta.erase("llama.vocab_size");
@@ -211,11 +264,13 @@ TEST_CASE("an embedding table without a row for each token is refused") {
 }
 
 TEST_CASE("an architecture that is missing, of another type, or not known is refused") {
-  check("models/llama.gguf",
+  std::string known;
+  for (const auto& name : nibble_test::architecture_names()) known += (known.empty() ? "" : ", ") + name;
+  check(nibble_test::golden("models/llama.gguf"),
         {without("general.architecture", errc::missing_key, "key 'general.architecture' is missing"),
          set("general.architecture", value(std::uint32_t{1}), errc::bad_value, "key 'general.architecture'"),
-         set("general.architecture", value("mamba"), errc::unknown_architecture,
-             "general.architecture: expected one of llama, gemma, gemma2, gemma3; found 'mamba'"),
+         set("general.architecture", value("of-nobody"), errc::unknown_architecture,
+             "general.architecture: expected one of " + known + "; found 'of-nobody'"),
          set("general.architecture", value("gemma3"), errc::missing_key, "key 'gemma3.block_count' is missing")});
   const auto other = nibble::model<nibble::arch::gemma3>::try_load(nibble_test::golden("models/llama.gguf"));
   REQUIRE(!other);
