@@ -2,8 +2,9 @@
 """Writes tests/golden/text: small vocabularies, texts, and the ids that other programs give for them.
 
     pip install sentencepiece==0.2.3 regex==2026.5.9
-    python3 tests/support/make_text_goldens.py DATA [LLAMA.PY]
+    python3 tests/support/make_text_goldens.py [DATA [LLAMA.PY]]
 
+Without arguments only bytes.<pre>.ids, from the vocabulary that is there: enough for a new row of PRE_TOKENIZERS.
 DATA holds models/stories260K-f32.gguf, models/nibble-tiny-f32.gguf, models/nibble-tiny.spm.model and
 models/nibble-tiny-holdout.txt; LLAMA.PY asks llama.cpp v0.5.0 for ids: `LLAMA.PY tokens MODEL TEXT IDS.json`.
 
@@ -14,7 +15,7 @@ nibble-tiny.ids                       their ids by sentencepiece, a line each
 stories260K.ids                       their ids by llama.cpp, only written where LLAMA.PY is given
 holdout.txt, holdout.sha256           public-domain text that nibble-tiny never saw; number and sha256 (32-bit little-endian) of
                                       sentencepiece's ids of it
-bytes.<pre-split>.ids                 their ids by encode() below: the published regular expression, then merges one by one
+bytes.<pre>.ids                       their ids by encode() below: the published regular expression, then merges one by one
 """
 import collections
 import hashlib
@@ -26,7 +27,6 @@ import sys
 import tempfile
 
 import regex
-import sentencepiece
 
 OUT = pathlib.Path(__file__).resolve().parents[1] / "golden/text"
 SEPARATOR = "\n=====\n"
@@ -42,7 +42,7 @@ CASES = [
 ]
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
-PRE_SPLITS = {  # expressions applied one after another, each to the pieces that the one before left
+PRE_TOKENIZERS = {  # expressions applied one after another, each to the pieces that the one before left
     "gpt-2": [GPT2],
     "smollm": [r"\p{N}", GPT2],
     "default": [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"],
@@ -103,7 +103,7 @@ def read_keys(path):
 
 def words_of(text, pre):
     pieces = [text]
-    for expression in PRE_SPLITS[pre]:
+    for expression in PRE_TOKENIZERS[pre]:
         out = []
         for piece in pieces:
             at = 0
@@ -168,8 +168,9 @@ def write_ids(name, rows):
     (OUT / name).write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
 
 
-def main():
-    data = pathlib.Path(sys.argv[1]) / "models"
+def write_vocabularies(data):
+    import sentencepiece
+
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "cases.txt").write_bytes("".join(case + SEPARATOR for case in CASES).encode())
 
@@ -184,9 +185,6 @@ def main():
     digest = hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()
     (OUT / "holdout.sha256").write_text(f"{len(ids)} {digest}\n")
 
-    if len(sys.argv) > 2:
-        write_ids("stories260K.ids", [llama_ids(sys.argv[2], data / "stories260K-f32.gguf", case) for case in CASES])
-
     merges = train(holdout, 600)
     tokens = ALPHABET + [a + b for a, b in merges] + ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>"]
     write_gguf(OUT / "bytes.gguf", {
@@ -194,10 +192,16 @@ def main():
         "tokenizer.ggml.token_type": [1] * (len(tokens) - 4) + [3, 3, 3, 4],
         "tokenizer.ggml.merges": [a + " " + b for a, b in merges],
         "tokenizer.ggml.bos_token_id": len(tokens) - 4, "tokenizer.ggml.eos_token_id": len(tokens) - 2})
+
+
+def write_byte_ids():
+    """The ids of every pre-tokenizer over bytes.gguf."""
+    keys = read_keys(OUT / "bytes.gguf")
+    tokens = [t.decode() for t in keys["tokenizer.ggml.tokens"]]
     plain = {t: i for i, t in enumerate(tokens[:-4])}
-    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    ranks = {tuple(m.decode().split(" ")): rank for rank, m in enumerate(keys["tokenizer.ggml.merges"])}
     think = len(tokens) - 1
-    for pre in PRE_SPLITS:
+    for pre in PRE_TOKENIZERS:
         rows = []
         for case in CASES:
             row = []
@@ -205,6 +209,15 @@ def main():
                 row += ([think] if n else []) + encode(part, pre, plain, ranks)
             rows.append(row)
         write_ids(f"bytes.{pre}.ids", rows)
+
+
+def main():
+    if len(sys.argv) > 1:
+        data = pathlib.Path(sys.argv[1]) / "models"
+        write_vocabularies(data)
+        if len(sys.argv) > 2:
+            write_ids("stories260K.ids", [llama_ids(sys.argv[2], data / "stories260K-f32.gguf", case) for case in CASES])
+    write_byte_ids()
 
 
 main()
