@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -271,6 +272,22 @@ TEST_CASE("careless vocabularies that others read are read here too") {
   CHECK(b->encode("ab").size() == 1);
   bytes.meta.erase(types_key);
   CHECK(nibble::tokenizer::try_load(bytes.meta));
+}
+
+TEST_CASE("the longest token counts every type, names of control tokens too") {
+  for (const auto name : {"stories260K", "bytes", "nibble-tiny"}) {
+    auto file = golden_vocabulary(name);
+    const std::string longer(900, 'x');
+    for (const int type : {0, 1, 3}) {  // 0: as it is; normal; control
+      if (type > 0) text(300, longer + char('0' + type), type)(file);
+      const auto v = nibble::vocab::try_load(file.meta);
+      REQUIRE(v);
+      std::size_t longest = 0;
+      for (std::size_t id = 0; id < v->size(); ++id) longest = std::max(longest, v->piece(token(id)).size());
+      CHECK(v->longest_token() == longest);
+      CHECK((type == 0 || longest == 901));
+    }
+  }
 }
 
 TEST_CASE("a byte that no token has is left out of byte-level text") {

@@ -13,11 +13,9 @@ inline namespace NIBBLE_ABI {
 
 inline event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_options options)
     : tokenizer_(&tokenizer), options_(std::move(options)), random_(options_.seed), stop_filter_(options_.stop) {
-  std::size_t piece = 0, stop = 0;  // the longest
-  for (std::size_t id = 0; id < tokenizer.size(); ++id) {
-    piece = std::max(piece, tokenizer.piece(static_cast<token>(id)).size());
-  }
-  for (const std::string& s : options_.stop) stop = std::max(stop, s.size());
+  const std::size_t piece = tokenizer.vocabulary().longest_token();
+  std::size_t stop = 0;
+  for (const std::string& s : options_.stop) stop = std::max(stop, s.size());  // the longest
   const std::size_t open = 4;  // bytes of an unfinished character
   bytes_.reserve(piece);
   whole_.reserve(3 * (piece + open));  // a byte that is no UTF-8 becomes the three of U+FFFD

@@ -60,7 +60,6 @@ struct token_choice {
 class event_builder {
  public:
   /// Of the options, `cancel` and `parse_special` are left to the caller.
-  /// @cost  O(vocabulary)
   explicit event_builder(const nibble::tokenizer& tokenizer, generate_options options = {});
 
   /// Chooses a token from the logits that follow `so_far`. Makes no event: call accept() with it, or drop it.

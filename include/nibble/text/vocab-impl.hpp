@@ -149,6 +149,8 @@ result<void> vocab::try_read_arrays(const metadata& meta, const limits& most) {
   foreign_.assign(texts->size(), false);
   for (std::size_t i = 0; i < texts->size(); ++i) NIBBLE_TRY(try_add(i, (*texts)[i], most));
   begins_.push_back(static_cast<std::uint32_t>(arena_.size()));
+  for (std::size_t i = 0; i < size(); ++i)
+    longest_token_ = (std::max<std::size_t>)(longest_token_, begins_[i + 1] - begins_[i]);
   return {};
 }
 

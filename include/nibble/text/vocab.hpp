@@ -45,6 +45,8 @@ class vocab {
   const special_tokens& user_defined() const noexcept { return user_defined_; }
   /// The longest piece that find() can give, in bytes.
   std::size_t longest_piece() const noexcept { return longest_piece_; }
+  /// The longest text that a token of any type stands for, in bytes.
+  std::size_t longest_token() const noexcept { return longest_token_; }
 
   /// The bytes that a token stands for; the name of a control token.
   /// @errors  none (noexcept); precondition of this and the next two: contains(id)
@@ -84,7 +86,7 @@ class vocab {
   std::array<token, 256> bytes_{};
   special_ids special_;
   std::vector<token> ends_;
-  std::size_t longest_piece_ = 0;
+  std::size_t longest_piece_ = 0, longest_token_ = 0;
 };
 
 namespace detail {
