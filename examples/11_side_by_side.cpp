@@ -30,7 +30,7 @@ int main(int argc, char** argv) try {
   std::vector<std::string> prompts(argv + 2, argv + argc);
   if (prompts.empty()) prompts = {"Once upon a time", "My dear Sir,", "It is a truth universally acknowledged, that"};
 
-  using batch = nibble::batch_evaluator<nibble::any_model>;
+  using batch = nibble::batch_evaluator;
   auto model = nibble::any_model::load(argv[1]);
   auto evaluator = batch::try_create(model, prompts.size(), {.context = 512}).value();
   nibble::sampling_scratch scratch;  // one for all: they choose in turn

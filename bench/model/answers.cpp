@@ -11,8 +11,8 @@
 namespace bench {
 namespace {
 
-using evaluator = nibble::evaluator<nibble::any_model>;
-using batch_evaluator = nibble::batch_evaluator<nibble::any_model>;
+using evaluator = nibble::evaluator;
+using batch_evaluator = nibble::batch_evaluator;
 using row = std::vector<float>;
 
 template <class Evaluator>

@@ -29,9 +29,9 @@ decoder::decoder(const nibble::any_model& model, std::size_t sequences, const ni
                              std::to_string(model.vocabulary()));
   }
   if (sequences == 1) {
-    one_ = nibble::evaluator<nibble::any_model>::try_create(model, options).value();
+    one_ = nibble::evaluator::try_create(model, options).value();
   } else {
-    several_ = nibble::batch_evaluator<nibble::any_model>::try_create(model, sequences, options).value();
+    several_ = nibble::batch_evaluator::try_create(model, sequences, options).value();
     entries_.resize(sequences);
     for (std::size_t i = 0; i < sequences; ++i) entries_[i].sequence = i;
   }

@@ -37,9 +37,9 @@ class decoder {
   void step(nibble::token id);
 
   std::size_t sequences_;
-  std::optional<nibble::evaluator<nibble::any_model>> one_;
-  std::optional<nibble::batch_evaluator<nibble::any_model>> several_;
-  std::vector<nibble::batch_evaluator<nibble::any_model>::entry> entries_;
+  std::optional<nibble::evaluator> one_;
+  std::optional<nibble::batch_evaluator> several_;
+  std::vector<nibble::batch_evaluator::entry> entries_;
 };
 
 }  // namespace bench

@@ -14,11 +14,11 @@
 namespace bench {
 namespace {
 
-using evaluator = nibble::evaluator<nibble::any_model>;
+using evaluator = nibble::evaluator;
 
 evaluator make_evaluator(const nibble::any_model& model, const arguments& a, std::size_t context) {
   return evaluator::try_create(model,
-                               {.context = context, .prefill_chunk = a.chunk, .logit_rows = a.chunk, .kv = kv_type(a.kv)})
+                               {.context = context, .prefill_chunk = a.chunk, .output_rows = a.chunk, .kv = kv_type(a.kv)})
       .value();
 }
 

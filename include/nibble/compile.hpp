@@ -9,3 +9,4 @@
 #include "nibble/kernels/compile.hpp"  // first, see there
 // then the rest:
 #include "nibble/library-impl.hpp"
+#include "nibble/model/registry-impl.hpp"

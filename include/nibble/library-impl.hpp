@@ -26,6 +26,9 @@
 #include "nibble/quant/recipe-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
 
+#include "nibble/kv/pool-impl.hpp"
+#include "nibble/kv/sequence-impl.hpp"
+
 #include "nibble/text/utf8-impl.hpp"
 #include "nibble/text/special_tokens-impl.hpp"
 #include "nibble/text/vocab-impl.hpp"
@@ -35,6 +38,14 @@
 #include "nibble/text/tokenizer-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 
+#include "nibble/model/tensor_source-impl.hpp"
+#include "nibble/model/decoder/config-impl.hpp"
+#include "nibble/model/decoder/self_attention-impl.hpp"
+#include "nibble/model/decoder/feed_forwards-impl.hpp"
+#include "nibble/model/any_model-impl.hpp"
+#include "nibble/model/step_runner-impl.hpp"
+#include "nibble/model/evaluator-impl.hpp"
+#include "nibble/model/batch_evaluator-impl.hpp"
 #include "nibble/model/roofline-impl.hpp"
 
 #include "nibble/sample/softmax-impl.hpp"
@@ -45,6 +56,12 @@
 #include "nibble/sample/penalties-impl.hpp"
 #include "nibble/sample/logit_bias-impl.hpp"
 #include "nibble/sample/registry-impl.hpp"
+
+#include "nibble/generate/stop_strings-impl.hpp"
+#include "nibble/generate/event_builder-impl.hpp"
+#include "nibble/generate/transcript-impl.hpp"
+#include "nibble/generate/generation-impl.hpp"
+#include "nibble/generate/session-impl.hpp"
 
 // clang-format on
 #include "nibble/core/pop_macros.hpp"

@@ -58,7 +58,7 @@
 #include "nibble/layers/elementwise.hpp"     // add, scale, softcap
 #include "nibble/layers/rope.hpp"            // rope
 
-#include "nibble/kv/cache.hpp"               // kv_cache<Format>
+#include "nibble/kv/sequence.hpp"            // kv_pool, sequence: what is kept between tokens; kv_cache<Format>
 #include "nibble/attention/attention.hpp"    // attention_spec, attend
 
 #include "nibble/text/utf8.hpp"              // utf8_stream
@@ -96,7 +96,7 @@
 #include "nibble/generate/event_builder.hpp" // event_builder: logits in, events out
 #include "nibble/generate/stats.hpp"         // generation_stats
 #include "nibble/generate/generation.hpp"    // generation: the range of events
-#include "nibble/generate/session.hpp"       // session, basic_session<Model>
+#include "nibble/generate/session.hpp"       // session
 
 // clang-format on
 #include "nibble/core/pop_macros.hpp"

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "generate/replies.hpp"
+#include "nibble/model/evaluator.hpp"
 #include "nibble/sample/greedy.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
@@ -170,7 +171,7 @@ TEST_CASE("log-probabilities are the model's own, whatever the sampler does") {
   const auto r = read(session.generate(
       "Once upon a time", {.max_tokens = 6, .sampler = nibble::temperature{0.1f} | nibble::greedy{}, .logprobs = true}));
   CHECK(r.ids == plain.ids);
-  auto e = nibble::evaluator<nibble::any_model>::try_create(stories()).value();
+  auto e = nibble::evaluator::try_create(stories()).value();
   const tokens all = to_vector(session.tokens());
   e.feed(std::span(all).first(all.size() - r.ids.size()));
   for (std::size_t i = 0; i < r.ids.size(); ++i) {

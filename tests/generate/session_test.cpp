@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "generate/replies.hpp"
+#include "nibble/model/arch/llama.hpp"
+#include "nibble/model/model.hpp"
 #include "support/files.hpp"
 #include "support/model_parts.hpp"
 
@@ -41,11 +43,11 @@ TEST_CASE("the most likely tokens of a published model are those of the golden")
   CHECK(r.text().substr(1) == session.tokenizer().decode(session.tokens()));
 }
 
-TEST_CASE("a session of a typed model is deduced, and moves while a generation of it is read") {
+TEST_CASE("a session takes a typed model, too, and moves while a generation of it is read") {
   const auto model = nibble::model<nibble::arch::llama, nibble::kv_cache<nibble::q8_0>>::load(
       nibble_test::golden("models/stories260K-q8_0.gguf"));
-  nibble::basic_session session(model);
-  static_assert(std::same_as<decltype(session)::model_type, std::remove_cv_t<decltype(model)>>);
+  nibble::session session(model);
+  CHECK(session.model().kv_type() == nibble::tensor_type::q8_0);
   auto generation = session.generate("Once upon a time", {.max_tokens = 8});
   auto it = generation.begin();
   auto moved = std::move(session);
@@ -243,10 +245,10 @@ TEST_CASE("options that make no sense are refused, and bounded ones are bounded"
   const auto no_format = nibble::session::try_create(stories(), {.kv = nibble::tensor_type::q4_0});
   REQUIRE(!no_format);
   CHECK(no_format.failure().code() == nibble::errc::invalid_argument);
-  nibble::session session(stories(), {.context = 32, .prefill_chunk = SIZE_MAX, .logit_rows = SIZE_MAX});
+  nibble::session session(stories(), {.context = 32, .prefill_chunk = SIZE_MAX, .output_rows = SIZE_MAX});
   CHECK(session.context() == 32);
   CHECK(read(session.generate("Once", {.max_tokens = SIZE_MAX})).reason == finish::context_full);
-  nibble::session tiny(stories(), {.context = 1, .prefill_chunk = 0, .logit_rows = 0});
+  nibble::session tiny(stories(), {.context = 1, .prefill_chunk = 0, .output_rows = 0});
   CHECK(read(tiny.generate("")).reason == finish::context_full);
 }
 

@@ -13,7 +13,7 @@
 using namespace nibble_test;
 
 TEST_CASE("replies that are made side by side are those of a session for each") {
-  using batch = nibble::batch_evaluator<nibble::any_model>;
+  using batch = nibble::batch_evaluator;
   const char* const prompts[] = {"Once upon a time", "Lily and Tom", "One day, a big dog"};
   const nibble::generate_options options[] = {
       {.max_tokens = 60, .stop = {"was a", "park"}, .logprobs = true},

@@ -21,7 +21,6 @@ struct fake : nibble::detail::evaluation {
   float logit = 0;
 
   const nibble::tokenizer& tokenizer() const noexcept override { return stories().tokenizer(); }
-  const std::string& chat_template() const noexcept override { return stories().chat_template(); }
   std::size_t context() const noexcept override { return 100; }
   std::size_t position() const noexcept override { return fed.size(); }
   nibble::feed_outcome feed(std::span<const token> ids, std::stop_token) noexcept override {

@@ -8,7 +8,9 @@
 #include "nibble/core/thread_pool.hpp"
 #include "nibble/layers/elementwise.hpp"
 #include "nibble/layers/embedding.hpp"
+#include "nibble/layers/feed_forward.hpp"
 #include "nibble/layers/linear.hpp"
+#include "nibble/layers/norm.hpp"
 #include "nibble/layers/rope.hpp"
 
 using namespace nibble;
@@ -123,13 +125,14 @@ TEST_CASE("a product has the same bits on any number of threads") {
 TEST_CASE("a norm before a product and a sum behind it give the bits of the steps one by one") {
   const auto a = make_weight<q4_k>(40, 512, 1), b = make_weight<f16>(40, 512, 2);
   const std::vector<float> gain = gaussian(512, 3);
+  const norm_weights norm{gain, {}, 1e-5f};
   for (std::size_t tokens : {1, 9}) {
     bench_top top;
     const activations x = top.fill(tokens, 512, 4), h = top.c.scratch(tokens, 512), y = top.c.scratch(tokens, 40);
     const activations branch = top.fill(tokens, 512, 5), expected = top.fill(tokens, 40, 6);
     const std::vector<float> before(expected.data, expected.data + tokens * 40);
     for (const owned_weight* o : {&a, &b}) {
-      rms_norm(top.c, x, gain, 1e-5f, h);
+      apply(top.c, norm, x, h);
       linear(top.c, h, {{o->w, y}});
       std::copy(before.begin(), before.end(), expected.data);
       add(top.c, expected, y);
@@ -137,14 +140,14 @@ TEST_CASE("a norm before a product and a sum behind it give the bits of the step
         thread_pool pool(threads);
         compute parallel(kernels(), pool, top.arena);
         std::copy(before.begin(), before.end(), y.data);
-        linear(parallel, normed(x, gain, 1e-5f), {{o->w, added_to(y)}});
+        linear(parallel, normed(x, norm), {{o->w, added_to(y)}});
         CHECK(std::memcmp(expected.data, y.data, before.size() * sizeof(float)) == 0);
       }
     }
-    rms_norm(top.c, branch, gain, 1e-5f, h);
+    apply(top.c, norm, branch, h);
     std::vector<float> sum(x.data, x.data + tokens * 512);
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += h.data[i];
-    add_normed(top.c, x, branch, gain, 1e-5f);
+    add_branch(top.c, x, branch, &norm, 1);
     CHECK(std::memcmp(sum.data(), x.data, sum.size() * sizeof(float)) == 0);
   }
 }
@@ -168,7 +171,7 @@ TEST_CASE("without memory a layer measures what it would take, and touches nothi
   const activations x = c.scratch(100, 64), y = c.scratch(100, 64);
   CHECK(x.data == nullptr);
   linear(c, x, {{o.w, y}});
-  rms_norm(c, y, {}, 1e-5f, y);
+  apply(c, norm_weights{}, y, y);
   CHECK(measuring.used() == 2 * 100 * 64 * sizeof(float));
   CHECK(measuring.peak() == measuring.used() + 100 * 2 * sizeof(activation_block));  // the quantised input, given back
 }
@@ -177,7 +180,7 @@ TEST_CASE("each head is normed on its own") {
   bench_top top;
   const activations x = top.fill(2, 3 * 8, 5);
   const std::vector<float> gain(8, 2.0f);
-  rms_norm_heads(top.c, x, gain, 0);
+  apply_to_heads(top.c, {gain, {}, 0}, x);
   for (std::size_t h = 0; h < 6; ++h) {
     double squares = 0;
     for (std::size_t i = 0; i < 8; ++i) squares += double(x.data[h * 8 + i]) * x.data[h * 8 + i];

@@ -16,14 +16,14 @@
 
 namespace {
 using nibble::token;
-using any_evaluator = nibble::evaluator<nibble::any_model>;
+using any_evaluator = nibble::evaluator;
 
 /// The tokens after which the goldens have logits.
 constexpr token golden_ids[] = {1, 403, 407, 261, 378, 300, 40, 265, 282, 293, 441, 7};
 
 /// Logits after each of the golden ids, one row a token.
 std::vector<float> logits_of(const nibble::any_model& model, bool one_by_one) {
-  auto e = any_evaluator::try_create(model, {.logit_rows = 12, .kv = nibble::tensor_type::f32}).value();
+  auto e = any_evaluator::try_create(model, {.output_rows = 12, .kv = nibble::tensor_type::f32}).value();
   std::vector<float> out;
   const auto add = [&](std::size_t, std::span<const float> row) { out.insert(out.end(), row.begin(), row.end()); };
   if (!one_by_one) {

@@ -15,7 +15,7 @@ namespace {
 using nibble::feed_outcome;
 using nibble::tensor_type;
 using nibble::token;
-using batch = nibble::batch_evaluator<nibble::any_model>;
+using batch = nibble::batch_evaluator;
 
 const nibble::any_model& tiny() {
   static const auto model =
@@ -45,9 +45,9 @@ TEST_CASE("sequences that advance together have the bits of each alone") {
       for (std::size_t e = 0; e < entries.size(); ++e) found.push_back(copy(together.logits(e)));
     }
 
-    std::vector<nibble::evaluator<nibble::any_model>> alone;
+    std::vector<nibble::evaluator> alone;
     for (std::size_t s = 0; s < sequences; ++s) {
-      alone.push_back(nibble::evaluator<nibble::any_model>::try_create(tiny(), options).value());
+      alone.push_back(nibble::evaluator::try_create(tiny(), options).value());
       REQUIRE(alone[s].feed(words(prompts[s], s * 50)) == feed_outcome::done);
     }
     std::size_t at = 0;
@@ -84,7 +84,7 @@ TEST_CASE("a cancelled step leaves every sequence as it was") {
   CHECK(b.position(0) == 3);
   CHECK(b.position(1) == 0);
   REQUIRE(b.step(both) == feed_outcome::done);
-  auto alone = nibble::evaluator<nibble::any_model>::try_create(tiny(), {.context = 16}).value();
+  auto alone = nibble::evaluator::try_create(tiny(), {.context = 16}).value();
   REQUIRE(alone.feed(std::vector<token>{6}) == feed_outcome::done);
   CHECK(copy(b.logits(1)) == copy(alone.logits()));
 }

@@ -16,7 +16,7 @@ namespace {
 using nibble::feed_outcome;
 using nibble::tensor_type;
 using nibble::token;
-using any_evaluator = nibble::evaluator<nibble::any_model>;
+using any_evaluator = nibble::evaluator;
 
 std::vector<token> some_tokens(std::size_t count, std::size_t vocabulary) {
   std::vector<token> out;
@@ -65,7 +65,7 @@ TEST_CASE("the plan is what is allocated, and a step uses all of the scratch and
     const auto file = nibble::gguf_file::open(nibble_test::golden(name));
     for (const nibble::session_options& options :
          {nibble::session_options{}, nibble::session_options{.context = 100, .prefill_chunk = 16},
-          nibble::session_options{.context = 200, .prefill_chunk = 64, .logit_rows = 64, .kv = tensor_type::q8_0},
+          nibble::session_options{.context = 200, .prefill_chunk = 64, .output_rows = 64, .kv = tensor_type::q8_0},
           nibble::session_options{.context = 77, .prefill_chunk = 1, .kv = tensor_type::f32}}) {
       const auto plan = *nibble::any_model::try_plan(file, options);
       const auto model = *nibble::any_model::try_load(file, {.threads = 2});
@@ -77,7 +77,7 @@ TEST_CASE("the plan is what is allocated, and a step uses all of the scratch and
       CHECK(e.memory().scratch == plan.scratch);
       e.feed(some_tokens(std::min(options.prefill_chunk, e.context()), model.vocabulary()));
       e.truncate(0);
-      e.feed_each(some_tokens(options.logit_rows, model.vocabulary()), [](std::size_t, std::span<float>) {});
+      e.feed_each(some_tokens(options.output_rows, model.vocabulary()), [](std::size_t, std::span<float>) {});
       CHECK(e.scratch_peak() == plan.scratch);
     }
   }

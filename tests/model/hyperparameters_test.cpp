@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "nibble/model/any_model.hpp"
+#include "nibble/model/arch/gemma.hpp"
+#include "nibble/model/model.hpp"
 #include "support/files.hpp"
 #include "support/golden_models.hpp"
 #include "support/model_parts.hpp"
@@ -282,7 +284,7 @@ TEST_CASE("an architecture that is missing, of another type, or not known is ref
 TEST_CASE("limits that the caller lowers hold") {
   nibble::limits most;
   most.layers = 1;
-  const auto loaded = nibble::any_model::try_load(nibble_test::golden("models/gemma3.gguf"), {.most = most});
+  const auto loaded = nibble::any_model::try_load(nibble_test::golden("models/gemma3.gguf"), {.limits = most});
   REQUIRE(!loaded);
   CHECK(std::string(loaded.failure().what()).find("gemma3.block_count': expected 1 to 1, found 7") != std::string::npos);
 }

@@ -11,7 +11,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-inline event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_options options)
+event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_options options)
     : tokenizer_(&tokenizer), options_(std::move(options)), random_(options_.seed), stop_filter_(options_.stop) {
   const std::size_t piece = tokenizer.vocabulary().longest_token();
   std::size_t stop = 0;
@@ -22,7 +22,7 @@ inline event_builder::event_builder(const nibble::tokenizer& tokenizer, generate
   text_.reserve(whole_.capacity() + 3 * open + stop);
 }
 
-inline token_choice event_builder::choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch) {
+token_choice event_builder::choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch) {
   std::span<float> changed = logits;
   if (options_.logprobs) {
     scratch.logits.assign(logits.begin(), logits.end());
@@ -35,7 +35,7 @@ inline token_choice event_builder::choose(std::span<float> logits, std::span<con
   return choice;
 }
 
-inline std::optional<token_event> event_builder::accept(const token_choice& choice) {
+std::optional<token_event> event_builder::accept(const token_choice& choice) {
   if (choice.id == no_token || tokenizer_->is_end(choice.id)) return end(finish::end_of_text);
   if (remaining() == 0) return end(finish::max_tokens);
   if (reason_ != finish::none) return std::nullopt;
@@ -50,7 +50,7 @@ inline std::optional<token_event> event_builder::accept(const token_choice& choi
   return token_event{choice.id, text_, choice.logprob};
 }
 
-inline std::optional<token_event> event_builder::end(finish reason) {
+std::optional<token_event> event_builder::end(finish reason) {
   if (reason_ != finish::none) return std::nullopt;
   reason_ = reason;
   text_.clear();
@@ -59,7 +59,7 @@ inline std::optional<token_event> event_builder::end(finish reason) {
   return token_event{no_token, text_};
 }
 
-inline void event_builder::add_text(token id) {
+void event_builder::add_text(token id) {
   bytes_.clear();
   whole_.clear();
   if (options_.show_special && tokenizer_->is_control(id)) {
@@ -72,7 +72,7 @@ inline void event_builder::add_text(token id) {
 }
 
 /// Appends what was held back; an unfinished character becomes U+FFFD.
-inline void event_builder::add_waiting_text() {
+void event_builder::add_waiting_text() {
   whole_.clear();
   characters_.finish(whole_);
   text_ += stop_filter_.feed(whole_);

@@ -107,5 +107,3 @@ class event_builder {
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
-
-#include "nibble/generate/event_builder-impl.hpp"

@@ -12,10 +12,10 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-inline generation::generation(detail::session_state& session, detail::prompt prompt, generate_options options)
+generation::generation(detail::session_state& session, detail::prompt prompt, generate_options options)
     : session_(&session), prompt_(std::move(prompt)), events_(session.transcript.tokenizer(), std::move(options)) {}
 
-inline generation::iterator generation::begin() {
+generation::iterator generation::begin() {
   if (number_ == 0) {
     number_ = ++session_->generations;
     advance();
@@ -25,7 +25,7 @@ inline generation::iterator generation::begin() {
 
 /// The next event, or the end.
 /// @cost  one forward pass; no allocation after the first
-inline void generation::advance() {
+void generation::advance() {
   const bool first = stats_.generated_tokens == 0;
   const auto began = std::chrono::steady_clock::now();
   event_ = reason() == finish::none ? make_event() : std::nullopt;
@@ -33,7 +33,7 @@ inline void generation::advance() {
   if (session_->generations == number_) session_->stats = stats_;
 }
 
-inline std::optional<token_event> generation::make_event() {
+std::optional<token_event> generation::make_event() {
   if (session_->generations != number_) return events_.end(finish::cancelled);
   const bool first = stats_.generated_tokens == 0;
   if (const finish early = first ? prefill() : decode(); early != finish::none) return events_.end(early);
@@ -48,7 +48,7 @@ inline std::optional<token_event> generation::make_event() {
 
 /// Appends the prompt to the transcript and processes it.
 /// @returns  finish::none if a token can be chosen then
-inline finish generation::prefill() {
+finish generation::prefill() {
   detail::transcript& said = session_->transcript;
   const generate_options& options = events_.options();
   const detail::prompt prompt = std::exchange(prompt_, {});
@@ -76,7 +76,7 @@ inline finish generation::prefill() {
 
 /// Processes the token of the last event.
 /// @returns  finish::none if the next one can be chosen then
-inline finish generation::decode() {
+finish generation::decode() {
   detail::transcript& said = session_->transcript;
   if (said.room() == 0) return finish::context_full;
   return said.process(events_.options().cancel) == feed_outcome::cancelled ? finish::cancelled : finish::none;

@@ -18,7 +18,6 @@ inline namespace NIBBLE_ABI {
 
 namespace detail {
 struct session_state;
-class session_base;
 
 /// What a generation begins with.
 struct prompt {
@@ -54,7 +53,7 @@ class generation {
   const generation_stats& stats() const noexcept { return stats_; }
 
  private:
-  friend class detail::session_base;
+  friend class session;
 
   generation(detail::session_state& session, detail::prompt prompt, generate_options options);
 
@@ -96,5 +95,3 @@ class generation::iterator {
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
-
-#include "nibble/generate/generation-impl.hpp"

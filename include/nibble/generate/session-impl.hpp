@@ -1,36 +1,64 @@
 /// The definitions behind session.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "nibble/generate/session.hpp"
 #include "nibble/generate/session_state.hpp"
+#include "nibble/model/evaluator.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
 namespace detail {
+/// An evaluator, as a transcript knows it.
+class model_evaluation final : public evaluation {
+ public:
+  explicit model_evaluation(evaluator e) : evaluator_(std::move(e)) {}
 
-inline session_base::session_base(std::unique_ptr<evaluation> e) : state_(std::make_unique<session_state>(std::move(e))) {}
-inline session_base::session_base(session_base&&) noexcept = default;
-inline session_base& session_base::operator=(session_base&&) noexcept = default;
-inline session_base::~session_base() = default;
+  const nibble::tokenizer& tokenizer() const noexcept override { return evaluator_.model().tokenizer(); }
+  std::size_t context() const noexcept override { return evaluator_.context(); }
+  std::size_t position() const noexcept override { return evaluator_.position(); }
+  feed_outcome feed(std::span<const token> tokens, std::stop_token cancel) noexcept override {
+    return evaluator_.feed(tokens, std::move(cancel));
+  }
+  std::span<float> logits() noexcept override { return evaluator_.logits(); }
+  std::size_t resumable(std::size_t position) noexcept override { return evaluator_.resumable(position); }
+  void truncate(std::size_t position) noexcept override { evaluator_.truncate(position); }
 
-inline void session_base::truncate(std::size_t position) noexcept { state_->transcript.truncate(position); }
-inline std::span<const token> session_base::tokens() const noexcept { return state_->transcript.tokens(); }
-inline std::size_t session_base::context() const noexcept { return state_->transcript.context(); }
-inline const nibble::tokenizer& session_base::tokenizer() const noexcept { return state_->transcript.tokenizer(); }
-inline const generation_stats& session_base::stats() const noexcept { return state_->stats; }
-inline const evaluation& session_base::evaluated() const noexcept { return state_->transcript.evaluator(); }
+ private:
+  evaluator evaluator_;
+};
+}  // namespace detail
 
-inline generation session_base::generate(std::string_view prompt, generate_options options) {
+result<session> session::try_create(const any_model& model, const session_options& options) {
+  auto made = evaluator::try_create(model, options);
+  if (!made) return std::move(made).failure();
+  auto evaluation = std::make_unique<detail::model_evaluation>(*std::move(made));
+  return session(std::make_unique<detail::session_state>(model, std::move(evaluation)));
+}
+session::session(std::unique_ptr<detail::session_state> state) noexcept : state_(std::move(state)) {}
+session::session(session&&) noexcept = default;
+session& session::operator=(session&&) noexcept = default;
+session::~session() = default;
+
+void session::truncate(std::size_t position) noexcept { state_->transcript.truncate(position); }
+std::span<const token> session::tokens() const noexcept { return state_->transcript.tokens(); }
+std::size_t session::context() const noexcept { return state_->transcript.context(); }
+const nibble::tokenizer& session::tokenizer() const noexcept { return state_->transcript.tokenizer(); }
+const generation_stats& session::stats() const noexcept { return state_->stats; }
+const any_model& session::model() const noexcept { return state_->model; }
+
+generation session::generate(std::string_view prompt, generate_options options) {
   const bool fresh = position() == 0;
   const encode_options how{options.parse_special, fresh ? std::nullopt : std::optional(false), false, !fresh};
   return generation(*state_, {tokenizer().encode(prompt, how)}, std::move(options));
 }
 
-inline result<generation> session_base::try_generate(std::span<const token> prompt, generate_options options) {
+result<generation> session::try_generate(std::span<const token> prompt, generate_options options) {
   for (std::size_t i = 0; i < prompt.size(); ++i) {
     if (static_cast<std::size_t>(prompt[i]) < tokenizer().size()) continue;  // a negative one is huge
     return error(errc::invalid_argument, "token " + std::to_string(i) + " of the prompt: expected 0 to " +
@@ -39,21 +67,20 @@ inline result<generation> session_base::try_generate(std::span<const token> prom
   return generation(*state_, {{prompt.begin(), prompt.end()}}, std::move(options));
 }
 
-inline result<generation> session_base::try_chat(std::span<const chat_message> messages, generate_options options) {
-  const std::string& source = evaluated().chat_template();
+result<generation> session::try_chat(std::span<const chat_message> messages, generate_options options) {
+  const std::string& source = model().chat_template();
   if (source.empty()) return error(errc::missing_key, "tokenizer.chat_template: the model's file has none");
   const auto form = chat_template::try_parse(source);
   if (!form) return form.failure();
   return try_chat(messages, *form, std::move(options));
 }
 
-inline result<generation> session_base::try_chat(std::span<const chat_message> messages, const chat_template& form,
-                                                 generate_options options) {
+result<generation> session::try_chat(std::span<const chat_message> messages, const chat_template& form,
+                                     generate_options options) {
   const auto parts = form.try_render(messages);
   if (!parts) return parts.failure();
   return generation(*state_, {tokenizer().encode(*parts, {.eos = false}), true}, std::move(options));
 }
 
-}  // namespace detail
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

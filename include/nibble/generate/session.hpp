@@ -10,13 +10,11 @@
 #include <utility>
 
 #include "nibble/error.hpp"
-#include "nibble/generate/evaluation.hpp"
 #include "nibble/generate/event.hpp"
 #include "nibble/generate/generation.hpp"
 #include "nibble/generate/options.hpp"
 #include "nibble/generate/stats.hpp"
 #include "nibble/model/any_model.hpp"
-#include "nibble/model/evaluator.hpp"
 #include "nibble/model/options.hpp"
 #include "nibble/text/chat.hpp"
 #include "nibble/text/tokenizer.hpp"
@@ -30,9 +28,28 @@ concept event_consumer = std::invocable<F&, const token_event&> &&
     (std::is_void_v<std::invoke_result_t<F&, const token_event&>> || std::predicate<F&, const token_event&>);
 
 namespace detail {
-/// What a session can do, whatever the type of its model.
-class session_base {
+struct session_state;
+}
+
+/// A sequence of tokens that a model continues. Each call goes on where the last one stopped: the session keeps what it was
+/// given and what it answered. Owned by one thread at a time; any number of sessions share a model side by side.
+///
+/// All memory is taken when a session is made: the KV cache of its whole context, scratch for a step, room for sampling. The
+/// model is held by value, for models are handles.
+/// @example  auto model = nibble::any_model::load("model.gguf");
+///           auto session = nibble::session(model);
+///           for (auto& event : session.generate("The capital of France is", {.max_tokens = 64})) show(event.text);
+class session {
  public:
+  /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
+  static result<session> try_create(const any_model& model, const session_options& options = {});
+#if NIBBLE_EXCEPTIONS
+  explicit session(const any_model& model, const session_options& options = {}) : session(try_create(model, options).value()) {}
+#endif
+  session(session&&) noexcept;
+  session& operator=(session&&) noexcept;
+  ~session();
+
   /// Continues the session's text with `prompt`, and that with the model's own. Names of control tokens in the prompt are text,
   /// unless options.parse_special. If the session is empty and the file says so, the token that begins a text comes first.
   ///
@@ -94,51 +111,13 @@ class session_base {
   /// Of the latest generation.
   const generation_stats& stats() const noexcept;
 
- protected:
-  explicit session_base(std::unique_ptr<evaluation> e);
-  session_base(session_base&&) noexcept;
-  session_base& operator=(session_base&&) noexcept;
-  ~session_base();
-  const evaluation& evaluated() const noexcept;
+  const any_model& model() const noexcept;
 
  private:
-  std::unique_ptr<session_state> state_;  // stays where it is when the session moves
+  explicit session(std::unique_ptr<detail::session_state> state) noexcept;
+
+  std::unique_ptr<detail::session_state> state_;  // stays where it is when the session moves
 };
-}  // namespace detail
-
-/// A sequence of tokens that a model continues. Each call goes on where the last one stopped: the session keeps what it was
-/// given and what it answered. Owned by one thread at a time; any number of sessions share a model side by side.
-///
-/// All memory is taken when a session is made: the KV cache of its whole context, scratch for a step, room for sampling. The
-/// model is held by value, for models are handles.
-/// @example  auto model = nibble::any_model::load("model.gguf");
-///           auto session = nibble::session(model);
-///           for (auto& event : session.generate("The capital of France is", {.max_tokens = 64})) show(event.text);
-template <class Model>
-class basic_session : public detail::session_base {
- public:
-  using model_type = Model;
-
-  /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
-  static result<basic_session> try_create(const Model& model, const session_options& options = {}) {
-    auto made = evaluator<Model>::try_create(model, options);
-    if (!made) return std::move(made).failure();
-    return basic_session(std::make_unique<detail::evaluation_of<Model>>(*std::move(made)));
-  }
-#if NIBBLE_EXCEPTIONS
-  explicit basic_session(const Model& model, const session_options& options = {})
-      : basic_session(try_create(model, options).value()) {}
-#endif
-
-  const Model& model() const noexcept { return static_cast<const detail::evaluation_of<Model>&>(evaluated()).model(); }
-
- private:
-  explicit basic_session(std::unique_ptr<detail::evaluation_of<Model>> e) : session_base(std::move(e)) {}
-};
-
-using session = basic_session<any_model>;
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
-
-#include "nibble/generate/session-impl.hpp"

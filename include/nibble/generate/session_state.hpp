@@ -9,14 +9,17 @@
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/stats.hpp"
 #include "nibble/generate/transcript.hpp"
+#include "nibble/model/any_model.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
 struct session_state {
-  explicit session_state(std::unique_ptr<evaluation> e) : transcript(std::move(e)), scratch(transcript.tokenizer().size()) {}
+  session_state(const any_model& m, std::unique_ptr<evaluation> e)
+      : model(m), transcript(std::move(e)), scratch(transcript.tokenizer().size()) {}
 
+  any_model model;
   detail::transcript transcript;
   sampling_scratch scratch;
   std::size_t generations = 0;  // how many have begun: only the latest may go on

@@ -8,7 +8,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-inline stop_filter::stop_filter(std::span<const std::string> stops) {
+stop_filter::stop_filter(std::span<const std::string> stops) {
   std::size_t longest = 0;
   for (const std::string& stop : stops) {
     if (stop.empty()) continue;
@@ -18,7 +18,7 @@ inline stop_filter::stop_filter(std::span<const std::string> stops) {
   if (!patterns_.empty()) text_.reserve(longest + 1024);
 }
 
-inline std::string_view stop_filter::feed(std::string_view piece) {
+std::string_view stop_filter::feed(std::string_view piece) {
   if (stopped_) return {};
   if (patterns_.empty()) return piece;
   text_.erase(0, released_).append(piece);  // what was held back, then the piece
@@ -40,7 +40,7 @@ inline std::string_view stop_filter::feed(std::string_view piece) {
   return std::string_view(text_).substr(0, released_);
 }
 
-inline std::string_view stop_filter::flush() {
+std::string_view stop_filter::flush() {
   if (stopped_ || patterns_.empty()) return {};
   const std::size_t first = released_;
   released_ = text_.size();
@@ -48,7 +48,7 @@ inline std::string_view stop_filter::flush() {
   return std::string_view(text_).substr(first);
 }
 
-inline void stop_filter::reset() noexcept {
+void stop_filter::reset() noexcept {
   text_.clear();
   stop_.clear();
   released_ = 0;
@@ -56,14 +56,14 @@ inline void stop_filter::reset() noexcept {
   for (pattern& p : patterns_) p.matched = 0;
 }
 
-inline stop_filter::pattern::pattern(std::string_view stop) : text(stop), border(stop.size(), 0) {
+stop_filter::pattern::pattern(std::string_view stop) : text(stop), border(stop.size(), 0) {
   for (std::size_t i = 1, k = 0; i < text.size(); ++i) {
     while (k > 0 && text[i] != text[k]) k = border[k - 1];
     border[i] = k += text[i] == text[k];
   }
 }
 
-inline bool stop_filter::pattern::advance(char c) noexcept {
+bool stop_filter::pattern::advance(char c) noexcept {
   while (matched > 0 && text[matched] != c) matched = border[matched - 1];
   matched += text[matched] == c;
   return matched == text.size();

@@ -61,5 +61,3 @@ class stop_filter {
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
-
-#include "nibble/generate/stop_strings-impl.hpp"

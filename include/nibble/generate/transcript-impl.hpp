@@ -9,18 +9,18 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-inline std::size_t transcript::shared_prefix(std::span<const token> other) const noexcept {
+std::size_t transcript::shared_prefix(std::span<const token> other) const noexcept {
   const auto differ = std::mismatch(tokens_.begin(), tokens_.end(), other.begin(), other.end());
   return static_cast<std::size_t>(differ.first - tokens_.begin());
 }
 
-inline void transcript::truncate(std::size_t size) noexcept {
+void transcript::truncate(std::size_t size) noexcept {
   if (size >= tokens_.size()) return;
   tokens_.resize(size);
   if (position() > size) rewind(size);
 }
 
-inline feed_outcome transcript::process(const std::stop_token& cancel) noexcept {
+feed_outcome transcript::process(const std::stop_token& cancel) noexcept {
   if (cancel.stop_requested()) return feed_outcome::cancelled;
   if (position() == size()) {
     if (has_logits_) return feed_outcome::done;
@@ -35,7 +35,7 @@ inline feed_outcome transcript::process(const std::stop_token& cancel) noexcept 
 }
 
 /// Makes the evaluator go on from `position`, or from the last one before it that it can go on from.
-inline void transcript::rewind(std::size_t position) noexcept {
+void transcript::rewind(std::size_t position) noexcept {
   has_logits_ = false;
   evaluator_->truncate(evaluator_->resumable(position));
 }

@@ -67,5 +67,3 @@ class transcript {
 }  // namespace detail
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
-
-#include "nibble/generate/transcript-impl.hpp"

@@ -55,9 +55,9 @@ inline result<const architecture_entry*> choose(const known_architectures& known
     if (entry.name == *name) return &entry;
     names.append(names.empty() ? "" : ", ").append(entry.name);
   }
+  const bool several = known.entries.size() > 1;
   return error(errc::unknown_architecture, "general.architecture: expected " +
-                                               std::string(known.entries.size() > 1 ? "one of " : "") + names + "; found " +
-                                               quoted(*name));
+                                               (several ? "one of " + names + "; " : names + ", ") + "found " + quoted(*name));
 }
 
 /// A model without memory: shapes only.
@@ -136,8 +136,7 @@ result<any_model> any_model::try_load(const detail::known_architectures& known, 
   if (!file) return std::move(file).failure();
   return try_load(known, *std::move(file), options);
 }
-result<any_model> any_model::try_load(const detail::known_architectures& known, gguf_file&& file,
-                                      const load_options& options) {
+result<any_model> any_model::try_load(const detail::known_architectures& known, gguf_file&& file, const load_options& options) {
   if (!options.mapped) return try_load(known, std::as_const(file), options);
   const auto kept = std::make_shared<const gguf_file>(std::move(file));
   auto loaded = detail::load(known, *kept, options);

@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "nibble/error.hpp"
+#include "nibble/gguf/reader.hpp"
 #include "nibble/model/options.hpp"
+#include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-class gguf_file;
-class tokenizer;
 class step;
 struct activations;
 struct kv_shape;

@@ -43,7 +43,7 @@ std::span<const float> tensor_source::vector(std::string_view name, std::size_t 
     return {};
   }
   std::byte* memory = allocate(name, product_of_sizes(n, sizeof(float)));
-  if (!memory) return {};
+  if (!memory) return failure_ ? std::span<const float>() : std::span<const float>(static_cast<const float*>(nullptr), n);
   auto* out = reinterpret_cast<float*>(memory);
   visit_format(info->type, [&]<class Q>(std::type_identity<Q>) {
     if constexpr (float_format<Q>) decode_row<Q>(file_.bytes(*info).data(), n, out);
@@ -106,8 +106,7 @@ weight tensor_source::pack(const tensor_info& info, const weight& stored) {
   constexpr std::size_t at_once = std::size_t{4} << 20;  // bytes of the file that are resident beside their panels
   const format_info& format = stored.format();
   const std::size_t group_bytes = format.group_bytes(stored.columns()), matrices = stored.matrices();
-  std::byte* panels =
-      allocate(info.name, weight::packed_bytes(format, stored.rows(), stored.columns(), matrices));
+  std::byte* panels = allocate(info.name, weight::packed_bytes(format, stored.rows(), stored.columns(), matrices));
   const weight packed = weight::packed(format, panels, stored.rows(), stored.columns(), matrices);
   if (!panels) return packed;
   const std::size_t groups = stored.groups() * matrices;

@@ -25,7 +25,7 @@ using format_lookup = const format_info* (*)(tensor_type type);
 /// Reads tensors by name. Like hyperparameters it keeps the first error and goes on with empty tensors, so that an
 /// architecture's constructor is straight lines; the loader looks once.
 ///
-/// A plan reads shapes only: weights have no memory, but `bytes()` says what they will take.
+/// A plan reads shapes only: weights and vectors have their sizes, but no memory, and `bytes()` says what they will take.
 class tensor_source {
  public:
   /// A plan. If `mapped`, matrices stay in the file, which must outlive what is built from here.

@@ -39,13 +39,13 @@ using named_samplers = type_list<greedy, temperature, top_k, top_p, min_p, penal
 /// @example  auto sampler = nibble::try_parse_sampler("penalties=repetition:1.1,last_n:64|top_k=40|temperature=0.8");
 template <class Samplers = named_samplers>
 result<any_sampler> try_parse_sampler(std::string_view text) {
-  struct sequence {
+  struct chain {
     std::vector<any_sampler> steps;
     void operator()(candidates& c, sample_context& context) {
       for (any_sampler& step : steps) step(c, context);
     }
   };
-  sequence all;
+  chain all;
   for (bool more = true; more;) {
     const std::size_t bar = text.find('|');
     const std::string_view piece = detail::trimmed(text.substr(0, bar));
