@@ -3,15 +3,17 @@
 
 #include "all.hpp"
 
-#define SPEAK_(unit) speak_##unit
-#define SPEAK(unit) SPEAK_(unit)
+#define NAME_(function, unit) function##_##unit
+#define NAME(function, unit) NAME_(function, unit)
 
-std::string SPEAK(UNIT)(const char* model_path) {
-  auto model = nibble::any_model::try_load(model_path);
-  if (!model) return std::string("error: ") + model.failure().what();
-  auto session = nibble::session::try_create(*model, {.context = 64});
+std::string NAME(speak, UNIT)(const nibble::any_model& model) {
+  auto session = nibble::session::try_create(model, {.context = 64});
   if (!session) return std::string("error: ") + session.failure().what();
   std::string text;
   for (auto& event : session->generate("It was a dark", {.max_tokens = 8})) text += event.text;
   return text;
+}
+
+nibble::result<nibble::session> NAME(session, UNIT)(const nibble::any_model& model) {
+  return nibble::session::try_create(model, {.context = 64});
 }
