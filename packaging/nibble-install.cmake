@@ -16,6 +16,10 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/nibble-config.cmake" "${CMAKE_CURRENT
 
 # From ${libdir}/pkgconfig to the prefix, so that a moved tree still answers.
 file(RELATIVE_PATH nibble_pc_to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+set(nibble_pc_flags "")
+if(NIBBLE_CHECKED)
+  set(nibble_pc_flags " -DNIBBLE_CHECKED=1")
+endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/nibble.pc.in" nibble.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/nibble.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/nibble")

@@ -1,4 +1,4 @@
-/// Every macro a user may set, with its default and effect. Set them for the whole program, before the first include.
+/// Every macro a user may set, with its default and effect. Set them by compiler flags, for they count from the first include on.
 ///
 /// | macro                | default          | effect                                                             |
 /// |----------------------|------------------|--------------------------------------------------------------------|
@@ -6,7 +6,8 @@
 /// | NIBBLE_CHECKED       | 0                | 1: a broken precondition throws nibble::error(errc::precondition)  |
 ///
 /// NIBBLE_CHECKED has one value in all files of a program, nibble's own compiled unit included (CMake: the option
-/// NIBBLE_CHECKED); else the program does not link. NIBBLE_EXCEPTIONS may differ from file to file.
+/// NIBBLE_CHECKED); else the program does not link. NIBBLE_EXCEPTIONS may differ from file to file: a compiled unit with
+/// exceptions serves files without; one without must not be given functions that throw.
 ///
 /// Files with different -m flags share inline functions, those of the standard library as well as ours, and the linker keeps
 /// one of each: give every file that includes nibble the flags of the oldest processor that the program shall run on. The
