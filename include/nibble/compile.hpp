@@ -10,3 +10,4 @@
 // then the rest:
 #include "nibble/library-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
+#include "nibble/quant/quantize_file-impl.hpp"

@@ -1,4 +1,4 @@
-/// Every macro a user may set, with its default and effect. Set them by compiler flags, for they count from the first include on.
+/// Every macro a user may set, with its default and effect. Set them by flags of the compiler.
 ///
 /// | macro                | default          | effect                                                             |
 /// |----------------------|------------------|--------------------------------------------------------------------|

@@ -1,5 +1,5 @@
-/// All that is compiled once and is neither a SIMD kernel nor an architecture: what nibble/compile.hpp adds to
-/// nibble/kernels/compile.hpp. Never include it yourself.
+/// All that is compiled once but SIMD kernels, architectures and quantizing: a part of nibble/compile.hpp. Never include it
+/// yourself.
 #pragma once
 
 #include "nibble/core/push_macros.hpp"
@@ -21,10 +21,6 @@
 #include "nibble/gguf/header-impl.hpp"
 #include "nibble/gguf/reader-impl.hpp"
 #include "nibble/gguf/writer-impl.hpp"
-
-#include "nibble/quant/quantize-impl.hpp"
-#include "nibble/quant/recipe-impl.hpp"
-#include "nibble/quant/quantize_file-impl.hpp"
 
 #include "nibble/kv/pool-impl.hpp"
 #include "nibble/kv/sequence-impl.hpp"

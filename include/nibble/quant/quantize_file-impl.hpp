@@ -12,8 +12,9 @@
 
 #include "nibble/gguf/reader.hpp"
 #include "nibble/gguf/writer.hpp"
-#include "nibble/quant/quantize.hpp"
+#include "nibble/quant/quantize-impl.hpp"
 #include "nibble/quant/quantize_file.hpp"
+#include "nibble/quant/recipe-impl.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
