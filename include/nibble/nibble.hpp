@@ -46,6 +46,8 @@
 #include "nibble/quant/recipe.hpp"           // which tensor gets which format
 #include "nibble/quant/quantize_file.hpp"    // files in another format
 
+#include "nibble/kv/sequence.hpp"            // kv_pool, sequence: what is kept between tokens; kv_cache<Format>
+
 #include "nibble/kernels/table.hpp"          // kernels(): the functions for this CPU
 #include "nibble/kernels/format_info.hpp"    // format_info, find_format: a format as a value
 #include "nibble/kernels/weight.hpp"         // weight: a matrix, however it is stored
@@ -58,7 +60,6 @@
 #include "nibble/layers/elementwise.hpp"     // add, scale, softcap
 #include "nibble/layers/rope.hpp"            // rope
 
-#include "nibble/kv/sequence.hpp"            // kv_pool, sequence: what is kept between tokens; kv_cache<Format>
 #include "nibble/attention/attention.hpp"    // attention_spec, attend
 
 #include "nibble/text/utf8.hpp"              // utf8_stream

@@ -13,10 +13,6 @@
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/kv-inl.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
-#include "nibble/kernels/matmul_float-inl.hpp"
-#include "nibble/kernels/ops-inl.hpp"
-#include "nibble/kernels/panel-inl.hpp"
-#include "nibble/kernels/tile-inl.hpp"
 #else
 #undef NIBBLE_BEFORE_NAMESPACE
 #undef NIBBLE_AFTER_NAMESPACE
@@ -34,7 +30,7 @@ inline const kernel_table* table() {
   return &reference::table;
 #else
   static constexpr kernel_table t = [] {
-    kernel_table k = reference::table;  // what no target does better: packing
+    kernel_table k = reference::table;  // packing is the same for all targets
     k.target = HWY_STR(HWY_NAMESPACE) + 2 /* N_AVX2 -> AVX2 */;
     k.quantize = &quantize;
     k.quantize_super = &quantize_super;

@@ -1,4 +1,4 @@
-/// Writing one position's key and value of a head into the tiles of kernels/kv_tile.hpp.
+/// Writing one position's key and value of a head into the tiles of kv/tile.hpp.
 #if defined(NIBBLE_KERNELS_KV_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_KV_INL_HPP
 #undef NIBBLE_KERNELS_KV_INL_HPP
@@ -10,15 +10,16 @@
 #include <cstring>
 #include <type_traits>
 
-#include "nibble/kernels/kv_tile.hpp"
 #include "nibble/kernels/ops-inl.hpp"
+#include "nibble/kv/tile.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// The block of 32 numbers as a format stores them, (32), and its scale, which only Q8_0 has.
+/// Converts 32 numbers to the form in which a format stores them, and returns their scale, which only Q8_0 has.
+/// @shape   x, out (32)
 template <kv_format Format, kv_role Role, class Stored>
 HWY_INLINE half narrow_block(const float* x, Stored* out) {
   const float_tag d;
@@ -51,7 +52,8 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
   }
 }
 
-/// What the scalar store_kv of kernels/kv_tile.hpp does: the same bits, but for NaN.
+/// Does what the scalar store_kv of kv/tile.hpp does, to the same bits except for NaN.
+/// @shape   vector (dim); tile: see kv/tile.hpp
 template <kv_format Format, kv_role Role>
 void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte* tile) {
   using stored = std::remove_pointer_t<decltype(kv_at<Format, Role>(tile, dim, slot, 0).value)>;

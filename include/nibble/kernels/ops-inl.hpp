@@ -45,7 +45,8 @@ inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Lanes are rows of a panel, positions of a page or dimensions of a head: sixteen at most, so that no kernel knows more.
+/// Registers of at most sixteen floats, whatever the target has. Lanes are rows of a group, positions of a page or dimensions
+/// of a head.
 using float_tag = hn::CappedTag<float, 16>;
 using int_tag = hn::RebindToSigned<float_tag>;
 using byte_tag = hn::Repartition<std::uint8_t, float_tag>;
@@ -84,7 +85,8 @@ HWY_INLINE short_vec mul_pairs(byte_vec u, signed_byte_vec s) {
 #endif
 }
 
-/// sum + products, computed here and now: g++ would else put all products of a chain first and run out of registers.
+/// sum + products, in this place among the instructions. g++ would compute all products of a chain first, and run out of
+/// registers.
 HWY_INLINE short_vec add_in_order(short_vec sum, short_vec products) {
   auto out = hn::Add(sum, products);
 #if defined(__GNUC__) && !defined(__clang__) && HWY_ARCH_X86
@@ -119,7 +121,8 @@ HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
 #endif
 }
 
-/// What add_quads takes off the codes of a format of so many bits: Arm multiplies signed bytes only.
+/// What add_quads subtracts from unsigned bytes of so many bits. Arm multiplies signed bytes only, so bytes of 8 bits become
+/// signed by subtracting 128.
 template <unsigned Bits>
 inline constexpr int quad_zero_point = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& Bits == 8 ? 128 : 0;
 #if NIBBLE_HAS_QUAD_DOT
@@ -137,7 +140,7 @@ HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
 template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
 #if HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
-  // g++ would spend an instruction and a register on the broadcast that the sum's own instruction can do
+  // the instruction can broadcast its operand itself; g++ spends an instruction and a register on that
   using word [[gnu::may_alias]] = std::int32_t;
   auto raw = sum.raw;
   __asm__("{vpdpbusd %2%{1to16%}, %1, %0|vpdpbusd %0, %1, %2%{1to16%}}"
@@ -150,13 +153,13 @@ HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
 }
 #endif
 
-/// n * 2^e as a float, for e * 2^23; 0 becomes at most 2^(e - 127).
+/// n * 2^e as a float, where exponent = e * 2^23 is added to the bits of n. For n = 0 that gives 2^(e - 127) instead of 0.
 HWY_INLINE float_vec scaled(int_vec n, std::int32_t exponent) {
   const auto bits = hn::BitCast(int_tag(), hn::ConvertTo(float_tag(), n));
   return hn::BitCast(float_tag(), hn::Add(bits, hn::Set(int_tag(), exponent)));
 }
 
-/// Sixteen-bit floats widened to `lanes` floats.
+/// `lanes` numbers of a format, widened to float.
 HWY_INLINE float_vec load(const float* p) { return hn::LoadU(float_tag(), p); }
 HWY_INLINE float_vec load(const half* p) {
   const hn::Rebind<hwy::float16_t, float_tag> d16;
@@ -168,7 +171,6 @@ HWY_INLINE float_vec load(const bhalf* p) {
   const auto wide = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(p)));
   return hn::BitCast(float_tag(), hn::ShiftLeft<16>(wide));
 }
-/// Bytes widened to `lanes` floats.
 HWY_INLINE float_vec load(const std::uint8_t* p) {
   const hn::Rebind<std::uint8_t, float_tag> d8;
   return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
@@ -178,12 +180,12 @@ HWY_INLINE float_vec load(const std::int8_t* p) {
   return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
 }
 
-/// How far ahead of what is worked on memory is asked for more: what a core reads while memory answers, in a part of its first
-/// cache. Weights and tiles of keys and values mostly follow each other.
+/// How far ahead of the reads memory is asked for more: as far as a core reads while memory answers, and no more than a part of
+/// its first cache. Panels and tiles of keys and values follow each other, so what lies ahead is what comes next.
 inline constexpr std::size_t prefetch_bytes = 8192;
 
-/// Asks memory for one of `parts` equal parts of some bytes; they need not be there. Into the first cache: for what is read
-/// once, by so few tokens that they wait for it. Into the second, where the first is full of what is being read now.
+/// Asks memory for one of `parts` equal parts of some bytes, which need not exist. Cache 1: for bytes that few tokens read
+/// once, and wait for. Cache 2: where the first cache is full of what is being read now.
 template <int Cache>
 HWY_INLINE void prefetch(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
   const auto* p = static_cast<const char*>(from);
@@ -194,13 +196,13 @@ HWY_INLINE void prefetch(const void* from, std::size_t bytes, std::size_t part =
   for (std::size_t i = part * lines / parts; i < last; ++i) _mm_prefetch(p + i * 64, Cache == 1 ? _MM_HINT_T0 : _MM_HINT_T1);
 #endif
 }
-/// And for what lies prefetch_bytes behind them.
+/// The same for the bytes that begin prefetch_bytes further on.
 template <int Cache>
 HWY_INLINE void prefetch_ahead(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
   prefetch<Cache>(static_cast<const char*>(from) + prefetch_bytes, bytes, part, parts);
 }
 
-/// One number of the sum or maximum over all lanes.
+/// The sum, and the maximum, over all lanes.
 HWY_INLINE float sum_of(float_vec v) { return hn::GetLane(hn::SumOfLanes(float_tag(), v)); }
 HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
 

@@ -1,5 +1,5 @@
-/// Reading the panels of integer formats (quant/panel.hpp): codes as bytes, scales, offsets and minima, of `lanes` rows from
-/// row r on.
+/// Reads the panels of integer formats (quant/panel.hpp): codes as bytes, scales, offsets and minima, each for `lanes` rows
+/// from row r on.
 #if defined(NIBBLE_KERNELS_PANEL_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_PANEL_INL_HPP
 #undef NIBBLE_KERNELS_PANEL_INL_HPP
@@ -75,7 +75,7 @@ HWY_INLINE float_vec read_scale(const scale_panel<super_scale_min>& p, std::size
   const auto scale = hn::Or(hn::And(low, hn::Set(d, 15)), hn::And(hn::ShiftLeft<4>(high), hn::Set(d, 48)));
   return hn::Mul(load(p.d.data() + r), hn::ConvertTo(float_tag(), scale));
 }
-/// The minima of sub-blocks j and j + 1, and what they are multiplied with.
+/// The minima of sub-blocks j and j + 1, in pairs: of 6 bits, they meet sums of 16 bits. And the factor of their sum.
 HWY_INLINE short_vec read_mins(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
   const int_tag d;
   const hn::Rebind<std::uint8_t, int_tag> d8;

@@ -1,4 +1,5 @@
-/// The meaning of every kernel, in plain C++: the oracle of the SIMD versions, and the table of CPUs without SIMD.
+/// The meaning of every kernel in plain C++: what the SIMD versions are tested against, and the table of CPUs without SIMD. The
+/// matrix products are in reference_matmul.hpp. Sums are float, in the order of the columns, positions and dimensions.
 #pragma once
 
 #include <algorithm>
@@ -10,9 +11,9 @@
 #include <utility>
 
 #include "nibble/kernels/format_info.hpp"
-#include "nibble/kernels/kv_tile.hpp"
 #include "nibble/kernels/reference_matmul.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kv/tile.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
@@ -47,7 +48,8 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
   }
 }
 
-/// Attention of each query by the textbook: all scores, softmax, weighted sum.
+/// Attention of each query, position by position, with an online softmax.
+/// @shape   see attention_args
 template <kv_format Format>
 void attention(const attention_args& a) {
   for (std::size_t q = 0; q < a.tokens * a.heads; ++q) {
@@ -82,11 +84,11 @@ void attention(const attention_args& a) {
     for (std::size_t p = first; p < end; ++p) {
       const float s = score(p), before = largest;
       largest = std::max(largest, s);
-      const float keep = std::exp(before - largest), weight = std::exp(s - largest);
-      total = total * keep + weight;
+      const float rescale = std::exp(before - largest), probability = std::exp(s - largest);
+      total = total * rescale + probability;
       for (std::size_t i = 0; i < a.value_dim; ++i) {
-        out[i] = out[i] * keep +
-                 weight * read_kv<Format, kv_role::value>(page(p) + a.value_offset, a.value_dim, p % page_positions, i);
+        out[i] = out[i] * rescale +
+                 probability * read_kv<Format, kv_role::value>(page(p) + a.value_offset, a.value_dim, p % page_positions, i);
       }
     }
     for (std::size_t i = 0; i < a.value_dim; ++i) out[i] /= total;

@@ -16,6 +16,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace reference {
 
+/// @shape   in (columns); out: columns / 32 x activation_block, `step` blocks apart
 inline void quantize(const float* in, std::size_t columns, void* out, std::size_t step) {
   auto* blocks = static_cast<activation_block*>(out);
   for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
@@ -45,6 +46,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
   }
 }
 
+/// @shape   in (columns); out: columns / 256 x activation_super_block, `step` blocks apart
 inline void quantize_super(const float* in, std::size_t columns, void* out, std::size_t step) {
   using super = activation_super_block;
   auto* to = static_cast<super*>(out);
@@ -79,7 +81,8 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
   }
 }
 
-/// What one unit adds to the sum of one row: in the order that all kernels share.
+/// sum + the products of one unit for one row, in the order that all kernels share.
+/// @shape   a: the blocks of one token for the columns of the unit, `step` blocks apart
 template <integer_format Q>
 float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_of<Q>* a,
                std::size_t step) {
@@ -122,6 +125,7 @@ inline float gelu_tanh(float x) {
   return 0.5f * x * (1 + std::tanh(root_2_over_pi * (x + 0.044715f * x * x * x)));
 }
 
+/// @shape   see matmul_args
 template <quant_format Q>
 void matmul(const matmul_args& m) {
   for (std::size_t g = m.first; g < m.last; ++g) {

@@ -56,14 +56,10 @@ struct attention_args {
   const float* sinks;                    ///< one logit a head in the denominator only, or null
   const std::byte* pages;                ///< page p of this key-value head begins at pages + p * page_bytes
   std::size_t page_bytes, value_offset;  ///< of a page: its keys, and behind value_offset bytes its values
-  const std::uint32_t* page_of;          ///< page_of[position / page_positions]
+  const std::uint32_t* page_of;          ///< page_of[position / page_positions], see kv/tile.hpp
 };
-/// Positions in a page of the KV cache: one tile of attention.
-inline constexpr std::size_t page_positions = 64;
 /// Queries (tokens x heads) that one attention call may hold.
 inline constexpr std::size_t max_queries = 32;
-/// Dimensions of a head at most: of its queries, keys and values.
-inline constexpr std::size_t max_head_dim = 1024;
 
 enum class rope_pairs : std::uint8_t { halves, interleaved };
 
@@ -127,9 +123,7 @@ using NIBBLE_KERNELS_ABI::kernel_table;
 using NIBBLE_KERNELS_ABI::kernels;
 using NIBBLE_KERNELS_ABI::kernels_at;
 using NIBBLE_KERNELS_ABI::matmul_args;
-using NIBBLE_KERNELS_ABI::max_head_dim;
 using NIBBLE_KERNELS_ABI::max_queries;
-using NIBBLE_KERNELS_ABI::page_positions;
 using NIBBLE_KERNELS_ABI::rope_pairs;
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -1,4 +1,5 @@
-/// What the products of several tokens read: a unit of a panel as it stands in memory, or a tile, 256 columns unpacked.
+/// What products of several tokens read: a packed unit where it stands, or a tile, 256 columns of it unpacked. Both offer the
+/// same functions, so the products are written once for both.
 #if defined(NIBBLE_KERNELS_TILE_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_TILE_INL_HPP
 #undef NIBBLE_KERNELS_TILE_INL_HPP
@@ -10,11 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/panel-inl.hpp"
 #include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/panel.hpp"
-#include "nibble/quant/registry.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
@@ -27,10 +28,6 @@ HWY_INLINE panel_unit<Q, const std::byte> read_unit(unit_source<Q>& units, std::
   const std::size_t count = std::min(unit_columns<Q>, columns - first);
   return {units.at(first, count), count};
 }
-
-/// Groups that many tokens multiply at once: two registers of rows share a broadcast of activations, for a core loads no more
-/// registers than it multiplies.
-inline constexpr std::size_t tile_groups = lanes >= panel_rows ? 2 : 1;
 
 /// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are), scales and offsets as
 /// floats.
@@ -46,7 +43,7 @@ struct tile {
   alignas(64) float min_scale[rows];
   const std::uint8_t* code[tile_groups][8];
 
-  /// What a unit as it stands in memory offers, too; see packed. Of granule g, of `lanes` rows from row r on.
+  // As of a packed unit: quad q, scales and offsets of granule g, or of its sub-block j, for `lanes` rows from row r on.
   HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
     return hn::Load(byte_tag(), code[r / panel_rows][g] + q * 64 + r % panel_rows * 4);
   }
@@ -61,7 +58,7 @@ struct tile {
   HWY_INLINE float_vec min_scale_of(std::size_t r) const { return hn::Load(float_tag(), min_scale + r); }
 };
 
-/// A unit as it stands in memory, with what a tile offers: for so few tokens that unpacking would not pay.
+/// A unit where it stands: for so few tokens that unpacking it would cost more than it saves.
 template <integer_format Q>
 struct packed {
   static constexpr std::size_t rows = panel_rows;
@@ -78,7 +75,7 @@ struct packed {
   HWY_INLINE float_vec min_scale_of(std::size_t r) const { return read_min_scale(unit.scales[0], r); }
 };
 
-/// Unpacks `count` granules of the group that is a tile's `place`th.
+/// Unpacks `count` granules, from column `first` on, of the group whose place in the tile is `place`.
 template <integer_format Q>
 HWY_INLINE void fill(tile<Q>& t, std::size_t place, unit_source<Q>& units, std::size_t columns, std::size_t first,
                      std::size_t count) {

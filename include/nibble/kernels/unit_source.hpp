@@ -1,4 +1,4 @@
-/// unit_source: the units of one group of a weight, whether it stands in panels or as its file holds it.
+/// unit_source: the units of one group of a weight, which may stand in panels or as its file holds it.
 #pragma once
 
 #include <algorithm>
@@ -12,22 +12,23 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// Columns of a tile, units that a kernel may look at side by side, and their bytes.
+/// Columns of a tile: one long unit or several short ones. And the bytes of its units.
 inline constexpr std::size_t tile_columns = 256;
 template <quant_format Q>
 inline constexpr std::size_t tile_bytes = tile_columns / unit_columns<Q>* unit_bytes<Q>(unit_columns<Q>);
 
-/// Panels are handed out where they are; stored rows are packed when they are asked for, into memory of this object.
+/// Units of a panel are read where they stand. Units of stored rows are packed on demand, into a buffer of this object that
+/// holds one tile.
 template <quant_format Q>
 class unit_source {
  public:
-  /// A group that stands alone, as keys do.
+  /// A group of panels that stands alone, such as keys.
   void open(const std::byte* group) noexcept { group_ = group; }
   /// Group g of a product.
   void open(const matmul_args& m, std::size_t g) noexcept {
     if (m.groups) {
       open(m.groups + g * m.group_bytes);
-      followed_ = true;
+      more_follow_ = true;
     } else {
       rows_ = m.stored + g * panel_rows * m.row_bytes;
       row_bytes_ = m.row_bytes;
@@ -36,7 +37,8 @@ class unit_source {
     }
   }
 
-  /// The unit that begins with column `first`, and has `columns`. It stays until another is read that is tile_columns away.
+  /// The unit of `columns` columns that begins with column `first`. It is valid as long as only units of the same tile are
+  /// read.
   const std::byte* at(std::size_t first, std::size_t columns) noexcept {
     const std::size_t index = first / unit_columns<Q>;
     if (group_) return group_ + index * unit_bytes<Q>(unit_columns<Q>);
@@ -44,9 +46,10 @@ class unit_source {
     pack_unit<Q>(rows_ + stored_bytes<Q>(first), count_, row_bytes_, columns, unit);
     return unit;
   }
-  /// Where the tile behind that of column `first` begins: of a weight in panels, that is read to its end; else null.
-  const std::byte* behind(std::size_t first) const noexcept {
-    return followed_ ? group_ + (first + tile_columns) / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>) : nullptr;
+  /// The tile after that of column `first`, to be prefetched: null where units are packed on demand, and for a group that
+  /// stands alone.
+  const std::byte* next_tile(std::size_t first) const noexcept {
+    return more_follow_ ? group_ + (first + tile_columns) / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>) : nullptr;
   }
 
  private:
@@ -55,7 +58,7 @@ class unit_source {
   const std::byte* group_ = nullptr;
   const std::byte* rows_ = nullptr;
   std::size_t row_bytes_ = 0, count_ = 0;
-  bool followed_ = false;
+  bool more_follow_ = false;
   alignas(64) std::byte buffer_[units * unit_bytes<Q>(unit_columns<Q>)];
 };
 

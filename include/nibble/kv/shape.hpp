@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "nibble/core/checked.hpp"
-#include "nibble/kernels/kv_tile.hpp"
+#include "nibble/kv/tile.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {

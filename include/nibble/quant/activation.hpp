@@ -1,10 +1,10 @@
-/// activation_block and activation_super_block: activations of one token in 8 bits, what the integer kernels multiply weights
-/// with.
+/// activation_block and activation_super_block: the activations of a token in 8 bits, as the kernels of integer formats take
+/// them.
 ///
-/// All formats whose blocks have 32 columns share the one, all that have super-blocks of 256 the other, so one quantised input
-/// serves matrices of different formats. Both follow the activations of each 32 columns, for a few channels of a model are far
-/// larger than all others: the one by a scale of its own, the other by a power of two, which costs a kernel nothing beside its
-/// products, where a scale costs a tenth of its time.
+/// Formats whose blocks have 32 columns take the first, formats whose blocks have 256 the second, so one quantised input serves
+/// matrices of different formats. A few channels of a model are far larger than all others, so every 32 columns are scaled on
+/// their own: in the first by a scale, in the second by a power of two. A scale costs a kernel a tenth of its time, a power of
+/// two nothing.
 #pragma once
 
 #include <algorithm>
@@ -31,10 +31,10 @@ static_assert(sizeof(activation_block) == 48);
 /// value[i] ~ scale * 2^exponent[i / 32] * code[i].
 struct activation_super_block {
   static constexpr std::size_t columns = 256;
-  static constexpr std::int32_t one = 1 << 23;      ///< exponents are held times this: added to a float's bits, they scale it
+  static constexpr std::int32_t one = 1 << 23;      ///< unit of the exponents: added to a float's bits, they multiply it
   static constexpr std::int32_t largest = 13;       ///< the exponent of the largest 32 columns
-  static constexpr std::int32_t sum_exponent = 10;  ///< and what sums leave of it, so that they fit
-  static constexpr float least = 1e-30f;            ///< a super-block of smaller activations is one of zeros
+  static constexpr std::int32_t sum_exponent = 10;  ///< subtracted from the exponents of sums, so that these fit in 16 bits
+  static constexpr float least = 1e-30f;            ///< smaller activations all become 0
 
   std::array<std::int8_t, 256> code;       ///< -127 ... 127
   std::array<std::int32_t, 8> exponent;    ///< 0 ... largest, times `one`
@@ -45,26 +45,26 @@ struct activation_super_block {
 static_assert(sizeof(activation_super_block) == 340);
 static_assert((32 * 127 << (activation_super_block::largest - activation_super_block::sum_exponent)) < 1 << 15);
 
-/// What a format's kernels take activations as.
+/// As what the kernels of a format take activations.
 enum class activation_format : std::uint8_t { floats, blocks, super_blocks };
 
-/// Tokens whose blocks stand side by side, so that kernels that work on so many of them read one stream. A step's tokens form
-/// bundles of [blocks of a token][8] blocks; the last bundle holds the tokens that are left, [blocks of a token][fewer].
+/// Tokens whose blocks stand side by side: kernels work on so many tokens at once, and read one stream then. The blocks of a
+/// step's tokens are bundles of (blocks of a token, 8 tokens); the last bundle has the tokens that are left.
 inline constexpr std::size_t activation_bundle = 8;
 
 /// Where the blocks of a token stand among those of a step.
 struct activation_place {
-  std::size_t first, step;  ///< its first block, and how far behind a block that of the next columns is
+  std::size_t first, step;  ///< the index of its first block, and from one of its blocks to the next
 };
-/// The place of token t of `tokens`, each of so many blocks.
+/// The place of token t of `tokens`, where each token has `blocks` blocks.
 constexpr activation_place place_of(std::size_t t, std::size_t tokens, std::size_t blocks) noexcept {
   const std::size_t bundle = t / activation_bundle * activation_bundle;
   return {bundle * blocks + (t - bundle), std::min(activation_bundle, tokens - bundle)};
 }
 
-/// What an activation_block's largest activation may be mapped to. Rounding errors of neighbouring scales are nearly
-/// independent, so trying these eight, and then the least-squares scale of the codes, takes some 11% off the error of 127
-/// alone.
+/// The codes that the largest activation of an activation_block may get; the one with the least error is taken. Rounding errors
+/// of neighbouring scales are nearly independent, so the best of eight, followed by the least-squares scale for its codes, has
+/// some 11% less error than 127 alone.
 inline constexpr std::array<float, 8> activation_peaks{127, 126, 125, 124, 123, 122, 121, 120};
 
 }  // namespace NIBBLE_ABI

@@ -1,22 +1,35 @@
 /// Panels: the layout in which weights stand in memory, made for the kernels at load.
 ///
-/// Sixteen rows of a weight form a group. In a group the columns advance together: where a row-major matrix keeps a row's
-/// bytes side by side, a group keeps the same four columns of its sixteen rows side by side, so that SIMD lanes are rows, a
-/// row's sum never crosses lanes, and one token or many tokens add up in the same order.
+///     a weight               a group                     a unit                            a granule
+///     (rows, columns)        16 rows                     64 or 256 columns of it           32 columns of codes
+///     +--------------+       +------+------+----+        +--------+----------------+       4-byte quads of row 0, 1 ... 15
+///     | group 0      |  -->  | unit | unit |... |  -->   | scales | granule | ...  |  -->  quad 0: columns 0..3
+///     | group 1      |       +------+------+----+        +--------+----------------+       quad 1: columns 4..7
+///     | ...          |       read first to last          of sixteen rows, side by side     ... quad 7: columns 28..31
+///     +--------------+
 ///
-///     integer formats   units of 64 columns, or 256 where scales are for so many (the last may be shorter): scales, then codes
-///         scales: [columns / scales::columns] x scale_panel, up to a whole cache line
-///         codes of 32 columns: "quads" q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
+///     row group   sixteen rows: the lanes of a 512-bit register of sums; padded with rows of zeros at the end of a weight
+///     panel       a row group in this layout; a weight's panels follow each other
+///     unit        the columns of a panel that stand together: their scales, then their codes
+///     tile        up to 256 columns of one or two groups, unpacked into the first cache for many tokens (kernels/tile-inl.hpp)
+///     block       of a format: the columns that share one scale in a file; of activations: the columns quantised together
+///
+/// A row-major matrix keeps the bytes of a row side by side. A panel keeps the same four columns of its sixteen rows side by
+/// side. So lanes are rows, the sum of a row never crosses lanes, and one token and many tokens add up in the same order.
+///
+///     integer formats   units of 64 columns, or of 256 where a block has so many (the last may be shorter): scales, then codes
+///         scales: [columns / scales::columns] x scale_panel, filled up to a whole cache line
+///         codes of 32 columns: quads q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
 ///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
 ///             5 bits: as 4, and bit q of 64 more bytes                              320 bytes
 ///             6 bits: as 4, and bits 2 (q % 4) of plane q / 4 of 2 x 64 bytes       384 bytes
 ///             8 bits: a quad is 64 bytes                                            512 bytes
 ///     float formats     [columns] x 16 elements
 ///
-/// A group is read from its first byte to its last, in order: one token reads it at the speed of memory that way, and at half
-/// of it where codes and scales are two streams, or the scales come after their codes.
+/// A panel is read from its first byte to its last. That is the speed of memory for one token; where codes and scales were two
+/// streams, or scales came after their codes, it was half of it.
 ///
-/// The size is that of the file's blocks, but for what fills the scales' last line (Q6_K: +1%).
+/// The size is that of the file's blocks, but for what fills the scales' last cache line (Q6_K: +1%).
 #pragma once
 
 #include <algorithm>
@@ -34,12 +47,12 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// Rows of a group: the lanes of one 512-bit register of sums.
+/// Rows of a group.
 inline constexpr std::size_t panel_rows = 16;
-/// Columns that one block of activations and one granule of codes cover.
+/// Columns of one granule of codes, and of one block of activations.
 inline constexpr std::size_t granule_columns = 32;
 
-/// The scales of sixteen rows, row by row beside each other.
+/// The scales of the blocks of sixteen rows: equal fields of the rows stand side by side.
 template <class Scales>
 struct scale_panel;
 template <>
@@ -126,7 +139,7 @@ void pack_codes(const std::uint8_t* code, std::size_t row, std::uint8_t* granule
   }
 }
 
-/// Columns that stand together: of integer formats, as few as make a cache line of scales.
+/// Columns of a unit: as few as fill a cache line with scales.
 template <class Q>
 inline constexpr std::size_t unit_columns = 64;
 template <integer_format Q>
@@ -181,15 +194,16 @@ constexpr std::size_t stored_bytes(std::size_t columns) noexcept {
   return columns / Q::block_size * sizeof(typename Q::block);
 }
 
-/// Interleaves up to sixteen rows as a file holds them into one unit. Of rows that are not there, nothing is written.
+/// Packs up to sixteen rows, as a file holds them, into one unit. Where rows are missing, the unit is left as it is.
 /// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; unit: unit_bytes<Q>(columns)
 /// @errors  none (noexcept); precondition: columns <= unit_columns<Q>
 template <quant_format Q>
 void pack_unit(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns, std::byte* unit) noexcept {
   using block = typename Q::block;
   if constexpr (integer_format<Q>) {
-    std::array<block, panel_rows> stored;          // of all rows before the first is looked at: a load waits for a store
-    std::array<std::uint8_t, Q::block_size> code;  // that it overlaps in part
+    // All rows are copied before the first is unpacked: a load that overlaps a store just made has to wait for it.
+    std::array<block, panel_rows> stored;
+    std::array<std::uint8_t, Q::block_size> code;
     const panel_unit<Q, std::byte> to(unit, columns);
     for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
       auto* granules = to.codes + b * (Q::block_size / granule_columns) * code_bytes(Q::code_bits);
@@ -211,7 +225,7 @@ void pack_unit(const std::byte* rows, std::size_t count, std::size_t row_bytes, 
   }
 }
 
-/// Interleaves up to sixteen rows as a file holds them into one group. Rows that are not there become zero.
+/// Packs up to sixteen rows, as a file holds them, into one group. Missing rows become zero.
 /// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; group: group_bytes<Q>(columns)
 /// @errors  none (noexcept)
 template <quant_format Q>

@@ -15,7 +15,6 @@
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/core/type_list.hpp"
-#include "nibble/kernels/table.hpp"
 #include "nibble/quant/bf16.hpp"
 #include "nibble/quant/f16.hpp"
 #include "nibble/quant/f32.hpp"
@@ -24,6 +23,11 @@
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+/// Positions in a page of the KV cache: one tile of attention.
+inline constexpr std::size_t page_positions = 64;
+/// Dimensions of a head at most: of its queries, keys and values.
+inline constexpr std::size_t max_head_dim = 1024;
 
 /// The formats a KV cache may have.
 using kv_formats = type_list<f32, f16, bf16, q8_0>;

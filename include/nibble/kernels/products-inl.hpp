@@ -1,0 +1,384 @@
+/// Sums of products over panels of integer formats: for one token, for a few, for many. Written once for every format.
+///
+/// A weight's codes become bytes u = level + zero_point (quant/format.hpp), activations are signed codes a in blocks of 32
+/// columns with a scale dx. For each row, in the order of the columns, block by block:
+///
+///     n    = sum (u - zero_point) * a                  exact, in 32 bits: |n| <= 32 * 255 * 127 < 2^21
+///     sum += (dx * n) * scale;   sum += (dx * sum a) * offset          in float, fused where the target can
+///
+/// and for super-blocks of 256 columns, whose blocks share dx up to a power of two, 2^e:
+///
+///     part = 0;   part += (2^e * n) * scale        sub-block by sub-block of 16 or 32 columns
+///     part += (sum of (2^e * sum a) * min) * -dmin                      the inner sum in 32 bits
+///     sum += dx * part
+///
+/// Without an instruction for four products, pairs of products are added up in 16 bits. A pair of b-bit values stays below
+/// 2 * (2^b - 1) * 127, so the sum of 8 pairs of 4 bits (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) is below 2^15.
+/// Values of 8 bits are split into two of 4 bits.
+///
+/// One token, and a few, read panels as they stand. Many tokens unpack 256 columns of one or two groups into a tile that stays
+/// in the first cache, and all tokens of a chunk use it. Each way adds the same numbers in the same order, to the same bits.
+/// Tolerance, tested on every target: the root mean square difference to the scalar reference is below 2e-6 of the result.
+#if defined(NIBBLE_KERNELS_PRODUCTS_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_KERNELS_PRODUCTS_INL_HPP
+#undef NIBBLE_KERNELS_PRODUCTS_INL_HPP
+#else
+#define NIBBLE_KERNELS_PRODUCTS_INL_HPP
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/kernels/block-inl.hpp"
+#include "nibble/kernels/ops-inl.hpp"
+#include "nibble/kernels/panel-inl.hpp"
+#include "nibble/kernels/tile-inl.hpp"
+#include "nibble/kernels/unit_source.hpp"
+#include "nibble/quant/activation.hpp"
+#include "nibble/quant/panel.hpp"
+
+NIBBLE_BEFORE_NAMESPACE();
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace HWY_NAMESPACE {
+
+/// What remains to be subtracted of the zero point, where the multiplying instruction subtracts a part; see quad_zero_point.
+template <class Q>
+inline constexpr int zero_point_left = Q::zero_point - quad_zero_point<value_bits<Q>>;
+/// Where an integer sum starts: at -zero_point times the sum of the activations' codes, so that adding products of u gives the
+/// sum of products of levels. Of a block, and of sub-block j of granule g of a super-block.
+template <class Q>
+HWY_INLINE int_vec sum_start(const activation_block& a) {
+  return hn::Set(int_tag(), -zero_point_left<Q> * (a.half_sums[0] + a.half_sums[1]));
+}
+template <class Q>
+HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std::size_t j) {
+  const auto* halves = a.half_sums.data() + 2 * g;
+  return hn::Set(int_tag(), -zero_point_left<Q> * (Q::scales::sub_block == 16 ? halves[j] : halves[0] + halves[1]));
+}
+
+// ---- the sums that every way shares ----------------------------------------------------------------------------------------
+
+/// sum + the products of Quads quads. code(q) is quad q of the weights, for `lanes` rows; a points to the activations of the
+/// first quad.
+template <unsigned Bits, std::size_t Quads, class Code>
+HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t* a) {
+#if NIBBLE_HAS_QUAD_DOT
+  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), a + 4 * q);
+  return sum;
+#else
+  const auto one = hn::Set(short_tag(), 1);
+  if constexpr (Bits == 8) {
+    const byte_tag d;
+    const hn::Repartition<std::uint16_t, byte_tag> d16;
+    auto low = hn::Zero(short_tag()), high = low;
+    NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+      const auto v = code(q);
+      const auto s = broadcast_quad(a + 4 * q);
+      low = hn::Add(low, mul_pairs(hn::And(v, hn::Set(d, 15)), s));
+      high = hn::Add(high, mul_pairs(hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, v))), hn::Set(d, 15)), s));
+    }
+    return add_pairs(add_pairs(sum, low, one), high, hn::Set(short_tag(), 16));
+  } else {
+    constexpr std::size_t chain = std::min<std::size_t>(Quads, Bits == 4 ? 8 : Bits == 5 ? 4 : 2);
+    NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; q += chain) {
+      auto pairs = mul_pairs(code(q), broadcast_quad(a + 4 * q));
+      NIBBLE_UNROLL for (std::size_t i = 1; i < chain; ++i) {
+        pairs = hn::Add(pairs, mul_pairs(code(q + i), broadcast_quad(a + 4 * (q + i))));
+      }
+      sum = add_pairs(sum, pairs, one);
+    }
+    return sum;
+  }
+#endif
+}
+
+/// sum + one granule, 32 columns, for `lanes` rows and one token.
+template <class Q, class Code>
+HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_vec& s, const activation_block& a) {
+  const float_tag d;
+  const auto n = hn::ConvertTo(d, add_products<value_bits<Q>, 8>(sum_start<Q>(a), code, a.code.data()));
+  sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
+  if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
+  return sum;
+}
+/// The same for granule g of a super-block: the scale of the activations is left for later. scale(j) is that of sub-block j.
+template <class Q, class Code, class Scale>
+HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& scale, const activation_super_block& a,
+                                 std::size_t g) {
+  constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
+  NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
+    const auto n = add_products<value_bits<Q>, quads>(
+        sum_start<Q>(a, g, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * quads + q); },
+        a.code.data() + g * 32 + j * quads * 4);
+    part = hn::MulAdd(scaled(n, a.exponent[g]), scale(j), part);
+  }
+  return part;
+}
+
+// ---- one token -------------------------------------------------------------------------------------------------------------
+
+/// The sums of one group for one token: out (16).
+///
+/// One token is as fast as memory, which is fastest when bytes are asked for in the order in which they lie. The sums read
+/// scales and codes by turns, so each granule first asks for an equal share of the bytes ahead, from the codes on: the stream
+/// goes on in the next unit.
+///
+/// One function, longer than others, and not inlined: where its steps were functions, or stood among the registers of another
+/// function, g++ 12 read the bytes of a granule in another order, and slower.
+template <integer_format Q>
+HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const activation_of<Q>* a, float* out) {
+  constexpr std::size_t vectors = panel_rows / lanes, granules = Q::scales::columns / 32;
+  const float_tag d;
+  float_vec sum[vectors];
+  NIBBLE_UNROLL for (auto& s : sum) s = hn::Zero(d);
+  for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
+    const panel_unit<Q, const std::byte> unit(group, columns, first);
+    const std::uint8_t* granule = unit.codes;
+    for (std::size_t b = 0; b < unit.columns / Q::scales::columns; ++b, ++a) {
+      const auto& scales = unit.scales[b];
+      float_vec part[vectors];
+      int_vec mins[vectors];
+      NIBBLE_UNROLL for (auto& p : part) p = hn::Zero(d);
+      NIBBLE_UNROLL for (auto& m : mins) m = hn::Zero(int_tag());
+      for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
+        prefetch_ahead<1>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+          const std::size_t r = v * lanes;
+          const auto code = [&](std::size_t q) NIBBLE_ATTR { return values<Q>(granule, q, r); };
+          if constexpr (super_block_format<Q>) {
+            constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
+            part[v] = add_granule<Q>(
+                part[v], code, [&](std::size_t j) NIBBLE_ATTR { return read_scale(scales, g * sub_blocks + j, r); }, *a, g);
+            if constexpr (Q::scales::has_offset) {
+              // between the granules, where memory is being asked for more; a loop of their own would let it idle
+              if (g % 2 == 1) mins[v] = add_pairs(mins[v], read_mins(scales, g - 1, r), broadcast_pair(a->sums.data() + g - 1));
+            }
+          } else {
+            sum[v] = add_granule<Q>(sum[v], code, read_affine(scales, r), *a);
+          }
+        }
+      }
+      if constexpr (super_block_format<Q>) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+          if constexpr (Q::scales::has_offset) {
+            part[v] = hn::MulAdd(hn::ConvertTo(d, mins[v]), read_min_scale(scales, v * lanes), part[v]);
+          }
+          sum[v] = hn::MulAdd(part[v], hn::Set(d, a->scale), sum[v]);
+        }
+      }
+    }
+  }
+  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, out + v * lanes);
+}
+
+// ---- many tokens -----------------------------------------------------------------------------------------------------------
+
+/// Registers of rows whose sums are worked on at once.
+template <class Source>
+inline constexpr std::size_t row_vectors = std::min<std::size_t>(2, Source::rows / lanes);
+
+/// add_products for Tokens tokens and Vectors registers of rows: each register of weights serves all tokens, and each broadcast
+/// of activations all registers of rows. load_codes(q, v) is register v of quad q; a are the blocks of the tokens, used from
+/// quad `first` on. Longer than others, for it is two functions: with an instruction for four products, and without.
+template <unsigned Bits, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Code, class Block>
+HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Code& load_codes, const Block* a, std::size_t first) {
+  const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return a[i].code.data() + (first + q) * 4; };
+#if NIBBLE_HAS_QUAD_DOT
+  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+    byte_vec codes[Vectors];
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) codes[v] = load_codes(q, v);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      if constexpr (Vectors == 1) {
+        n[i][0] = add_quads<Bits>(n[i][0], codes[0], quad(i, q));
+      } else {
+        const auto s = broadcast_quad(quad(i, q));
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], s);
+      }
+    }
+  }
+#else
+  const auto one = hn::Set(short_tag(), 1);
+  if constexpr (Bits == 8) {
+    const byte_tag d;
+    const hn::Repartition<std::uint16_t, byte_tag> d16;
+    const auto fifteen = hn::Set(d, 15);
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+      short_vec low[Tokens], high[Tokens];
+      NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+        const auto codes = load_codes(q, v);
+        const auto l = hn::And(codes, fifteen),
+                   h = hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, codes))), fifteen);
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          const auto s = broadcast_quad(quad(i, q));
+          low[i] = q == 0 ? mul_pairs(l, s) : add_in_order(low[i], mul_pairs(l, s));
+          high[i] = q == 0 ? mul_pairs(h, s) : add_in_order(high[i], mul_pairs(h, s));
+        }
+      }
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        n[i][v] = add_pairs(add_pairs(n[i][v], low[i], one), high[i], hn::Set(short_tag(), 16));
+      }
+    }
+  } else {
+    constexpr std::size_t chain = std::min<std::size_t>(Quads, Bits == 4 ? 8 : Bits == 5 ? 4 : 2);
+    NIBBLE_UNROLL for (std::size_t first = 0; first < Quads; first += chain) {
+      short_vec pairs[Tokens][Vectors];
+      NIBBLE_UNROLL for (std::size_t q = first; q < first + chain; ++q) {
+        byte_vec codes[Vectors];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) codes[v] = load_codes(q, v);
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          const auto s = broadcast_quad(quad(i, q));
+          NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+            const auto products = mul_pairs(codes[v], s);
+            pairs[i][v] = q == first ? products : add_in_order(pairs[i][v], products);
+          }
+        }
+      }
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = add_pairs(n[i][v], pairs[i][v], one);
+      }
+    }
+  }
+#endif
+}
+
+/// Adds `count` granules of a tile or a packed unit to the sums of Tokens tokens.
+/// @shape   first: the blocks of the tokens, side by side, `step` blocks from granule to granule; sums (Tokens, Source::rows),
+///          rows `stride` apart
+template <class Q, std::size_t Tokens, class Source>
+HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* first, std::size_t step, float* sums,
+                         std::size_t stride) {
+  const float_tag d;
+  constexpr std::size_t vectors = row_vectors<Source>;
+  for (std::size_t r = 0; r < Source::rows; r += vectors * lanes) {
+    float_vec sum[Tokens][vectors];
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) sum[i][v] = hn::Load(d, sums + i * stride + r + v * lanes);
+    }
+    for (std::size_t g = 0; g < count; ++g) {
+      const activation_block* a = first + g * step;
+      int_vec n[Tokens][vectors];
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
+      }
+      add_tile_products<value_bits<Q>, 8>(
+          n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, q, r + v * lanes); }, a, 0);
+      affine_vec scales[vectors];
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+          const auto m = hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, a[i].scale));
+          auto& s = sum[i][v];
+          s = hn::MulAdd(m, scales[v].scale, s);
+          if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, a[i].sum), scales[v].offset, s);
+        }
+      }
+    }
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) hn::Store(sum[i][v], d, sums + i * stride + r + v * lanes);
+    }
+  }
+}
+/// part + the minima of a super-block's sub-blocks, times the sums of the activations, for `lanes` x `vectors` rows from r on.
+template <class Source, std::size_t Tokens, std::size_t Vectors>
+HWY_INLINE void add_mins(const Source& t, std::size_t r, const activation_super_block* a, float_vec (&part)[Tokens][Vectors]) {
+  int_vec mins[Tokens][Vectors];
+  NIBBLE_UNROLL for (auto& token : mins) { NIBBLE_UNROLL for (auto& m : token) m = hn::Zero(int_tag()); }
+  NIBBLE_UNROLL for (std::size_t j = 0; j < 8; j += 2) {
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+      const auto pair = t.mins_of(j, r + v * lanes);
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        mins[i][v] = add_pairs(mins[i][v], pair, broadcast_pair(a[i].sums.data() + j));
+      }
+    }
+  }
+  NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+    const auto scale = t.min_scale_of(r + v * lanes);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      part[i][v] = hn::MulAdd(hn::ConvertTo(float_tag(), mins[i][v]), scale, part[i][v]);
+    }
+  }
+}
+/// add_tile for a super-block, all eight granules.
+template <class Q, std::size_t Tokens, class Source>
+HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_block* a, std::size_t, float* sums,
+                         std::size_t stride) {
+  const float_tag d;
+  constexpr std::size_t vectors = row_vectors<Source>;
+  constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
+  for (std::size_t r = 0; r < Source::rows; r += vectors * lanes) {
+    float_vec part[Tokens][vectors];
+    NIBBLE_UNROLL for (auto& token : part) { NIBBLE_UNROLL for (auto& p : token) p = hn::Zero(d); }
+    for (std::size_t g = 0; g < 8; ++g) {
+      NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
+        int_vec n[Tokens][vectors];
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i], g, j);
+        }
+        add_tile_products<value_bits<Q>, quads>(
+            n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, j * quads + q, r + v * lanes); }, a,
+            g * 8 + j * quads);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+          const auto scale = t.scale_of(g, j, r + v * lanes);
+          NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+            part[i][v] = hn::MulAdd(scaled(n[i][v], a[i].exponent[g]), scale, part[i][v]);
+          }
+        }
+      }
+    }
+    if constexpr (Q::scales::has_offset) add_mins(t, r, a, part);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        float* sum = sums + i * stride + r + v * lanes;
+        hn::Store(hn::MulAdd(part[i][v], hn::Set(d, a[i].scale), hn::Load(d, sum)), d, sum);
+      }
+    }
+  }
+}
+
+/// The sums of one group for up to few_tokens tokens.
+/// @shape   a: the tokens' blocks, see place_of(); sums (tokens, 16), rows `stride` apart
+template <integer_format Q>
+HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
+                          float* sums, std::size_t stride) {
+  constexpr std::size_t in_block = activation_of<Q>::columns;
+  for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
+  for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
+    const packed<Q> source{read_unit(units, columns, first)};
+    prefetch_ahead<2>(source.unit.scales, source.unit.bytes(unit_columns<Q>));
+    for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+      const auto [start, step] = place_of(i, tokens, columns / in_block);
+      add_tile<Q, block()>(source, source.unit.columns / 32, a + start + first / in_block * step, step, sums + i * stride,
+                           stride);
+    });
+  }
+}
+
+/// The sums of tile_groups groups for up to token_chunk tokens. While they use one tile, the next is prefetched.
+/// @shape   a: the tokens' blocks, see place_of(); sums (tokens, tile_groups * 16), rows `stride` apart
+template <integer_format Q>
+HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a,
+                           std::size_t tokens, float* sums, std::size_t stride) {
+  constexpr std::size_t in_block = activation_of<Q>::columns;
+  for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, tile<Q>::rows, 0.0f);
+  tile<Q> t;
+  for (std::size_t first = 0; first < columns; first += tile_columns) {
+    const std::size_t count = std::min(tile_columns, columns - first) / 32;
+    for (std::size_t k = 0; k < tile_groups; ++k) fill<Q>(t, k, units[k], columns, first, count);
+    for_each_block<tile_tokens>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+      for (const auto& of_group : units) {
+        const auto* next = of_group.next_tile(first);
+        if (next) prefetch<2>(next, tile_bytes<Q>, i / tile_tokens, tokens / tile_tokens);
+      }
+      const auto [start, step] = place_of(i, tokens, columns / in_block);
+      add_tile<Q, block()>(t, count, a + start + first / in_block * step, step, sums + i * stride, stride);
+    });
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
+NIBBLE_AFTER_NAMESPACE();
+#endif
