@@ -245,6 +245,10 @@ TEST_CASE("options that make no sense are refused, and bounded ones are bounded"
   const auto no_format = nibble::session::try_create(stories(), {.kv = nibble::tensor_type::q4_0});
   REQUIRE(!no_format);
   CHECK(no_format.failure().code() == nibble::errc::invalid_argument);
+  const auto no_logits = nibble::session::try_create(stories(), {.output = nibble::step_output::hidden});
+  REQUIRE(!no_logits);
+  CHECK(no_logits.failure().code() == nibble::errc::invalid_argument);
+  CHECK(std::string(no_logits.failure().what()).find("session_options::output") != std::string::npos);
   nibble::session session(stories(), {.context = 32, .prefill_chunk = SIZE_MAX, .output_rows = SIZE_MAX});
   CHECK(session.context() == 32);
   CHECK(read(session.generate("Once", {.max_tokens = SIZE_MAX})).reason == finish::context_full);

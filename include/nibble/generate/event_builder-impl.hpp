@@ -16,7 +16,7 @@ event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_option
   const std::size_t piece = tokenizer.vocabulary().longest_token();
   std::size_t stop = 0;
   for (const std::string& s : options_.stop) stop = std::max(stop, s.size());  // the longest
-  const std::size_t open = 4;  // bytes of an unfinished character
+  const std::size_t open = 4;                                                  // bytes of an unfinished character
   bytes_.reserve(piece);
   whole_.reserve(3 * (piece + open));  // a byte that is no UTF-8 becomes the three of U+FFFD
   text_.reserve(whole_.capacity() + 3 * open + stop);

@@ -35,6 +35,9 @@ class model_evaluation final : public evaluation {
 }  // namespace detail
 
 result<session> session::try_create(const any_model& model, const session_options& options) {
+  if (options.output != step_output::logits) {
+    return error(errc::invalid_argument, "session_options::output: expected logits, from which a session chooses tokens");
+  }
   auto made = evaluator::try_create(model, options);
   if (!made) return std::move(made).failure();
   auto evaluation = std::make_unique<detail::model_evaluation>(*std::move(made));
