@@ -1,12 +1,15 @@
 // A weight format of your own: a struct with a block, a decoder and an encoder. This one has a power of two for a scale, so a
-// block of 32 weights is 17 bytes, and since it is made of parts that the kernels know, integer_format holds for it too.
+// block of 32 weights is 17 bytes. Since it is made of parts that the kernels know, integer_format holds for it, and a model
+// whose weights have it loads and speaks (nonsense, for they are random).
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <iostream>
-#include <nibble/quant/registry.hpp>
+#include <nibble/nibble.hpp>
 #include <random>
+
+#include "random_model.hpp"
 
 struct q4_shift {
   static constexpr std::string_view name = "Q4_SHIFT";
@@ -65,7 +68,14 @@ void show_error() {
             << 100 * std::sqrt(error / power) << "%\n";
 }
 
+using my_formats = nibble::append<nibble::quant_formats, q4_shift>;
+
 int main() {
-  nibble::any_type(nibble::append<nibble::quant_formats, q4_shift>{},
-                   []<class Q>(std::type_identity<Q>) { return show_error<Q>(), false; });
+  nibble::any_type(my_formats{}, []<class Q>(std::type_identity<Q>) { return show_error<Q>(), false; });
+
+  auto model = nibble::basic_any_model<nibble::architectures, my_formats>::load(random_model<q4_shift>("llama"));
+  nibble::session session(model);
+  std::cout << "a model of " << model.weight_bytes() << " bytes: ";
+  for (auto& event : session.generate("hello", {.max_tokens = 48})) std::cout << event.text;
+  std::cout << '\n';
 }

@@ -11,8 +11,9 @@
 #include <utility>
 #include <vector>
 
-/// A model file in memory: two layers of a plain decoder with random weights, and the letters as its vocabulary.
-inline std::vector<std::byte> random_model(std::string_view architecture) {
+/// A model file in memory: two layers of a plain decoder with random weights in format Q, and the letters as its vocabulary.
+template <nibble::quant_format Q = nibble::f32>
+std::vector<std::byte> random_model(std::string_view architecture) {
   const std::string prefix = std::string(architecture) + ".";
   nibble::metadata meta;
   const auto set = [&](const std::string& key, const auto& v) { meta.set(key, nibble::value(v)); };
@@ -33,11 +34,21 @@ inline std::vector<std::byte> random_model(std::string_view architecture) {
 
   nibble::gguf_writer writer(meta);
   nibble::rng random(42);
+  std::list<std::vector<typename Q::block>> blocks;  // what the writer is given must stay where it is
   std::list<std::vector<float>> numbers;
   const auto add = [&](const std::string& name, std::uint64_t rows, std::uint64_t columns) {
-    auto& values = numbers.emplace_back(rows * columns);
+    std::vector<float> values(rows * columns);
     for (float& v : values) v = float(random.uniform() - 0.5);
-    writer.add(name + ".weight", nibble::tensor_type::f32, {{columns, rows}}, std::as_bytes(std::span(values)));
+    if (rows == 1) {
+      const auto& kept = numbers.emplace_back(std::move(values));
+      writer.add(name + ".weight", nibble::tensor_type::f32, {{columns}}, std::as_bytes(std::span(kept)));
+      return;
+    }
+    auto& stored = blocks.emplace_back(values.size() / Q::block_size);
+    for (std::size_t b = 0; b < stored.size(); ++b) {
+      Q::encode(std::span<const float, Q::block_size>(values.data() + b * Q::block_size, Q::block_size), {}, stored[b]);
+    }
+    writer.add(name + ".weight", Q::type, {{columns, rows}}, std::as_bytes(std::span(stored)));
   };
   add("token_embd", letters.size(), 64);
   add("output_norm", 1, 64);
@@ -47,5 +58,5 @@ inline std::vector<std::byte> random_model(std::string_view architecture) {
     for (auto name : {"ffn_gate", "ffn_up"}) add(at + name, 128, 64);
     add(at + "ffn_down", 64, 128);
   }
-  return writer.bytes();
+  return writer.bytes({.own_type = &nibble::find_own_type<nibble::type_list<Q>>});
 }

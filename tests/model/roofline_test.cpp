@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nibble/model/any_model.hpp"
+#include "nibble/quant/registry.hpp"
 #include "support/files.hpp"
 
 namespace {

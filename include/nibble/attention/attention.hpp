@@ -15,9 +15,9 @@ inline namespace NIBBLE_ABI {
 struct attention_spec {
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
   attention_mask mask = attention_mask::causal();
-  float scale = 1;               ///< of the scores, usually 1 / sqrt(key_dim)
-  float softcap = 0;             ///< scores = softcap * tanh(scores / softcap) where it is > 0
-  std::span<const float> sinks;  ///< one logit a head in the softmax's denominator, or empty
+  float scale = 1;                    ///< of the scores, usually 1 / sqrt(key_dim)
+  float softcap = 0;                  ///< scores = softcap * tanh(scores / softcap) where it is > 0
+  std::span<const float> sinks = {};  ///< one logit a head in the softmax's denominator, or empty
 };
 
 /// Tokens of a step that follow each other in one sequence.

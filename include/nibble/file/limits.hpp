@@ -8,6 +8,8 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+struct tensor_type_info;  // gguf/tensor_type.hpp
+
 /// The most that each part of a model file may claim. Far above every published model; raise one where yours is larger.
 ///
 /// Whatever the limits, nothing is allocated for a count that the rest of the file could not hold.
@@ -24,6 +26,8 @@ struct limits {
   std::uint64_t alignment = 65'536;         ///< general.alignment
   std::uint64_t tensors = 65'536;           ///< tensors of all shards
   std::uint64_t tensor_name_bytes = 255;    ///< one tensor name
+  /// Sizes of tensor types that no published file has: null for a number that is not known here either. See find_own_type.
+  const tensor_type_info* (*own_type)(std::uint32_t id) = nullptr;
 
   // The model.
   std::uint64_t layers = 4'096;

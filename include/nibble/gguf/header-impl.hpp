@@ -130,7 +130,7 @@ inline result<void> read_tensor(byte_reader& in, tensor_info& out, const limits&
   NIBBLE_TRY(in.read(type, "tensor type"));
   out.type = static_cast<tensor_type>(type);
   NIBBLE_TRY(in.read(out.offset, "tensor offset"));
-  const auto bytes = tensor_bytes(out.type, std::span(out.dims).first(out.n_dims));
+  const auto bytes = tensor_bytes(out.type, std::span(out.dims).first(out.n_dims), most);
   if (!bytes) return error(bytes.failure()).in(in.place());
   out.bytes = *bytes;
   return {};
@@ -159,22 +159,23 @@ inline result<void> place_tensors(gguf_header& header, std::uint64_t file_bytes)
   return {};
 }
 
-result<std::uint64_t> tensor_bytes(tensor_type type, std::span<const std::uint64_t> dims) {
+result<std::uint64_t> tensor_bytes(tensor_type type, std::span<const std::uint64_t> dims, const limits& most) {
   const auto id = static_cast<std::uint32_t>(type);
-  const auto info = find_tensor_type(id);
+  auto info = find_tensor_type(id);
+  if (const tensor_type_info* own = !info && most.own_type ? most.own_type(id) : nullptr) info = *own;
   if (!info) return error(errc::unknown_format, "tensor type " + std::to_string(id) + " is unknown");
-  constexpr std::uint64_t most = (std::numeric_limits<std::int64_t>::max)();
+  constexpr std::uint64_t largest = (std::numeric_limits<std::int64_t>::max)();
   std::uint64_t elements = 1;
   for (const std::uint64_t dim : dims) {
     if (dim == 0) return error(errc::malformed, "a dimension of 0");
-    if (dim > most / elements) return error(errc::malformed, "more than 2^63 elements");
+    if (dim > largest / elements) return error(errc::malformed, "more than 2^63 elements");
     elements *= dim;
   }
   if (dims[0] % info->block_size != 0)
     return error(errc::malformed, "rows of " + std::to_string(dims[0]) + ", no multiple of the " +
                                       std::to_string(info->block_size) + " elements in a block of " + std::string(info->name));
   const std::uint64_t blocks = elements / info->block_size;
-  if (blocks > most / info->block_bytes) return error(errc::malformed, "more than 2^63 bytes");
+  if (blocks > largest / info->block_bytes) return error(errc::malformed, "more than 2^63 bytes");
   return blocks * info->block_bytes;
 }
 

@@ -56,7 +56,7 @@ constexpr std::uint64_t align_up(std::uint64_t n, std::uint64_t unit) noexcept {
 
 /// Bytes of a tensor of this type and shape.
 /// @errors  malformed: a dimension of 0, a row that is no multiple of the block, a size beyond 64 bits; unknown_format
-result<std::uint64_t> tensor_bytes(tensor_type type, std::span<const std::uint64_t> dims);
+result<std::uint64_t> tensor_bytes(tensor_type type, std::span<const std::uint64_t> dims, const limits& most);
 
 /// Parses the header at the beginning of `bytes`, of a file that is file_bytes long.
 /// @errors  not_gguf, unsupported_version, truncated, malformed, limit_exceeded, unknown_format

@@ -66,7 +66,7 @@ result<std::vector<std::byte>> gguf_writer::try_bytes(const limits& most) const 
 }
 
 /// Everything before the padding that comes before the data.
-result<std::vector<std::byte>> gguf_writer::header(std::uint64_t alignment) const {
+result<std::vector<std::byte>> gguf_writer::header(std::uint64_t alignment, const limits& most) const {
   std::vector<std::byte> out;
   const auto put = [&](stored_number auto number) {
     const auto raw = store_little(number);
@@ -94,7 +94,7 @@ result<std::vector<std::byte>> gguf_writer::header(std::uint64_t alignment) cons
     put(static_cast<std::uint32_t>(t.type));
     put(offset);
     if (t.dims.empty()) return error(errc::malformed, "tensor " + detail::quoted(t.name) + ": no dimensions");
-    auto bytes = detail::tensor_bytes(t.type, t.dims);
+    auto bytes = detail::tensor_bytes(t.type, t.dims, most);
     if (!bytes) return std::move(bytes).failure().in("tensor " + detail::quoted(t.name));
     offset = detail::align_up(offset + *bytes, alignment);
   }
@@ -104,7 +104,7 @@ result<std::vector<std::byte>> gguf_writer::header(std::uint64_t alignment) cons
 result<void> gguf_writer::write_to(byte_sink& out, const limits& most) const {
   const auto alignment = meta_.try_get<std::uint64_t>("general.alignment", 32);
   if (!alignment) return alignment.failure();
-  const auto head = header(*alignment);
+  const auto head = header(*alignment, most);
   if (!head) return head.failure();
   // The data is not there yet: its room is taken as granted.
   const auto parsed = detail::parse_header(*head, (std::numeric_limits<std::uint64_t>::max)(), most);

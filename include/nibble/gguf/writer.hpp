@@ -57,7 +57,7 @@ class gguf_writer {
     std::vector<std::uint64_t> dims;
     producer produce;
   };
-  result<std::vector<std::byte>> header(std::uint64_t alignment) const;
+  result<std::vector<std::byte>> header(std::uint64_t alignment, const limits& most) const;
   result<void> write_to(byte_sink& out, const limits& most) const;
 
   metadata meta_;

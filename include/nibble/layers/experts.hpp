@@ -23,11 +23,11 @@ struct router_spec {
     sigmoid,         ///< of each score
     softmax_of_used  ///< over those that are chosen by their scores
   };
-  std::size_t used = 1;                ///< experts a token
+  std::size_t used = 1;  ///< experts a token
   gating by = gating::softmax;
-  bool renormalised = false;           ///< the weights of those used add up to 1
-  float scale = 1;                     ///< of the weights
-  std::span<const float> preference;   ///< (experts), added for choosing only; or empty
+  bool renormalised = false;               ///< the weights of those used add up to 1
+  float scale = 1;                         ///< of the weights
+  std::span<const float> preference = {};  ///< (experts), added for choosing only; or empty
 };
 
 /// The weights of the experts: stacks of matrices, one an expert.

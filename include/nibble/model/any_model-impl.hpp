@@ -46,6 +46,12 @@ memory_plan any_model::plan(const session_options& options) const {
 }
 
 namespace detail {
+inline limits limits_of(const known_architectures& known, const load_options& options) {
+  limits most = options.limits;
+  if (!most.own_type) most.own_type = known.own_type;
+  return most;
+}
+
 /// The architecture that a file names.
 inline result<const architecture_entry*> choose(const known_architectures& known, const gguf_file& file) {
   const auto name = file.meta().try_get<std::string_view>("general.architecture");
@@ -124,7 +130,7 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
 
 result<any_model> any_model::try_load(const detail::known_architectures& known, const std::filesystem::path& path,
                                       const load_options& options) {
-  auto file = gguf_file::try_open(path, options.limits);
+  auto file = gguf_file::try_open(path, detail::limits_of(known, options));
   if (!file) return std::move(file).failure();
   auto loaded = try_load(known, *std::move(file), options);
   if (!loaded) return std::move(loaded).failure().in(detail::path_text(path));
@@ -132,7 +138,7 @@ result<any_model> any_model::try_load(const detail::known_architectures& known, 
 }
 result<any_model> any_model::try_load(const detail::known_architectures& known, std::span<const std::byte> bytes,
                                       const load_options& options) {
-  auto file = gguf_file::try_parse(bytes, options.limits);
+  auto file = gguf_file::try_parse(bytes, detail::limits_of(known, options));
   if (!file) return std::move(file).failure();
   return try_load(known, *std::move(file), options);
 }

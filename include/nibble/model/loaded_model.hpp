@@ -80,7 +80,7 @@ struct architecture_entry {
 struct known_architectures {
   std::span<const architecture_entry> entries;
   format_lookup formats = &find_format<>;
-  std::span<const tensor_type_info> own_types;  ///< of formats that no published file has
+  const tensor_type_info* (*own_type)(std::uint32_t id) = nullptr;  ///< see limits
   tensor_type kv_type = tensor_type::f16;
   const void* observer = nullptr;  ///< for all entries
 };

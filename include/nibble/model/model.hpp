@@ -18,15 +18,6 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-namespace detail {
-/// The sizes of formats, so that a file may hold those that no published one has.
-template <class Formats>
-inline constexpr std::array<tensor_type_info, 0> types_of{};
-template <quant_format... Qs>
-inline constexpr std::array<tensor_type_info, sizeof...(Qs)> types_of<type_list<Qs...>>{
-    tensor_type_info{Qs::type, Qs::name, Qs::block_size, sizeof(typename Qs::block)}...};
-}  // namespace detail
-
 /// One architecture alone: its parts, and no others, are in the program. A session takes it like any_model, which it is.
 ///
 /// KV names the format of keys and values where a session does not; Observer is shown every operation of every step.
@@ -71,7 +62,7 @@ class model : public any_model {
  private:
   explicit model(any_model m) noexcept : any_model(std::move(m)) {}
   static detail::known_architectures known(const Observer& observer) noexcept {
-    return {{&detail::entry_of<Arch, Observer>, 1}, &find_format<>, {}, KV::format::type, &observer};
+    return {{&detail::entry_of<Arch, Observer>, 1}, &find_format<>, nullptr, KV::format::type, &observer};
   }
   static result<model> typed(result<any_model> loaded) {
     if (!loaded) return std::move(loaded).failure();
@@ -116,7 +107,7 @@ class basic_any_model<type_list<Archs...>, Formats, KV> : public any_model {
   explicit basic_any_model(any_model m) noexcept : any_model(std::move(m)) {}
   static detail::known_architectures known() noexcept {
     static constexpr std::array<detail::architecture_entry, sizeof...(Archs)> entries{detail::entry_of<Archs>...};
-    return {entries, &find_format<Formats>, detail::types_of<Formats>, KV::format::type, nullptr};
+    return {entries, &find_format<Formats>, &find_own_type<Formats>, KV::format::type, nullptr};
   }
   static result<basic_any_model> typed(result<any_model> loaded) {
     if (!loaded) return std::move(loaded).failure();

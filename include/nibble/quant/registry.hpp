@@ -34,6 +34,21 @@ constexpr bool visit_format(tensor_type type, F&& f) {
   });
 }
 
+/// The sizes of a format of a list that is not in the registry, for limits::own_type; null for any other number.
+///
+/// @example  using my_formats = nibble::append<nibble::quant_formats, my_format>;
+///           auto file = nibble::gguf_file::open(path, {.own_type = &nibble::find_own_type<my_formats>});
+template <class Formats>
+constexpr const tensor_type_info* find_own_type(std::uint32_t id) noexcept {
+  const tensor_type_info* found = nullptr;
+  any_type(Formats{}, [&]<class Q>(std::type_identity<Q>) {
+    static constexpr tensor_type_info info{Q::type, Q::name, Q::block_size, sizeof(typename Q::block)};
+    if (index_of<Q, quant_formats> == quant_formats::size && static_cast<std::uint32_t>(Q::type) == id) found = &info;
+    return found != nullptr;
+  });
+  return found;
+}
+
 /// The formats are what the concepts ask, and their sizes are those of the file format.
 static_assert(!any_type(quant_formats{}, []<class Q>(std::type_identity<Q>) {
   constexpr auto info = *find_tensor_type(static_cast<std::uint32_t>(Q::type));

@@ -1,0 +1,438 @@
+/// What architectures to come need, each tried by a toy that uses it: recurrent states, experts, masks that look ahead, hidden
+/// states, fused projections, rows wanted anywhere, formats and observers of a user's own.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <list>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "nibble/gguf/writer.hpp"
+#include "nibble/model/batch_evaluator.hpp"
+#include "nibble/model/evaluator.hpp"
+#include "nibble/model/model.hpp"
+#include "nibble/model/registry.hpp"
+#include "support/files.hpp"
+#include "support/model_parts.hpp"
+
+namespace {
+using namespace nibble;
+using floats = std::vector<float>;
+
+// ---- toys ------------------------------------------------------------------------------------------------------------------
+
+/// A mixer with a recurrent state: s' = s / 2 + v, out = o s', with v and o of attention's tensors.
+class leaky_sum {
+ public:
+  leaky_sum(const arch::decoder_config& c, std::size_t layer, tensor_source& t)
+      : v_(t.matrix(arch::layer_prefix(layer) + "attn_v.weight", c.layer[layer].kv_heads * c.layer[layer].value_dim, c.width)),
+        o_(t.matrix(arch::layer_prefix(layer) + "attn_output.weight", c.width,
+                    c.layer[layer].heads * c.layer[layer].value_dim)) {}
+  kv_shape keeps() const noexcept { return {.state = v_.rows()}; }
+
+  template <class Step>
+  void forward(Step& s, std::size_t layer, const arch::step_context&, const layer_input& x, const step_rows& rows,
+               layer_output out) const noexcept {
+    const scratch_scope scope(s);
+    const activations v = s.scratch(v_.rows()), sums = s.scratch(o_.columns());
+    linear(s, x, {{v_, v}});
+    s.for_each(s.all().runs.size(), [&](std::size_t i) {
+      const token_run& run = s.all().runs[i];
+      const auto state = s.state(layer, run);
+      std::copy(state.before.begin(), state.before.end(), state.after.begin());
+      for (std::size_t t = run.first; t < run.first + run.count; ++t) {
+        for (std::size_t k = 0; k < v_.rows(); ++k) state.after[k] = state.after[k] * 0.5f + v.row(t)[k];
+        for (std::size_t k = 0; k < o_.columns(); ++k) sums.row(t)[k] = state.after[k % v_.rows()];
+      }
+    });
+    linear(s, s.pick(rows, sums), {{o_, out}});
+  }
+
+ private:
+  weight v_, o_;
+};
+
+/// Attention and recurrence by turns.
+struct hybrid : arch::decoder<type_list<arch::self_attention, leaky_sum>> {
+  static constexpr std::string_view name = "hybrid";
+  using config = arch::decoder_config;
+  using decoder::decoder;
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    for (std::size_t i = 0; i < c.layers; ++i) c.layer[i].mixer = i % 2;
+    return c;
+  }
+};
+
+/// Every layer has four experts, of which a token uses two.
+struct mixture : arch::decoder<type_list<arch::self_attention>, type_list<arch::expert_feed_forward>> {
+  static constexpr std::string_view name = "mixture";
+  using config = arch::decoder_config;
+  using decoder::decoder;
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.experts = 4;
+    c.router = {.used = 2, .renormalised = true};
+    return c;
+  }
+};
+
+/// Every token sees every other.
+struct encoder : arch::decoder<> {
+  static constexpr std::string_view name = "encoder";
+  using config = arch::decoder_config;
+  using decoder::decoder;
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    for (arch::layer_config& l : c.layer) l.mask = attention_mask::everything();
+    return c;
+  }
+};
+
+/// Four-bit codes of a table, one scale a block of 32.
+struct table4 {
+  static constexpr std::string_view name = "TABLE4";
+  static constexpr auto type = static_cast<tensor_type>(1001);
+  static constexpr std::size_t block_size = 32;
+  static constexpr unsigned code_bits = 4;
+  static constexpr int zero_point = 128;
+  static constexpr std::array<std::int8_t, 16> codebook{-120, -90, -70, -50, -35, -20, -10, -3, 3, 10, 20, 35, 50, 70, 90, 120};
+  using scales = block_scale;
+  struct block {
+    half d;
+    std::array<std::uint8_t, 16> low;
+  };
+  static void codes(const block& stored, std::span<std::uint8_t, 32> out) noexcept {
+    nibble::detail::split_nibbles<16>(stored.low, out);
+  }
+  static scales read_scales(const block& stored) noexcept { return {stored.d}; }
+  static void pack(std::span<const std::uint8_t, 32> code, const scales& s, block& out) noexcept {
+    out.d = s.d;
+    nibble::detail::join_nibbles<16>(code, out.low);
+  }
+  static void decode(const block& stored, std::span<float, 32> out) noexcept {
+    nibble::detail::decode_codes<table4>(stored, out);
+  }
+  static void encode(std::span<const float, 32> values, const encode_hint& hint, block& out) noexcept {
+    nibble::detail::encode_codes<table4>(values, hint, out);
+  }
+};
+static_assert(sizeof(table4::block) == 18 && integer_format<table4>);
+
+// ---- files -----------------------------------------------------------------------------------------------------------------
+
+/// The golden llama's tensors as another architecture's file, after `change`.
+template <class Change>
+std::vector<std::byte> file_of(std::string_view architecture, Change&& change) {
+  nibble_test::model_parts parts(nibble_test::golden("models/llama.gguf"));
+  metadata meta;
+  for (const auto& [key, v] : parts.meta) {
+    meta.set(key.starts_with("llama.") ? std::string(architecture) + key.substr(5) : key, v);
+  }
+  meta.set("general.architecture", value(architecture));
+  parts.meta = std::move(meta);
+  change(parts);
+  return parts.bytes();
+}
+std::vector<std::byte> file_of(std::string_view architecture) {
+  return file_of(architecture, [](auto&) {});
+}
+
+/// The golden's feed-forwards as stacks of four experts, each with its rows or columns turned a little, and a router.
+void make_experts(nibble_test::model_parts& parts) {
+  std::vector<nibble_test::model_parts::tensor> added;
+  for (auto& t : parts.tensors) {
+    if (t.name.find("ffn_gate.") == std::string::npos && t.name.find("ffn_up.") == std::string::npos &&
+        t.name.find("ffn_down.") == std::string::npos) {
+      continue;
+    }
+    auto stack = t;
+    stack.name.replace(stack.name.find(".weight"), 7, "_exps.weight");
+    stack.dims.push_back(4);
+    stack.data.clear();
+    for (std::size_t e = 0; e < 4; ++e) {
+      const std::size_t by = e * t.data.size() / 8 / 64 * 64;
+      stack.data.insert(stack.data.end(), t.data.begin() + std::ptrdiff_t(by), t.data.end());
+      stack.data.insert(stack.data.end(), t.data.begin(), t.data.begin() + std::ptrdiff_t(by));
+    }
+    if (t.name.find("ffn_gate.") != std::string::npos) {
+      auto router = t;
+      router.name.replace(router.name.find("ffn_gate."), 9, "ffn_gate_inp.");
+      router.dims[1] = 4;
+      router.data.resize(t.data.size() / std::size_t(t.dims[1]) * 4);
+      added.push_back(std::move(router));
+    }
+    added.push_back(std::move(stack));
+  }
+  std::erase_if(parts.tensors, [](const auto& t) {
+    return t.name.find("ffn_gate.") != std::string::npos || t.name.find("ffn_up.") != std::string::npos ||
+           t.name.find("ffn_down.") != std::string::npos;
+  });
+  for (auto& t : added) parts.tensors.push_back(std::move(t));
+}
+
+// ---- running ---------------------------------------------------------------------------------------------------------------
+
+std::vector<token> some_tokens(std::size_t count, std::size_t from = 0) {
+  std::vector<token> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<token>(3 + (from + i) * 7919 % 500));
+  return out;
+}
+evaluator evaluator_of(const any_model& model, session_options options = {}) {
+  if (options.context == 0) options.context = 200;
+  return evaluator::try_create(model, options).value();
+}
+floats row_after(evaluator& e, std::span<const token> ids) {
+  REQUIRE(e.feed(ids) == feed_outcome::done);
+  return {e.logits().begin(), e.logits().end()};
+}
+/// The logits after some tokens, in a sequence of their own.
+floats fresh(const any_model& model, std::span<const token> ids) {
+  auto e = evaluator_of(model);
+  return row_after(e, ids);
+}
+/// Any threads and any chunks give the same bits: the logits after 100 tokens.
+template <class Model>
+floats check_bits(std::span<const std::byte> bytes) {
+  const auto ids = some_tokens(100);
+  floats expected;
+  for (std::size_t threads : {1, 2, 3}) {
+    const auto model = Model::load(bytes, {.threads = threads});
+    for (std::size_t chunk : {1, 7, 64, 128}) {
+      auto e = evaluator_of(model, {.prefill_chunk = chunk});
+      const auto found = row_after(e, ids);
+      if (expected.empty()) expected = found;
+      CHECK(found == expected);
+    }
+  }
+  return expected;
+}
+}  // namespace
+
+// ---- recurrent states ------------------------------------------------------------------------------------------------------
+
+TEST_CASE("a recurrent state gives the same bits for any threads and chunks, is planned, and matters") {
+  const auto bytes = file_of("hybrid");
+  const auto found = check_bits<model<hybrid>>(bytes);
+  const auto m = model<hybrid>::load(bytes);
+  const auto other = some_tokens(100);
+  auto changed = other;
+  changed[0] = 77;
+  CHECK(fresh(m, changed) != found);
+  const auto plan = m.plan({.context = 200});
+  std::size_t layers = 0;
+  for (const kv_shape& s : m.kv()) layers += s.state > 0;
+  CHECK(layers == m.kv().size() / 2);
+  CHECK(plan.states == layers * 2 * round_up(m.kv()[1].state * sizeof(float), cache_line));
+  CHECK(evaluator_of(m).memory().states == plan.states);
+}
+
+TEST_CASE("a recurrent state is as it was after a step that was cancelled, and after any truncate goes on as a fresh one") {
+  const auto m = model<hybrid>::load(file_of("hybrid"));
+  const auto ids = some_tokens(60);
+  auto e = evaluator_of(m, {.prefill_chunk = 16});
+  e.feed(std::span(ids).first(40));
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(e.feed(std::span(ids).subspan(40), stop.get_token()) == feed_outcome::cancelled);
+  CHECK(e.position() == 40);
+  CHECK(row_after(e, std::span(ids).subspan(40)) == fresh(m, ids));
+  for (const std::size_t position : {59, 56, 50, 30, 0}) {
+    const std::size_t from = e.resumable(position);
+    CHECK(from <= position);
+    if (from != position) CHECK(!e.truncate(position));
+    REQUIRE(e.truncate(from));
+    CHECK(row_after(e, std::span(ids).subspan(from)) == fresh(m, ids));
+  }
+}
+
+TEST_CASE("a fork of a sequence with a state goes on as both would alone") {
+  const auto m = model<hybrid>::load(file_of("hybrid"));
+  auto b = batch_evaluator::try_create(m, 2, {.context = 100}).value();
+  const auto start = some_tokens(30), left = some_tokens(5, 100), right = some_tokens(5, 300);
+  b.feed(0, start);
+  b.feed(1, right);
+  b.fork(0, 1);
+  CHECK(b.position(1) == 30);
+  const auto joined = [&](const std::vector<token>& more) {
+    auto all = start;
+    all.insert(all.end(), more.begin(), more.end());
+    return fresh(m, all);
+  };
+  for (std::size_t i = 0; i < 5; ++i) {
+    const batch_evaluator::entry entries[] = {{1, right[i]}, {0, left[i]}};
+    REQUIRE(b.step(entries) == feed_outcome::done);
+  }
+  const auto row = [&](std::size_t i) { return floats(b.logits(i).begin(), b.logits(i).end()); };
+  CHECK(row(0) == joined(right));
+  CHECK(row(1) == joined(left));
+}
+
+// ---- experts ---------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("experts give the same bits for any threads and chunks, and those of their products one by one") {
+  const auto bytes = file_of("mixture", make_experts);
+  check_bits<model<mixture>>(bytes);
+  nibble_test::model_parts quantised(nibble_test::golden("models/llama.gguf"));
+  check_bits<model<mixture>>(file_of("mixture", [](auto& parts) { make_experts(parts), parts.recode(tensor_type::q8_0); }));
+  const auto plan = *model<mixture>::try_plan(*gguf_file::try_parse(bytes), {.context = 200});
+  auto e = evaluator_of(model<mixture>::load(bytes));
+  CHECK(e.memory().total() == plan.total());
+  e.feed(some_tokens(128));
+  CHECK(e.scratch_peak() == plan.scratch);
+}
+
+// ---- masks and hidden states -----------------------------------------------------------------------------------------------
+
+TEST_CASE("without a causal mask a token sees what comes behind it, and its hidden state says so") {
+  const session_options hidden{.output_rows = 40, .output = step_output::hidden};
+  const auto rows_of = [&](const any_model& m, const std::vector<token>& ids) {
+    auto e = evaluator_of(m, hidden);
+    std::vector<floats> rows;
+    e.feed_each(ids, [&](std::size_t, std::span<float> row) { rows.emplace_back(row.begin(), row.end()); });
+    return rows;
+  };
+  auto ids = some_tokens(40);
+  const auto m = model<encoder>::load(file_of("encoder"));
+  const auto causal = any_model::load(nibble_test::golden("models/llama.gguf"));
+  const auto before = rows_of(m, ids), causal_before = rows_of(causal, ids);
+  REQUIRE(before.size() == 40);
+  CHECK(before[0].size() == m.width());
+  ids[39] = 100;
+  const auto after = rows_of(m, ids), causal_after = rows_of(causal, ids);
+  CHECK(after[0] != before[0]);
+  CHECK(causal_after[0] == causal_before[0]);
+  CHECK(causal_after[39] != causal_before[39]);
+}
+
+TEST_CASE("logits are the output matrix times the hidden state") {
+  const auto m = any_model::load(nibble_test::golden("models/llama-tied-hd32.gguf"));
+  auto e = evaluator_of(m, {.output = step_output::hidden});
+  const auto ids = some_tokens(9);
+  const auto hidden = row_after(e, ids);
+  const auto logits = fresh(m, ids);
+  nibble_test::model_parts parts(nibble_test::golden("models/llama-tied-hd32.gguf"));
+  const auto* table = reinterpret_cast<const float*>(parts.at("token_embd.weight").data.data());
+  for (std::size_t id = 0; id < logits.size(); id += 37) {
+    double sum = 0;
+    for (std::size_t i = 0; i < hidden.size(); ++i) sum += double(table[id * hidden.size() + i]) * double(hidden[i]);
+    CHECK(logits[id] == doctest::Approx(sum).epsilon(1e-4));
+  }
+}
+
+// ---- operands --------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("queries, keys and values in one tensor give the bits of three") {
+  const auto apart = any_model::load(nibble_test::golden("models/llama-bias.gguf"));
+  nibble_test::model_parts parts(nibble_test::golden("models/llama-bias.gguf"));
+  for (std::size_t i = 0; i < apart.kv().size(); ++i) {
+    const std::string at = "blk." + std::to_string(i) + ".attn_";
+    for (const std::string kind : {".weight", ".bias"}) {
+      auto all = parts.at(at + "q" + kind);
+      all.name = at + "qkv" + kind;
+      for (const std::string part : {"k", "v"}) {
+        const auto& t = parts.at(at + part + kind);
+        all.dims.back() += t.dims.back();
+        all.data.insert(all.data.end(), t.data.begin(), t.data.end());
+      }
+      for (const std::string part : {"q", "k", "v"}) parts.remove(at + part + kind);
+      parts.tensors.push_back(std::move(all));
+    }
+  }
+  const auto bytes = parts.bytes();
+  const auto ids = some_tokens(70);
+  CHECK(fresh(any_model::load(bytes), ids) == fresh(apart, ids));
+}
+
+TEST_CASE("rows may be wanted anywhere in a step, and cost the others nothing") {
+  for (const char* name : {"models/gemma3.gguf", "models/llama.gguf"}) {
+    const auto m = any_model::load(nibble_test::golden(name), {.threads = 2});
+    const auto ids = some_tokens(90);
+    std::vector<floats> all;
+    auto each = evaluator_of(m, {.output_rows = 16});
+    each.feed_each(ids, [&](std::size_t, std::span<float> row) { all.emplace_back(row.begin(), row.end()); });
+    const std::vector<std::uint32_t> wanted{0, 17, 18, 19, 40, 63, 64, 88};
+    for (const std::size_t rows : {2, 3, 8}) {
+      auto e = evaluator_of(m, {.prefill_chunk = 32, .output_rows = rows});
+      std::size_t seen = 0;
+      const auto how = e.feed_some(ids, wanted, [&](std::size_t i, std::span<float> row) {
+        CHECK(i == wanted[seen++]);
+        CHECK(std::equal(row.begin(), row.end(), all[i].begin()));
+      });
+      CHECK(how == feed_outcome::done);
+      CHECK(seen == wanted.size());
+      CHECK(e.position() == 90);
+      CHECK(e.scratch_peak() <= e.memory().scratch);
+    }
+  }
+}
+
+// ---- a user's own ----------------------------------------------------------------------------------------------------------
+
+TEST_CASE("a format of a user's own, with a codebook, loads and gives the logits of its decoded weights") {
+  using formats = append<quant_formats, table4>;
+  nibble_test::model_parts coded(nibble_test::golden("models/llama.gguf")), decoded = coded;
+  for (std::size_t i = 0; i < coded.tensors.size(); ++i) {
+    auto& t = coded.tensors[i];
+    if (t.dims.size() != 2) continue;
+    const std::size_t blocks = t.data.size() / sizeof(float) / 32;
+    std::vector<std::byte> stored(blocks * sizeof(table4::block));
+    for (std::size_t b = 0; b < blocks; ++b) {
+      std::array<float, 32> values;
+      table4::block block;
+      std::memcpy(values.data(), t.data.data() + b * sizeof values, sizeof values);
+      table4::encode(values, {}, block);
+      table4::decode(block, values);
+      std::memcpy(stored.data() + b * sizeof block, &block, sizeof block);
+      std::memcpy(decoded.tensors[i].data.data() + b * sizeof values, values.data(), sizeof values);
+    }
+    t.data = std::move(stored);
+    t.type = table4::type;
+  }
+  gguf_writer writer(coded.meta);
+  for (const auto& t : coded.tensors) writer.add(t.name, t.type, t.dims, t.data);
+  const auto bytes = writer.bytes({.own_type = &find_own_type<formats>});
+  const auto ids = some_tokens(20);
+  const auto found = fresh(basic_any_model<architectures, formats>::load(bytes), ids);
+  const auto expected = fresh(any_model::load(decoded.bytes()), ids);
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    error += std::pow(double(found[i]) - double(expected[i]), 2), size += std::pow(double(expected[i]), 2);
+  }
+  CHECK(std::sqrt(error / size) < 0.02);  // activations are in 8 bits where weights are codes
+  CHECK(fresh(basic_any_model<architectures, formats>::load(bytes, {.mapped = true}), ids) == found);
+  const auto unknown = any_model::try_load(bytes);
+  REQUIRE(!unknown);
+  CHECK(std::string(unknown.failure().what()).find("tensor type 1001 is unknown") != std::string::npos);
+}
+
+TEST_CASE("an observer sees every operation of every layer, and a model without one has the same bits") {
+  struct record {
+    std::mutex lock;
+    std::map<operation, std::size_t> count;
+    std::size_t tokens = 0;
+    std::chrono::nanoseconds time{0};
+  } seen;
+  const auto observe = [&seen](const operation_event& e) {
+    const std::lock_guard guard(seen.lock);
+    ++seen.count[e.what], seen.tokens = e.tokens, seen.time += e.time;
+  };
+  const auto m = model<arch::llama, kv_cache<>, decltype(observe)>::load(nibble_test::golden("models/llama.gguf"), {}, observe);
+  CHECK(seen.count.empty());  // measuring is no step
+  const auto ids = some_tokens(20);
+  CHECK(fresh(m, ids) == fresh(any_model::load(nibble_test::golden("models/llama.gguf")), ids));
+  const std::size_t layers = m.config().layers;
+  CHECK(seen.count[operation::embedding] == 1);
+  CHECK(seen.count[operation::projection] == layers);
+  CHECK(seen.count[operation::attention] == layers);
+  CHECK(seen.count[operation::mixing] == layers);
+  CHECK(seen.count[operation::feed_forward] == layers);
+  CHECK(seen.count[operation::output] == 1);
+  CHECK(seen.tokens == 20);
+  CHECK(seen.time.count() > 0);
+}
