@@ -1,5 +1,5 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
-budget JSON HELLO COMPILER FLAG... | alike LIBRARY COMPILER FLAG... | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when
+budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when
 a promise is broken."""
 import json
 import os
@@ -129,7 +129,7 @@ def layers_test():
     return found if of({"core/a.hpp": ""}) else found + ["an empty tree: no findings"]
 
 
-def alike(library, compiler):
+def alike(libraries, compiler):
     """A file that checks preconditions and a library that does not, or the other way round, do not link; alike, they do."""
     checked = "-DNIBBLE_CHECKED=1" in compiler
     found = []
@@ -139,7 +139,7 @@ def alike(library, compiler):
             file.write('#include "nibble/text/utf8.hpp"\nint main(int n, char** a) { return nibble::is_utf8(a[n - 1]) ? 0 : 1; }\n')
         for how in (False, True):
             flags = [flag for flag in compiler if not flag.startswith("-DNIBBLE_CHECKED")] + ["-DNIBBLE_CHECKED=%d" % how]
-            done = subprocess.run([*flags, source, library, "-o", folder + "/unit"], capture_output=True, text=True)
+            done = subprocess.run([*flags, source, *libraries, "-o", folder + "/unit"], capture_output=True, text=True)
             if how == checked and done.returncode != 0:
                 found.append("alike, they do not link:\n" + done.stderr)
             elif how != checked and (done.returncode == 0 or "valid_utf8_prefix" not in done.stderr):
@@ -197,7 +197,7 @@ def main(command, *rest):
     elif command == "macros":
         found = macros(rest)
     elif command == "alike":
-        found = alike(rest[0], rest[1:])
+        found = alike(rest[:3], rest[3:])
     elif command == "layers":
         found = layers_test() + layers(rest[0])
     else:
