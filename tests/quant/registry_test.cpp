@@ -43,6 +43,66 @@ TEST_CASE("published blocks decode to the same bits, and pack back into the same
   });
 }
 
+namespace {
+/// Formats that lack something, each one thing.
+struct without_pack : nibble_test::codebook_sample {
+  static void pack() = delete;
+};
+struct without_scales : nibble_test::codebook_sample {
+ private:
+  using scales = nibble::block_scale;
+};
+struct wide_codebook : nibble_test::codebook_sample {
+  static constexpr std::array<std::int16_t, 16> codebook{};
+};
+struct short_codebook : nibble_test::codebook_sample {
+  static constexpr std::array<std::int8_t, 8> codebook{};
+};
+struct codebook_of_five_bits : nibble_test::codebook_sample {
+  static constexpr unsigned code_bits = 5;
+};
+struct level_below_zero_point : nibble_test::codebook_sample {
+  static constexpr int zero_point = 126;
+};
+struct level_past_a_byte : nibble_test::codebook_sample {
+  static constexpr int zero_point = 143;
+};
+/// Levels that need no more than a few bits.
+template <int Most>
+struct small_levels : nibble_test::codebook_sample {
+  static constexpr int zero_point = 1;
+  static constexpr std::array<std::int8_t, 16> codebook{-1, Most};
+};
+}  // namespace
+
+TEST_CASE("the concept of an integer format refuses what the kernels could not read") {
+  using nibble::integer_format;
+  static_assert(integer_format<nibble_test::codebook_sample>);
+  static_assert(!integer_format<without_pack>);
+  static_assert(!integer_format<without_scales>);
+  static_assert(!integer_format<wide_codebook>);
+  static_assert(!integer_format<short_codebook>);
+  static_assert(!integer_format<codebook_of_five_bits>);
+  static_assert(!integer_format<level_below_zero_point>);
+  static_assert(!integer_format<level_past_a_byte>);
+}
+
+TEST_CASE("what is multiplied is as wide as the largest level needs, whatever its codes are in memory") {
+  static_assert(nibble::value_bits<nibble_test::codebook_sample> == 8);
+  static_assert(nibble::value_bits<small_levels<14>> == 4);
+  static_assert(nibble::value_bits<small_levels<15>> == 5);
+  static_assert(nibble::value_bits<small_levels<31>> == 6);
+  static_assert(nibble::value_bits<small_levels<63>> == 8);
+  for_each_integer_format([]<class Q>(std::type_identity<Q>) {
+    if constexpr (!nibble::codebook_format<Q>) CHECK(nibble::value_bits<Q> == Q::code_bits);
+    for (unsigned code = 0; code < 1u << Q::code_bits; ++code) {
+      const int value = nibble::level_of<Q>(static_cast<std::uint8_t>(code)) + Q::zero_point;
+      CHECK(value >= 0);
+      CHECK(value < 1 << nibble::value_bits<Q>);
+    }
+  });
+}
+
 TEST_CASE("visit_format finds each format by its type, and calls nothing for a type without one") {
   std::size_t visited = 0;
   for (const auto& info : nibble::detail::tensor_types) {

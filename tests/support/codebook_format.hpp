@@ -46,4 +46,11 @@ struct codebook_sample {
 };
 static_assert(sizeof(codebook_sample::block) == 18 && nibble::integer_format<codebook_sample>);
 
+/// The same with levels that need five bits only, some of them twice.
+struct small_codebook_sample : codebook_sample {
+  static constexpr int zero_point = 12;
+  static constexpr std::array<std::int8_t, 16> codebook{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+};
+static_assert(nibble::value_bits<codebook_sample> == 8 && nibble::value_bits<small_codebook_sample> == 5);
+
 }  // namespace nibble_test
