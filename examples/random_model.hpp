@@ -53,7 +53,7 @@ std::vector<std::byte> random_model(std::string_view architecture) {
   add("token_embd", letters.size(), 64);
   add("output_norm", 1, 64);
   for (std::string at : {"blk.0.", "blk.1."}) {
-    add(at + "attn_norm", 1, 64);
+    for (auto name : {"attn_norm", "ffn_norm"}) add(at + name, 1, 64);
     for (auto name : {"attn_q", "attn_k", "attn_v", "attn_output"}) add(at + name, 64, 64);
     for (auto name : {"ffn_gate", "ffn_up"}) add(at + name, 128, 64);
     add(at + "ffn_down", 64, 128);
