@@ -6,8 +6,13 @@
 /// nibble/nibble.hpp may stand before or behind it.
 #pragma once
 
+#include "nibble/core/push_macros.hpp"  // `min` and `max` of some system headers, until the end of this file
+
+// clang-format off
 #include "nibble/kernels/compile.hpp"  // first, see there
-// then the rest:
 #include "nibble/library-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
+// clang-format on
+
+#include "nibble/core/pop_macros.hpp"

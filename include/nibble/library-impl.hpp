@@ -2,8 +2,6 @@
 /// yourself.
 #pragma once
 
-#include "nibble/core/push_macros.hpp"
-
 // In the order data flows, as in nibble.hpp:
 // clang-format off
 
@@ -60,4 +58,3 @@
 #include "nibble/generate/session-impl.hpp"
 
 // clang-format on
-#include "nibble/core/pop_macros.hpp"

@@ -23,3 +23,7 @@ static_assert(min(2, 1) == 1 && max(2, 1) == 2, "nibble.hpp leaves them as they 
 #undef max
 
 #include "all.hpp"
+// And what is compiled once, as a program of headers alone would:
+#include "nibble/library-impl.hpp"
+#include "nibble/model/registry-impl.hpp"
+#include "nibble/quant/quantize_file-impl.hpp"

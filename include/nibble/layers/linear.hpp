@@ -136,8 +136,8 @@ inline void linear(compute& c, std::span<product> products) noexcept {
 /// @shape   x (tokens, columns); each weight (rows, columns), its output (tokens, rows)
 template <std::size_t N>
 void linear(compute& c, const layer_input& x, const projection (&projections)[N]) noexcept {
-  [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-    std::array<product, N> products{product{projections[Is].w, x, projections[Is].out, (Is > 0)}...};
+  [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+    std::array<product, N> products{product{projections[Index].w, x, projections[Index].out, Index > 0}...};
     linear(c, std::span<product>(products));
   }
   (std::make_index_sequence<N>());
