@@ -1,0 +1,38 @@
+/// qwen2, qwen3: the dense Qwen models from 2 on.
+#pragma once
+
+#include <string_view>
+
+#include "nibble/model/decoder/decoder.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// Pre-norm decoder with half-split rotary pairs and SwiGLU; queries, keys and values have biases.
+/// @source  Qwen Team 2024, "Qwen2 Technical Report"
+struct qwen2 : decoder<> {
+  static constexpr std::string_view name = "qwen2";
+  using config = decoder_config;
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) { return decoder_config::read(h); }
+};
+
+/// No biases; queries and keys are normed head by head instead.
+/// @source  Qwen Team 2025, "Qwen3 Technical Report"
+struct qwen3 : decoder<> {
+  static constexpr std::string_view name = "qwen3";
+  using config = decoder_config;
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = decoder_config::read(h);
+    c.head_norms = true;
+    return c;
+  }
+};
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
