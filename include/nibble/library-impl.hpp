@@ -47,6 +47,7 @@
 #include "nibble/sample/sampler-impl.hpp"
 #include "nibble/sample/parameters-impl.hpp"
 #include "nibble/sample/min_p-impl.hpp"
+#include "nibble/sample/typical_p-impl.hpp"
 #include "nibble/sample/penalties-impl.hpp"
 #include "nibble/sample/logit_bias-impl.hpp"
 #include "nibble/sample/registry-impl.hpp"

@@ -87,6 +87,7 @@
 #include "nibble/sample/top_k.hpp"           // top_k
 #include "nibble/sample/top_p.hpp"           // top_p
 #include "nibble/sample/min_p.hpp"           // min_p
+#include "nibble/sample/typical_p.hpp"       // typical_p
 #include "nibble/sample/penalties.hpp"       // penalties
 #include "nibble/sample/logit_bias.hpp"      // logit_bias
 #include "nibble/sample/registry.hpp"        // samplers from text

@@ -15,6 +15,7 @@
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
 #include "nibble/sample/top_p.hpp"
+#include "nibble/sample/typical_p.hpp"
 #include "support/files.hpp"
 #include "support/sanitized.hpp"
 
@@ -67,7 +68,7 @@ TEST_CASE("after the first token nothing is allocated") {
     const std::size_t end = static_cast<std::size_t>(*model.tokenizer().eos());
     auto sampler = nibble::logit_bias{{{static_cast<nibble::token>(end), -100.0f}}} |
                    nibble::penalties{.repetition = 1.1f, .frequency = 0.1f, .presence = 0.1f} | nibble::top_k{40} |
-                   nibble::top_p{0.95f} | nibble::min_p{0.05f} | nibble::temperature{0.8f};
+                   nibble::top_p{0.95f} | nibble::min_p{0.05f} | nibble::typical_p{0.95f} | nibble::temperature{0.8f};
     CHECK(allocations_of(session, {.sampler = sampler, .seed = 5, .stop = {"never said", " a b c d"}, .logprobs = true}) == 0);
   }
   SUBCASE("with a step that looks at all candidates in order") {

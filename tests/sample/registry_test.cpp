@@ -43,6 +43,7 @@ TEST_CASE("every step has a name, and text gives the same sampler as code") {
   same("top_k=2", nibble::top_k{2});
   same("temperature=0.5|top_p=0.8", nibble::temperature{0.5f} | nibble::top_p{0.8f});
   same(" top_k = 3 |\tmin_p=0.3 ", nibble::top_k{3} | nibble::min_p{0.3f});
+  same("typical_p=0.4", nibble::typical_p{0.4f});
   same("penalties=frequency:3,last_n:2|top_k=2", nibble::penalties{.frequency = 3, .last_n = 2} | nibble::top_k{2});
   same("penalties=repetition:1.5, presence:-1e1|top_k=2",
        nibble::penalties{.repetition = 1.5f, .presence = -10} | nibble::top_k{2});

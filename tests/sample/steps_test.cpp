@@ -109,6 +109,51 @@ TEST_CASE("min_p keeps what is at least that share of the best, in order") {
   CHECK(ids_after(nibble::min_p{0.1f}, {not_a_number, -infinity, -infinity}) == std::vector<token>{1});
 }
 
+TEST_CASE("typical_p keeps the fewest that reach the probability, nearest to the entropy first") {
+  for (const std::size_t n : {10u, 1000u, 30'000u})
+    for (const float p : {0.01f, 0.3f, 0.5f, 0.9f, 0.999f})
+      for (const float range : {0.1f, 5.0f, 900.0f}) {
+        auto logits = bell(n);
+        for (float& logit : logits) logit *= range * 1e3f / float(n);
+        double total = 0, entropy = 0;
+        for (const float logit : logits) total += std::exp(double(logit));
+        const auto probability = [&](token id) { return std::exp(double(logits[std::size_t(id)])) / total; };
+        std::vector<std::pair<double, token>> all;
+        for (std::size_t i = 0; i < n; ++i) entropy -= probability(token(i)) * (double(logits[i]) - std::log(total));
+        for (std::size_t i = 0; i < n; ++i) all.push_back({std::abs(std::log(total) - double(logits[i]) - entropy), token(i)});
+        std::sort(all.begin(), all.end());
+        std::size_t expected = 0;
+        for (double sum = 0; sum < double(p); ++expected) sum += probability(all[expected].second);
+        const auto kept = ids_after(nibble::typical_p{p}, logits);
+        REQUIRE(kept.size() <= expected + 1);
+        REQUIRE(kept.size() + 1 >= expected);
+        double before = 0;
+        for (const token id : kept) {  // equals may stand in another order
+          const double apart = std::abs(std::log(total) - double(logits[std::size_t(id)]) - entropy);
+          REQUIRE(apart >= before - 1e-6);
+          REQUIRE(apart <= all[kept.size() - 1].first + 1e-6);
+          before = apart;
+        }
+      }
+}
+
+TEST_CASE("typical_p passes over a likely token that says less than the others, and what happens at its ends") {
+  const auto logs = [](std::vector<float> probabilities) {
+    for (float& p : probabilities) p = std::log(p);
+    return probabilities;
+  };
+  // surprises 0.92, 1.61, 2.30 twice, 1.61; their mean 1.47
+  CHECK(ids_after(nibble::typical_p{0.3f}, logs({0.4f, 0.2f, 0.1f, 0.1f, 0.2f})) == std::vector<token>{1, 4});
+  CHECK(ids_after(nibble::typical_p{0.5f}, logs({0.4f, 0.2f, 0.1f, 0.1f, 0.2f})) == std::vector<token>{1, 4, 0});
+  for (const float p : {1.0f, 2.0f, infinity, not_a_number}) CHECK(ids_after(nibble::typical_p{p}, {1, -90, 3}).size() == 3);
+  for (const float p : {0.0f, -1.0f, -infinity, 1e-30f})
+    CHECK(ids_after(nibble::typical_p{p}, logs({0.4f, 0.2f, 0.1f, 0.1f, 0.2f})) == std::vector<token>{1});
+  CHECK(ids_after(nibble::typical_p{0.99f}, {1, infinity, 3, infinity}) == std::vector<token>{1, 3});
+  CHECK(ids_after(nibble::typical_p{0.9f}, {-infinity, not_a_number}) == std::vector<token>{0});
+  CHECK(ids_after(nibble::typical_p{0.999999f}, {0, not_a_number, -90}) == std::vector<token>{0});
+  CHECK(ids_after(nibble::top_k{3} | nibble::typical_p{0.3f}, logs({0.4f, 0.2f, 0.1f, 0.1f, 0.2f})).size() == 1);
+}
+
 TEST_CASE("penalties lower what occurred among the last tokens") {
   const nibble::penalties all{.repetition = 2, .frequency = 0.5f, .presence = 0.25f, .last_n = 4};
   const std::vector<token> recent{3, 3, 0, 1, 1, 2};  // the first two are too long ago
@@ -158,6 +203,7 @@ TEST_CASE("no step of the library takes the last candidate away, whatever the lo
       CHECK_FALSE(ids_after(nibble::temperature{x}, logits).empty());
       CHECK_FALSE(ids_after(nibble::top_p{x}, logits).empty());
       CHECK_FALSE(ids_after(nibble::min_p{x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::typical_p{x}, logits).empty());
       CHECK_FALSE(ids_after(nibble::penalties{x, x, x, 9}, logits, {0, 1}).empty());
       CHECK_FALSE(ids_after(nibble::temperature{x} | nibble::top_k{2} | nibble::top_p{x} | nibble::min_p{x}, logits).empty());
     }

@@ -19,6 +19,7 @@
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
 #include "nibble/sample/top_p.hpp"
+#include "nibble/sample/typical_p.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -31,7 +32,7 @@ concept named_sampler = sampler_step<S> && requires(std::string_view value) {
 };
 
 /// The steps that parse_sampler() knows. A user adds their own with append<named_samplers, mine>.
-using named_samplers = type_list<greedy, temperature, top_k, top_p, min_p, penalties, logit_bias>;
+using named_samplers = type_list<greedy, temperature, top_k, top_p, min_p, typical_p, penalties, logit_bias>;
 
 /// A sampler from its text: steps between bars, each `name` or `name=value`.
 ///
