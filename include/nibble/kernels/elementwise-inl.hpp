@@ -117,7 +117,7 @@ HWY_INLINE coded_columns code_columns(const float* in, float factor, std::int8_t
     sums = hn::Add(sums, i < 16 ? n : hn::ShiftLeft<16>(n));
     hn::StoreU(hn::DemoteTo(d8, n), d8, code + i);
   }
-  out.half_sums = split_halves(hn::GetLane(hn::SumOfLanes(int_tag(), sums)));
+  out.half_sums = split_halves(sum_of(sums));
   return out;
 }
 

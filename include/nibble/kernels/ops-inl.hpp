@@ -204,6 +204,15 @@ HWY_INLINE void prefetch_ahead(const void* from, std::size_t bytes, std::size_t 
 
 /// The sum, and the maximum, over all lanes.
 HWY_INLINE float sum_of(float_vec v) { return hn::GetLane(hn::SumOfLanes(float_tag(), v)); }
+/// Of integers: wraps around where they do not fit, as codes of infinite activations do not.
+HWY_INLINE std::int32_t sum_of(int_vec v) {
+  if constexpr (lanes == 16) {  // of whole 512-bit registers, g++ 12 adds halves as vectors of int, which may not overflow
+    const hn::Half<int_tag> d;
+    return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::LowerHalf(d, v), hn::UpperHalf(d, v))));
+  } else {
+    return hn::GetLane(hn::SumOfLanes(int_tag(), v));
+  }
+}
 HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
 
 }  // namespace HWY_NAMESPACE
