@@ -4,6 +4,7 @@ a promise is broken."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -164,6 +165,24 @@ def over(name, found, most):
     return ["%s: %s s and %s MB are over the budget of %s s and %s MB" % (name, *found, *most)]
 
 
+def with_architectures(count, compiler, folder):
+    """The compiler's command for a copy of the headers in which so many more architectures are registered."""
+    flag = next(flag for flag in compiler if os.path.isdir(flag[2:] + "/nibble") and flag.startswith("-I"))
+    shutil.copytree(flag[2:] + "/nibble", folder + "/nibble")
+    registry = folder + "/nibble/model/registry.hpp"
+    with open(registry) as file:
+        text = file.read()
+    struct = 'struct made_up_%d : llama {\n  static constexpr std::string_view name = "made-up-%d";\n  using llama::llama;\n};\n'
+    structs = "namespace arch {\n%s}\n" % "".join(struct % (i, i) for i in range(count))
+    names = "".join(", arch::made_up_%d" % i for i in range(count))
+    text, places = re.subn(r"(using architectures\s*=\s*type_list<)([^;]*)>;", lambda m: structs + m[1] + m[2] + names + ">;", text)
+    if places != 1:
+        sys.exit("no list of architectures in model/registry.hpp")
+    with open(registry, "w") as file:
+        file.write(text)
+    return ["-I" + folder if other == flag else other for other in compiler]
+
+
 def budget(report, hello, compiler):
     """What a user's translation unit costs, written as JSON: a file that includes nibble.hpp and nothing else, and the program of
     the first example, with a model, a session and a loop of events.
@@ -183,6 +202,12 @@ def budget(report, hello, compiler):
             seconds, megabytes = cost(compiler, source, folder)
             facts["units"][name] = {"seconds": seconds, "megabytes": megabytes, "budget": most}
             found += over(name, (seconds, megabytes), most)
+        # Architectures are compiled with the library: to a user's file their number is nothing.
+        seconds, megabytes = cost(with_architectures(26, compiler, folder + "/more"), hello, folder)
+        known = facts["units"]["hello"]["megabytes"]
+        facts["units"]["hello with 26 more architectures"] = {"seconds": seconds, "megabytes": megabytes}
+        if megabytes > 1.05 * known:
+            found.append("26 more architectures cost a user's file %s MB instead of %s" % (megabytes, known))
     with open(report, "w") as file:
         json.dump(facts, file, indent=1)
     print(json.dumps(facts))
