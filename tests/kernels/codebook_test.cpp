@@ -1,4 +1,4 @@
-/// Products of a format with a codebook, which no registered format has: the kernels are compiled here once more, for it alone.
+/// Products of formats with a codebook that are not registered: the kernels are compiled here once more, for them alone.
 #include "support/codebook_format.hpp"
 
 #ifndef HWY_DISABLED_TARGETS  // as kernels/compile.hpp sets them

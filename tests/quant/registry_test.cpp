@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 
+#include "support/codebook_format.hpp"
 #include "support/quant_goldens.hpp"
 
 using nibble_test::for_each_integer_format;

@@ -14,7 +14,6 @@
 
 #include "nibble/core/type_list.hpp"
 #include "nibble/quant/registry.hpp"
-#include "support/codebook_format.hpp"
 #include "support/files.hpp"
 
 namespace nibble_test {
@@ -33,10 +32,10 @@ inline std::filesystem::path quant_golden(std::string_view format, std::string_v
   return {};
 }
 
-/// Calls f(std::type_identity<Q>{}) for every registered integer format, and for one with a codebook.
+/// Calls f(std::type_identity<Q>{}) for every registered integer format.
 template <class F>
 void for_each_integer_format(F&& f) {
-  nibble::any_type(nibble::append<nibble::quant_formats, codebook_sample>{}, [&]<class Q>(std::type_identity<Q> format) {
+  nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q> format) {
     if constexpr (nibble::integer_format<Q>) {
       INFO("format ", std::string(Q::name));
       f(format);

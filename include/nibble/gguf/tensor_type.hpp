@@ -27,6 +27,7 @@ enum class tensor_type : std::uint32_t {
   q4_k = 12,
   q5_k = 13,
   q6_k = 14,
+  iq4_nl = 20,
   bf16 = 30,
 };
 
@@ -60,7 +61,7 @@ inline constexpr auto tensor_types = std::to_array<tensor_type_info>({
     {raw_type(17), "IQ2_XS", 256, 74},
     {raw_type(18), "IQ3_XXS", 256, 98},
     {raw_type(19), "IQ1_S", 256, 50},
-    {raw_type(20), "IQ4_NL", 32, 18},
+    {tensor_type::iq4_nl, "IQ4_NL", 32, 18},
     {raw_type(21), "IQ3_S", 256, 110},
     {raw_type(22), "IQ2_S", 256, 82},
     {raw_type(23), "IQ4_XS", 256, 136},
