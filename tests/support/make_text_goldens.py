@@ -42,12 +42,17 @@ CASES = [
 ]
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+TEKKEN = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*|\p{{N}}"
+          r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+WHOLE_WORDS = {"llama-bpe", "tekken"}  # a word that is a token is taken as it is
 PRE_TOKENIZERS = {  # expressions applied one after another, each to the pieces that the one before left
     "gpt-2": [GPT2],
     "smollm": [r"\p{N}", GPT2],
     "default": [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"],
     "llama-bpe": [LLAMA3],
     "qwen2": [LLAMA3.replace("{1,3}", "")],
+    "tekken": [TEKKEN],
 }
 ALPHABET = [chr(b) if 33 <= b <= 126 or 161 <= b != 173 else None for b in range(256)]
 moved = iter(range(256, 512))
@@ -144,7 +149,7 @@ def encode(text, pre, ids, ranks):
     out = []
     for word in words_of(text, pre):
         symbols = tuple(ALPHABET[b] for b in word.encode())
-        if pre == "llama-bpe" and "".join(symbols) in ids:
+        if pre in WHOLE_WORDS and "".join(symbols) in ids:
             symbols = ("".join(symbols),)
         while len(symbols) > 1:
             best = min(zip(symbols, symbols[1:]), key=lambda p: ranks.get(p, 1 << 30))

@@ -27,7 +27,7 @@ using list = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("a pre-tokenizer that is not known is null, never another one") {
-  for (const auto name : {"", "gpt2", "GPT-2", "default ", "llama3x", "tekken"})
+  for (const auto name : {"", "gpt2", "GPT-2", "default ", "llama3x", "Tekken"})
     CHECK(nibble::find_pre_tokenizer(name) == nullptr);
   for (const auto& split : nibble::pre_tokenizers) CHECK(nibble::find_pre_tokenizer(split.name) == &split);
 }
@@ -41,6 +41,11 @@ TEST_CASE("words are cut as the published expressions cut them") {
   CHECK(words("llama-bpe", "I'LL\t\tgo\n\n  x 12345...\n\n!") ==
         list{"I", "'LL", "\t", "\tgo", "\n\n", " ", " x", " ", "123", "45", "...\n\n", "!"});
   CHECK(words("qwen2", "x 12") == list{"x", " ", "1", "2"});
+  CHECK(words("tekken", "I'll fooBar XMLHttp, 12 A\u4e2d\u6587BC") ==
+        list{"I", "'ll", " foo", "Bar", " XMLHttp", ",", " ", "1", "2", " A\u4e2d\u6587", "BC"});
+  CHECK(words("tekken", "a://b//\n\n  Don't  \n ") == list{"a", "://", "b", "//\n\n", " ", " Don", "'t", "  \n", " "});
+  CHECK(words("tekken", "\u01c5x \u00c0\u00c9\u4e2d \u0301\u00c9") ==
+        list{"\u01c5x", " \u00c0\u00c9\u4e2d", " \u0301", "\u00c9"});
 }
 
 TEST_CASE("every pre-tokenizer covers any bytes with words, none empty") {

@@ -30,6 +30,22 @@ TEST_CASE("characters are of the classes that Unicode gives them") {
   }
 }
 
+TEST_CASE("letters have the case that Unicode gives them, and there are as many as in Unicode 14") {
+  using nibble::case_of;
+  using nibble::letter_case;
+  for (const char32_t code : {U'A', U'Z', U'É', char32_t{0x1C5}, char32_t{0x10400}}) CHECK(case_of(code) == letter_case::upper);
+  for (const char32_t code : {U'a', U'z', U'ß', char32_t{0x10428}}) CHECK(case_of(code) == letter_case::lower);
+  for (const char32_t code : {U'@', U'[', U'`', U'{', U'9', U'ª', U'中', char32_t{0x110000}, char32_t{0xFFFFFFFF}})
+    CHECK(case_of(code) == letter_case::none);
+  std::array<std::size_t, 3> counts{};
+  for (char32_t code = 0; code < 0x110000; ++code) {
+    ++counts[static_cast<std::size_t>(case_of(code))];
+    if (case_of(code) != letter_case::none) REQUIRE(class_of(code) == char_class::letter);
+  }
+  CHECK(counts[1] == 1831 + 31);  // Lu and Lt of UnicodeData.txt 14.0.0
+  CHECK(counts[2] == 2227);       // Ll
+}
+
 TEST_CASE("the quick look-up agrees with a walk through the runs, and the classes are as large as in Unicode 14") {
   std::array<std::size_t, 7> counts{};
   std::size_t run = 0, wrong = 0;

@@ -19,6 +19,7 @@ struct code_point {
   char_class kind = char_class::other;
   std::uint8_t size = 0;
   char ascii = 0;  // itself, or 0
+  char32_t code = 0;
 
   explicit operator bool() const noexcept { return size > 0; }
   bool is(char_class wanted) const noexcept { return size > 0 && kind == wanted; }
@@ -26,16 +27,19 @@ struct code_point {
   bool is_sign() const noexcept {
     return size > 0 && kind != char_class::whitespace && kind != char_class::letter && kind != char_class::number;
   }
+  bool is_mark_or_letter() const noexcept { return is(char_class::letter) || is(char_class::mark); }
+  nibble::letter_case letter_case() const noexcept { return case_of(code); }
   bool is_newline() const noexcept { return ascii == '\n' || ascii == '\r'; }
 };
 
 inline code_point code_point_at(std::string_view text, std::size_t at) noexcept {
   if (at >= text.size()) return {};
   const char c = text[at];
-  if (static_cast<unsigned char>(c) < 128) return {ascii_classes[static_cast<unsigned char>(c)], 1, c};
+  if (static_cast<unsigned char>(c) < 128)
+    return {ascii_classes[static_cast<unsigned char>(c)], 1, c, static_cast<char32_t>(c)};
   const auto decoded = decode_utf8(text, at);
-  if (decoded.kind != utf8_character::state::whole) return {char_class::other, decoded.size, 0};
-  return {class_of(decoded.code), decoded.size, 0};
+  if (decoded.kind != utf8_character::state::whole) return {char_class::other, decoded.size, 0, 0};
+  return {class_of(decoded.code), decoded.size, 0, decoded.code};
 }
 
 /// The end of the run, from `at` on, of code points that `belongs` accepts; `look(i)` is the code point at i.
@@ -129,6 +133,17 @@ inline std::size_t default_split(std::string_view text, std::size_t at) noexcept
   return first.ascii == ' ' && end > at + 1 && look(at + 1).kind == char_class::number ? at + 1 : end;
 }
 
+/// \s*[\r\n]+|\s+(?!\S)|\s+
+template <class Look>
+std::size_t newlines_or_whitespace_end(std::size_t at, Look look) noexcept {
+  std::size_t end = at, behind_newline = at;
+  for (code_point c = look(at); c.is(char_class::whitespace); c = look(end)) {
+    end += c.size;
+    if (c.is_newline()) behind_newline = end;
+  }
+  return behind_newline > at ? behind_newline : whitespace_end(at, look);
+}
+
 /// (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,Digits}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 template <int Digits>
 std::size_t llama3_split(std::string_view text, std::size_t at) noexcept {
@@ -147,12 +162,39 @@ std::size_t llama3_split(std::string_view text, std::size_t at) noexcept {
     const std::size_t end = run_end(at + first.size, look, [](code_point c) { return c.is_sign(); });
     return run_end(end, look, [](code_point c) { return c.is_newline(); });
   }
-  std::size_t end = at, behind_newline = at;
-  for (code_point c = first; c.is(char_class::whitespace); c = look(end)) {
+  return newlines_or_whitespace_end(at, look);
+}
+
+/// [Upper]*[Lower]+, where letters without case and marks are both: the end, or `at` if there is no such word.
+template <class Look>
+std::size_t lower_word_end(std::size_t at, Look look) noexcept {
+  const auto either = [](code_point c) { return c.is_mark_or_letter() && c.letter_case() == letter_case::none; };
+  std::size_t end = at, behind_either = at;
+  for (code_point c = look(end); c.is_mark_or_letter() && c.letter_case() != letter_case::lower; c = look(end)) {
     end += c.size;
-    if (c.is_newline()) behind_newline = end;
+    if (either(c)) behind_either = end;
   }
-  return behind_newline > at ? behind_newline : whitespace_end(at, look);
+  const std::size_t lower =
+      run_end(end, look, [](code_point c) { return c.is_mark_or_letter() && c.letter_case() != letter_case::upper; });
+  return lower > end ? lower : behind_either;  // without one, the last that is both is the lower part
+}
+
+/// P?[Upper]*[Lower]+|P?[Upper]+[Lower]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+ where P is
+/// [^\r\n\p{L}\p{N}], Upper [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and Lower [\p{Ll}\p{Lm}\p{Lo}\p{M}].
+inline std::size_t tekken_split(std::string_view text, std::size_t at) noexcept {
+  const auto look = [text](std::size_t i) { return code_point_at(text, i); };
+  const code_point first = look(at);
+  if (first.kind == char_class::number) return at + first.size;
+  const bool prefix = first.kind != char_class::letter && !first.is_newline();
+  const std::size_t begin = prefix ? at + first.size : at;
+  if (const std::size_t end = lower_word_end(begin, look); end > begin) return end;
+  if (first.kind == char_class::mark) return lower_word_end(at, look);
+  if (const std::size_t end = run_end(begin, look, [](code_point c) { return c.is_mark_or_letter(); }); end > begin) return end;
+  if (first.is_sign() || (first.ascii == ' ' && look(at + 1).is_sign())) {
+    const std::size_t end = run_end(at + first.size, look, [](code_point c) { return c.is_sign(); });
+    return run_end(end, look, [](code_point c) { return c.is_newline() || c.ascii == '/'; });
+  }
+  return newlines_or_whitespace_end(at, look);
 }
 
 /// A row for each pre-tokenizer.
@@ -162,6 +204,7 @@ inline constexpr auto pre_tokenizer_rows = std::to_array<pre_tokenizer>({
     {"default", &default_split, false, false},
     {"llama-bpe", &llama3_split<3>, true, true},
     {"qwen2", &llama3_split<1>, false, false},
+    {"tekken", &tekken_split, true, true},
 });
 
 }  // namespace detail

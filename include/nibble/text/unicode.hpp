@@ -1,6 +1,7 @@
-/// char_class: what kind of character a code point is, as the pre-tokenizers of tokenizers ask.
+/// char_class, letter_case: what kind of character a code point is, as the pre-tokenizers of tokenizers ask.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,9 @@ inline namespace NIBBLE_ABI {
 
 /// The major Unicode categories L M N P S, the property White_Space, and the rest (control, format, unassigned, surrogates).
 enum class char_class : std::uint8_t { other, letter, mark, number, punctuation, symbol, whitespace };
+
+/// The Unicode categories Lu and Lt; Ll; and the rest: letters without case, and what is no letter.
+enum class letter_case : std::uint8_t { none, upper, lower };
 
 namespace detail {
 inline constexpr unsigned unicode_block_bits = 8;
@@ -54,6 +58,19 @@ inline constexpr auto ascii_classes = [] {
 constexpr char_class class_of(char32_t code) noexcept {
   if (code < 128) return detail::ascii_classes[code];
   return code < 0x110000 ? detail::search_class(code) : char_class::other;
+}
+
+/// @errors  none (noexcept): above U+10FFFF nothing has a case
+/// @cost    a few comparisons for ASCII, else a binary search
+constexpr letter_case case_of(char32_t code) noexcept {
+  if (code < 128) {
+    return code >= U'a' && code <= U'z'   ? letter_case::lower
+           : code >= U'A' && code <= U'Z' ? letter_case::upper
+                                          : letter_case::none;
+  }
+  if (code >= 0x110000) return letter_case::none;
+  const auto& runs = detail::unicode_case_runs;
+  return static_cast<letter_case>(*(std::upper_bound(runs.begin(), runs.end(), std::uint32_t(code) << 3 | 7u) - 1) & 7u);
 }
 
 }  // namespace NIBBLE_ABI
