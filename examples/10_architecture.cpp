@@ -10,7 +10,6 @@
 // Attention and feed-forward read the same normed input, side by side: the usual decoder can do that, it must only be told.
 struct parallel_block : nibble::arch::decoder<> {
   static constexpr std::string_view name = "parallel-block";  // general.architecture of its files
-  using config = nibble::arch::decoder_config;
   using decoder::decoder;
 
   static config read(nibble::hyperparameters& h) {

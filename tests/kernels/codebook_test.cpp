@@ -1,4 +1,4 @@
-/// Products of formats with a codebook that are not registered: the kernels are compiled here once more, for them alone.
+/// Products of a format with a codebook that is not registered: the kernels are compiled here once more, for it alone.
 #include "support/codebook_format.hpp"
 
 #ifndef HWY_DISABLED_TARGETS  // as kernels/compile.hpp sets them
@@ -32,13 +32,6 @@ namespace HWY_NAMESPACE {
 
 inline void codebook_matmul(const matmul_args& m) {
 #if NIBBLE_TEST_HAS_KERNELS
-  matmul<nibble_test::codebook_sample>(m);
-#else
-  reference::matmul<nibble_test::codebook_sample>(m);
-#endif
-}
-inline void small_codebook_matmul(const matmul_args& m) {
-#if NIBBLE_TEST_HAS_KERNELS
   matmul<nibble_test::small_codebook_sample>(m);
 #else
   reference::matmul<nibble_test::small_codebook_sample>(m);
@@ -60,12 +53,10 @@ NIBBLE_AFTER_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 HWY_EXPORT(codebook_matmul);
-HWY_EXPORT(small_codebook_matmul);
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
 
 using namespace nibble;
-using nibble_test::codebook_sample;
 using nibble_test::gaussian;
 using nibble_test::make_input;
 using nibble_test::relative_error;
@@ -80,10 +71,7 @@ void for_each_target(F&& f) {
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     INFO("target ", std::string(hwy::TargetName(target)));
-    f(std::type_identity<codebook_sample>(), [](const matmul_args& m) { HWY_DYNAMIC_DISPATCH(codebook_matmul)(m); });
-    f(std::type_identity<small_codebook_sample>(), [](const matmul_args& m) {
-      HWY_DYNAMIC_DISPATCH(small_codebook_matmul)(m);
-    });
+    f(std::type_identity<small_codebook_sample>(), [](const matmul_args& m) { HWY_DYNAMIC_DISPATCH(codebook_matmul)(m); });
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());

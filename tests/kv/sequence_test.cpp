@@ -181,9 +181,31 @@ TEST_CASE("a sequence that ends or is cut back gives its room to others of the p
   }
 }
 
+TEST_CASE("a step that the pool has no room for changes nothing") {
+  // Two sequences of one pool whose room is for their contexts together: one that forks takes from the other.
+  const auto pool = pool_of(gemma_like, 512, 64, 2);
+  auto first = *sequence::try_create(*pool), second = *sequence::try_create(*pool);
+  for (std::size_t i = 0; i < 8; ++i) add(first, 64);
+  auto third = first.try_fork().value();  // all pages are taken now
+  CHECK(second.length() == 0);
+  CHECK(!second.begin(1));
+  CHECK(second.resumable(0) == 0);
+  CHECK(first.resumable(500) == 500);
+  third.truncate(0);
+  CHECK(second.begin(1));
+}
+
+TEST_CASE("a head of no dimensions, or of more than kernels know, is refused") {
+  for (const kv_shape& s : {kv_shape{1, 0, 64}, kv_shape{1, 64, 0}, kv_shape{1, 1056, 64}, kv_shape{1, 64, 1056}}) {
+    const auto pool = kv_pool::try_create({&s, 1}, {0, 64, 1, 1});
+    REQUIRE_FALSE(pool);
+    CHECK(pool.failure().code() == errc::invalid_argument);
+  }
+}
+
 TEST_CASE("memory that cannot be had is an error, and so are sizes that do not fit") {
-  const std::vector<kv_shape> shapes{{1u << 20, 4096, 4096, 0}};
-  const auto pool = kv_pool::try_create(shapes, {0, 1u << 20, 1, 1});
+  const std::vector<kv_shape> shapes{{1u << 20, 1024, 1024, 0}};
+  const auto pool = kv_pool::try_create(shapes, {0, 1u << 24, 1, 1});
   REQUIRE_FALSE(pool);
   CHECK(pool.failure().code() == errc::out_of_memory);
   const std::vector<kv_shape> wrapping{{std::size_t{1} << 40, 1024, 1024, 0}, {.state = largest_size / 2}};

@@ -60,7 +60,6 @@ class leaky_sum {
 /// Attention and recurrence by turns.
 struct hybrid : arch::decoder<type_list<arch::self_attention, leaky_sum>> {
   static constexpr std::string_view name = "hybrid";
-  using config = arch::decoder_config;
   using decoder::decoder;
   static config read(hyperparameters& h) {
     config c = config::read(h);
@@ -72,7 +71,6 @@ struct hybrid : arch::decoder<type_list<arch::self_attention, leaky_sum>> {
 /// Every layer has four experts, of which a token uses two.
 struct mixture : arch::decoder<type_list<arch::self_attention>, type_list<arch::expert_feed_forward>> {
   static constexpr std::string_view name = "mixture";
-  using config = arch::decoder_config;
   using decoder::decoder;
   static config read(hyperparameters& h) {
     config c = config::read(h);
@@ -85,7 +83,6 @@ struct mixture : arch::decoder<type_list<arch::self_attention>, type_list<arch::
 /// Every token sees every other.
 struct encoder : arch::decoder<> {
   static constexpr std::string_view name = "encoder";
-  using config = arch::decoder_config;
   using decoder::decoder;
   static config read(hyperparameters& h) {
     config c = config::read(h);
@@ -280,11 +277,18 @@ TEST_CASE("experts give the same bits for any threads and chunks, and those of t
   check_bits<model<mixture>>(bytes);
   nibble_test::model_parts quantised(nibble_test::golden("models/llama.gguf"));
   check_bits<model<mixture>>(file_of("mixture", [](auto& parts) { make_experts(parts), parts.recode(tensor_type::q8_0); }));
-  const auto plan = *model<mixture>::try_plan(*gguf_file::try_parse(bytes), {.context = 200});
-  auto e = evaluator_of(model<mixture>::load(bytes));
-  CHECK(e.memory().total() == plan.total());
-  e.feed(some_tokens(128));
-  CHECK(e.scratch_peak() == plan.scratch);
+  for (const auto& file :
+       {bytes, file_of("mixture", [](auto& parts) { make_experts(parts), parts.recode(tensor_type::q8_0); })}) {
+    const auto plan = *model<mixture>::try_plan(*gguf_file::try_parse(file), {.context = 200});
+    auto e = evaluator_of(model<mixture>::load(file));
+    CHECK(e.memory().total() == plan.total());
+    for (std::size_t count = 1; count < 60; ++count) {  // whatever the routing, no step takes more than was planned
+      e.truncate(0);
+      e.feed(some_tokens(128, count * 31));
+    }
+    CHECK(e.scratch_peak() <= plan.scratch);
+    CHECK(e.scratch_peak() > plan.scratch * 9 / 10);
+  }
 }
 
 // ---- masks and hidden states -----------------------------------------------------------------------------------------------
@@ -308,6 +312,80 @@ TEST_CASE("without a causal mask a token sees what comes behind it, and its hidd
   CHECK(after[0] != before[0]);
   CHECK(causal_after[0] == causal_before[0]);
   CHECK(causal_after[39] != causal_before[39]);
+}
+
+TEST_CASE("a model whose tokens see what comes behind them takes a text in one step, and no more of it afterwards") {
+  const auto m = model<encoder>::load(file_of("encoder"));
+  const auto ids = some_tokens(150);
+  const auto all_rows = [&](session_options options) {
+    auto e = evaluator_of(m, options);
+    std::vector<floats> rows;
+    CHECK(e.feed_each(ids, [&](std::size_t, std::span<float> row) { rows.emplace_back(row.begin(), row.end()); }) ==
+          feed_outcome::done);
+    CHECK(e.feed(std::span(ids).first(1)) == feed_outcome::context_full);
+    REQUIRE(e.truncate(0));
+    CHECK(row_after(e, ids) == rows.back());
+    return rows;
+  };
+  const auto expected = all_rows({.output = step_output::hidden});
+  CHECK(all_rows({.prefill_chunk = 7, .output_rows = 3, .output = step_output::hidden}) == expected);
+}
+
+/// An architecture of the decoder's parts that knows no hidden states, and one that describes what cannot be.
+struct plain : arch::decoder<> {
+  static constexpr std::string_view name = "plain";
+  static constexpr bool gives_hidden = false;
+  using decoder::decoder;
+  static config read(hyperparameters& h) { return config::read(h); }
+};
+template <class Change>
+struct broken : arch::decoder<> {
+  static constexpr std::string_view name = "broken";
+  using decoder::decoder;
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    Change()(c);
+    return c;
+  }
+};
+template <class Change>
+std::string refusal(Change) {
+  const auto loaded = model<broken<Change>>::try_load(file_of("broken"));
+  return loaded ? "loaded" : loaded.failure().what();
+}
+
+TEST_CASE("hidden states are refused where an architecture gives none") {
+  const auto m = model<plain>::load(file_of("plain"));
+  const auto refused = evaluator::try_create(m, {.output = step_output::hidden});
+  REQUIRE(!refused);
+  CHECK(std::string(refused.failure().what()) == "session_options::output: plain gives no hidden states");
+  CHECK(!model<plain>::try_plan(*gguf_file::try_parse(file_of("plain")), {.output = step_output::hidden}));
+}
+
+TEST_CASE("a description that no decoder can be made of is refused in a sentence") {
+  using arch::decoder_config;
+  const auto says = [](const std::string& found, const char* expected) {
+    INFO(found);
+    CHECK(found.find(expected) != std::string::npos);
+  };
+  says(refusal([](decoder_config& c) { c.ropes.resize(5, c.ropes[0]); }), "at most four kinds of rotary embedding");
+  says(refusal([](decoder_config& c) { c.layer[1].rope = 1; }), "rotary embeddings that it has");
+  says(refusal([](decoder_config& c) { c.layer[0].mixer = 1; }), "parts that it names");
+  says(refusal([](decoder_config& c) { c.layer.pop_back(); }), "as many layers as it says");
+  says(refusal([](decoder_config& c) { c.experts = 2, c.router.used = 3; }), "no more than there are");
+  says(refusal([](decoder_config& c) { c.parallel = true, c.residual_scale = 2; }), "neither normed nor scaled");
+  says(refusal([](decoder_config& c) { c.layer[0].kv_heads = 3; }), "share those of keys and values evenly");
+  says(refusal([](decoder_config& c) { c.biases = true; }), "blk.0.attn_q.bias: the tensor is missing");
+  says(refusal([](decoder_config&) {}), "loaded");
+}
+
+TEST_CASE("a typed model's config stays, whatever is assigned to the any_model that it is") {
+  auto m = model<arch::llama>::load(nibble_test::golden("models/llama.gguf"));
+  const std::size_t layers = m.config().layers;
+  any_model& base = m;
+  base = any_model::load(nibble_test::golden("models/gemma3.gguf"));
+  CHECK(m.config().layers == layers);
+  CHECK(m.architecture_name() == "gemma3");
 }
 
 TEST_CASE("logits are the output matrix times the hidden state") {

@@ -62,6 +62,8 @@ def runnable(line):
 
 
 def main():
+    # Compiled for every instruction set, as the README says it, where changes are checked; elsewhere for one, in a third of the time.
+    compile = "$CXX" if os.environ.get("CI") else "$CXX -DHWY_COMPILE_ONLY_STATIC"
     seen = {"cpp": 0, "bash": 0, "cmake": 0}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -78,7 +80,7 @@ def main():
                 environment = dict(os.environ, BUILD_DIR=str(build), CXX=compiler)
                 for number, command in enumerate(text.splitlines()):
                     if runnable(command):
-                        if not run(line + number, ["bash", "-euo", "pipefail", "-c", command.replace("g++ ", "$CXX ", 1)], folder,
+                        if not run(line + number, ["bash", "-euo", "pipefail", "-c", command.replace("g++ ", compile + " ", 1)], folder,
                                    env=environment).strip() and "run.sh" in command:
                             sys.exit("README.md:%d: %s says nothing" % (line + number, command))
             elif language == "cmake":

@@ -29,7 +29,7 @@ struct token_run {
 
 /// Writes keys and values of a layer to where its sequences keep them.
 /// @shape   k, v (tokens, kv_heads * key_dim / value_dim)
-/// @param   kv  kv(sequence): the layer in a run's sequence
+/// @param   kv  kv(sequence): the layer in a run's sequence, asked from many threads
 /// @errors  none (noexcept); precondition: the sequences have room for the runs' positions
 template <class Layers>
 void store_kv(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations k,

@@ -6,7 +6,7 @@
 #include <stop_token>
 
 #include "nibble/core/token.hpp"
-#include "nibble/model/step_runner.hpp"
+#include "nibble/model/feed_outcome.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {

@@ -35,6 +35,13 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
 }
 
 result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> layers, const kv_room& room) {
+  for (const kv_shape& s : layers) {
+    if (s.heads > 0 && (s.key_dim == 0 || s.value_dim == 0 || s.key_dim > max_head_dim || s.value_dim > max_head_dim)) {
+      return error(errc::invalid_argument, "keys and values of a head: expected 1 to " + std::to_string(max_head_dim) +
+                                               " dimensions, found " + std::to_string(s.key_dim) + " and " +
+                                               std::to_string(s.value_dim));
+    }
+  }
   const plan p = planned_bytes(layers, room);
   auto pages = aligned_buffer::try_allocate(p.pages);
   if (!pages) return std::move(pages).failure().in("KV cache of " + std::to_string(room.context) + " positions");

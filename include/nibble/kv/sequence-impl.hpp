@@ -103,18 +103,31 @@ void sequence::drop_pages(std::size_t length) noexcept {
   }
 }
 
+/// Tiles that no window sees from the next position on: [table.first, first). Then tiles [last, end) need pages.
+sequence::growth sequence::growth_of(std::size_t r, std::size_t count) const noexcept {
+  const table& t = tables_[r];
+  const std::size_t window = pool_->reaches_[r].window;
+  const std::size_t seen = window && length_ + 1 > window ? (length_ + 1 - window) / page_positions : 0;
+  const std::size_t first = std::max(t.first, seen);
+  return {first, std::max(t.last, first), (length_ + count + page_positions - 1) / page_positions};
+}
+
 bool sequence::begin(std::size_t count) noexcept {
   if (count > context() - length_) return false;
   for (std::size_t r = 0; r < tables_.size(); ++r) {
+    const growth g = growth_of(r, count);
+    const std::size_t given_back = std::min(g.first, tables_[r].last) - tables_[r].first;
+    if (g.end > g.last && g.end - g.last > pool_->reaches_[r].free.size() + given_back) return false;
+  }
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    const growth g = growth_of(r, count);
     table& t = tables_[r];
-    kv_pool::reach& reach = pool_->reaches_[r];
-    const std::size_t seen = reach.window && length_ + 1 > reach.window ? length_ + 1 - reach.window : 0;
-    for (; t.first < seen / page_positions; ++t.first) reach.free.push_back(t.page_of[t.first]);
-    t.last = std::max(t.last, t.first);
-    for (; t.last * page_positions < length_ + count; ++t.last) {
-      if (reach.free.empty()) return drop_pages(length_), false;
-      t.page_of[t.last] = reach.free.back();
-      reach.free.pop_back();
+    auto& free = pool_->reaches_[r].free;
+    for (; t.first < std::min(g.first, t.last); ++t.first) free.push_back(t.page_of[t.first]);
+    t.first = g.first;
+    for (t.last = g.last; t.last < g.end; ++t.last) {
+      t.page_of[t.last] = free.back();
+      free.pop_back();
     }
   }
   pending_ = count;
@@ -159,7 +172,8 @@ void sequence::truncate(std::size_t position) noexcept {
 
 kv_layer sequence::layer(std::size_t i) const noexcept {
   const kv_pool::layer& l = pool_->layers_[i];
-  return {pool_->pages_.data() + l.offset,       l.head_bytes,      l.page_bytes,         l.value_offset,
+  if (l.heads == 0) return {};
+  return {pool_->pages_.data() + l.offset, l.head_bytes,       l.page_bytes,       l.value_offset,
           tables_[l.reach].page_of.data(), length_ + pending_, pool_->room_.format};
 }
 

@@ -24,8 +24,8 @@ struct kv_layer {
   }
 };
 
-/// A step adds to it between begin() and commit(); rollback() instead leaves all as it was before. Between steps it can be cut
-/// back, and copied. Its memory is its pool's; growing allocates nothing.
+/// A step adds to it between begin() and commit(); rollback() instead forgets what the step wrote, and keeps what is committed.
+/// Between steps it can be cut back, and copied. Its memory is its pool's; growing allocates nothing.
 ///
 /// @example  auto s = sequence::try_create(pool).value();
 ///           s.begin(3);    // a forward pass writes positions 0, 1 and 2
@@ -57,7 +57,7 @@ class sequence final {
   bool begin(std::size_t count) noexcept;
   /// Keeps what the step wrote.
   void commit() noexcept;
-  /// Forgets it.
+  /// Forgets what the step wrote. What is committed stays; what it can be cut back to may be less than before, see resumable.
   void rollback() noexcept;
 
   /// The last position, no later than `position`, from which the sequence can go on after truncate(): the same one, or an
@@ -68,7 +68,7 @@ class sequence final {
   /// @errors  none; precondition: position == resumable(position), no step is open
   void truncate(std::size_t position) noexcept;
 
-  /// Layer i, those positions included that the open step adds.
+  /// The keys and values of layer i, those included that the open step adds; null for a layer that keeps none.
   kv_layer layer(std::size_t i) const noexcept;
   /// The recurrent state of layer i before the open step, and where the step writes that behind it.
   struct state {
@@ -86,16 +86,21 @@ class sequence final {
   static constexpr std::size_t nowhere = largest_size;
 
   explicit sequence(kv_pool& pool) noexcept : pool_(&pool) {}
+  /// What a step of `count` positions does to a table.
+  struct growth {
+    std::size_t first, last, end;
+  };
+  growth growth_of(std::size_t reach, std::size_t count) const noexcept;
   void release() noexcept;
   void drop_pages(std::size_t length) noexcept;
   bool has_state() const noexcept { return pool_->slot_bytes_ > 0; }
 
   kv_pool* pool_;
-  std::vector<table> tables_;         // by index in kv_pool::reaches_
-  std::uint32_t slots_[2] = {0, 0};   // of states: now, and before the last step or for the next
+  std::vector<table> tables_;        // by index in kv_pool::reaches_
+  std::uint32_t slots_[2] = {0, 0};  // of states: now, and before the last step or for the next
   bool owns_slots_ = false;
   std::size_t length_ = 0, pending_ = 0;
-  std::size_t previous_ = nowhere;    // the position whose state is in slots_[1]
+  std::size_t previous_ = nowhere;  // the position whose state is in slots_[1]
 };
 
 }  // namespace NIBBLE_ABI

@@ -16,6 +16,7 @@ struct kv_shape {
   std::size_t heads = 0, key_dim = 0, value_dim = 0;  ///< heads 0: no keys and values
   std::size_t window = 0;                             ///< positions that a query sees, itself included; 0: all
   std::size_t state = 0;                              ///< floats of a recurrent state
+  bool looks_ahead = false;                           ///< queries see positions behind their own: a text is one step
 };
 
 /// Pages that one sequence needs in a layer: all of the context, or what a window and one step can touch.

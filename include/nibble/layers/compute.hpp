@@ -1,6 +1,7 @@
 /// compute: what every layer needs beside its operands: kernels, an executor, scratch memory.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 

@@ -107,9 +107,11 @@ inline void sort_by_expert(const routes& r) noexcept {
 }
 
 /// Products of each expert that has rows, of(expert, first slot, slots) says which. Where only sizes are asked for, one product
-/// with all rows takes as much scratch.
+/// with all rows takes as much scratch, but for what begins each expert's operands (floats, two kinds of blocks) on a cache
+/// line.
 template <class Of>
 void multiply_by_expert(compute& c, const routes& r, const Of& of) noexcept {
+  const scratch_scope scope(c);
   const std::size_t slots = r.tokens * r.used;
   auto* memory = reinterpret_cast<product*>(c.scratch_memory().take(std::min(r.experts, slots) * sizeof(product)));
   product all = of(std::size_t{0}, std::size_t{0}, slots);
@@ -121,6 +123,7 @@ void multiply_by_expert(compute& c, const routes& r, const Of& of) noexcept {
     }
     products = {memory, count};
   }
+  if (c.measuring()) static_cast<void>(c.scratch_memory().take(std::min(r.experts, slots) * 3 * cache_line));
   linear(c, products);
 }
 }  // namespace detail
@@ -128,7 +131,7 @@ void multiply_by_expert(compute& c, const routes& r, const Of& of) noexcept {
 /// out(t) = sum over the experts e that token t uses of share(t, e) * down_e(f(gate_e x) * (up_e x)), in the order of their
 /// scores.
 /// @shape   x (tokens, width), out (tokens, width)
-/// @errors  none (noexcept); precondition: r.used <= experts
+/// @errors  none (noexcept); precondition: 1 <= r.used <= experts; out replaces or is added to
 /// @cost    tokens * used * hidden * 3 * width multiply-adds; each expert in use is read once
 /// @source  Shazeer et al. 2017
 inline void experts(compute& c, const layer_input& in, const router_spec& r, const expert_weights& w, glu f,

@@ -97,7 +97,7 @@ inline void prepare_all(compute& c, std::span<product> products) noexcept {
     std::size_t first = 0;  // of this input, among the rows of all
     for (std::size_t i = 0; i < products.size(); ++i) {
       const layer_input& in = products[i].in;
-      if (products[i].shares) continue;
+      if (i > 0 && products[i].shares) continue;
       const std::size_t last = first + in.x.tokens;
       for (std::size_t t = std::max(begin, first); t < std::min(end, last); ++t) {
         prepare_row(c, in, products[i].prepared, t - first);

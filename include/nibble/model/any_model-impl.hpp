@@ -35,14 +35,12 @@ std::vector<kv_shape> any_model::kv() const { return model_->kv(); }
 tensor_type any_model::kv_type() const noexcept { return model_->kv_type; }
 void any_model::forward(step& s, activations out) const noexcept { model_->forward(s, out); }
 
-memory_plan any_model::plan(const session_options& options) const {
+memory_plan any_model::plan(const session_options& options, std::size_t sequences) const {
   const session_options o = detail::complete(*model_, options);
-  memory_plan p{weight_bytes(), 0, 0, detail::measure_scratch(*model_, o.prefill_chunk, o.output_rows, o.output)};
-  if (const std::size_t format = find_kv_format(*o.kv); format < kv_formats::size) {
-    const auto kept = kv_pool::planned_bytes(kv(), {format, o.context, o.prefill_chunk, 1});
-    p.kv = kept.pages, p.states = kept.states;
-  }
-  return p;
+  const auto kept = kv_pool::planned_bytes(kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences});
+  std::size_t scratch = detail::measure_scratch(*model_, o.prefill_chunk, o.output_rows, o.output);
+  if (sequences > 1) scratch = std::max(scratch, detail::measure_scratch(*model_, sequences, sequences, o.output));
+  return {weight_bytes(), kept.pages, kept.states, scratch};
 }
 
 namespace detail {
@@ -160,6 +158,7 @@ result<memory_plan> any_model::try_plan(const detail::known_architectures& known
                                         const session_options& session, const load_options& options) {
   auto outline = detail::outline(known, file, options);
   if (!outline) return std::move(outline).failure();
+  NIBBLE_TRY(detail::check(**outline, session));
   return any_model(std::shared_ptr<const detail::loaded_model>(*std::move(outline))).plan(session);
 }
 

@@ -22,7 +22,9 @@ inline namespace NIBBLE_ABI {
 ///     A::read(h)               hyper-parameters, each with its bounds, as a config with `vocabulary`, `context` and `width`
 ///     A(config, tensors)       takes its weights by name and shape
 ///     kv()                     what each layer keeps between tokens
-///     forward(step, out)       logits or hidden states of the wanted rows; noexcept, no allocation, and scratch that depends on
+///     gives_hidden             optional, true: forward() knows step_output::hidden
+///     forward(step, out)       logits (or hidden states, if that is asked) of the wanted rows; noexcept, no allocation, and
+///     scratch that depends on
 ///                              the counts of tokens and wanted rows alone
 template <class A>
 concept architecture = requires(hyperparameters& h, tensor_source& tensors, const A& a, step& s, activations out,

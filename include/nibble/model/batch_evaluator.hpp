@@ -1,4 +1,4 @@
-/// batch_evaluator: tokens in, logits out, for several sequences that advance together.
+/// batch_evaluator: tokens in, logits or hidden states out, for several sequences that advance together.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +30,7 @@ class batch_evaluator {
   };
 
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
-  static result<batch_evaluator> try_create(const any_model& model, std::size_t sequences,
-                                            const session_options& options = {});
+  static result<batch_evaluator> try_create(const any_model& model, std::size_t sequences, const session_options& options = {});
   static constexpr std::size_t most_sequences = 4096;
 
   /// Processes tokens of one sequence at its next positions, step by step; logits(0) are then those after the last one.

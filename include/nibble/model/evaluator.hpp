@@ -1,10 +1,10 @@
-/// evaluator: tokens in, logits or hidden states out, for one sequence. What a session is built on; use it directly for scoring.
+/// evaluator: tokens in, logits or hidden states out, for one sequence. What a session is built on; use it directly for
+/// scoring.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -27,15 +27,15 @@ class evaluator {
 
   /// Processes tokens at the next positions, step by step; logits() are then those after the last one.
   ///
-  /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. A cancelled call leaves the sequence
-  /// at the last whole step.
+  /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. So is more text for a model whose
+  /// tokens see what comes behind them: all of it goes in at once. A cancelled call leaves the sequence at the last whole step.
   /// @errors  none; precondition: every token is in [0, vocabulary)
   feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {}) noexcept;
   /// The same, with the output of every token: on_row(index in tokens, row). Steps are session_options::output_rows long.
   /// @errors  what on_row throws
   template <class F>
   feed_outcome feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel = {});
-  /// The same, with the outputs of some tokens: indices in `tokens`, ascending.
+  /// The same, with the outputs of some tokens. @param wanted  indices in `tokens`, each larger than the one before
   template <class F>
   feed_outcome feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
                          std::stop_token cancel = {});
@@ -61,7 +61,8 @@ class evaluator {
  private:
   explicit evaluator(step_runner runner);
   /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
-  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel) noexcept;
+  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted,
+                    const std::stop_token& cancel) noexcept;
   bool fits(std::size_t count) const noexcept { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 

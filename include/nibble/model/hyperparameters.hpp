@@ -22,7 +22,7 @@ inline namespace NIBBLE_ABI {
 /// @example  const auto layers = h.count("block_count", 1, 4096);
 class hyperparameters {
  public:
-  hyperparameters(const metadata& meta, std::string_view architecture, const limits& most) noexcept
+  hyperparameters(const metadata& meta, std::string_view architecture, const limits& most)
       : meta_(meta), prefix_(std::string(architecture) + "."), most_(most) {}
 
   const nibble::limits& limits() const noexcept { return most_; }

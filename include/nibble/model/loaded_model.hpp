@@ -32,6 +32,8 @@ class loaded_model {
   virtual void forward(step& s, activations out) const noexcept = 0;
 
   std::size_t vocabulary = 0, width = 0, context = 0;
+  bool looks_ahead = false;   ///< some layer does: a text is one step
+  bool gives_hidden = false;  ///< forward() knows step_output::hidden
   tensor_type kv_type = tensor_type::f16;
   std::size_t weight_bytes = 0, memory_cap = 0;
   aligned_buffer weights;
@@ -49,6 +51,8 @@ class typed_model final : public loaded_model {
   typed_model(const typename Arch::config& c, tensor_source& tensors, const Observer& observer)
       : config(c), arch_(c, tensors), observer_(observer) {
     vocabulary = c.vocabulary, width = c.width, context = c.context;
+    if constexpr (requires { Arch::gives_hidden; }) gives_hidden = Arch::gives_hidden;
+    for (const kv_shape& s : arch_.kv()) looks_ahead = looks_ahead || s.looks_ahead;
   }
   std::string_view architecture_name() const noexcept override { return Arch::name; }
   std::vector<kv_shape> kv() const override { return arch_.kv(); }
@@ -93,10 +97,10 @@ result<std::unique_ptr<loaded_model>> make_model(const gguf_file& file, tensor_s
   if (h.failure()) return *h.failure();
   if (config.vocabulary == 0) config.vocabulary = tensors.rows_of("token_embd.weight");
   std::unique_ptr<loaded_model> made;
-  if constexpr (std::is_same_v<Observer, unobserved>) {
-    made = std::make_unique<typed_model<Arch, unobserved>>(config, tensors, unobserved{});
+  if (const auto* of = static_cast<const Observer*>(observer)) {
+    made = std::make_unique<typed_model<Arch, Observer>>(config, tensors, *of);
   } else {
-    made = std::make_unique<typed_model<Arch, Observer>>(config, tensors, *static_cast<const Observer*>(observer));
+    made = std::make_unique<typed_model<Arch, unobserved>>(config, tensors, unobserved{});
   }
   if (tensors.failure()) return *tensors.failure();
   return made;

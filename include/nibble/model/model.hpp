@@ -31,20 +31,20 @@ class model : public any_model {
 
   /// @errors  as any_model::try_load; unknown_architecture if the file's is another
   static result<model> try_load(const std::filesystem::path& path, const load_options& options = {}, Observer observer = {}) {
-    return typed(any_model::try_load(known(observer), path, options));
+    return typed(any_model::try_load(known(&observer), path, options));
   }
   static result<model> try_load(std::span<const std::byte> bytes, const load_options& options = {}, Observer observer = {}) {
-    return typed(any_model::try_load(known(observer), bytes, options));
+    return typed(any_model::try_load(known(&observer), bytes, options));
   }
   static result<model> try_load(gguf_file&& file, const load_options& options = {}, Observer observer = {}) {
-    return typed(any_model::try_load(known(observer), std::move(file), options));
+    return typed(any_model::try_load(known(&observer), std::move(file), options));
   }
   static result<model> try_load(const gguf_file& file, const load_options& options = {}, Observer observer = {}) {
-    return typed(any_model::try_load(known(observer), file, options));
+    return typed(any_model::try_load(known(&observer), file, options));
   }
   static result<memory_plan> try_plan(const gguf_file& file, const session_options& session = {},
                                       const load_options& options = {}) {
-    return any_model::try_plan(known(Observer{}), file, session, options);
+    return any_model::try_plan(known(nullptr), file, session, options);
   }
 #if NIBBLE_EXCEPTIONS
   static model load(const std::filesystem::path& path, const load_options& options = {}, Observer observer = {}) {
@@ -55,19 +55,20 @@ class model : public any_model {
   }
 #endif
 
-  const typename Arch::config& config() const noexcept {
-    return static_cast<const detail::typed_model<Arch, Observer>&>(loaded()).config;
-  }
+  const typename Arch::config& config() const noexcept { return config_; }
 
  private:
-  explicit model(any_model m) noexcept : any_model(std::move(m)) {}
-  static detail::known_architectures known(const Observer& observer) noexcept {
-    return {{&detail::entry_of<Arch, Observer>, 1}, &find_format<>, nullptr, KV::format::type, &observer};
+  explicit model(any_model m)
+      : any_model(std::move(m)), config_(static_cast<const detail::typed_model<Arch, Observer>&>(loaded()).config) {}
+  static detail::known_architectures known(const Observer* observer) noexcept {
+    return {{&detail::entry_of<Arch, Observer>, 1}, &find_format<>, nullptr, KV::format::type, observer};
   }
   static result<model> typed(result<any_model> loaded) {
     if (!loaded) return std::move(loaded).failure();
     return model(*std::move(loaded));
   }
+
+  typename Arch::config config_;  // a copy: an any_model that this is part of may be given another model
 };
 
 /// Some architectures, chosen by the file, with weights in some formats: those of the registries and your own.

@@ -14,12 +14,22 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 /// The steps of a forward pass.
-enum class operation : std::uint8_t { embedding, projection, attention, recurrence, mixing, feed_forward, experts, output };
+enum class operation : std::uint8_t {
+  embedding,
+  projection,
+  attention,
+  recurrence,
+  mixing,
+  feed_forward,
+  experts,
+  residual,
+  output
+};
 
 /// "embedding" and so on.
 constexpr std::string_view name_of(operation what) noexcept {
-  constexpr std::string_view names[] = {"embedding", "projection",   "attention", "recurrence",
-                                        "mixing",    "feed_forward", "experts",   "output"};
+  constexpr std::string_view names[] = {"embedding",    "projection", "attention", "recurrence", "mixing",
+                                        "feed_forward", "experts",    "residual",  "output"};
   return names[static_cast<std::size_t>(what)];
 }
 
@@ -31,7 +41,8 @@ struct operation_event {
   std::chrono::nanoseconds time;
 };
 
-/// Anything that can be called with an event, on the thread that runs the step; it must not throw.
+/// Anything that can be called with an event, on the thread that runs the step; it must not throw. All sessions of a model
+/// share one, and call it from all of their threads.
 /// @example  auto print = [](const nibble::operation_event& e) { log(name_of(e.what), e.layer, e.time); };
 ///           auto model = nibble::model<nibble::arch::llama, nibble::kv_cache<>, decltype(print)>::load(path, {}, print);
 template <class O>

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/core/executor.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/tensor_type.hpp"
@@ -30,11 +31,13 @@ struct load_options {
 /// The longest context that a session may have.
 inline constexpr std::size_t most_positions = std::size_t{16} << 20;
 
+/// A model whose tokens see what comes behind them takes a text in one step: prefill_chunk and output_rows are then the
+/// context.
 struct session_options {
-  std::size_t context = 0;          ///< positions that are kept; 0: the model's, but no more than 4096
-  std::size_t prefill_chunk = 128;  ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
-  std::size_t output_rows = 1;      ///< tokens of a step whose output may be asked for: 1 to generate, more to score
-  std::optional<tensor_type> kv = {};         ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
+  std::size_t context = 0;             ///< positions that are kept; 0: the model's, but no more than 4096
+  std::size_t prefill_chunk = 128;     ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
+  std::size_t output_rows = 1;         ///< tokens of a step whose output may be asked for: 1 to generate, more to score
+  std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
   step_output output = step_output::logits;  ///< what a step gives for them
 };
 
@@ -45,7 +48,8 @@ struct memory_plan {
   std::size_t states = 0;   ///< of recurrent layers, once a session
   std::size_t scratch = 0;  ///< once a session
 
-  std::size_t total() const noexcept { return weights + kv + states + scratch; }
+  /// largest_size where the sum does not fit.
+  std::size_t total() const noexcept { return sum_of_sizes(sum_of_sizes(weights, kv), sum_of_sizes(states, scratch)); }
 };
 
 }  // namespace NIBBLE_ABI

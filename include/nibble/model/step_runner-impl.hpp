@@ -13,22 +13,13 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 result<step_runner> step_runner::try_create(const any_model& model, session_options options, std::size_t sequences) {
-  if (options.context > most_positions) {
-    return error(errc::invalid_argument, "session_options::context: expected at most " + std::to_string(most_positions) +
-                                             ", found " + std::to_string(options.context));
-  }
+  NIBBLE_TRY(detail::check(model.loaded(), options));
   step_runner made(model, detail::complete(model.loaded(), options));
   const session_options& o = made.options_;
   const std::size_t format = find_kv_format(*o.kv);
-  if (format == kv_formats::size) {
-    return error(errc::invalid_argument, "session_options::kv: expected f32, f16, bf16 or q8_0");
-  }
   const std::vector<kv_shape> layers = model.kv();
   const kv_room room{format, o.context, o.prefill_chunk, sequences};
-  const auto kept = kv_pool::planned_bytes(layers, room);
-  memory_plan plan = model.plan(o);
-  plan.kv = kept.pages, plan.states = kept.states;
-  if (sequences > 1) plan.scratch = std::max(plan.scratch, detail::measure_scratch(model.loaded(), sequences, sequences, o.output));
+  const memory_plan plan = model.plan(o, sequences);
   if (model.memory_cap() > 0 && plan.total() > model.memory_cap()) {
     return error(errc::out_of_memory, "weights and session take " + std::to_string(plan.total()) + " bytes, above the cap of " +
                                           std::to_string(model.memory_cap()));
@@ -62,15 +53,17 @@ step_runner& step_runner::operator=(step_runner&& other) noexcept {
 }
 
 bool step_runner::fits(std::size_t sequence, std::size_t count) const noexcept {
-  return count <= options_.context - sequences_[sequence].length();
+  const std::size_t length = sequences_[sequence].length();
+  return count <= options_.context - length && (length == 0 || count == 0 || !model_.loaded().looks_ahead);
 }
 
 /// Which of the wanted rows follow each other in a sequence.
-std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs, std::span<const std::uint32_t> wanted) noexcept {
+std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
+                                                std::span<const std::uint32_t> wanted) noexcept {
   std::size_t count = 0;
   auto run = runs.begin();
   for (std::size_t row = 0; row < wanted.size(); ++row) {
-    while (wanted[row] >= run->first + run->count) ++run;
+    while (run + 1 != runs.end() && wanted[row] >= run->first + run->count) ++run;
     const bool follows = row > 0 && wanted[row] == wanted[row - 1] + 1 && wanted[row] != run->first;
     if (follows) {
       ++wanted_runs_[count - 1].count;

@@ -14,14 +14,12 @@
 #include "nibble/kv/pool.hpp"
 #include "nibble/kv/sequence.hpp"
 #include "nibble/model/any_model.hpp"
+#include "nibble/model/feed_outcome.hpp"
 #include "nibble/model/options.hpp"
 #include "nibble/tensor/scratch.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
-
-/// How feeding tokens ended.
-enum class feed_outcome : std::uint8_t { done, context_full, cancelled };
 
 /// What evaluators are built on. All memory is taken when it is made; a step allocates nothing.
 class step_runner {

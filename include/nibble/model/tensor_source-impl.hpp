@@ -27,6 +27,9 @@ weight tensor_source::stack(std::string_view name, std::size_t matrices, std::si
     fail(errc::unknown_format, name, "weights of format " + std::string(name_of(info->type)) + " are not supported");
     return {};
   }
+  if (info->bytes != product_of_sizes(product_of_sizes(matrices, rows), format->row_bytes(columns))) {
+    return fail(errc::shape_mismatch, name, "its bytes are not those of " + std::string(format->name)), weight{};
+  }
   const weight stored = weight::stored(*format, file_.bytes(*info).data(), rows, columns, matrices);
   return mapped_ ? stored : pack(*info, stored);
 }

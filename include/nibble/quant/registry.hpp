@@ -50,12 +50,20 @@ constexpr const tensor_type_info* find_own_type(std::uint32_t id) noexcept {
   return found;
 }
 
-/// The formats are what the concepts ask, and their sizes are those of the file format.
-static_assert(!any_type(quant_formats{}, []<class Q>(std::type_identity<Q>) {
-  constexpr auto info = *find_tensor_type(static_cast<std::uint32_t>(Q::type));
-  return !(integer_format<Q> || float_format<Q>) || Q::name != info.name || Q::block_size != info.block_size ||
-         sizeof(typename Q::block) != info.block_bytes;
-}));
+namespace detail {
+/// The formats are what the concepts ask, and their names and sizes are those of the file format.
+template <class Q>
+constexpr bool is_registered_format() noexcept {
+  static_assert(quant_format<Q>, "not a format, see quant/format.hpp: a name, type, block, decode() or encode() is missing");
+  static_assert(integer_format<Q> || float_format<Q>, "neither codes and scales nor plain numbers, see quant/format.hpp");
+  constexpr auto info = find_tensor_type(static_cast<std::uint32_t>(Q::type));
+  static_assert(info && Q::name == info->name, "another name in gguf/tensor_type.hpp");
+  static_assert(info && Q::block_size == info->block_size && sizeof(typename Q::block) == info->block_bytes,
+                "other sizes in gguf/tensor_type.hpp");
+  return true;
+}
+static_assert(!any_type(quant_formats{}, []<class Q>(std::type_identity<Q>) { return !is_registered_format<Q>(); }));
+}  // namespace detail
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -15,7 +15,6 @@ namespace arch {
 /// @source  Gemma Team 2024
 struct gemma : decoder<> {
   static constexpr std::string_view name = "gemma";
-  using config = decoder_config;
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
@@ -30,7 +29,6 @@ struct gemma : decoder<> {
 /// @source  Gemma Team 2024, "Gemma 2"
 struct gemma2 : decoder<> {
   static constexpr std::string_view name = "gemma2";
-  using config = decoder_config;
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
@@ -49,7 +47,6 @@ struct gemma2 : decoder<> {
 /// @source  Gemma Team 2025
 struct gemma3 : decoder<> {
   static constexpr std::string_view name = "gemma3";
-  using config = decoder_config;
   using decoder::decoder;
 
   static config read(hyperparameters& h) {

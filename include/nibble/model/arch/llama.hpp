@@ -14,7 +14,6 @@ namespace arch {
 /// @source  Touvron et al. 2023
 struct llama : decoder<> {
   static constexpr std::string_view name = "llama";
-  using config = decoder_config;
   using decoder::decoder;
 
   static config read(hyperparameters& h) {

@@ -13,17 +13,19 @@ namespace arch {
 /// @source  Qwen Team 2024, "Qwen2 Technical Report"
 struct qwen2 : decoder<> {
   static constexpr std::string_view name = "qwen2";
-  using config = decoder_config;
   using decoder::decoder;
 
-  static config read(hyperparameters& h) { return decoder_config::read(h); }
+  static config read(hyperparameters& h) {
+    config c = decoder_config::read(h);
+    c.biases = true;
+    return c;
+  }
 };
 
 /// No biases; queries and keys are normed head by head instead.
 /// @source  Qwen Team 2025, "Qwen3 Technical Report"
 struct qwen3 : decoder<> {
   static constexpr std::string_view name = "qwen3";
-  using config = decoder_config;
   using decoder::decoder;
 
   static config read(hyperparameters& h) {

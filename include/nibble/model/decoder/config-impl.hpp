@@ -25,6 +25,22 @@ inline float rope_scale_of(hyperparameters& h) {
 }
 }  // namespace detail
 
+const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std::size_t feed_forwards,
+                               std::size_t most_ropes) noexcept {
+  if (c.layer.size() != c.layers) return "as many layers as it says";
+  if (c.ropes.size() > most_ropes) return "at most four kinds of rotary embedding";
+  if (c.experts > 0 && (c.router.used == 0 || c.router.used > c.experts))
+    return "one expert a token at least, and no more than there are";
+  if (c.parallel && (!c.mixer_post_norm.empty() || !c.feed_forward_post_norm.empty() || c.residual_scale != 1)) {
+    return "parallel branches that are neither normed nor scaled";
+  }
+  for (const layer_config& l : c.layer) {
+    if (l.mixer >= mixers || l.feed_forward >= feed_forwards) return "parts that it names";
+    if (l.rope != layer_config::no_rope && l.rope >= c.ropes.size()) return "rotary embeddings that it has";
+  }
+  return nullptr;
+}
+
 decoder_config decoder_config::read(hyperparameters& h, rope_pairs order) {
   constexpr std::uint64_t widest = 1u << 20;
   decoder_config c;
@@ -63,9 +79,7 @@ decoder_config decoder_config::read(hyperparameters& h, rope_pairs order) {
   return c;
 }
 
-void decoder_config::scale_scores_by_width() noexcept {
-  attention_scale = 1 / std::sqrt(float(width) / float(layer[0].heads));
-}
+void decoder_config::scale_scores_by_width() noexcept { attention_scale = 1 / std::sqrt(float(width) / float(layer[0].heads)); }
 
 void decoder_config::set_windows(std::size_t window, std::size_t period) {
   if (window == 0) return;

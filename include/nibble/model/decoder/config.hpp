@@ -37,7 +37,7 @@ struct layer_config {
 };
 
 /// A decoder: embedding; layers of norm, mixer, residual, norm, feed-forward, residual; norm; output. Names are those of
-/// tensors, without "blk.N." and ".weight"; an empty one means that there is no such norm.
+/// tensors, without "blk.N." and ".weight", and literals; an empty one means that there is no such norm.
 struct decoder_config {
   std::size_t layers = 0, width = 0, vocabulary = 0, context = 0;
   std::vector<layer_config> layer;
@@ -45,16 +45,19 @@ struct decoder_config {
 
   norm_kind norm = norm_kind::rms;
   float eps = 0;
-  std::string_view mixer_norm = "attn_norm", mixer_post_norm;             ///< of its input; of its output, before it is added
+  std::string_view mixer_norm = "attn_norm", mixer_post_norm;  ///< of its input; of its output, before it is added
   std::string_view feed_forward_norm = "ffn_norm", feed_forward_post_norm;
-  bool parallel = false;  ///< mixer and feed-forward read the same normed input, side by side
+  /// Mixer and feed-forward read the same input, side by side; without a norm of its own (feed_forward_norm is empty) the
+  /// feed-forward shares that of the mixer. Branches are neither normed nor scaled then.
+  bool parallel = false;
+  bool biases = false;      ///< queries, keys and values must have biases; they may have where this is false
   bool head_norms = false;  ///< queries and keys are normed head by head, before they are rotated
 
   float attention_scale = 0;  ///< of scores; 0: 1 / sqrt(key_dim)
   float attention_softcap = 0, output_softcap = 0;
   float embedding_scale = 1, residual_scale = 1, logit_scale = 1;  ///< factors; residual: of what is added to it
   glu gate = glu::silu;
-  router_spec router;       ///< of experts
+  router_spec router;  ///< of experts
   std::size_t experts = 0;
 
   /// What every decoder's metadata states, with layers that are all alike and rotate whole heads.
@@ -65,6 +68,11 @@ struct decoder_config {
   /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
   void set_windows(std::size_t window, std::size_t period);
 };
+
+namespace detail {
+/// What no decoder can be made of, in a sentence, or null: it would end in memory that is not there.
+const char* wrong_with(const decoder_config& c, std::size_t mixers, std::size_t feed_forwards, std::size_t most_ropes) noexcept;
+}  // namespace detail
 
 /// "blk.3."
 inline std::string layer_prefix(std::size_t layer) { return "blk." + std::to_string(layer) + "."; }

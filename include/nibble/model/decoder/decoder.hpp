@@ -6,12 +6,12 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "nibble/core/type_list.hpp"
 #include "nibble/layers/embedding.hpp"
 #include "nibble/layers/rope.hpp"
+#include "nibble/model/decoder/any_part.hpp"
 #include "nibble/model/decoder/config.hpp"
 #include "nibble/model/decoder/feed_forwards.hpp"
 #include "nibble/model/decoder/self_attention.hpp"
@@ -19,44 +19,6 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
-
-namespace detail {
-/// One of some kinds of part, chosen by an index when it is made. std::visit would end the host over an empty variant where
-/// exceptions are off; this one is never empty.
-template <class List>
-class any_part;
-template <class... Parts>
-class any_part<type_list<Parts...>> {
- public:
-  any_part(std::size_t kind, const decoder_config& c, std::size_t layer, tensor_source& t)
-      : part_(make<0>(kind, c, layer, t)) {}
-
-  template <class F>
-  decltype(auto) visit(F&& f) const {
-    return visit_from<0>(std::forward<F>(f));
-  }
-
- private:
-  using variant = std::variant<Parts...>;
-
-  template <std::size_t Index>
-  static variant make(std::size_t kind, const decoder_config& c, std::size_t layer, tensor_source& t) {
-    if constexpr (Index + 1 < sizeof...(Parts)) {
-      if (kind != Index) return make<Index + 1>(kind, c, layer, t);
-    }
-    return variant(std::in_place_index<Index>, c, layer, t);
-  }
-  template <std::size_t Index, class F>
-  decltype(auto) visit_from(F&& f) const {
-    if constexpr (Index + 1 < sizeof...(Parts)) {
-      if (part_.index() != Index) return visit_from<Index + 1>(std::forward<F>(f));
-    }
-    return std::forward<F>(f)(*std::get_if<Index>(&part_));
-  }
-
-  variant part_;
-};
-}  // namespace detail
 
 /// Mixers and FeedForwards are the parts that an architecture names: no other is in its binary. A mixer has
 ///
@@ -68,7 +30,9 @@ class any_part<type_list<Parts...>> {
 template <class Mixers = type_list<self_attention>, class FeedForwards = type_list<gated_feed_forward>>
 class decoder {
  public:
-  decoder(const decoder_config& c, tensor_source& t);
+  using config = decoder_config;
+  static constexpr bool gives_hidden = true;
+  decoder(const config& c, tensor_source& t);
 
   std::vector<kv_shape> kv() const;
   /// @shape   out (wanted rows, vocabulary or width), see step_output
@@ -90,6 +54,11 @@ class decoder {
   template <class Step>
   activations forward_layer(Step& s, std::size_t i, const step_context& context, activations x, activations branch,
                             const step_rows& rows) const noexcept;
+  template <class Step>
+  void mix(Step& s, std::size_t i, const step_context& context, const layer_input& x, const step_rows& rows,
+           layer_output out) const noexcept;
+  template <class Step>
+  void add_branch(Step& s, std::size_t i, activations y, activations h, const norm_weights& norm) const noexcept;
 
   decoder_config config_;
   weight embedding_, output_;
@@ -103,6 +72,10 @@ decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t
     : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
   output_norm_ = norm_of(t, "", "output_norm");
   output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
+  if (const char* wrong = detail::wrong_with(c, Mixers::size, FeedForwards::size, most_ropes)) {
+    t.reject("the decoder's description", wrong);
+    return;
+  }
   for (const rope_config& r : c.ropes) {
     const auto factors = r.has_factors ? t.vector_or_none("rope_freqs.weight", r.dimensions / 2) : std::span<const float>();
     ropes_.emplace_back(r.dimensions, r.base, r.scale, r.order, factors);
@@ -116,8 +89,8 @@ decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t
     const norm_weights feed_forward_norm = norm_of(t, at, c.feed_forward_norm);
     detail::any_part<FeedForwards> feed_forward(c.layer[i].feed_forward, c, i, t);
     const norm_weights feed_forward_post_norm = norm_of(t, at, c.feed_forward_post_norm);
-    layers_.push_back({mixer_norm, mixer_post_norm, feed_forward_norm, feed_forward_post_norm, std::move(mixer),
-                       std::move(feed_forward)});
+    layers_.push_back(
+        {mixer_norm, mixer_post_norm, feed_forward_norm, feed_forward_post_norm, std::move(mixer), std::move(feed_forward)});
   }
 }
 
@@ -168,29 +141,44 @@ activations decoder<Mixers, FeedForwards>::forward_layer(Step& s, std::size_t i,
                                                          activations branch, const step_rows& rows) const noexcept {
   const layer& l = layers_[i];
   const activations y = s.pick(rows, x), h = branch.range(0, rows.count);
-  // What a part adds to y, at once, or by way of h where it is normed or scaled before.
-  const bool scaled = config_.residual_scale != 1;
-  const bool mixer_apart = scaled || config_.parallel || !l.mixer_post_norm.gain.empty();
-  const bool feed_forward_apart = scaled || !l.feed_forward_post_norm.gain.empty();
-  const auto add_to_y = [&](const norm_weights& norm) {
-    add_branch(s, y, h, norm.gain.empty() ? nullptr : &norm, config_.residual_scale);
-  };
-
-  l.mixer.visit([&](const auto& mixer) {
-    mixer.forward(s, i, context, input_of(x, l.mixer_norm), rows, mixer_apart ? layer_output(h) : added_to(y));
-  });
-  if (rows.count == 0) return y;
-  if (mixer_apart && !config_.parallel) add_to_y(l.mixer_post_norm);
-  l.feed_forward.visit([&](const auto& part) {
-    const norm_weights& norm = config_.parallel && l.feed_forward_norm.gain.empty() ? l.mixer_norm : l.feed_forward_norm;
-    part.forward(s, i, input_of(y, norm), feed_forward_apart && !config_.parallel ? layer_output(h) : added_to(y));
-  });
   if (config_.parallel) {
-    add_to_y(l.mixer_post_norm);
-  } else if (feed_forward_apart) {
-    add_to_y(l.feed_forward_post_norm);
+    const norm_weights& norm = l.feed_forward_norm.gain.empty() ? l.mixer_norm : l.feed_forward_norm;
+    mix(s, i, context, input_of(x, l.mixer_norm), rows, h);
+    if (rows.count == 0) return y;
+    l.feed_forward.visit([&](const auto& part) { part.forward(s, i, input_of(y, norm), added_to(y)); });
+    add_branch(s, i, y, h, {});
+    return y;
   }
+  // What a part gives is added to y at once, or by way of h where it is normed or scaled before.
+  const auto target = [&](const norm_weights& post_norm) {
+    return post_norm.gain.empty() && config_.residual_scale == 1 ? added_to(y) : layer_output(h);
+  };
+  const auto add = [&](const layer_output& given, const norm_weights& post_norm) {
+    if (given.how == epilogue::replace) add_branch(s, i, y, h, post_norm);
+  };
+  const layer_output mixed = target(l.mixer_post_norm), fed = target(l.feed_forward_post_norm);
+  mix(s, i, context, input_of(x, l.mixer_norm), rows, mixed);
+  if (rows.count == 0) return y;
+  add(mixed, l.mixer_post_norm);
+  l.feed_forward.visit([&](const auto& part) { part.forward(s, i, input_of(y, l.feed_forward_norm), fed); });
+  add(fed, l.feed_forward_post_norm);
   return y;
+}
+
+template <class Mixers, class FeedForwards>
+template <class Step>
+void decoder<Mixers, FeedForwards>::mix(Step& s, std::size_t i, const step_context& context, const layer_input& x,
+                                        const step_rows& rows, layer_output out) const noexcept {
+  layers_[i].mixer.visit([&](const auto& mixer) { mixer.forward(s, i, context, x, rows, out); });
+}
+
+/// y += scale * norm(h)
+template <class Mixers, class FeedForwards>
+template <class Step>
+void decoder<Mixers, FeedForwards>::add_branch(Step& s, std::size_t i, activations y, activations h,
+                                               const norm_weights& norm) const noexcept {
+  const auto watched = s.watch(operation::residual, i);
+  nibble::add_branch(s, y, h, norm.gain.empty() ? nullptr : &norm, config_.residual_scale);
 }
 
 }  // namespace arch

@@ -13,7 +13,11 @@ namespace arch {
 self_attention::self_attention(const decoder_config& c, std::size_t layer, tensor_source& t) {
   const layer_config& l = c.layer[layer];
   const std::string at = layer_prefix(layer);
+  if (l.kv_heads == 0 || l.heads % l.kv_heads != 0) t.reject(at + "attn", "heads that share those of keys and values evenly");
   const std::size_t queries = l.heads * l.key_dim, keys = l.kv_heads * l.key_dim, values = l.kv_heads * l.value_dim;
+  const auto bias_of = [&](const char* name, std::size_t rows) {
+    return c.biases ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
+  };
   if (t.has(at + "attn_qkv.weight")) {
     const weight all = t.matrix(at + "attn_qkv.weight", queries + keys + values, c.width);
     if (queries % panel_rows != 0 || keys % panel_rows != 0) {
@@ -23,16 +27,16 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
       k_ = all.row_groups(queries / panel_rows, keys / panel_rows);
       v_ = all.row_groups((queries + keys) / panel_rows, (values + panel_rows - 1) / panel_rows);
     }
-    if (const auto bias = t.vector_or_none(at + "attn_qkv.bias", queries + keys + values); !bias.empty()) {
+    if (const auto bias = bias_of("attn_qkv.bias", queries + keys + values); !bias.empty()) {
       q_bias_ = bias.first(queries), k_bias_ = bias.subspan(queries, keys), v_bias_ = bias.last(values);
     }
   } else {
     q_ = t.matrix(at + "attn_q.weight", queries, c.width);
     k_ = t.matrix(at + "attn_k.weight", keys, c.width);
     v_ = t.matrix(at + "attn_v.weight", values, c.width);
-    q_bias_ = t.vector_or_none(at + "attn_q.bias", queries);
-    k_bias_ = t.vector_or_none(at + "attn_k.bias", keys);
-    v_bias_ = t.vector_or_none(at + "attn_v.bias", values);
+    q_bias_ = bias_of("attn_q.bias", queries);
+    k_bias_ = bias_of("attn_k.bias", keys);
+    v_bias_ = bias_of("attn_v.bias", values);
   }
   o_ = t.matrix(at + "attn_output.weight", c.width, l.heads * l.value_dim);
   o_bias_ = t.vector_or_none(at + "attn_output.bias", c.width);
@@ -49,7 +53,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
 
 kv_shape self_attention::keeps() const noexcept {
   const bool windowed = spec_.mask.after == 0 && spec_.mask.before != attention_mask::all;
-  return {spec_.kv_heads, spec_.key_dim, spec_.value_dim, windowed ? spec_.mask.before + 1 : 0, 0};
+  return {spec_.kv_heads, spec_.key_dim, spec_.value_dim, windowed ? spec_.mask.before + 1 : 0, 0, spec_.mask.after > 0};
 }
 
 }  // namespace arch

@@ -8,18 +8,13 @@
 #include "nibble/layers/norm.hpp"
 #include "nibble/layers/rope.hpp"
 #include "nibble/model/decoder/config.hpp"
+#include "nibble/model/decoder/step_context.hpp"
 #include "nibble/model/step.hpp"
 #include "nibble/model/tensor_source.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
-
-/// What a step computes once for all layers.
-struct step_context {
-  std::span<const rope> ropes;
-  std::span<const rope_angles> angles;  ///< of each rope, (tokens, pairs)
-};
 
 /// Weights of one layer. Queries, keys and values are three tensors or one ("attn_qkv"), whose rows are all queries, then all
 /// keys, then all values.

@@ -1,0 +1,18 @@
+/// feed_outcome: how feeding tokens to a model ended.
+#pragma once
+
+#include <cstdint>
+
+#include "nibble/config.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+enum class feed_outcome : std::uint8_t {
+  done,
+  context_full,  ///< there is no room for all of them: none was fed
+  cancelled      ///< the caller gave up
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
