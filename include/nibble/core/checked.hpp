@@ -22,7 +22,9 @@ constexpr std::size_t product_of_sizes(std::size_t a, std::size_t b, Sizes... mo
 }
 
 /// a + b, or largest_size where that does not fit.
-constexpr std::size_t sum_of_sizes(std::size_t a, std::size_t b) noexcept { return a > largest_size - b ? largest_size : a + b; }
+constexpr std::size_t sum_of_sizes(std::size_t a, std::size_t b) noexcept {
+  return a > largest_size - b ? largest_size : a + b;
+}
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

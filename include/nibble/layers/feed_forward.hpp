@@ -43,9 +43,8 @@ inline void feed_forward(compute& c, const layer_input& x, const weight& gate, c
     }
   });
   if (!in_strips) detail::quantize(c, h);
-  detail::for_each_group_range(c, tokens, hidden, down.groups(), [&](std::size_t begin, std::size_t end) {
-    detail::multiply(c, h, down, out, begin, end);
-  });
+  detail::for_each_group_range(c, tokens, hidden, down.groups(),
+                               [&](std::size_t begin, std::size_t end) { detail::multiply(c, h, down, out, begin, end); });
 }
 
 }  // namespace NIBBLE_ABI

@@ -16,7 +16,7 @@ inline namespace NIBBLE_ABI {
 
 /// What is multiplied: rows as they are, or normed first.
 struct layer_input {
-  activations x;         ///< (tokens, columns); not changed
+  activations x;  ///< (tokens, columns); not changed
   bool is_normed = false;
   norm_weights norm = {};
 

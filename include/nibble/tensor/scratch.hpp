@@ -15,9 +15,9 @@ inline namespace NIBBLE_ABI {
 struct activations {
   float* data = nullptr;
   std::size_t tokens = 0, width = 0;
-  std::size_t stride = 0;              ///< from one row to the next
-  bool listed = false;                 ///< whether a list names the rows
-  const std::uint32_t* rows = nullptr; ///< then: which row of `data` is row t
+  std::size_t stride = 0;               ///< from one row to the next
+  bool listed = false;                  ///< whether a list names the rows
+  const std::uint32_t* rows = nullptr;  ///< then: which row of `data` is row t
 
   constexpr activations() noexcept = default;
   /// Rows without gaps between them.
