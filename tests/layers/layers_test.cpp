@@ -176,6 +176,24 @@ TEST_CASE("without memory a layer measures what it would take, and touches nothi
   CHECK(measuring.peak() == measuring.used() + 100 * 2 * sizeof(activation_block));  // the quantised input, given back
 }
 
+TEST_CASE("a layer norm takes the mean off, and adds its bias where it has one") {
+  const std::vector<float> gain = gaussian(50, 1), bias = gaussian(50, 2);
+  bench_top top;
+  const activations x = top.fill(3, 50, 5), y = top.c.scratch(3, 50);
+  for (const bool biased : {false, true}) {
+    apply(top.c, {gain, biased ? std::span<const float>(bias) : std::span<const float>(), 1e-5f, norm_kind::layer}, x, y);
+    for (std::size_t t = 0; t < 3; ++t) {
+      double mean = 0, variance = 0;
+      for (std::size_t i = 0; i < 50; ++i) mean += double(x.row(t)[i]) / 50;
+      for (std::size_t i = 0; i < 50; ++i) variance += std::pow(double(x.row(t)[i]) - mean, 2) / 50;
+      for (std::size_t i = 0; i < 50; ++i) {
+        const double expected = (double(x.row(t)[i]) - mean) / std::sqrt(variance + 1e-5) * gain[i] + (biased ? bias[i] : 0);
+        CHECK(y.row(t)[i] == doctest::Approx(expected).epsilon(1e-5));
+      }
+    }
+  }
+}
+
 TEST_CASE("each head is normed on its own") {
   bench_top top;
   const activations x = top.fill(2, 3 * 8, 5);

@@ -177,8 +177,23 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
   cases.push_back(set("llama.rope.dimension_count", u32(huge), errc::bad_value, "rope.dimension_count"));
   cases.push_back(set("llama.rope.scaling.type", value("yarn"), errc::bad_value, "expected none or linear, found 'yarn'"));
   cases.push_back(set("llama.rope.scaling.type", u32(1), errc::bad_value, "key 'llama.rope.scaling.type': expected string"));
-  cases.push_back(set("llama.expert_count", u32(8), errc::bad_value, "expected a model without experts"));
   check(nibble_test::golden("models/llama.gguf"), cases);
+}
+
+TEST_CASE("numbers of experts that contradict each other or the tensors are refused") {
+  const auto u32 = [](std::uint32_t n) { return value(n); };
+  check(
+      nibble_test::golden("models/qwen3moe.gguf"),
+      {without("qwen3moe.expert_count", errc::missing_key, "key 'qwen3moe.expert_count' is missing"),
+       without("qwen3moe.expert_used_count", errc::missing_key, "key 'qwen3moe.expert_used_count' is missing"),
+       set("qwen3moe.expert_used_count", u32(0), errc::bad_value, "expected 1 to 6, found 0"),
+       set("qwen3moe.expert_used_count", u32(7), errc::bad_value, "expected 1 to 6, found 7"),
+       set("qwen3moe.expert_count", u32(1025), errc::bad_value, "expected 1 to 1024, found 1025"),
+       set("qwen3moe.expert_count", u32(5), errc::shape_mismatch, "blk.0.ffn_gate_inp.weight: expected (5, 64), found (6, 64)"),
+       set("qwen3moe.expert_feed_forward_length", u32(64), errc::shape_mismatch,
+           "blk.0.ffn_gate_exps.weight: expected (6, 64, 64), found (6, 32, 64)")});
+  check(nibble_test::golden("models/llama.gguf"),
+        {set("llama.expert_count", u32(8), errc::missing_key, "key 'llama.expert_used_count' is missing")});
 }
 
 TEST_CASE("heads that do not divide the width, more heads than width, and heads that are too wide are refused") {

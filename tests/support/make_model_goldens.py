@@ -28,6 +28,11 @@ MODELS = {
     "llama-linear4": dict(seed=5, position_scale=0.25, keys={"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
     "qwen2": dict(seed=8, rotate="halves", biases="qkv", base=1e6),
     "qwen3": dict(seed=10, head_dim=32, rotate="halves", head_norms=True, tied=True, base=1e6),
+    "llama-experts": dict(seed=6, layers=1, experts=4, keys={"expert_count": 4, "expert_used_count": 2}),
+    "qwen3moe": dict(seed=7, head_dim=32, rotate="halves", head_norms=True, base=1e6, experts=6, expert_hidden=32, keys={
+        "expert_count": 6, "expert_used_count": 2, "expert_feed_forward_length": 32}),
+    "smollm3": dict(seed=9, layers=4, tied=True, turned=lambda i: i % 4 < 3),
+    "minicpm": dict(seed=11, tied=True, embedding_scale=12.0, residual_scale=1.4 / np.sqrt(2), logit_scale=64 / 256),
     "gemma": dict(seed=12, **GEMMA),
     "gemma2": dict(seed=13, layers=4, local=lambda i: i % 2 == 0, attention_cap=50.0, output_cap=30.0, **GEMMA2, keys={
         "attention.sliding_window": 4, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}),
@@ -36,7 +41,8 @@ MODELS = {
 }
 DEFAULTS = dict(layers=2, head_dim=16, rotate="pairs", base=1e4, local_base=None, local=lambda i: False, window=0, biases="",
                 head_norms=False, post_norms=False, gelu=False, tied=False, rope_freqs=None, position_scale=1.0, attention_cap=None,
-                output_cap=None, embedding_scale=1.0, embedding_std=0.6, keys={}, general_name=None)
+                output_cap=None, embedding_scale=1.0, embedding_std=0.6, keys={}, general_name=None, experts=0, expert_hidden=HIDDEN,
+                turned=lambda i: True, residual_scale=1.0, logit_scale=1.0)
 
 
 class Model:
@@ -49,6 +55,10 @@ class Model:
     # ---- weights, in the order of the random numbers
     def matrix(self, name, rows, columns, std=None):
         w = self.random.standard_normal((rows, columns)) * (std or 1.5 / np.sqrt(columns))
+        self.tensors[name + ".weight"] = w.astype(np.float32)
+
+    def stack(self, name, matrices, rows, columns):
+        w = self.random.standard_normal((matrices, rows, columns)) * (1.5 / np.sqrt(columns))
         self.tensors[name + ".weight"] = w.astype(np.float32)
 
     def norm(self, name, size):
@@ -71,6 +81,11 @@ class Model:
             if self.head_norms: self.norm(at + "attn_q_norm", self.head_dim); self.norm(at + "attn_k_norm", self.head_dim)
             if self.post_norms: self.norm(at + "post_attention_norm", WIDTH); self.norm(at + "post_ffw_norm", WIDTH)
             self.norm(at + "ffn_norm", WIDTH)
+            if self.experts:
+                self.matrix(at + "ffn_gate_inp", self.experts, WIDTH)
+                for part, shape in (("gate", (self.expert_hidden, WIDTH)), ("up", (self.expert_hidden, WIDTH)), ("down", (WIDTH, self.expert_hidden))):
+                    self.stack(at + "ffn_%s_exps" % part, self.experts, *shape)
+                continue
             self.matrix(at + "ffn_gate", HIDDEN, WIDTH)
             self.matrix(at + "ffn_up", HIDDEN, WIDTH)
             self.matrix(at + "ffn_down", WIDTH, HIDDEN)
@@ -112,7 +127,7 @@ class Model:
             h = norm(x, at + "attn_norm")
             q, k, v = (linear(h, at + "attn_" + letter).reshape(tokens, -1, self.head_dim) for letter in "qkv")
             if self.head_norms: q, k = norm(q, at + "attn_q_norm"), norm(k, at + "attn_k_norm")
-            q, k = self.rotated(q, local), self.rotated(k, local)
+            if self.turned(i): q, k = self.rotated(q, local), self.rotated(k, local)
             seen = (distance >= 0) & (distance < self.window if local else True)
             mixed = np.zeros_like(q)
             for head in range(HEADS):
@@ -122,12 +137,23 @@ class Model:
                 p = np.exp(scores - scores.max(-1, keepdims=True))
                 mixed[:, head] = p / p.sum(-1, keepdims=True) @ v[:, head // heads_a_key]
             branch = linear(mixed.reshape(tokens, -1), at + "attn_output")
-            x = x + (norm(branch, at + "post_attention_norm") if self.post_norms else branch)
+            x = x + self.residual_scale * (norm(branch, at + "post_attention_norm") if self.post_norms else branch)
             h = norm(x, at + "ffn_norm")
-            branch = linear(gate(linear(h, at + "ffn_gate")) * linear(h, at + "ffn_up"), at + "ffn_down")
-            x = x + (norm(branch, at + "post_ffw_norm") if self.post_norms else branch)
-        y = linear(norm(x, "output_norm"), "token_embd" if self.tied else "output")
+            if self.experts:
+                branch = np.array([self.mixture(w, at, gate, row) for row in h])
+            else:
+                branch = linear(gate(linear(h, at + "ffn_gate")) * linear(h, at + "ffn_up"), at + "ffn_down")
+            x = x + self.residual_scale * (norm(branch, at + "post_ffw_norm") if self.post_norms else branch)
+        y = self.logit_scale * linear(norm(x, "output_norm"), "token_embd" if self.tied else "output")
         return self.output_cap * np.tanh(y / self.output_cap) if self.output_cap else y
+
+    def mixture(self, w, at, gate, x):
+        """The two most likely experts, by what is likely for each of the two."""
+        scores = w[at + "ffn_gate_inp.weight"] @ x
+        best = np.argsort(-scores)[:2]
+        share = np.exp(scores[best] - scores[best].max())
+        gates, ups, downs = (w[at + "ffn_%s_exps.weight" % part][best] for part in ("gate", "up", "down"))
+        return sum(s * (d @ (gate(g @ x) * (u @ x))) for s, g, u, d in zip(share / share.sum(), gates, ups, downs))
 
     def rotated(self, x, local):
         pair = np.arange(self.head_dim // 2)

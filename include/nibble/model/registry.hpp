@@ -4,13 +4,16 @@
 #include "nibble/core/type_list.hpp"
 #include "nibble/model/arch/gemma.hpp"
 #include "nibble/model/arch/llama.hpp"
+#include "nibble/model/arch/minicpm.hpp"
 #include "nibble/model/arch/qwen.hpp"
+#include "nibble/model/arch/smollm3.hpp"
 #include "nibble/model/architecture.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-using architectures = type_list<arch::llama, arch::gemma, arch::gemma2, arch::gemma3, arch::qwen2, arch::qwen3>;
+using architectures = type_list<arch::llama, arch::gemma, arch::gemma2, arch::gemma3, arch::qwen2, arch::qwen3, arch::qwen3moe,
+                                arch::smollm3, arch::minicpm>;
 
 namespace detail {
 template <class A>

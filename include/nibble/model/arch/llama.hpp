@@ -1,4 +1,4 @@
-/// llama: Llama 1 to 3, Mistral, TinyLlama, SmolLM, Yi, and what else has this shape.
+/// llama: Llama 1 to 3, Mistral, Mixtral, TinyLlama, SmolLM, Yi, and what else has this shape.
 #pragma once
 
 #include <string_view>
@@ -9,18 +9,21 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
-/// Pre-norm decoder with interleaved rotary pairs and SwiGLU. Optional: attention biases, frequency factors (Llama 3), linear
-/// scaling, an output matrix of its own.
-/// @source  Touvron et al. 2023
-struct llama : decoder<> {
+/// Pre-norm decoder with interleaved rotary pairs and SwiGLU, or experts of it (Mixtral). Optional: attention biases, frequency
+/// factors (Llama 3), linear scaling, an output matrix of its own.
+/// @source  Touvron et al. 2023; Jiang et al. 2024
+struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
   static constexpr std::string_view name = "llama";
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
-    config c = decoder_config::read(h, rope_pairs::interleaved);
-    if (h.count_or("expert_count", 0, 0, 1u << 16) > 0) h.reject("expert_count", "expected a model without experts", "some");
+    config c = config::read(h, rope_pairs::interleaved);
     c.ropes[0].has_factors = true;
     c.attention_scale = h.positive_or("attention.scale", 0.0f);
+    if (h.count_or("expert_count", 0, 0, 1u << 16) > 0) {
+      c.read_experts(h);
+      for (layer_config& l : c.layer) l.feed_forward = 1;
+    }
     return c;
   }
 };

@@ -1,4 +1,4 @@
-/// qwen2, qwen3: the dense Qwen models from 2 on.
+/// qwen2, qwen3, qwen3moe: the Qwen models from 2 on.
 #pragma once
 
 #include <string_view>
@@ -31,6 +31,18 @@ struct qwen3 : decoder<> {
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h);
     c.head_norms = true;
+    return c;
+  }
+};
+
+/// Qwen 3 with experts in every layer.
+struct qwen3moe : decoder<type_list<self_attention>, type_list<expert_feed_forward>> {
+  static constexpr std::string_view name = "qwen3moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = qwen3::read(h);
+    c.read_experts(h);
     return c;
   }
 };

@@ -79,6 +79,15 @@ decoder_config decoder_config::read(hyperparameters& h, rope_pairs order) {
   return c;
 }
 
+void decoder_config::read_experts(hyperparameters& h) {
+  constexpr std::uint64_t most = 1024;
+  experts = h.count("expert_count", 1, most);
+  router.used = h.count("expert_used_count", 1, experts);
+  router.renormalised = true;
+  const std::size_t wide = h.count_or("expert_feed_forward_length", layer[0].hidden, 1, 1u << 20);
+  for (layer_config& l : layer) l.hidden = wide;
+}
+
 void decoder_config::scale_scores_by_width() noexcept { attention_scale = 1 / std::sqrt(float(width) / float(layer[0].heads)); }
 
 void decoder_config::set_windows(std::size_t window, std::size_t period) {

@@ -63,6 +63,8 @@ struct decoder_config {
   /// What every decoder's metadata states, with layers that are all alike and rotate whole heads.
   static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves);
 
+  /// Reads how many experts there are, how many a token uses, and how wide they are; softmax, with weights that add up to 1.
+  void read_experts(hyperparameters& h);
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
   void scale_scores_by_width() noexcept;
   /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
