@@ -124,7 +124,8 @@ TEST_CASE("keys and values may differ in width, as those of latent attention do"
   struct dims {
     std::size_t key, value;
   };
-  for (const auto [key_dim, value_dim] : {dims{576, 512}, {24, 80}, {96, 40}}) {
+  for (const dims& d : {dims{576, 512}, {24, 80}, {96, 40}}) {
+    const std::size_t key_dim = d.key, value_dim = d.value;
     for_each_kv_format([&]<class Format>(std::type_identity<Format>) {
       const sample_cache<Format> cache(1, key_dim, value_dim, 140);
       const auto q = gaussian(3 * 4 * key_dim, 17, 0.1f);
