@@ -146,6 +146,17 @@ TEST_CASE("a recurrent state goes back by one step or to the beginning, and says
   CHECK(state_of(s) == 0);
 }
 
+TEST_CASE("a step of no positions keeps what is committed, and what its mixers wrote is no state to go back to") {
+  const auto pool = pool_of(hybrid, 256, 64);
+  auto s = *sequence::try_create(*pool);
+  write(s, 10, 1), s.commit();
+  write(s, 10, 1), s.commit();
+  write(s, 0, 1), s.commit();
+  CHECK(s.length() == 20);
+  CHECK(state_of(s) == 20);
+  CHECK(s.resumable(10) == 0);
+}
+
 TEST_CASE("a fork goes on from the same place, and neither sees what the other adds") {
   const auto pool = pool_of(hybrid, 256, 64, 2);
   auto s = *sequence::try_create(*pool);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nibble/model/any_model.hpp"
+#include "nibble/model/batch_evaluator.hpp"
 #include "support/files.hpp"
 #include "support/model_parts.hpp"
 
@@ -125,6 +126,29 @@ TEST_CASE("a context beyond all bounds and a cache of an unsuitable format are r
   const auto odd_one = any_evaluator::try_create(windowed(), {.kv = tensor_type::q6_k});
   REQUIRE(!odd_one);
   CHECK(odd_one.failure().code() == nibble::errc::invalid_argument);
+}
+
+TEST_CASE("evaluators can be moved, also to themselves") {
+  const auto ids = some_tokens(20, 512);
+  auto e = any_evaluator::try_create(windowed(), {.context = 60}).value();
+  auto b = nibble::batch_evaluator::try_create(windowed(), 2, {.context = 60}).value();
+  e.feed(ids), b.feed(1, ids);
+  auto& same = e;
+  auto& same_batch = b;
+  e = std::move(same), b = std::move(same_batch);
+  CHECK(e.position() == 20);
+  CHECK(b.position(1) == 20);
+  auto other = any_evaluator::try_create(windowed(), {.context = 30}).value();
+  other.feed(ids);
+  other = std::move(e);
+  CHECK(other.context() == 60);
+  CHECK(logits_after(other, ids) == [&] {
+    auto fresh = any_evaluator::try_create(windowed(), {.context = 60}).value();
+    fresh.feed(ids);
+    return logits_after(fresh, ids);
+  }());
+  REQUIRE(b.feed(1, ids) == feed_outcome::done);
+  CHECK(std::equal(b.logits(0).begin(), b.logits(0).end(), other.logits().begin()));
 }
 
 TEST_CASE("tokens that do not fit are not begun") {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "nibble/generate/session.hpp"
 #include "nibble/gguf/writer.hpp"
 #include "nibble/model/batch_evaluator.hpp"
 #include "nibble/model/evaluator.hpp"
@@ -327,6 +328,13 @@ TEST_CASE("a model whose tokens see what comes behind them takes a text in one s
     CHECK(row_after(e, ids) == rows.back());
     return rows;
   };
+  auto b = batch_evaluator::try_create(m, 2, {.context = 200}).value();
+  const batch_evaluator::entry one[] = {{0, 5}};
+  CHECK(b.step(one) == feed_outcome::done);
+  CHECK(b.step(one) == feed_outcome::context_full);
+  const auto refused = session::try_create(m);
+  REQUIRE(!refused);
+  CHECK(std::string(refused.failure().what()).find("encoder: tokens see what comes behind them") != std::string::npos);
   const auto expected = all_rows({.output = step_output::hidden});
   CHECK(all_rows({.prefill_chunk = 7, .output_rows = 3, .output = step_output::hidden}) == expected);
 }
@@ -370,6 +378,8 @@ TEST_CASE("a description that no decoder can be made of is refused in a sentence
   };
   says(refusal([](decoder_config& c) { c.ropes.resize(5, c.ropes[0]); }), "at most four kinds of rotary embedding");
   says(refusal([](decoder_config& c) { c.layer[1].rope = 1; }), "rotary embeddings that it has");
+  says(refusal([](decoder_config& c) { c.layers = 0, c.layer.clear(); }), "one layer at least");
+  says(refusal([](decoder_config& c) { c.ropes[0].dimensions = 40000; }), "no more dimensions than a head");
   says(refusal([](decoder_config& c) { c.layer[0].mixer = 1; }), "parts that it names");
   says(refusal([](decoder_config& c) { c.layer.pop_back(); }), "as many layers as it says");
   says(refusal([](decoder_config& c) { c.experts = 2, c.router.used = 3; }), "no more than there are");

@@ -46,6 +46,12 @@ std::optional<token_event> generation::make_event() {
   return event;
 }
 
+/// context_full: a model whose tokens see what comes behind them takes no more text.
+inline finish finish_of(feed_outcome how) noexcept {
+  if (how == feed_outcome::cancelled) return finish::cancelled;
+  return how == feed_outcome::context_full ? finish::context_full : finish::none;
+}
+
 /// Appends the prompt to the transcript and processes it.
 /// @returns  finish::none if a token can be chosen then
 finish generation::prefill() {
@@ -66,9 +72,9 @@ finish generation::prefill() {
   const std::size_t processed_before = said.processed();
   const feed_outcome outcome = said.process(options.cancel);
   stats_.prompt_tokens = said.processed() - processed_before;
-  if (outcome == feed_outcome::cancelled) {
+  if (outcome != feed_outcome::done) {
     said.drop_unprocessed(kept);
-    return finish::cancelled;
+    return finish_of(outcome);
   }
   if (options.max_tokens == 0) return finish::max_tokens;
   return said.room() == 0 ? finish::context_full : finish::none;
@@ -79,7 +85,8 @@ finish generation::prefill() {
 finish generation::decode() {
   detail::transcript& said = session_->transcript;
   if (said.room() == 0) return finish::context_full;
-  return said.process(events_.options().cancel) == feed_outcome::cancelled ? finish::cancelled : finish::none;
+  if (said.size() == 0) return finish::cancelled;  // the session was reset
+  return finish_of(said.process(events_.options().cancel));
 }
 
 }  // namespace NIBBLE_ABI

@@ -17,7 +17,7 @@ inline namespace NIBBLE_ABI {
 
 /// The kernels of any format in plain C++: right everywhere, and slow. They serve a user's own format, of which the compiled
 /// kernels know nothing.
-template <quant_format Q>
+template <multiplied_format Q>
 inline constexpr format_kernels reference_kernels{&pack_group<Q>, &unpack_row<Q>, &decode_row<Q>, &reference::matmul<Q>};
 
 /// What is known of a format at run time.
@@ -50,7 +50,7 @@ constexpr const format_kernels* own_kernels() noexcept {
 }
 }  // namespace detail
 
-template <quant_format Q>
+template <multiplied_format Q>
 inline constexpr format_info format_of{
     .name = Q::name,
     .type = Q::type,

@@ -135,7 +135,7 @@ bool sequence::begin(std::size_t count) noexcept {
 }
 
 void sequence::commit() noexcept {
-  if (pending_ == 0) return;
+  if (pending_ == 0) return rollback();
   previous_ = length_;
   length_ += std::exchange(pending_, 0);
   std::swap(slots_[0], slots_[1]);

@@ -78,7 +78,8 @@ class any_model {
   std::vector<kv_shape> kv() const;
   /// The format of keys and values where a session names none.
   tensor_type kv_type() const noexcept;
-  /// Exact bytes of this model and of a session on it, or of a batch_evaluator of so many sequences.
+  /// Exact bytes of this model and of a session on it, or of a batch_evaluator of so many sequences, 1 to
+  /// most_sequences.
   memory_plan plan(const session_options& options = {}, std::size_t sequences = 1) const;
   /// One step. For evaluators; @errors none (noexcept).
   /// @shape   out (wanted rows, vocabulary or width), see step_output

@@ -14,10 +14,6 @@ inline namespace NIBBLE_ABI {
 
 result<batch_evaluator> batch_evaluator::try_create(const any_model& model, std::size_t sequences,
                                                     const session_options& options) {
-  if (sequences == 0 || sequences > most_sequences) {
-    return error(errc::invalid_argument, "batch_evaluator: expected 1 to " + std::to_string(most_sequences) +
-                                             " sequences, found " + std::to_string(sequences));
-  }
   auto runner = step_runner::try_create(model, options, sequences);
   if (!runner) return std::move(runner).failure();
   return batch_evaluator(*std::move(runner));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -31,7 +32,7 @@ class batch_evaluator {
 
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
   static result<batch_evaluator> try_create(const any_model& model, std::size_t sequences, const session_options& options = {});
-  static constexpr std::size_t most_sequences = 4096;
+  static constexpr std::size_t most_sequences = nibble::most_sequences;
 
   /// Processes tokens of one sequence at its next positions, step by step; logits(0) are then those after the last one.
   ///
@@ -45,6 +46,14 @@ class batch_evaluator {
   /// If one of them is full, none has been fed. A cancelled call leaves all as they were.
   /// @errors  none; precondition: no sequence comes twice; every token is in [0, vocabulary)
   feed_outcome step(std::span<const entry> entries, std::stop_token cancel = {}) noexcept;
+
+  batch_evaluator(batch_evaluator&&) noexcept = default;
+  batch_evaluator& operator=(batch_evaluator&& other) noexcept {
+    if (this == &other) return *this;
+    runner_ = std::move(other.runner_), runs_ = std::move(other.runs_), ids_ = std::move(other.ids_);
+    indices_ = std::move(other.indices_), rows_ = other.rows_;
+    return *this;
+  }
 
   /// After the last call; valid until the next.
   std::span<float> logits(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }

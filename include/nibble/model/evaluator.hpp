@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -39,6 +40,14 @@ class evaluator {
   template <class F>
   feed_outcome feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
                          std::stop_token cancel = {});
+
+  evaluator(evaluator&&) noexcept = default;
+  evaluator& operator=(evaluator&& other) noexcept {
+    if (this == &other) return *this;
+    runner_ = std::move(other.runner_), indices_ = std::move(other.indices_);
+    rows_ = other.rows_, last_row_ = other.last_row_;
+    return *this;
+  }
 
   const any_model& model() const noexcept { return runner_.model(); }
   std::size_t position() const noexcept { return runner_.sequence(0).length(); }

@@ -30,6 +30,8 @@ struct load_options {
 
 /// The longest context that a session may have.
 inline constexpr std::size_t most_positions = std::size_t{16} << 20;
+/// The most sequences that advance together.
+inline constexpr std::size_t most_sequences = 4096;
 
 /// A model whose tokens see what comes behind them takes a text in one step: prefill_chunk and output_rows are then the
 /// context.

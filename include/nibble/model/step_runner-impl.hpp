@@ -14,6 +14,10 @@ inline namespace NIBBLE_ABI {
 
 result<step_runner> step_runner::try_create(const any_model& model, session_options options, std::size_t sequences) {
   NIBBLE_TRY(detail::check(model.loaded(), options));
+  if (sequences == 0 || sequences > most_sequences) {
+    return error(errc::invalid_argument,
+                 "sequences: expected 1 to " + std::to_string(most_sequences) + ", found " + std::to_string(sequences));
+  }
   step_runner made(model, detail::complete(model.loaded(), options));
   const session_options& o = made.options_;
   const std::size_t format = find_kv_format(*o.kv);
@@ -43,6 +47,7 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
 }
 
 step_runner& step_runner::operator=(step_runner&& other) noexcept {
+  if (this == &other) return *this;
   sequences_.clear();  // before the pool that they give back to
   model_ = std::move(other.model_), options_ = other.options_;
   pool_ = std::move(other.pool_);
@@ -76,6 +81,9 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
 
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
                                       std::span<const std::uint32_t> wanted, std::stop_token cancel) noexcept {
+  for (const token_run& r : runs) {  // before any has begun
+    if (!fits(r.sequence, r.count)) return {feed_outcome::context_full, {}};
+  }
   std::size_t first = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     token_run& r = runs[i];

@@ -42,7 +42,8 @@ class step_runner {
     activations rows;  ///< one for each that is wanted; valid until the next step
   };
   /// One forward pass: run i takes runs[i].count of the ids, in order, to the end of its sequence; its other fields are filled
-  /// in. A step that is cancelled, or that a sequence has no room for, leaves all sequences as they were.
+  /// in. A step that a sequence has no room for is not begun; one that is cancelled is rolled back in all of them: see
+  /// sequence::rollback.
   /// @param   wanted  which of the ids' outputs are wanted, ascending
   /// @errors  none; precondition: each sequence has one run at most; there are no more ids than session_options::prefill_chunk
   ///          and no more wanted than output_rows, or of both no more than sequences

@@ -159,6 +159,10 @@ using activation_of = std::conditional_t<super_block_format<Q>, activation_super
 template <class Q>
 concept float_format = quant_format<Q> && Q::block_size == 1 && std::convertible_to<typename Q::block, float>;
 
+/// What weights may be in: kernels multiply codes and scales, or plain numbers.
+template <class Q>
+concept multiplied_format = integer_format<Q> || float_format<Q>;
+
 template <quant_format Q>
 inline constexpr activation_format input_format = super_block_format<Q> ? activation_format::super_blocks
                                                   : integer_format<Q>   ? activation_format::blocks

@@ -55,7 +55,7 @@ namespace detail {
 template <class Q>
 constexpr bool is_registered_format() noexcept {
   static_assert(quant_format<Q>, "not a format, see quant/format.hpp: a name, type, block, decode() or encode() is missing");
-  static_assert(integer_format<Q> || float_format<Q>, "neither codes and scales nor plain numbers, see quant/format.hpp");
+  static_assert(multiplied_format<Q>, "neither codes and scales nor plain numbers, see quant/format.hpp");
   constexpr auto info = find_tensor_type(static_cast<std::uint32_t>(Q::type));
   static_assert(info && Q::name == info->name, "another name in gguf/tensor_type.hpp");
   static_assert(info && Q::block_size == info->block_size && sizeof(typename Q::block) == info->block_bytes,

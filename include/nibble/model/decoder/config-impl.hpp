@@ -27,6 +27,7 @@ inline float rope_scale_of(hyperparameters& h) {
 
 const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std::size_t feed_forwards,
                                std::size_t most_ropes) noexcept {
+  if (c.layers == 0) return "one layer at least";
   if (c.layer.size() != c.layers) return "as many layers as it says";
   if (c.ropes.size() > most_ropes) return "at most four kinds of rotary embedding";
   if (c.experts > 0 && (c.router.used == 0 || c.router.used > c.experts))

@@ -14,6 +14,9 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   const layer_config& l = c.layer[layer];
   const std::string at = layer_prefix(layer);
   if (l.kv_heads == 0 || l.heads % l.kv_heads != 0) t.reject(at + "attn", "heads that share those of keys and values evenly");
+  if (l.rope != layer_config::no_rope && (l.rope >= c.ropes.size() || c.ropes[l.rope].dimensions > l.key_dim)) {
+    t.reject(at + "attn", "a rotary embedding of no more dimensions than a head");
+  }
   const std::size_t queries = l.heads * l.key_dim, keys = l.kv_heads * l.key_dim, values = l.kv_heads * l.value_dim;
   const auto bias_of = [&](const char* name, std::size_t rows) {
     return c.biases ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
@@ -28,7 +31,10 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
       v_ = all.row_groups((queries + keys) / panel_rows, (values + panel_rows - 1) / panel_rows);
     }
     if (const auto bias = bias_of("attn_qkv.bias", queries + keys + values); !bias.empty()) {
-      q_bias_ = bias.first(queries), k_bias_ = bias.subspan(queries, keys), v_bias_ = bias.last(values);
+      const auto part = [&](std::size_t first, std::size_t count) {  // a plan's has no memory
+        return std::span<const float>(bias.data() ? bias.data() + first : nullptr, count);
+      };
+      q_bias_ = part(0, queries), k_bias_ = part(queries, keys), v_bias_ = part(queries + keys, values);
     }
   } else {
     q_ = t.matrix(at + "attn_q.weight", queries, c.width);
