@@ -8,6 +8,7 @@
 #include "nibble/core/thread_pool.hpp"
 #include "nibble/layers/elementwise.hpp"
 #include "nibble/layers/embedding.hpp"
+#include "nibble/layers/experts.hpp"
 #include "nibble/layers/feed_forward.hpp"
 #include "nibble/layers/linear.hpp"
 #include "nibble/layers/norm.hpp"
@@ -149,6 +150,41 @@ TEST_CASE("a norm before a product and a sum behind it give the bits of the step
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += h.data[i];
     add_branch(top.c, x, branch, &norm, 1);
     CHECK(std::memcmp(sum.data(), x.data, sum.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("experts give the sum of their products one by one, weighed by their scores") {
+  constexpr std::size_t count = 6, width = 256, hidden = 512, tokens = 21;
+  const auto router = make_weight<f32>(count, width, 1);
+  const auto gates = make_weight<q4_k>(count * hidden, width, 2), ups = make_weight<q5_0>(count * hidden, width, 3),
+             downs = make_weight<q8_0>(count * width, hidden, 4);
+  const auto stack = [](const owned_weight& o,
+                        const format_info& format) {  // rows are whole groups: no padding between matrices
+    return weight::packed(format, o.memory.data(), o.w.rows() / count, o.w.columns(), count);
+  };
+  const expert_weights w{router.w, stack(gates, format_of<q4_k>), stack(ups, format_of<q5_0>), stack(downs, format_of<q8_0>)};
+  const router_spec two{.used = 2, .renormalised = true};
+  bench_top top;
+  const activations x = top.fill(tokens, width, 5), found = top.c.scratch(tokens, width);
+  thread_pool pool(3);
+  compute parallel(kernels(), pool, top.arena);
+  experts(parallel, x, two, w, glu::silu, found);
+
+  const activations scores = top.c.scratch(1, count), one = top.c.scratch(2, width);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    linear(top.c, x.range(t, 1), {{w.router, scores}});
+    std::vector<std::size_t> best(count);
+    for (std::size_t e = 0; e < count; ++e) best[e] = e;
+    std::sort(best.begin(), best.end(), [&](std::size_t a, std::size_t b) { return scores.data[a] > scores.data[b]; });
+    const double second = std::exp(double(scores.data[best[1]]) - double(scores.data[best[0]]));
+    for (std::size_t k = 0; k < 2; ++k) {
+      const std::size_t e = best[k];
+      feed_forward(top.c, x.range(t, 1), w.gate.matrix(e), w.up.matrix(e), glu::silu, w.down.matrix(e), one.range(k, 1));
+    }
+    for (std::size_t i = 0; i < width; ++i) {
+      const double expected = (double(one.row(0)[i]) + second * double(one.row(1)[i])) / (1 + second);
+      REQUIRE(found.row(t)[i] == doctest::Approx(expected).epsilon(1e-5).scale(1e-2));
+    }
   }
 }
 

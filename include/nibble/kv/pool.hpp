@@ -45,7 +45,6 @@ class kv_pool final {
   const kv_room& room() const noexcept { return room_; }
   std::size_t bytes() const noexcept { return pages_.size() + states_.size(); }
   plan memory() const noexcept { return {pages_.size(), states_.size()}; }
-  std::size_t layers() const noexcept { return layers_.size(); }
 
  private:
   friend class sequence;

@@ -25,13 +25,6 @@ struct activations {
       : data(memory), tokens(row_count), width(row_width), stride(row_width) {}
 
   float* row(std::size_t t) const noexcept { return data + (listed ? rows[t] : t) * stride; }
-  /// Columns [first, first + count) of all rows.
-  activations columns(std::size_t first, std::size_t count) const noexcept {
-    activations part = *this;
-    part.data = data ? data + first : nullptr;
-    part.width = count;
-    return part;
-  }
   /// Rows [first, first + count).
   activations range(std::size_t first, std::size_t count) const noexcept {
     activations part = *this;
