@@ -32,6 +32,9 @@
 #define NIBBLE_CHECKED 0
 #endif
 
+// On a function that states a precondition: noexcept, but for what a broken one throws under NIBBLE_CHECKED.
+#define NIBBLE_NOEXCEPT noexcept(!(NIBBLE_CHECKED && NIBBLE_EXCEPTIONS))
+
 // Before a loop over the registers of an array, or the words of a block: g++ -O2 does not unroll them unasked.
 #if defined(__clang__)
 #define NIBBLE_UNROLL _Pragma("clang loop unroll(full)")
