@@ -16,7 +16,6 @@
 #include "nibble/sample/top_k.hpp"
 #include "nibble/sample/top_p.hpp"
 #include "support/files.hpp"
-#include "support/model_parts.hpp"
 
 static_assert(std::ranges::input_range<nibble::generation>);
 static_assert(std::same_as<std::ranges::range_reference_t<nibble::generation>, const nibble::token_event&>);
@@ -194,7 +193,7 @@ TEST_CASE("a seed gives one text, another seed another") {
   CHECK(say(1) != say(2));
 }
 
-TEST_CASE("logits that are no numbers give tokens all the same, and a sampler that leaves nothing ends the text") {
+TEST_CASE("a sampler that makes logits no numbers gives tokens all the same, one that leaves nothing ends the text") {
   nibble::session session(stories());
   const auto poison = [](float with) {
     return [with](nibble::candidates& c) {
@@ -207,14 +206,6 @@ TEST_CASE("logits that are no numbers give tokens all the same, and a sampler th
         "Once", {.max_tokens = 3, .sampler = poison(with) | nibble::temperature{0.8f} | nibble::top_k{40}, .logprobs = true}));
     CHECK(r.ids.size() == 3);
   }
-  nibble_test::model_parts parts(nibble_test::golden("models/llama.gguf"));
-  auto& norm = parts.at("output_norm.weight").data;
-  for (auto& b : norm) b = std::byte{0xff};
-  nibble::session broken(nibble::any_model::load(parts.bytes()));
-  const auto r = read(broken.generate("Once", {.max_tokens = 3, .logprobs = true}));
-  CHECK(r.ids == tokens{0, 0, 0});
-  CHECK(std::isnan(r.logprobs[0]));
-
   session.reset();
   const auto none = read(session.generate("Once", {.sampler = [](nibble::candidates& c) { c.truncate(0); }}));
   CHECK(none.ids.empty());

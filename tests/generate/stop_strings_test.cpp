@@ -128,3 +128,14 @@ TEST_CASE("a million equal letters against a stop string of them take no longer 
   CHECK(filter.feed("b").empty());
   CHECK(filter.stopped());
 }
+
+TEST_CASE("long text that is held back is not moved at each piece: many letters against 100,000 of them") {
+  const std::vector<std::string> stops{std::string(100'000, 'a') + "b"};
+  stop_filter filter(stops);
+  std::size_t out = 0;
+  for (int i = 0; i < 2'000'000; ++i) out += filter.feed("a").size();  // 200 GB would move
+  CHECK(out == 1'900'000);
+  CHECK(filter.feed("b").empty());
+  CHECK(filter.stopped());
+  CHECK(filter.stop() == stops[0]);
+}

@@ -16,7 +16,9 @@ enum class finish {
   stop_string,   ///< one of the caller's stop strings came
   max_tokens,    ///< the caller's limit was reached
   context_full,  ///< the session's context has no room for another token
-  cancelled,     ///< the caller's stop_token was triggered, or the callback returned false
+  cancelled,     ///< the caller's std::stop_token was triggered, the callback returned false, or the session was changed
+  stop_token,    ///< one of the caller's stop tokens came
+  not_a_number,  ///< the model gave no logit above -infinity: what it computed is broken, see event_builder
 };
 
 /// "end_of_text" and so on.
@@ -34,6 +36,10 @@ constexpr std::string_view name_of(finish reason) noexcept {
       return "context_full";
     case finish::cancelled:
       return "cancelled";
+    case finish::stop_token:
+      return "stop_token";
+    case finish::not_a_number:
+      return "not_a_number";
   }
   return "?";
 }

@@ -12,17 +12,26 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_options options)
-    : tokenizer_(&tokenizer), options_(std::move(options)), random_(options_.seed), stop_filter_(options_.stop) {
+    : tokenizer_(&tokenizer),
+      options_(std::move(options)),
+      random_(options_.seed),
+      stop_filter_(options_.show_special ? stop_filter(options_.stop)
+                                         : stop_filter(options_.stop, tokenizer.vocabulary().controls())) {
+  std::sort(options_.stop_tokens.begin(), options_.stop_tokens.end());
   const std::size_t piece = tokenizer.vocabulary().longest_token();
   std::size_t stop = 0;
   for (const std::string& s : options_.stop) stop = std::max(stop, s.size());  // the longest
   const std::size_t open = 4;                                                  // bytes of an unfinished character
   bytes_.reserve(piece);
   whole_.reserve(3 * (piece + open));  // a byte that is no UTF-8 becomes the three of U+FFFD
+  stop_filter_.reserve(whole_.capacity());
   text_.reserve(whole_.capacity() + 3 * open + stop);
 }
 
 token_choice event_builder::choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch) {
+  NIBBLE_ASSERT(logits.size() == tokenizer_->size());
+  constexpr float nothing = -std::numeric_limits<float>::infinity();
+  if (std::none_of(logits.begin(), logits.end(), [](float x) { return x > nothing; })) return {.not_a_number = true};
   std::span<float> changed = logits;
   if (options_.logprobs) {
     scratch.logits.assign(logits.begin(), logits.end());
@@ -36,7 +45,11 @@ token_choice event_builder::choose(std::span<float> logits, std::span<const toke
 }
 
 std::optional<token_event> event_builder::accept(const token_choice& choice) {
-  if (choice.id == no_token || tokenizer_->is_end(choice.id)) return end(finish::end_of_text);
+  NIBBLE_ASSERT(choice.id == no_token || tokenizer_->vocabulary().contains(choice.id));
+  if (choice.not_a_number) return end(finish::not_a_number);
+  if (choice.id == no_token) return end(finish::end_of_text);
+  if (std::binary_search(options_.stop_tokens.begin(), options_.stop_tokens.end(), choice.id)) return end(finish::stop_token);
+  if (tokenizer_->is_end(choice.id)) return end(finish::end_of_text);
   if (remaining() == 0) return end(finish::max_tokens);
   if (reason_ != finish::none) return std::nullopt;
   ++accepted_;
@@ -60,9 +73,13 @@ std::optional<token_event> event_builder::end(finish reason) {
 }
 
 void event_builder::add_text(token id) {
+  if (!options_.show_special && tokenizer_->is_control(id)) {
+    text_ = stop_filter_.pass(id);
+    return;
+  }
   bytes_.clear();
   whole_.clear();
-  if (options_.show_special && tokenizer_->is_control(id)) {
+  if (tokenizer_->is_control(id)) {
     bytes_ = tokenizer_->piece(id);
   } else {
     tokenizer_->append_piece(id, bytes_);

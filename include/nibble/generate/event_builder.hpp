@@ -37,6 +37,7 @@ struct sampling_scratch {
 struct token_choice {
   token id = no_token;
   float logprob = std::numeric_limits<float>::quiet_NaN();
+  bool not_a_number = false;  ///< there was nothing to choose from: no logit above -infinity
 };
 
 /// Makes the events of one reply. Owned by one thread at a time; any number of builders share a tokenizer, which must outlive
@@ -47,7 +48,10 @@ struct token_choice {
 ///
 /// Text is given out when it is certain: the bytes of an unfinished character wait, and so does what may be the beginning of a
 /// stop string. At the end, what still waits comes with the last token, or else in an event of no_token. A token that ends the
-/// text has no event.
+/// text has no event, nor has a stop token; one that is both counts as the stop token.
+///
+/// A token of which the logit is NaN is never chosen where another can be. Where none is above -infinity, all NaN among them,
+/// no token is chosen and the reply ends: finish::not_a_number. Of logits that are +infinity, each is as likely as the others.
 /// @errors   none but what a sampler of the user's throws: then nothing was chosen, and the next call may try again
 /// @cost     O(vocabulary) a choice; no allocation after the first event
 /// @example  nibble::event_builder builder(model.tokenizer(), {.max_tokens = 100, .stop = {"\n"}});
@@ -66,11 +70,12 @@ class event_builder {
   ///
   /// The sampler may change the logits.
   /// @shape  logits (vocabulary)
+  /// @errors what the sampler throws
   token_choice choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch);
 
   /// The event of the next token of the reply. Look at reason() then: this may have been the last one.
   ///
-  /// Empty if the token ends the text (so does no_token) and no text waits, or if the reply has ended before.
+  /// Empty if the token ends the reply (so does no_token) and no text waits, or if the reply has ended before.
   /// @errors  precondition: id is in the vocabulary, or no_token
   std::optional<token_event> accept(const token_choice& choice);
 

@@ -17,10 +17,24 @@ generation::generation(detail::session_state& session, detail::prompt prompt, ge
 
 generation::iterator generation::begin() {
   if (number_ == 0) {
+    encode_prompt();
     number_ = ++session_->generations;
     advance();
   }
   return iterator(*this);
+}
+
+/// The tokens of a text, which follows what the session holds. Behind nothing, or a special token, a text begins: so does the
+/// tokenizer see it in the middle of one.
+void generation::encode_prompt() {
+  if (!prompt_.text) return;
+  const detail::transcript& said = session_->transcript;
+  const bool empty = said.size() == 0;
+  const token_type last = empty ? token_type::control : said.tokenizer().vocabulary().type(said.tokens().back());
+  const bool begins = last == token_type::control || last == token_type::user_defined;
+  const encode_options how{events_.options().parse_special, empty ? std::nullopt : std::optional(false), false, !begins};
+  prompt_.tokens = said.tokenizer().encode(*prompt_.text, how);
+  prompt_.text.reset();
 }
 
 /// The next event, or the end.
@@ -85,7 +99,6 @@ finish generation::prefill() {
 finish generation::decode() {
   detail::transcript& said = session_->transcript;
   if (said.room() == 0) return finish::context_full;
-  if (said.size() == 0) return finish::cancelled;  // the session was reset
   return finish_of(said.process(events_.options().cancel));
 }
 

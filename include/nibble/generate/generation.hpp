@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,23 +20,26 @@ inline namespace NIBBLE_ABI {
 namespace detail {
 struct session_state;
 
-/// What a generation begins with.
+/// What a generation begins with: tokens, or a text that becomes tokens when the generation begins.
 struct prompt {
   std::vector<token> tokens;
+  std::optional<std::string> text = {};
   /// False: they follow what the session holds. True: they begin at its first position; what the session holds stays as far as
   /// it is the same, and the rest of it is cut off.
   bool from_start = false;
 };
 }  // namespace detail
 
-/// One reply of a session: an input range of token_event. It is lazy: begin() processes the prompt and makes the first event,
-/// and each step of the iterator makes the next one.
+/// One reply of a session: an input range of token_event. It is lazy: begin() looks at what the session holds then, encodes and
+/// processes the prompt and makes the first event, and each step of the iterator makes the next one.
 ///
-/// Every token of the reply joins the session and has one event, the tokens of a stop string too. The token that ends the text
-/// has no event and does not join. See event_builder for when an event has which text.
+/// Every token of the reply joins the session and has one event, the tokens of a stop string too. A token that ends the text,
+/// and a stop token, has no event and does not join. See event_builder for when an event has which text.
 ///
-/// The range may be left at any event: the session then ends with that event's token and can go on. A generation must not
-/// outlive its session. When a later generation of the same session begins, this one ends (finish::cancelled).
+/// The range may be left at any event: the session then ends with that event's token and can go on. So it does at any end:
+/// after finish::not_a_number too, where cutting it back behind a token that is not at fault lets it go on. A generation must
+/// not outlive its session. When a later generation of the same session begins, or the session is cut back, this one ends
+/// (finish::cancelled).
 /// @errors   none but what a sampler of the user's throws: the session then ends with the last event's token
 /// @example  auto reply = session.generate("Once upon a time", {.max_tokens = 100});
 ///           for (auto& event : reply) show(event.text);
@@ -43,6 +47,9 @@ struct prompt {
 class generation {
  public:
   class iterator;
+
+  generation(generation&&) noexcept = default;
+  generation& operator=(generation&&) noexcept = default;
 
   /// Processes the prompt and makes the first event. Only the first call does: later ones give where the range stands.
   iterator begin();
@@ -57,6 +64,7 @@ class generation {
 
   generation(detail::session_state& session, detail::prompt prompt, generate_options options);
 
+  void encode_prompt();
   void advance();
   std::optional<token_event> make_event();
   finish prefill();
@@ -78,8 +86,12 @@ class generation::iterator {
 
   iterator() noexcept = default;
   /// Its text is valid until the next event.
-  const token_event& operator*() const noexcept { return *generation_->event_; }
-  const token_event* operator->() const noexcept { return &*generation_->event_; }
+  /// @errors  none; precondition: it is not at the end
+  const token_event& operator*() const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(generation_ && generation_->event_);
+    return *generation_->event_;
+  }
+  const token_event* operator->() const NIBBLE_NOEXCEPT { return &**this; }
   iterator& operator++() {
     generation_->advance();
     return *this;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nibble/core/token.hpp"
 #include "nibble/sample/sampler.hpp"
 
 namespace nibble {
@@ -17,12 +18,15 @@ inline namespace NIBBLE_ABI {
 struct generate_options {
   std::size_t max_tokens = 256;                 ///< 0: only reads the prompt
   any_sampler sampler = any_sampler::greedy();  ///< how each token is chosen
-  std::uint64_t seed = 0;                       ///< the same seed gives the same text on every platform
-  std::vector<std::string> stop = {};           ///< texts that end the generation and are not shown; empty ones do not count
-  std::stop_token cancel = {};                  ///< looked at between layers, while the prompt is read too
-  bool parse_special = false;                   ///< text like "<|im_end|>" in the prompt is the control token, not its letters
-  bool show_special = false;                    ///< control tokens appear in the text of events
-  bool logprobs = false;                        ///< events carry the log probability; costs a pass over all logits
+  std::uint64_t seed = 0;                       ///< of the random numbers: see any_sampler for what it reproduces
+  /// Texts that end the generation and are not shown; empty ones do not count. The name of a control token in one, like
+  /// "<|im_end|>", stands for the token as well as for its letters.
+  std::vector<std::string> stop = {};
+  std::vector<token> stop_tokens = {};  ///< end it as the model's own end does: no event, not in the session
+  std::stop_token cancel = {};          ///< looked at between layers, while the prompt is read too
+  bool parse_special = false;           ///< text like "<|im_end|>" in the prompt is the control token, not its letters
+  bool show_special = false;            ///< control tokens appear in the text of events
+  bool logprobs = false;                ///< events carry the log probability; costs a pass over all logits
 };
 
 }  // namespace NIBBLE_ABI

@@ -54,20 +54,21 @@ session::session(session&&) noexcept = default;
 session& session::operator=(session&&) noexcept = default;
 session::~session() = default;
 
-void session::truncate(std::size_t position) noexcept { state_->transcript.truncate(position); }
-std::span<const token> session::tokens() const noexcept { return state_->transcript.tokens(); }
+void session::truncate(std::size_t position) noexcept {
+  if (position < tokens().size()) ++state_->generations;  // one that is being read is over
+  state_->transcript.truncate(position);
+}
+std::span<const token> session::tokens() const& noexcept { return state_->transcript.tokens(); }
 std::size_t session::context() const noexcept { return state_->transcript.context(); }
-const nibble::tokenizer& session::tokenizer() const noexcept { return state_->transcript.tokenizer(); }
-const generation_stats& session::stats() const noexcept { return state_->stats; }
-const any_model& session::model() const noexcept { return state_->model; }
+const nibble::tokenizer& session::tokenizer() const& noexcept { return state_->transcript.tokenizer(); }
+const generation_stats& session::stats() const& noexcept { return state_->stats; }
+const any_model& session::model() const& noexcept { return state_->model; }
 
-generation session::generate(std::string_view prompt, generate_options options) {
-  const bool fresh = position() == 0;
-  const encode_options how{options.parse_special, fresh ? std::nullopt : std::optional(false), false, !fresh};
-  return generation(*state_, {tokenizer().encode(prompt, how)}, std::move(options));
+generation session::generate(std::string_view prompt, generate_options options) & {
+  return generation(*state_, {{}, std::string(prompt)}, std::move(options));
 }
 
-result<generation> session::try_generate(std::span<const token> prompt, generate_options options) {
+result<generation> session::try_generate(std::span<const token> prompt, generate_options options) & {
   for (std::size_t i = 0; i < prompt.size(); ++i) {
     if (static_cast<std::size_t>(prompt[i]) < tokenizer().size()) continue;  // a negative one is huge
     return error(errc::invalid_argument, "token " + std::to_string(i) + " of the prompt: expected 0 to " +
@@ -76,7 +77,7 @@ result<generation> session::try_generate(std::span<const token> prompt, generate
   return generation(*state_, {{prompt.begin(), prompt.end()}}, std::move(options));
 }
 
-result<generation> session::try_chat(std::span<const chat_message> messages, generate_options options) {
+result<generation> session::try_chat(std::span<const chat_message> messages, generate_options options) & {
   const std::string& source = model().chat_template();
   if (source.empty()) return error(errc::missing_key, "tokenizer.chat_template: the model's file has none");
   const auto form = chat_template::try_parse(source);
@@ -85,10 +86,10 @@ result<generation> session::try_chat(std::span<const chat_message> messages, gen
 }
 
 result<generation> session::try_chat(std::span<const chat_message> messages, const chat_template& form,
-                                     generate_options options) {
+                                     generate_options options) & {
   const auto parts = form.try_render(messages);
   if (!parts) return parts.failure();
-  return generation(*state_, {tokenizer().encode(*parts, {.eos = false}), true}, std::move(options));
+  return generation(*state_, {tokenizer().encode(*parts, {.eos = false}), {}, true}, std::move(options));
 }
 
 }  // namespace NIBBLE_ABI

@@ -35,7 +35,8 @@ struct session_state;
 /// given and what it answered. Owned by one thread at a time; any number of sessions share a model side by side.
 ///
 /// All memory is taken when a session is made: the KV cache of its whole context, scratch for a step, room for sampling. The
-/// model is held by value, for models are handles.
+/// model is held by value, for models are handles. Generations and views do not compile on a temporary session, which they
+/// would outlive.
 /// @example  auto model = nibble::any_model::load("model.gguf");
 ///           auto session = nibble::session(model);
 ///           for (auto& event : session.generate("The capital of France is", {.max_tokens = 64})) show(event.text);
@@ -53,15 +54,15 @@ class session {
   /// Continues the session's text with `prompt`, and that with the model's own. Names of control tokens in the prompt are text,
   /// unless options.parse_special. If the session is empty and the file says so, the token that begins a text comes first.
   ///
-  /// Lazy: see generation. A prompt that does not fit changes nothing: finish::context_full. When a prompt is cancelled, the
-  /// steps that are done stay. An empty prompt just goes on.
-  generation generate(std::string_view prompt, generate_options options = {});
+  /// Lazy: nothing happens, and the session may still change, before the generation is read. A prompt that does not fit changes
+  /// nothing: finish::context_full. When a prompt is cancelled, the steps that are done stay. An empty prompt just goes on.
+  generation generate(std::string_view prompt, generate_options options = {}) &;
 
   /// The same with a prompt of tokens, which go in as they are.
   /// @errors  invalid_argument: a token that is not in the vocabulary
-  result<generation> try_generate(std::span<const token> prompt, generate_options options = {});
+  result<generation> try_generate(std::span<const token> prompt, generate_options options = {}) &;
 #if NIBBLE_EXCEPTIONS
-  generation generate(std::span<const token> prompt, generate_options options = {}) {
+  generation generate(std::span<const token> prompt, generate_options options = {}) & {
     return try_generate(prompt, std::move(options)).value();
   }
 #endif
@@ -83,15 +84,16 @@ class session {
   /// The reply to a conversation, which is written as the file's chat template says. The messages are the whole conversation:
   /// its beginning, as far as the session holds the same tokens, is not processed again; other tokens are cut off.
   /// @errors  missing_key: the file has no chat template; bad_value: none of a known form; invalid_argument: see chat_template
-  result<generation> try_chat(std::span<const chat_message> messages, generate_options options = {});
+  result<generation> try_chat(std::span<const chat_message> messages, generate_options options = {}) &;
   /// The same, written in the form that the caller gives.
   /// @errors  invalid_argument
-  result<generation> try_chat(std::span<const chat_message> messages, const chat_template& form, generate_options options = {});
+  result<generation> try_chat(std::span<const chat_message> messages, const chat_template& form,
+                              generate_options options = {}) &;
 #if NIBBLE_EXCEPTIONS
-  generation chat(std::span<const chat_message> messages, generate_options options = {}) {
+  generation chat(std::span<const chat_message> messages, generate_options options = {}) & {
     return try_chat(messages, std::move(options)).value();
   }
-  generation chat(std::span<const chat_message> messages, const chat_template& form, generate_options options = {}) {
+  generation chat(std::span<const chat_message> messages, const chat_template& form, generate_options options = {}) & {
     return try_chat(messages, form, std::move(options)).value();
   }
 #endif
@@ -99,19 +101,23 @@ class session {
   /// Forgets everything. What was allocated stays.
   void reset() noexcept { truncate(0); }
   /// Cuts the session back to its first `position` tokens. If the cache cannot go on from there (a sliding window has moved
-  /// on), the next generation processes earlier tokens again.
+  /// on), the next generation processes earlier tokens again. A generation that is being read is over.
   void truncate(std::size_t position) noexcept;
 
   /// Tokens in the session: prompts and answers.
-  std::span<const token> tokens() const noexcept;
+  std::span<const token> tokens() const& noexcept;
+  std::span<const token> tokens() const&& = delete;
   std::size_t position() const noexcept { return tokens().size(); }
   /// The most tokens that it can hold.
   std::size_t context() const noexcept;
-  const nibble::tokenizer& tokenizer() const noexcept;
+  const nibble::tokenizer& tokenizer() const& noexcept;
+  const nibble::tokenizer& tokenizer() const&& = delete;
   /// Of the latest generation.
-  const generation_stats& stats() const noexcept;
+  const generation_stats& stats() const& noexcept;
+  const generation_stats& stats() const&& = delete;
 
-  const any_model& model() const noexcept;
+  const any_model& model() const& noexcept;
+  const any_model& model() const&& = delete;
 
  private:
   explicit session(std::unique_ptr<detail::session_state> state) noexcept;

@@ -22,7 +22,7 @@ struct session_state {
   any_model model;
   detail::transcript transcript;
   sampling_scratch scratch;
-  std::size_t generations = 0;  // how many have begun: only the latest may go on
+  std::size_t generations = 0;  // grows when one begins, and when tokens are cut off: only the latest may go on
   generation_stats stats;       // of the latest
 };
 

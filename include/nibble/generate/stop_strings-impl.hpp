@@ -2,71 +2,133 @@
 #pragma once
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "nibble/generate/stop_strings.hpp"
+#include "nibble/text/special_tokens.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
 stop_filter::stop_filter(std::span<const std::string> stops) {
+  std::copy_if(stops.begin(), stops.end(), std::back_inserter(stops_), [](const std::string& s) { return !s.empty(); });
+  for (std::size_t i = 0; i < stops_.size(); ++i) add(i);
+  reserve(1024);
+}
+
+stop_filter::stop_filter(std::span<const std::string> stops, const special_tokens& controls) : stop_filter(stops) {
+  for (std::size_t i = 0; i < stops_.size(); ++i) add(i, controls);
+}
+
+void stop_filter::reserve(std::size_t piece) {
   std::size_t longest = 0;
-  for (const std::string& stop : stops) {
-    if (stop.empty()) continue;
-    patterns_.emplace_back(stop);
-    longest = std::max(longest, stop.size());
+  for (const std::string& stop : stops_) longest = std::max(longest, stop.size());
+  if (!stops_.empty()) text_.reserve(2 * longest + piece);  // no more was handed out than is held back: see feed()
+}
+
+/// The automaton of a stop string's letters.
+void stop_filter::add(std::size_t stop) {
+  pattern p{stop};
+  for (const char c : stops_[stop]) p.add(static_cast<unsigned char>(c), 1);
+  p.finish();
+  patterns_.push_back(std::move(p));
+}
+
+/// A second one, if it has names of control tokens.
+void stop_filter::add(std::size_t stop, const special_tokens& controls) {
+  const std::string_view text = stops_[stop];
+  pattern p{stop};
+  std::size_t at = 0;
+  const auto add_bytes = [&](std::size_t end) {
+    for (; at < end; ++at) p.add(static_cast<unsigned char>(text[at]), 1);
+  };
+  for (auto found = controls.next(text, 0); found; found = controls.next(text, at)) {
+    add_bytes(found->begin);
+    p.add(256 + static_cast<symbol>(found->id), 0);
+    p.has_controls = true;
+    at += found->size;
   }
-  if (!patterns_.empty()) text_.reserve(longest + 1024);
+  add_bytes(text.size());
+  p.finish();
+  if (p.has_controls) patterns_.push_back(std::move(p));
 }
 
 std::string_view stop_filter::feed(std::string_view piece) {
-  if (stopped_) return {};
+  if (stopped()) return {};
   if (patterns_.empty()) return piece;
-  text_.erase(0, released_).append(piece);  // what was held back, then the piece
-  released_ = 0;
-  for (std::size_t i = text_.size() - piece.size(); i < text_.size(); ++i) {
-    std::size_t matched = 0;
-    for (pattern& p : patterns_)
-      if (p.advance(text_[i])) matched = std::max(matched, p.text.size());
-    if (matched == 0) continue;
-    stopped_ = true;
-    stop_.assign(text_, i + 1 - matched, matched);
-    text_.resize(i + 1 - matched);
-    released_ = text_.size();
-    return text_;
+  if (released_ >= text_.size() - released_) {  // moves each byte once on average, however long text is held back
+    text_.erase(0, released_);
+    released_ = 0;
   }
-  std::size_t held = 0;
-  for (const pattern& p : patterns_) held = std::max(held, p.matched);
-  released_ = text_.size() - held;
-  return std::string_view(text_).substr(0, released_);
+  text_ += piece;
+  for (std::size_t i = text_.size() - piece.size(); i < text_.size() && !stopped(); ++i) {
+    bool complete = false;
+    for (pattern& p : patterns_) complete |= p.advance(static_cast<unsigned char>(text_[i]));
+    if (complete) stop_at(i + 1);
+  }
+  return release();
+}
+
+std::string_view stop_filter::pass(token control) {
+  if (stopped()) return {};
+  bool complete = false;
+  for (pattern& p : patterns_)
+    if (p.has_controls) complete |= p.advance(256 + static_cast<symbol>(control));
+  if (complete) stop_at(text_.size());
+  return release();
 }
 
 std::string_view stop_filter::flush() {
-  if (stopped_ || patterns_.empty()) return {};
-  const std::size_t first = released_;
-  released_ = text_.size();
-  for (pattern& p : patterns_) p.matched = 0;
-  return std::string_view(text_).substr(first);
+  if (stopped()) return {};
+  forget_matches();
+  return release();
 }
 
 void stop_filter::reset() noexcept {
   text_.clear();
-  stop_.clear();
   released_ = 0;
-  stopped_ = false;
+  stop_ = SIZE_MAX;
+  forget_matches();
+}
+
+void stop_filter::stop_at(std::size_t end) noexcept {
+  const pattern* longest = nullptr;
+  for (const pattern& p : patterns_)
+    if (p.matched == p.places.size() && (!longest || p.held() > longest->held())) longest = &p;
+  stop_ = longest->stop;
+  text_.resize(end - longest->held());
+}
+
+/// Hands out what is not held back.
+std::string_view stop_filter::release() noexcept {
+  std::size_t held = 0;
+  if (!stopped())
+    for (const pattern& p : patterns_) held = std::max(held, p.held());
+  const std::size_t first = std::exchange(released_, text_.size() - held);
+  return std::string_view(text_).substr(first, released_ - first);
+}
+
+void stop_filter::forget_matches() noexcept {
   for (pattern& p : patterns_) p.matched = 0;
 }
 
-stop_filter::pattern::pattern(std::string_view stop) : text(stop), border(stop.size(), 0) {
-  for (std::size_t i = 1, k = 0; i < text.size(); ++i) {
-    while (k > 0 && text[i] != text[k]) k = border[k - 1];
-    border[i] = k += text[i] == text[k];
+void stop_filter::pattern::add(symbol next, std::size_t bytes) {
+  places.push_back({next, 0, (places.empty() ? 0 : places.back().bytes) + bytes});
+}
+
+void stop_filter::pattern::finish() {
+  for (std::size_t i = 1, k = 0; i < places.size(); ++i) {
+    while (k > 0 && places[i].wanted != places[k].wanted) k = places[k - 1].border;
+    k += places[i].wanted == places[k].wanted;
+    places[i].border = k;
   }
 }
 
-bool stop_filter::pattern::advance(char c) noexcept {
-  while (matched > 0 && text[matched] != c) matched = border[matched - 1];
-  matched += text[matched] == c;
-  return matched == text.size();
+bool stop_filter::pattern::advance(symbol next) noexcept {
+  while (matched > 0 && places[matched].wanted != next) matched = places[matched - 1].border;
+  matched += places[matched].wanted == next;
+  return matched == places.size();
 }
 
 }  // namespace NIBBLE_ABI
