@@ -1,79 +1,12 @@
 /// When a prompt becomes tokens, and what a generation makes of a session that changes.
 #include <doctest/doctest.h>
 
-#include <concepts>
 #include <utility>
 #include <vector>
 
 #include "generate/replies.hpp"
 
 using namespace nibble_test;
-
-// A generation or a view of a temporary session would outlive it: that does not compile. What is done at once does.
-template <class S>
-concept generates = requires(S&& s, nibble::generate_options o) {
-  std::forward<S>(s).generate("x", o);
-};
-template <class S>
-concept generates_from_tokens = requires(S&& s, tokens t) {
-  std::forward<S>(s).generate(t);
-};
-template <class S>
-concept tries_to_generate = requires(S&& s, tokens t) {
-  std::forward<S>(s).try_generate(t);
-};
-template <class S>
-concept chats = requires(S&& s, std::vector<nibble::chat_message> m) {
-  std::forward<S>(s).chat(m);
-};
-template <class S>
-concept chats_in_a_form = requires(S&& s, std::vector<nibble::chat_message> m, nibble::chat_template f) {
-  std::forward<S>(s).chat(m, f);
-};
-template <class S>
-concept tries_to_chat = requires(S&& s, std::vector<nibble::chat_message> m) {
-  std::forward<S>(s).try_chat(m);
-};
-template <class S>
-concept tries_to_chat_in_a_form = requires(S&& s, std::vector<nibble::chat_message> m, nibble::chat_template f) {
-  std::forward<S>(s).try_chat(m, f);
-};
-template <class S>
-concept generates_at_once = requires(S&& s) {
-  std::forward<S>(s).generate("x", {}, [](const nibble::token_event&) {});
-};
-template <class S>
-concept shows_tokens = requires(S&& s) {
-  std::forward<S>(s).tokens();
-};
-template <class S>
-concept shows_stats = requires(S&& s) {
-  std::forward<S>(s).stats();
-};
-template <class S>
-concept shows_tokenizer = requires(S&& s) {
-  std::forward<S>(s).tokenizer();
-};
-template <class S>
-concept shows_model = requires(S&& s) {
-  std::forward<S>(s).model();
-};
-
-template <class S>
-inline constexpr bool lends = generates<S>&& generates_from_tokens<S>&& tries_to_generate<S>&& chats<S>&& chats_in_a_form<S>&&
-    tries_to_chat<S>&& tries_to_chat_in_a_form<S>;
-template <class S>
-inline constexpr bool shows = shows_tokens<S>&& shows_stats<S>&& shows_tokenizer<S>&& shows_model<S>;
-template <class S>
-inline constexpr bool lends_or_shows_any =
-    generates<S> || generates_from_tokens<S> || tries_to_generate<S> || chats<S> || chats_in_a_form<S> || tries_to_chat<S> ||
-    tries_to_chat_in_a_form<S> || shows_tokens<S> || shows_stats<S> || shows_tokenizer<S> || shows_model<S>;
-
-static_assert(lends<nibble::session&> && shows<nibble::session&> && shows<const nibble::session&>);
-static_assert(!lends_or_shows_any<nibble::session> && !lends_or_shows_any<const nibble::session>);
-static_assert(generates_at_once<nibble::session&> && generates_at_once<nibble::session>);
-// Two copies would read one session by turns.
-static_assert(std::movable<nibble::generation> && !std::copyable<nibble::generation>);
 
 TEST_CASE("a prompt becomes tokens when it begins: what the session holds then decides") {
   nibble::session one(stories()), two(stories());

@@ -265,12 +265,25 @@ TEST_CASE("what is no file is refused by name") {
 #endif
 }
 
+TEST_CASE("the metadata of a temporary file is a copy that does not point into it") {
+  std::vector<nibble::metadata> all;
+  {
+    auto raw_file = craft().bytes();
+    all.push_back((*gguf_file::try_parse(raw_file)).meta());
+    std::fill(raw_file.begin(), raw_file.end(), std::byte{0});
+  }
+  REQUIRE(all[0].size() > 0);
+  for (const auto& entry : all[0]) CHECK(!entry.value.bytes().empty());
+  CHECK(all[0].try_get<std::string_view>("general.architecture"));
+}
+
 #if NIBBLE_EXCEPTIONS
 TEST_CASE("open and parse throw the error that their twins return") {
   CHECK_THROWS_AS(gguf_file::open("/no/such/file.gguf"), nibble::error);
   CHECK_THROWS_AS(gguf_file::parse({}), nibble::error);
   const auto raw_file = craft().bytes();
-  CHECK(gguf_file::parse(raw_file).tensors().size() == 4);
+  const auto file = gguf_file::parse(raw_file);
+  CHECK(file.tensors().size() == 4);
 }
 #endif
 

@@ -34,7 +34,8 @@ class mapped_file {
   static mapped_file open(const std::filesystem::path& path) { return try_open(path).value(); }
 #endif
 
-  std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(data_), size_}; }
+  std::span<const std::byte> bytes() const& noexcept { return {static_cast<const std::byte*>(data_), size_}; }
+  std::span<const std::byte> bytes() const&& = delete;
 
   /// Gives the resident pages of this range back, and those around it that came in with them; touching any of them again reads
   /// it again.

@@ -65,6 +65,7 @@ class event_builder {
  public:
   /// Of the options, `cancel` and `parse_special` are left to the caller.
   explicit event_builder(const nibble::tokenizer& tokenizer, generate_options options = {});
+  explicit event_builder(const nibble::tokenizer&&, generate_options = {}) = delete;  // it must outlive the builder
 
   /// Chooses a token from the logits that follow `so_far`. Makes no event: call accept() with it, or drop it.
   ///
@@ -93,7 +94,8 @@ class event_builder {
   std::size_t accepted() const noexcept { return accepted_; }
   /// Tokens that may still come, by max_tokens. With none left, the next token ends the reply and has no event.
   std::size_t remaining() const noexcept { return options_.max_tokens - accepted_; }
-  const generate_options& options() const noexcept { return options_; }
+  const generate_options& options() const& noexcept { return options_; }
+  const generate_options& options() const&& = delete;
 
  private:
   void add_text(token id);

@@ -15,7 +15,7 @@ inline namespace NIBBLE_ABI {
 generation::generation(detail::session_state& session, detail::prompt prompt, generate_options options)
     : session_(&session), prompt_(std::move(prompt)), events_(session.transcript.tokenizer(), std::move(options)) {}
 
-generation::iterator generation::begin() {
+generation::iterator generation::begin() & {
   if (number_ == 0) {
     encode_prompt();
     number_ = ++session_->generations;

@@ -52,12 +52,13 @@ class generation {
   generation& operator=(generation&&) noexcept = default;
 
   /// Processes the prompt and makes the first event. Only the first call does: later ones give where the range stands.
-  iterator begin();
+  iterator begin() &;
   std::default_sentinel_t end() const noexcept { return {}; }
 
   /// How it ended; finish::none as long as it has not.
   finish reason() const noexcept { return events_.reason(); }
-  const generation_stats& stats() const noexcept { return stats_; }
+  const generation_stats& stats() const& noexcept { return stats_; }
+  const generation_stats& stats() const&& = delete;
 
  private:
   friend class session;

@@ -83,6 +83,13 @@ class metadata {
     return out;
   }
 
+  /// A copy that refers to no memory but its own.
+  metadata owned() const {
+    metadata copy = *this;
+    for (metadata_entry& entry : copy.entries_) entry.value = entry.value.owned();
+    return copy;
+  }
+
   /// Replaces the value of a key where it stands, or adds the key behind all others.
   void set(std::string_view key, value v);
 

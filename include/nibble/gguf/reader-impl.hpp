@@ -90,7 +90,7 @@ result<gguf_file> gguf_file::try_open(const std::filesystem::path& path, const l
   return file;
 }
 
-const tensor_info* gguf_file::find(std::string_view name) const noexcept {
+const tensor_info* gguf_file::find(std::string_view name) const& noexcept {
   const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), name,
                                    [this](std::uint32_t i, std::string_view wanted) { return tensors_[i].name < wanted; });
   return at != sorted_.end() && tensors_[*at].name == name ? &tensors_[*at] : nullptr;

@@ -43,12 +43,16 @@ class gguf_file {
 #endif
 
   /// Metadata of the (first) file; it points into it. A split model shows itself as whole: without the keys of its splitting.
-  const metadata& meta() const noexcept { return meta_; }
+  const metadata& meta() const& noexcept { return meta_; }
+  /// Of a temporary file: a copy that does not point into it.
+  metadata meta() const&& { return meta_.owned(); }
   /// Every tensor, in file order.
-  std::span<const tensor_info> tensors() const noexcept { return tensors_; }
+  std::span<const tensor_info> tensors() const& noexcept { return tensors_; }
+  std::span<const tensor_info> tensors() const&& = delete;
   /// The tensor of this name, or null.
   /// @cost  O(log tensors)
-  const tensor_info* find(std::string_view name) const noexcept;
+  const tensor_info* find(std::string_view name) const& noexcept;
+  const tensor_info* find(std::string_view name) const&& = delete;
   /// The data of a tensor of this file.
   std::span<const std::byte> bytes(const tensor_info& tensor) const noexcept;
   /// Gives the mapped pages inside a part of a tensor back to the system; reading them again brings them back.

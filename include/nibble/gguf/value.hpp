@@ -106,6 +106,12 @@ class value {
   std::uint64_t size() const noexcept { return is_array() ? load_little<std::uint64_t>(bytes().data() + 4) : 1; }
   /// The value as a GGUF file holds it, after its type.
   std::span<const std::byte> bytes() const noexcept { return own_.empty() ? borrowed_ : std::span<const std::byte>(own_); }
+  /// A copy that refers to no memory but its own.
+  value owned() const {
+    value copy(type_, {});
+    copy.own_.assign(bytes().begin(), bytes().end());
+    return copy;
+  }
   /// "u32", "array of 2048 string".
   std::string type_name() const;
 

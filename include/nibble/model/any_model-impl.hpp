@@ -23,14 +23,14 @@ any_model& any_model::operator=(any_model&&) noexcept = default;
 any_model::~any_model() = default;
 
 std::string_view any_model::architecture_name() const noexcept { return model_->architecture_name(); }
-const nibble::tokenizer& any_model::tokenizer() const noexcept { return *model_->tokenizer; }
+const nibble::tokenizer& any_model::tokenizer() const& noexcept { return *model_->tokenizer; }
 std::size_t any_model::vocabulary() const noexcept { return model_->vocabulary; }
 std::size_t any_model::width() const noexcept { return model_->width; }
 std::size_t any_model::context() const noexcept { return model_->context; }
 std::size_t any_model::weight_bytes() const noexcept { return model_->weight_bytes; }
 std::size_t any_model::memory_cap() const noexcept { return model_->memory_cap; }
 executor_ref any_model::executor() const noexcept { return model_->executor; }
-const std::string& any_model::chat_template() const noexcept { return model_->chat_template; }
+const std::string& any_model::chat_template() const& noexcept { return model_->chat_template; }
 std::vector<kv_shape> any_model::kv() const { return model_->kv(); }
 tensor_type any_model::kv_type() const noexcept { return model_->kv_type; }
 void any_model::forward(step& s, activations out) const noexcept { model_->forward(s, out); }

@@ -62,7 +62,8 @@ class any_model {
   ~any_model();
 
   std::string_view architecture_name() const noexcept;
-  const nibble::tokenizer& tokenizer() const noexcept;
+  const nibble::tokenizer& tokenizer() const& noexcept;
+  const nibble::tokenizer& tokenizer() const&& = delete;  // a handle that nobody keeps takes the model with it
   std::size_t vocabulary() const noexcept;
   /// Numbers of a hidden state.
   std::size_t width() const noexcept;
@@ -72,7 +73,8 @@ class any_model {
   std::size_t memory_cap() const noexcept;
   executor_ref executor() const noexcept;
   /// The chat template that the file carries, or nothing.
-  const std::string& chat_template() const noexcept;
+  const std::string& chat_template() const& noexcept;
+  const std::string& chat_template() const&& = delete;
 
   /// What each layer keeps between tokens.
   std::vector<kv_shape> kv() const;

@@ -56,7 +56,7 @@ class batch_evaluator {
   }
 
   /// After the last call; valid until the next.
-  std::span<float> logits(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
+  std::span<float> logits(std::size_t i) & noexcept { return {rows_.row(i), rows_.width}; }
 
   std::size_t sequences() const noexcept { return runner_.sequences(); }
   std::size_t context() const noexcept { return runner_.options().context; }

@@ -49,11 +49,12 @@ class evaluator {
     return *this;
   }
 
-  const any_model& model() const noexcept { return runner_.model(); }
+  const any_model& model() const& noexcept { return runner_.model(); }
+  const any_model& model() const&& = delete;
   std::size_t position() const noexcept { return runner_.sequence(0).length(); }
   std::size_t context() const noexcept { return runner_.options().context; }
   /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
-  std::span<float> logits() noexcept { return last_row_; }
+  std::span<float> logits() & noexcept { return last_row_; }
 
   /// Bytes that are allocated: what plan() said.
   memory_plan memory() const noexcept { return runner_.memory(); }

@@ -61,8 +61,9 @@ requires(std::is_trivially_copyable_v<T>&& std::is_trivially_destructible_v<T> &
   tensor clone() const { return try_clone().value(); }
 #endif
 
-  tensor_view<T, Rank> view() noexcept { return view_; }
-  tensor_view<const T, Rank> view() const noexcept { return view_; }
+  tensor_view<T, Rank> view() & noexcept { return view_; }
+  tensor_view<const T, Rank> view() const& noexcept { return view_; }
+  tensor_view<const T, Rank> view() const&& = delete;
   operator tensor_view<T, Rank>() noexcept { return view_; }
   operator tensor_view<const T, Rank>() const noexcept { return view_; }
 
@@ -72,8 +73,9 @@ requires(std::is_trivially_copyable_v<T>&& std::is_trivially_destructible_v<T> &
   std::size_t extent(std::size_t dimension) const noexcept { return view_.extent(dimension); }
   std::size_t size() const noexcept { return view_.size(); }
   bool empty() const noexcept { return view_.empty(); }
-  std::span<T> elements() noexcept { return {data(), size()}; }
-  std::span<const T> elements() const noexcept { return {data(), size()}; }
+  std::span<T> elements() & noexcept { return {data(), size()}; }
+  std::span<const T> elements() const& noexcept { return {data(), size()}; }
+  std::span<const T> elements() const&& = delete;
 
   /// Element access as in tensor_view.
   template <class... Index>
@@ -84,8 +86,9 @@ requires(std::is_trivially_copyable_v<T>&& std::is_trivially_destructible_v<T> &
   const T& at(Index... index) const {
     return view().at(index...);
   }
-  auto row(std::size_t index) requires(Rank > 1) { return view().row(index); }
-  auto row(std::size_t index) const requires(Rank > 1) { return view().row(index); }
+  auto row(std::size_t index) & requires(Rank > 1) { return view().row(index); }
+  auto row(std::size_t index) const& requires(Rank > 1) { return view().row(index); }
+  auto row(std::size_t index) const&& = delete;
 
  private:
   aligned_buffer bytes_;

@@ -56,7 +56,8 @@ class chat_template {
 
   format form() const noexcept { return form_; }
   /// The system message of conversations that bring none.
-  const std::string& system() const noexcept { return system_; }
+  const std::string& system() const& noexcept { return system_; }
+  std::string system() const&& { return system_; }
 
  private:
   chat_template(format form, std::string system, bool takes_system);

@@ -69,7 +69,8 @@ class tokenizer {
     if (is_text(id)) out += piece(id);
   }
   /// The bytes of a token, which may be a part of a character; the name of a control token.
-  std::string_view piece(token id) const noexcept { return vocab_.piece(id); }
+  std::string_view piece(token id) const& noexcept { return vocab_.piece(id); }
+  std::string_view piece(token id) const&& = delete;
 
   std::size_t size() const noexcept { return vocab_.size(); }
   std::optional<token> bos() const noexcept { return vocab_.special().bos; }
@@ -85,7 +86,8 @@ class tokenizer {
   bool is_control(token id) const noexcept { return vocab_.type(id) == token_type::control; }
   /// The control or user-defined token of this name.
   std::optional<token> find_special(std::string_view name) const noexcept;
-  const vocab& vocabulary() const noexcept { return vocab_; }
+  const vocab& vocabulary() const& noexcept { return vocab_; }
+  const vocab& vocabulary() const&& = delete;
 
  private:
   class run;
