@@ -9,14 +9,11 @@
 
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/session.hpp"
-#include "nibble/sample/logit_bias.hpp"
-#include "nibble/sample/min_p.hpp"
-#include "nibble/sample/penalties.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
-#include "nibble/sample/top_p.hpp"
-#include "nibble/sample/typical_p.hpp"
+#include "sample/every_sampler.hpp"
 #include "support/files.hpp"
+#include "support/model_parts.hpp"
 #include "support/sanitized.hpp"
 
 #if !NIBBLE_TEST_SANITIZED  // a sanitizer brings an operator new of its own
@@ -64,11 +61,8 @@ TEST_CASE("after the first token nothing is allocated") {
   REQUIRE(allocations == before + 1);  // the count counts
 
   SUBCASE("greedy") { CHECK(allocations_of(session, {}) == 0); }
-  SUBCASE("with every step of the library, stop strings and log-probabilities") {
-    const std::size_t end = static_cast<std::size_t>(*model.tokenizer().eos());
-    auto sampler = nibble::logit_bias{{{static_cast<nibble::token>(end), -100.0f}}} |
-                   nibble::penalties{.repetition = 1.1f, .frequency = 0.1f, .presence = 0.1f} | nibble::top_k{40} |
-                   nibble::top_p{0.95f} | nibble::min_p{0.05f} | nibble::typical_p{0.95f} | nibble::temperature{0.8f};
+  SUBCASE("with several steps, stop strings and log-probabilities") {
+    auto sampler = nibble::parse_sampler("logit_bias=2:-100|penalties=repetition:1.1|top_k=40|top_p=0.95|temperature=0.8");
     CHECK(allocations_of(session, {.sampler = sampler, .seed = 5, .stop = {"never said", " a b c d"}, .logprobs = true}) == 0);
   }
   SUBCASE("with a step that looks at all candidates in order") {
@@ -105,6 +99,70 @@ TEST_CASE("event builders beside each other allocate nothing after their first e
   CHECK(allocations == before);
   CHECK(bytes > 600);
   for (const auto& builder : builders) CHECK(builder.accepted() == 200);
+}
+
+namespace {
+/// Allocations of a builder between its first event and its end, or its 40th: of tokens drawn from noise.
+std::size_t allocations_of(const nibble::tokenizer& tokenizer, nibble::generate_options options) {
+  nibble::event_builder builder(tokenizer, std::move(options));
+  nibble::sampling_scratch scratch;
+  nibble::rng random(3);
+  std::vector<float> logits(tokenizer.size());
+  std::vector<nibble::token> said;
+  said.reserve(100);
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < 40 && builder.reason() == nibble::finish::none; ++i) {
+    for (float& x : logits) x = float(8 * random.uniform());
+    const auto event = builder.next(logits, said, scratch);
+    if (event) said.push_back(event->id);
+    if (i == 0) before = allocations;
+  }
+  static_cast<void>(builder.end(nibble::finish::cancelled));
+  return allocations - before;
+}
+}  // namespace
+
+TEST_CASE("no step of the library allocates after the first event, in no mode") {
+  const auto file = nibble::gguf_file::open(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  const auto tokenizer = nibble::tokenizer::load(file.meta());
+  const std::string control(tokenizer.piece(*tokenizer.bos()));
+  nibble_test::for_every_sampler([&](std::string_view text, const nibble::any_sampler& sampler) {
+    CAPTURE(text);
+    for (const bool logprobs : {false, true}) {
+      for (const bool show : {false, true}) {
+        CHECK(allocations_of(tokenizer, {.sampler = sampler,
+                                         .stop = {"e", "never said", std::string(5000, ' '), "x" + control},
+                                         .stop_tokens = {17, 18},
+                                         .show_special = show,
+                                         .logprobs = logprobs}) == 0);
+      }
+    }
+  });
+}
+
+TEST_CASE("the token that completes a stop string does not allocate, however long that is and what was held back") {
+  nibble_test::model_parts parts(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  const auto names = *parts.meta.try_get_array<std::string_view>("tokenizer.ggml.tokens");
+  std::vector<std::string> pieces(names.begin(), names.end());
+  const nibble::token wide = 400, other = 401, letter = 402, end = 403;
+  pieces[wide] = std::string(60'000, 'a');
+  for (pieces[other].clear(); pieces[other].size() < 60'000;) pieces[other] += "\xC3\xA9";
+  pieces[letter] = "a", pieces[end] = "!";
+  for (nibble::token id = 0; id < 512; ++id)  // no two alike
+    if (id != letter && id != end && (pieces[std::size_t(id)] == "a" || pieces[std::size_t(id)] == "!"))
+      pieces[std::size_t(id)] = "other " + std::to_string(id);
+  parts.meta.set("tokenizer.ggml.tokens", nibble::value(pieces));
+  const auto tokenizer = nibble::tokenizer::load(parts.meta);
+  for (const std::size_t held : {1, 100, 59'999, 150'000}) {
+    nibble::event_builder builder(tokenizer, {.max_tokens = 1000, .stop = {std::string(held, 'a') + "!", "never said"}});
+    std::size_t bytes = builder.accept({letter})->text.size();
+    const std::size_t before = allocations;
+    for (const nibble::token id : {wide, other, wide, letter, wide, other, other, wide, wide, wide, letter, letter, end})
+      bytes += builder.accept({id})->text.size();
+    CHECK(allocations == before);
+    CHECK(builder.reason() == nibble::finish::stop_string);
+    CHECK(bytes == 4 + 9 * 60'000 - held);
+  }
 }
 
 #endif

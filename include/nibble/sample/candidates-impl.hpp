@@ -124,7 +124,7 @@ void candidates::keep_top(std::size_t k) {
 void candidates::keep_likely(double share, float best) {
   constexpr std::size_t buckets = 256;  // an eighth wide each: the last ones hold what is never drawn
   const auto bucket_of = [best](float logit) {
-    const double distance = 8 * (double(best) - double(logit));
+    const double distance = logit == best ? 0 : 8 * (double(best) - double(logit));  // both may be infinite
     return distance < buckets - 1 ? std::size_t(distance) : buckets - 1;
   };
   std::array<std::uint64_t, buckets> sums{};

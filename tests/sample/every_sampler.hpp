@@ -1,0 +1,52 @@
+/// Every step of the registry, with every setting of a list that it can read: a new step is in all tests that use this.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "nibble/sample/registry.hpp"
+
+namespace nibble_test {
+
+/// Calls f("name=value", sampler) for each.
+template <class F>
+void for_every_sampler(F f) {
+  nibble::any_type(nibble::named_samplers{}, [&]<class S>(std::type_identity<S>) {
+    std::size_t settings = 0;
+    for (const std::string_view value : {"",
+                                         "0",
+                                         "1",
+                                         "2",
+                                         "40",
+                                         "0.5",
+                                         "0.05",
+                                         "0.95",
+                                         "-1",
+                                         "1e-30",
+                                         "3e38",
+                                         "-3e38",
+                                         "inf",
+                                         "-inf",
+                                         "nan",
+                                         "0:-inf",
+                                         "3:inf",
+                                         "1:-5,2:nan,9:1e30",
+                                         "repetition:1.3,frequency:0.1,presence:0.2",
+                                         "repetition:nan,last_n:0",
+                                         "repetition:1e-40,frequency:-3e38",
+                                         "repetition:3e38,presence:inf,last_n:9999"}) {
+      auto step = S::from_text(value);
+      if (!step) continue;
+      ++settings;
+      f(std::string(S::name).append("=").append(value), nibble::any_sampler(*std::move(step)));
+    }
+    CHECK_MESSAGE(settings > 0, S::name);  // write one that it can read into the list
+    return false;
+  });
+}
+
+}  // namespace nibble_test
