@@ -7,7 +7,7 @@
 
 #include "random_model.hpp"
 
-// Attention and feed-forward read the same normed input, side by side: the usual decoder can do that, it must only be told.
+// Attention and feed-forward read the same input, side by side: the usual decoder can do that, it must only be told.
 struct parallel_block : nibble::arch::decoder<> {
   static constexpr std::string_view name = "parallel-block";  // general.architecture of its files
   using decoder::decoder;
@@ -15,7 +15,6 @@ struct parallel_block : nibble::arch::decoder<> {
   static config read(nibble::hyperparameters& h) {
     config c = config::read(h);  // the usual sizes, with their bounds
     c.parallel = true;
-    c.feed_forward_norm = {};  // it has none of its own
     return c;
   }
 };
@@ -37,7 +36,9 @@ struct one_layer {
         embedding(t.matrix("token_embd.weight", c.vocabulary, c.width)),
         norm{t.vector("output_norm.weight", c.width), {}, c.eps},
         rope(c.ropes[0].dimensions, c.ropes[0].base, c.ropes[0].scale, c.ropes[0].order),
-        attention(c, 0, t) {}
+        attention(c, 0, t) {
+    t.ignore("blk.");  // what else its layers have; without this word, a file with unread tensors is refused
+  }
 
   std::vector<nibble::kv_shape> kv() const { return {attention.keeps()}; }
 

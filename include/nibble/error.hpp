@@ -29,6 +29,7 @@ enum class errc {
   bad_value,             ///< a metadata value of the wrong type or out of range
   missing_tensor,        ///< a tensor that the model needs
   shape_mismatch,        ///< a tensor whose shape contradicts the metadata
+  unread_tensor,         ///< a tensor that the architecture does not know: the model is another
   unknown_format,        ///< a weight format that is not in the registry
   unknown_architecture,  ///< a general.architecture that is not in the registry
   unknown_tokenizer,     ///< a tokenizer model or pre-tokenizer that is not known

@@ -32,6 +32,7 @@
 #include "nibble/text/tokenizer-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 
+#include "nibble/model/hyperparameters-impl.hpp"
 #include "nibble/model/tensor_source-impl.hpp"
 #include "nibble/model/decoder/config-impl.hpp"
 #include "nibble/model/decoder/self_attention-impl.hpp"

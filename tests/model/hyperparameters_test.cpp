@@ -85,7 +85,7 @@ std::vector<hostile> damaged_metadata(const std::string& architecture, const nib
   for (const auto& entry : meta) {
     const std::string& name = entry.key;
     const std::string sentence = "key '" + name + "': expected ";
-    if (!name.starts_with(architecture + ".")) continue;
+    if (!name.starts_with(architecture + ".") || name.ends_with(".vocab_size")) continue;  // which decides nothing
     if (meta.get<float>(name)) {
       cases.push_back(set(name, value("many"), errc::bad_value, sentence));
       for (const float x : {not_a_number, infinity, -1.0f}) cases.push_back(set(name, value(x), errc::bad_value, sentence));
@@ -107,7 +107,7 @@ std::vector<hostile> damaged_tensors(const model_parts& sound, std::uint64_t lay
     if (t.name.starts_with("blk.") && !t.name.starts_with("blk.0.") && !t.name.starts_with(last)) continue;
     const bool optional = t.name.ends_with(".bias") || t.name == "rope_freqs.weight" || t.name == "output.weight";
     if (!optional) cases.push_back(without_tensor(t.name));
-    cases.push_back(with_tensor(t.name, drop_last_row, errc::shape_mismatch, t.name + ": expected ("));
+    cases.push_back(with_tensor(t.name, drop_last_row, errc::shape_mismatch, ": expected "));
   }
   return cases;
 }
@@ -136,18 +136,12 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
     cases.push_back(without("llama." + key, errc::missing_key, "key 'llama." + key + "' is missing"));
     cases.push_back(set("llama." + key, value("many"), errc::bad_value, "key 'llama." + key + "': expected "));
     cases.push_back(
-        set("llama." + key, value(std::vector<std::uint32_t>{1, 2}), errc::bad_value, "key 'llama." + key + "': expected "));
+        set("llama." + key, value(std::vector<std::uint32_t>{1, 2, 3}), errc::bad_value, "key 'llama." + key + "': expected "));
   }
   const std::pair<std::string, std::string> bounds[] = {
-      {"block_count", "1 to 4096"},
-      {"context_length", "1 to 16777216"},
-      {"embedding_length", "1 to 1048576"},
-      {"feed_forward_length", "1 to 1048576"},
-      {"attention.head_count", "1 to 1048576"},
-      {"attention.head_count_kv", "1 to 8"},
-      {"attention.key_length", "1 to 1024"},
-      {"attention.value_length", "1 to 1024"},
-      {"vocab_size", "1 to 4194304"},
+      {"block_count", "1 to 4096"},           {"context_length", "1 to 16777216"},     {"embedding_length", "1 to 65536"},
+      {"feed_forward_length", "1 to 262144"}, {"attention.head_count", "1 to 1024"},   {"attention.head_count_kv", "1 to 8"},
+      {"attention.key_length", "1 to 1024"},  {"attention.value_length", "1 to 1024"},
   };
   const auto heads =
       model_parts(nibble_test::golden("models/llama.gguf")).meta.get<std::uint32_t>("llama.attention.head_count");
@@ -164,6 +158,7 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
   for (const std::string key :
        {"attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.scaling.factor", "rope.scale_linear", "attention.scale"}) {
     for (const float x : {not_a_number, infinity, 0.0f, -1.0f}) {
+      if (x == 0 && key != "attention.layer_norm_rms_epsilon" && key != "rope.freq_base") continue;  // unset
       cases.push_back(set("llama." + key, value(x), errc::bad_value, "key 'llama." + key + "': expected a positive number"));
     }
     cases.push_back(set("llama." + key, value("x"), errc::bad_value, "key 'llama." + key + "': expected f32"));
@@ -202,7 +197,7 @@ TEST_CASE("heads that do not divide the width, more heads than width, and heads 
   parts.meta.erase("llama.attention.value_length");
   parts.meta.erase("llama.rope.dimension_count");
   parts.meta.erase("llama.attention.head_count_kv");
-  for (const std::uint32_t heads : {3u, 65u, 1u << 20}) {
+  for (const std::uint32_t heads : {3u, 65u, 1024u}) {
     parts.meta.set("llama.attention.head_count", value(heads));
     const auto loaded = nibble::any_model::try_load(parts.bytes(), {.threads = 1});
     REQUIRE(!loaded);
@@ -219,7 +214,7 @@ TEST_CASE("heads that do not divide the width, more heads than width, and heads 
 TEST_CASE("gemma3: its own hyper-parameters are refused alike") {
   std::vector<hostile> cases;
   for (const std::string key : {"rope.freq_base_swa", "final_logit_softcapping"}) {
-    for (const float x : {not_a_number, 0.0f, -1.0f})
+    for (const float x : {not_a_number, infinity, -1.0f})
       cases.push_back(set("gemma3." + key, value(x), errc::bad_value, "key 'gemma3." + key + "': expected a positive number"));
   }
   cases.push_back(set("gemma3.attention.sliding_window", value(huge), errc::bad_value, "expected 0 to 16777216"));
@@ -242,7 +237,7 @@ TEST_CASE("tensors that are missing, transposed, too short or of an unsuitable f
                            "blk.0.ffn_gate.weight", "blk.0.ffn_up.weight", "blk.0.ffn_down.weight"}) {
     cases.push_back(without_tensor(name));
   }
-  for (const char* name : {"token_embd.weight", "blk.0.ffn_gate.weight", "blk.0.ffn_down.weight", "blk.0.attn_k.weight"}) {
+  for (const char* name : {"blk.0.ffn_gate.weight", "blk.0.ffn_down.weight", "blk.0.attn_k.weight"}) {
     cases.push_back(with_tensor(name, transpose, errc::shape_mismatch, std::string(name) + ": expected ("));
     cases.push_back(with_tensor(name, drop_last_row, errc::shape_mismatch, std::string(name) + ": expected ("));
   }
@@ -271,13 +266,12 @@ TEST_CASE("an embedding table without a row for each token is refused") {
   check(nibble_test::golden("models/llama.gguf"),
         {{"one row short",
           [](model_parts& m) {
-            m.meta.erase("llama.vocab_size");
             drop_last_row(m.at("token_embd.weight"));
             drop_last_row(m.at("output.weight"));
           },
           errc::shape_mismatch, "token_embd.weight: expected a row for each of the 512 tokens, found 511"},
-         {"vocab_size one short", [](model_parts& m) { m.meta.set("llama.vocab_size", value(std::uint32_t{511})); },
-          errc::shape_mismatch, "token_embd.weight: expected (511, 64), found (512, 64)"}});
+         {"of which the output matrix knows nothing", [](model_parts& m) { drop_last_row(m.at("token_embd.weight")); },
+          errc::shape_mismatch, "output.weight: expected (511, 64), found (512, 64)"}});
 }
 
 TEST_CASE("an architecture that is missing, of another type, or not known is refused") {

@@ -27,7 +27,9 @@ class leaky_sum {
   leaky_sum(const arch::decoder_config& c, std::size_t layer, tensor_source& t)
       : v_(t.matrix(arch::layer_prefix(layer) + "attn_v.weight", c.layer[layer].kv_heads * c.layer[layer].value_dim, c.width)),
         o_(t.matrix(arch::layer_prefix(layer) + "attn_output.weight", c.width,
-                    c.layer[layer].heads * c.layer[layer].value_dim)) {}
+                    c.layer[layer].heads * c.layer[layer].value_dim)) {
+    for (const char* name : {"attn_q.", "attn_k."}) t.ignore(arch::layer_prefix(layer) + name);
+  }
   kv_shape keeps() const noexcept { return {.state = v_.rows()}; }
 
   template <class Step>

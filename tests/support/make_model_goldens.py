@@ -24,6 +24,9 @@ MODELS = {
     "llama": dict(seed=1),
     "llama-tied-hd32": dict(seed=2, head_dim=32, tied=True),
     "llama-bias": dict(seed=3, biases="qkvo"),
+    "llama-ffn-bias": dict(seed=15, layers=1, biases="gud", tied=True),
+    "llama-window": dict(seed=16, layers=1, tied=True, local=lambda i: True, window=4, keys={"attention.sliding_window": 4}),
+    "gemma-ffn-bias": dict(seed=17, layers=1, biases="gud", **GEMMA),
     "llama-ropefreqs": dict(seed=4, general_name="llama3-ropefreqs", base=5e5, rope_freqs=[1.0, 1.0, 1.5, 2.0, 3.0, 6.0, 8.0, 8.0]),
     "llama-linear4": dict(seed=5, position_scale=0.25, keys={"rope.scaling.type": "linear", "rope.scaling.factor": 4.0}),
     "qwen2": dict(seed=8, rotate="halves", biases="qkv", base=1e6),
@@ -86,9 +89,9 @@ class Model:
                 for part, shape in (("gate", (self.expert_hidden, WIDTH)), ("up", (self.expert_hidden, WIDTH)), ("down", (WIDTH, self.expert_hidden))):
                     self.stack(at + "ffn_%s_exps" % part, self.experts, *shape)
                 continue
-            self.matrix(at + "ffn_gate", HIDDEN, WIDTH)
-            self.matrix(at + "ffn_up", HIDDEN, WIDTH)
-            self.matrix(at + "ffn_down", WIDTH, HIDDEN)
+            for part, shape in (("gate", (HIDDEN, WIDTH)), ("up", (HIDDEN, WIDTH)), ("down", (WIDTH, HIDDEN))):
+                self.matrix(at + "ffn_" + part, *shape)
+                if part[0] in self.biases: self.bias(at + "ffn_" + part, shape[0])
         self.norm("output_norm", WIDTH)
         if not self.tied: self.matrix("output", VOCABULARY, WIDTH)
         if self.rope_freqs: self.tensors["rope_freqs.weight"] = np.array(self.rope_freqs, np.float32)

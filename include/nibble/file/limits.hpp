@@ -32,6 +32,15 @@ struct limits {
   // The model.
   std::uint64_t layers = 4'096;
   std::uint64_t context = 16u << 20;  ///< positions
+  std::uint64_t width = 65'536;       ///< numbers of a hidden state: embedding_length
+  std::uint64_t hidden = 262'144;     ///< of a feed-forward layer: feed_forward_length
+  std::uint64_t heads = 1'024;        ///< of a layer's queries: attention.head_count
+  std::uint64_t experts = 1'024;      ///< of a layer
+
+  // What one of its sessions may take, whatever the context and the chunk. A small file may ask for less: for a sixteenth of
+  // the bytes of its tensors, or 16 and 64 KiB. Published models ask for a three-hundredth at most.
+  std::uint64_t kv_position_bytes = 16u << 20;   ///< keys and values of one position, in all layers
+  std::uint64_t scratch_token_bytes = 4u << 20;  ///< scratch of a step for each of its tokens, without their outputs
 
   // The tokenizer.
   std::uint64_t vocabulary = 4u << 20;  ///< tokens

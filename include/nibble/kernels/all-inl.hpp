@@ -42,6 +42,7 @@ inline const kernel_table* table() {
     k.add = &add;
     k.scale = &scale;
     k.softcap = &softcap;
+    k.gate = &gated;
     k.rope = &rope;
     [&]<class... Fs>(type_list<Fs...>) {
       std::size_t i = 0;

@@ -38,6 +38,9 @@ inline void scale(float* x, float factor, std::size_t n) {
 inline void softcap(float* x, float cap, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] = cap * std::tanh(x[i] / cap);
 }
+inline void gate(float* x, const float* y, std::size_t n, glu f) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = (f == glu::silu ? silu(x[i]) : gelu_tanh(x[i])) * y[i];
+}
 inline void rope(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order) {
   for (std::size_t i = 0; i < pairs; ++i) {
     float& a = head[order == rope_pairs::halves ? i : 2 * i];
@@ -109,6 +112,7 @@ inline constexpr kernel_table table = [] {
   t.add = &add;
   t.scale = &scale;
   t.softcap = &softcap;
+  t.gate = &gate;
   t.rope = &rope;
   [&]<class... Fs>(type_list<Fs...>) {
     std::size_t i = 0;

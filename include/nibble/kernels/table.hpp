@@ -95,6 +95,8 @@ struct kernel_table {
   void (*scale)(float* x, float factor, std::size_t n);
   /// x = cap * tanh(x / cap).
   void (*softcap)(float* x, float cap, std::size_t n);
+  /// x = f(x) * y.
+  void (*gate)(float* x, const float* y, std::size_t n, glu f);
   /// Rotates the first 2 * pairs elements of a head by the angles whose cosines and sines are given.
   void (*rope)(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order);
 

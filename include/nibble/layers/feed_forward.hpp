@@ -1,9 +1,11 @@
-/// feed_forward: the three products of a gated feed-forward layer.
+/// feed_forward: the three products of a gated feed-forward layer, with biases or without.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
+#include "nibble/layers/elementwise.hpp"
 #include "nibble/layers/linear.hpp"
 
 namespace nibble {
@@ -45,6 +47,33 @@ inline void feed_forward(compute& c, const layer_input& x, const weight& gate, c
   if (!in_strips) detail::quantize(c, h);
   detail::for_each_group_range(c, tokens, hidden, down.groups(),
                                [&](std::size_t begin, std::size_t end) { detail::multiply(c, h, down, out, begin, end); });
+}
+
+/// Of each product, or empty.
+struct feed_forward_biases {
+  std::span<const float> gate, up;  ///< (hidden)
+  std::span<const float> down;      ///< (rows)
+};
+
+/// out = down(f(gate x + its bias) * (up x + its bias)) + its bias. The hidden activations stand whole in memory here.
+/// @shape   as above
+/// @errors  none (noexcept); precondition: as of linear()
+inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
+                         const feed_forward_biases& biases, layer_output out) noexcept {
+  if (biases.gate.empty() && biases.up.empty()) {
+    feed_forward(c, x, gate, up, f, down, out);
+  } else {
+    const scratch_scope scope(c);
+    const activations g = c.scratch(x.x.tokens, gate.rows()), u = c.scratch(x.x.tokens, up.rows());
+    linear(c, x, {{gate, g}, {up, u}});
+    detail::for_each_token(c, g, [&](std::size_t t) {
+      if (!biases.gate.empty()) c.kernels().add(g.row(t), biases.gate.data(), g.width);
+      if (!biases.up.empty()) c.kernels().add(u.row(t), biases.up.data(), u.width);
+      c.kernels().gate(g.row(t), u.row(t), g.width, f);
+    });
+    linear(c, g, {{down, out}});
+  }
+  add_bias(c, out.y, biases.down);
 }
 
 }  // namespace NIBBLE_ABI

@@ -20,7 +20,8 @@ inline namespace NIBBLE_ABI {
 ///
 ///     name                     general.architecture of its files
 ///     A::read(h)               hyper-parameters, each with its bounds, as a config with `vocabulary`, `context` and `width`
-///     A(config, tensors)       takes its weights by name and shape
+///     A(config, tensors)       takes its weights by name and shape; a file with others is another model's, and refused: see
+///                              tensor_source::refuse_unread
 ///     kv()                     what each layer keeps between tokens
 ///     gives_hidden             optional, true: forward() knows step_output::hidden
 ///     forward(step, out)       logits (or hidden states, if that is asked) of the wanted rows; noexcept, no allocation, and

@@ -1,13 +1,12 @@
 /// hyperparameters: the metadata of one architecture, read with bounds.
 #pragma once
 
-#include <cmath>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nibble/error.hpp"
 #include "nibble/file/limits.hpp"
@@ -19,61 +18,60 @@ inline namespace NIBBLE_ABI {
 /// Reads `<architecture>.<key>` values. The first that is missing or out of bounds is kept as the error of the whole; reading
 /// goes on with a harmless value, so that a config is filled in straight lines and checked once.
 ///
+/// It remembers which keys were read: one that changes the results of models that have it, and that this architecture did not
+/// ask for, ends in an error, see refuse_unread().
 /// @example  const auto layers = h.count("block_count", 1, 4096);
 class hyperparameters {
  public:
-  hyperparameters(const metadata& meta, std::string_view architecture, const limits& most)
-      : meta_(meta), prefix_(std::string(architecture) + "."), most_(most) {}
+  hyperparameters(const metadata& meta, std::string_view architecture, const limits& most);
 
   const nibble::limits& limits() const noexcept { return most_; }
-  bool has(std::string_view key) const { return meta_.find(prefix_ + std::string(key)) != nullptr; }
+  /// Whether the file has a key. Asking is not reading.
+  bool has(std::string_view key) const;
 
   /// A count that must be there, within [least, most].
-  std::size_t count(std::string_view key, std::uint64_t least, std::uint64_t most) {
-    const auto found = meta_.try_get<std::uint64_t>(prefix_ + std::string(key));
-    if (!found) return fail(found.failure()), static_cast<std::size_t>(least);
-    return in_bounds(key, *found, least, most);
-  }
+  std::size_t count(std::string_view key, std::uint64_t least, std::uint64_t most);
   /// A count with a default.
-  std::size_t count_or(std::string_view key, std::uint64_t fallback, std::uint64_t least, std::uint64_t most) {
-    return has(key) ? count(key, least, most) : static_cast<std::size_t>(fallback);
-  }
+  std::size_t count_or(std::string_view key, std::uint64_t fallback, std::uint64_t least, std::uint64_t most);
+  /// A count for each of n layers, that must be there: one number for all, or an array with a number for each.
+  std::vector<std::size_t> counts(std::string_view key, std::size_t n, std::uint64_t least, std::uint64_t most);
   /// A positive finite number that must be there.
-  float positive(std::string_view key) {
-    const auto found = meta_.try_get<float>(prefix_ + std::string(key));
-    if (!found) return fail(found.failure()), 1.0f;
-    if (!(*found > 0) || !std::isfinite(*found)) return reject(key, "expected a positive number", std::to_string(*found)), 1.0f;
-    return *found;
-  }
-  float positive_or(std::string_view key, float fallback) { return has(key) ? positive(key) : fallback; }
+  float positive(std::string_view key);
+  float positive_or(std::string_view key, float fallback);
+  /// The same, or 0, by which files turn off what the number is for.
+  float positive_or_zero(std::string_view key, float fallback);
+  bool flag_or(std::string_view key, bool fallback);
   /// A string, or the default where there is none.
-  std::string_view text_or(std::string_view key, std::string_view fallback) {
-    if (!has(key)) return fallback;
-    const auto found = meta_.try_get<std::string_view>(prefix_ + std::string(key));
-    if (!found) return fail(found.failure()), fallback;
-    return *found;
-  }
+  std::string_view text_or(std::string_view key, std::string_view fallback);
 
-  /// Says that a value contradicts another: `expected`, and what was found.
-  void reject(std::string_view key, std::string_view expected, std::string_view found) {
-    fail(error(errc::bad_value,
-               "key '" + prefix_ + std::string(key) + "': " + std::string(expected) + ", found " + std::string(found)));
-  }
+  /// Says that a key is known, and that its value changes nothing here.
+  void ignore(std::string_view key);
+  /// Says that a value contradicts another: `expected`, and what was found, which is quoted where it is a file's own text.
+  void reject(std::string_view key, std::string_view expected, std::string_view found);
+
+  /// Refuses a file with a key that was neither read nor ignored, that changes the results of models that have it, and whose
+  /// value is not the one that changes nothing (a scale of 1, a cap of 0, ...).
+  ///
+  /// The keys are a list. Keys that are not in it pass: publishers add new ones that say what a file is, not what it computes;
+  /// and what a new kind of layer computes comes with tensors, see tensor_source::refuse_unread().
+  /// @errors  kept: bad_value
+  void refuse_unread();
   const std::optional<error>& failure() const noexcept { return failure_; }
 
  private:
-  void fail(const error& e) {
-    if (!failure_) failure_ = e;
-  }
-  std::size_t in_bounds(std::string_view key, std::uint64_t found, std::uint64_t least, std::uint64_t most) {
-    if (found >= least && found <= most) return static_cast<std::size_t>(found);
-    reject(key, "expected " + std::to_string(least) + " to " + std::to_string(most), std::to_string(found));
-    return static_cast<std::size_t>(least);
-  }
+  std::string name_of(std::string_view key) const { return prefix_ + std::string(key); }
+  const value* find(std::string_view key) const;
+  /// The value of a key, which is read from now on.
+  template <class T>
+  std::optional<T> read(std::string_view key);
+  std::size_t in_bounds(std::string_view key, std::uint64_t found, std::uint64_t least, std::uint64_t most);
+  float checked(std::string_view key, float found, bool may_be_zero);
+  void fail(const error& e);
 
   const metadata& meta_;
   std::string prefix_;
   const nibble::limits& most_;
+  std::vector<const value*> read_;
   std::optional<error> failure_;
 };
 

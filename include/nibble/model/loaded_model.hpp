@@ -94,6 +94,7 @@ result<std::unique_ptr<loaded_model>> make_model(const gguf_file& file, tensor_s
                                                  const void* observer) {
   hyperparameters h(file.meta(), Arch::name, limits);
   auto config = Arch::read(h);
+  h.refuse_unread();
   if (h.failure()) return *h.failure();
   if (config.vocabulary == 0) config.vocabulary = tensors.rows_of("token_embd.weight");
   std::unique_ptr<loaded_model> made;
@@ -102,6 +103,7 @@ result<std::unique_ptr<loaded_model>> make_model(const gguf_file& file, tensor_s
   } else {
     made = std::make_unique<typed_model<Arch, unobserved>>(config, tensors, unobserved{});
   }
+  tensors.refuse_unread(Arch::name);
   if (tensors.failure()) return *tensors.failure();
   return made;
 }

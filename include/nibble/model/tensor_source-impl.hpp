@@ -13,11 +13,11 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped) noexcept
-    : file_(file), formats_(formats), mapped_(mapped) {}
+tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped)
+    : file_(file), formats_(formats), mapped_(mapped), read_(file.tensors().size()) {}
 tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped, executor_ref executor,
-                             std::span<std::byte> memory) noexcept
-    : file_(file), formats_(formats), mapped_(mapped), executor_(executor), memory_(memory) {}
+                             std::span<std::byte> memory)
+    : file_(file), formats_(formats), mapped_(mapped), executor_(executor), memory_(memory), read_(file.tensors().size()) {}
 
 weight tensor_source::stack(std::string_view name, std::size_t matrices, std::size_t rows, std::size_t columns) {
   const tensor_info* info = require(name, {columns, rows, matrices, 1});
@@ -66,6 +66,43 @@ std::size_t tensor_source::rows_of(std::string_view name) const noexcept {
 void tensor_source::reject(std::string_view name, std::string_view expected) {
   fail(errc::shape_mismatch, name, "expected " + std::string(expected));
 }
+void tensor_source::ignore(std::string_view beginning) {
+  for (std::size_t i = 0; i < read_.size(); ++i) {
+    if (file_.tensors()[i].name.starts_with(beginning)) read_[i] = true;
+  }
+}
+
+void tensor_source::refuse_unread(std::string_view architecture) {
+  if (failure_) return;
+  const tensor_info* first = nullptr;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < read_.size(); ++i) {
+    const tensor_info& info = file_.tensors()[i];
+    if (read_[i] || is_harmless(info)) continue;
+    if (count++ == 0) first = &info;
+  }
+  if (!first) return;
+  fail(errc::unread_tensor, first->name,
+       std::string(architecture) + " does not read this tensor" +
+           (count > 1 ? ", nor " + std::to_string(count - 1) + " others" : std::string()) +
+           ": without it, the results would not be the model's");
+}
+
+bool tensor_source::is_harmless(const tensor_info& info) const {
+  for (const std::string_view part : {"v.", "a.", "mm."}) {
+    if (info.name.starts_with(part)) return true;
+  }
+  if (info.name.ends_with(".attn_rot_embd.weight")) return true;
+  const bool is_bias = info.name.ends_with(".bias"), is_factors = info.name == "rope_freqs.weight";
+  if (info.n_dims != 1 || (!is_bias && !is_factors)) return false;
+  std::vector<float> numbers(static_cast<std::size_t>(info.dims[0]));
+  bool known = false;
+  visit_format(info.type, [&]<class Q>(std::type_identity<Q>) {
+    if constexpr (float_format<Q>) decode_row<Q>(file_.bytes(info).data(), numbers.size(), numbers.data()), known = true;
+  });
+  return known && std::all_of(numbers.begin(), numbers.end(), [&](float x) { return x == (is_bias ? 0.0f : 1.0f); });
+}
+
 void tensor_source::on_progress(std::function<bool(std::size_t)> f) { progress_ = std::move(f); }
 
 namespace detail {
@@ -87,6 +124,7 @@ void tensor_source::fail(errc code, std::string_view name, std::string sentence)
 const tensor_info* tensor_source::require(std::string_view name, std::array<std::uint64_t, 4> shape) {
   const tensor_info* info = file_.find(name);
   if (!info) return fail(errc::missing_tensor, name, "the tensor is missing"), nullptr;
+  read_[static_cast<std::size_t>(info - file_.tensors().data())] = true;
   std::array<std::uint64_t, 4> found{1, 1, 1, 1};
   for (std::size_t i = 0; i < info->n_dims; ++i) found[i] = info->dims[i];
   if (shape == found) return info;

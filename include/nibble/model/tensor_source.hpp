@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nibble/core/executor.hpp"
 #include "nibble/error.hpp"
@@ -29,11 +30,11 @@ using format_lookup = const format_info* (*)(tensor_type type);
 class tensor_source {
  public:
   /// A plan. If `mapped`, matrices stay in the file, which must outlive what is built from here.
-  tensor_source(const gguf_file& file, format_lookup formats, bool mapped) noexcept;
+  tensor_source(const gguf_file& file, format_lookup formats, bool mapped);
   /// Reads into `memory`, which is as large as the bytes() of a plan and outlives what is built from here.
-  tensor_source(const gguf_file& file, format_lookup formats, bool mapped, executor_ref executor,
-                std::span<std::byte> memory) noexcept;
+  tensor_source(const gguf_file& file, format_lookup formats, bool mapped, executor_ref executor, std::span<std::byte> memory);
 
+  /// Whether the file has a tensor. Asking is not reading.
   bool has(std::string_view name) const noexcept { return file_.find(name) != nullptr; }
 
   /// A matrix that must be there.
@@ -55,6 +56,15 @@ class tensor_source {
   /// Says that a tensor is not what the architecture can use.
   void reject(std::string_view name, std::string_view expected);
 
+  /// Says that tensors are known and do no harm unread: all whose names begin so.
+  void ignore(std::string_view beginning);
+  /// Refuses a file with a tensor that was neither read nor ignored: without it, the results would not be the model's.
+  ///
+  /// Harmless are biases of zeros and frequency factors of ones, tables of angles ("attn_rot_embd") that follow from the
+  /// metadata, and what turns pictures and sounds into embeddings ("v.", "a.", "mm.").
+  /// @errors  kept: unread_tensor
+  void refuse_unread(std::string_view architecture);
+
   /// Called with the bytes read so far; returning false gives up with errc::cancelled.
   void on_progress(std::function<bool(std::size_t)> f);
 
@@ -67,6 +77,7 @@ class tensor_source {
   const tensor_info* require(std::string_view name, std::array<std::uint64_t, 4> shape);
   std::byte* allocate(std::string_view name, std::size_t bytes);
   weight pack(const tensor_info& info, const weight& stored);
+  bool is_harmless(const tensor_info& info) const;
 
   const gguf_file& file_;
   format_lookup formats_;
@@ -76,6 +87,7 @@ class tensor_source {
   std::size_t bytes_ = 0;
   std::function<bool(std::size_t)> progress_;
   std::optional<error> failure_;
+  std::vector<bool> read_;  // by place in file_.tensors()
 };
 
 }  // namespace NIBBLE_ABI

@@ -9,8 +9,8 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
-/// Pre-norm decoder with interleaved rotary pairs and SwiGLU, or experts of it (Mixtral). Optional: attention biases, frequency
-/// factors (Llama 3), linear scaling, an output matrix of its own.
+/// Pre-norm decoder with interleaved rotary pairs and SwiGLU, or experts of it (Mixtral). Optional: biases of attention and
+/// feed-forwards, frequency factors (Llama 3), linear scaling, a window (Mistral 7B of 2023), an output matrix of its own.
 /// @source  Touvron et al. 2023; Jiang et al. 2024
 struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
   static constexpr std::string_view name = "llama";
@@ -19,8 +19,9 @@ struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, 
   static config read(hyperparameters& h) {
     config c = config::read(h, rope_pairs::interleaved);
     c.ropes[0].has_factors = true;
-    c.attention_scale = h.positive_or("attention.scale", 0.0f);
-    if (h.count_or("expert_count", 0, 0, 1u << 16) > 0) {
+    c.attention_scale = h.positive_or_zero("attention.scale", 0.0f);
+    c.set_windows(h.count_or("attention.sliding_window", 0, 0, h.limits().context), c.layers + 1);  // in every layer
+    if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
       c.read_experts(h);
       for (layer_config& l : c.layer) l.feed_forward = 1;
     }

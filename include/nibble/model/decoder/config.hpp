@@ -63,7 +63,8 @@ struct decoder_config {
   /// What every decoder's metadata states, with layers that are all alike and rotate whole heads.
   static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves);
 
-  /// Reads how many experts there are, how many a token uses, and how wide they are; softmax, with weights that add up to 1.
+  /// Reads how many experts there are, how many a token uses, how wide they are, and how they are weighed: by a softmax, with
+  /// weights that add up to 1, where the file does not say.
   void read_experts(hyperparameters& h);
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
   void scale_scores_by_width() noexcept;

@@ -62,6 +62,7 @@ class decoder {
 
   decoder_config config_;
   weight embedding_, output_;
+  std::span<const float> output_bias_;
   norm_weights output_norm_;
   std::vector<rope> ropes_;
   std::vector<layer> layers_;
@@ -72,6 +73,7 @@ decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t
     : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
   output_norm_ = norm_of(t, "", "output_norm");
   output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
+  output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
   if (const char* wrong = detail::wrong_with(c, Mixers::size, FeedForwards::size, most_ropes)) {
     t.reject("the decoder's description", wrong);
     return;
@@ -130,6 +132,7 @@ void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const noex
   const auto watched = s.watch(operation::output, 0);
   if (s.output() == step_output::hidden) return apply(s, output_norm_, x, out);
   linear(s, normed(x, output_norm_), {{output_, out}});
+  add_bias(s, out, output_bias_);
   scale(s, out, config_.logit_scale);
   softcap(s, out, config_.output_softcap);
 }

@@ -15,6 +15,8 @@ gated_feed_forward::gated_feed_forward(const decoder_config& c, std::size_t laye
   gate_ = t.matrix(at + "ffn_gate.weight", hidden, c.width);
   up_ = t.matrix(at + "ffn_up.weight", hidden, c.width);
   down_ = t.matrix(at + "ffn_down.weight", c.width, hidden);
+  biases_ = {t.vector_or_none(at + "ffn_gate.bias", hidden), t.vector_or_none(at + "ffn_up.bias", hidden),
+             t.vector_or_none(at + "ffn_down.bias", c.width)};
 }
 
 expert_feed_forward::expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t)

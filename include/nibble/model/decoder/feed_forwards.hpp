@@ -13,7 +13,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
-/// down(f(gate(x)) * up(x)).
+/// down(f(gate(x)) * up(x)); each of the three may have a bias.
 class gated_feed_forward {
  public:
   gated_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
@@ -21,11 +21,12 @@ class gated_feed_forward {
   template <class Step>
   void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const noexcept {
     const auto watched = s.watch(operation::feed_forward, layer);
-    feed_forward(s, x, gate_, up_, function_, down_, out);
+    feed_forward(s, x, gate_, up_, function_, down_, biases_, out);
   }
 
  private:
   weight gate_, up_, down_;
+  feed_forward_biases biases_;
   glu function_;
 };
 
