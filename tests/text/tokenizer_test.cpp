@@ -7,11 +7,13 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "nibble/text/end_tokens.hpp"
 #include "nibble/text/pre_tokenizer.hpp"
 #include "support/sha256.hpp"
 #include "vocabularies.hpp"
@@ -233,6 +235,97 @@ TEST_CASE("pieces are what a token adds to the text, and control tokens add noth
   for (const token id : {1, 410, 3 + 0xC3, 3 + 0xA9, 0, 2}) t.append_piece(id, text);
   CHECK(text == " \u00e9");
   CHECK(t.decode(std::vector<token>{1, 410, 3 + 0x41, 410}) == "A ");
+}
+
+TEST_CASE("ids that are no token have no text and no type, and decode to nothing") {
+  for (const auto name : {"stories260K", "bytes"}) {
+    const auto t = golden_vocabulary(name).load();
+    const auto size = static_cast<token>(t.size());
+    for (const token id : {-1, size, 1 << 30, std::numeric_limits<token>::max(), std::numeric_limits<token>::min()}) {
+      CAPTURE(id);
+      CHECK(t.piece(id).empty());
+      CHECK(t.vocabulary().type(id) == nibble::token_type::undefined);
+      CHECK(t.vocabulary().score(id) == 0);
+      CHECK_FALSE(t.vocabulary().contains(id));
+      CHECK_FALSE(t.is_control(id));
+      CHECK_FALSE(t.is_end(id));
+      std::string text = "a";
+      t.append_piece(id, text);
+      CHECK(text == "a");
+      CHECK(t.decode(std::vector<token>{300, id, 301}) == t.decode(std::vector<token>{300, 301}));
+    }
+  }
+}
+
+TEST_CASE("each name that ends texts in published models ends them, whatever eos_token_id names") {
+  const std::string_view known[] = {"</s>",
+                                    "<eos>",
+                                    "<EOT>",
+                                    "_<EOT>",
+                                    "[EOT]",
+                                    "[EOS]",
+                                    "<turn|>",
+                                    "<end_of_utterance>",
+                                    "<|return|>",
+                                    "<|call|>",
+                                    "<|calls|>",
+                                    "<|flush|>",
+                                    "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
+                                    "<|im_end|>",
+                                    "<end_of_turn>",
+                                    "<|eot_id|>",
+                                    "<|end|>",
+                                    "<|endoftext|>",
+                                    "<|eom_id|>",
+                                    "<|end_of_text|>",
+                                    "<|tool_response>",
+                                    "[e~[",
+                                    "<|fim_pad|>",
+                                    "<reponame>",
+                                    "<|file_sep|>"};
+  for (const auto name : known)
+    CHECK(std::any_of(nibble::detail::end_names.begin(), nibble::detail::end_names.end(),
+                      [&](const auto& e) { return e.name == name; }));
+  for (const auto& end : nibble::detail::end_names)
+    for (const auto vocabulary : {"stories260K", "bytes"})
+      for (const int type : {3, 1, 4, 5}) {
+        CAPTURE(end.name);
+        CAPTURE(type);
+        auto file = golden_vocabulary(vocabulary);
+        auto texts = file.strings("tokenizer.ggml.tokens");
+        auto types = file.numbers<std::int32_t>("tokenizer.ggml.token_type");
+        texts[1] = "<s>", texts[2] = "<text ends>";  // what eos_token_id names in one of them
+        std::replace(texts.begin() + 3, texts.end(), std::string(end.name), std::string("<none>"));
+        texts[500] = end.name;
+        types[500] = type;
+        file.meta.set("tokenizer.ggml.tokens", nibble::value(texts));
+        file.meta.set("tokenizer.ggml.token_type", nibble::value(types));
+        file.meta.set("tokenizer.ggml.merges", nibble::value(std::vector<std::string>{}));
+        const auto t = file.load();
+        const bool ends = type == 3 || (end.always && type != 5);
+        CHECK(t.is_end(500) == ends);
+        CHECK(t.is_control(500) == ends);
+      }
+}
+
+TEST_CASE("what stands between the parts of one reply does not end it") {
+  const auto ends_at_first = [](const std::vector<std::string>& names) {
+    auto file = golden_vocabulary("stories260K");
+    auto texts = file.strings("tokenizer.ggml.tokens");
+    auto types = file.numbers<std::int32_t>("tokenizer.ggml.token_type");
+    texts[1] = "<s>", texts[2] = "<text ends>";
+    for (std::size_t i = 0; i < names.size(); ++i) texts[500 + i] = names[i], types[500 + i] = 3;
+    file.meta.set("tokenizer.ggml.tokens", nibble::value(texts));
+    file.meta.set("tokenizer.ggml.token_type", nibble::value(types));
+    const auto t = file.load();
+    for (std::size_t i = 1; i < names.size(); ++i) CHECK(t.is_end(static_cast<token>(500 + i)));
+    CHECK(t.eot() != 500);
+    return t.is_end(500);
+  };
+  CHECK_FALSE(ends_at_first({"<|end|>", "<|return|>", "<|call|>"}));
+  CHECK_FALSE(ends_at_first({"<|end|>", "<|calls|>", "<|flush|>"}));
+  CHECK_FALSE(ends_at_first({"</s>", "<|tool_response>"}));
+  CHECK(ends_at_first({"</s>", "<turn|>"}));
 }
 
 TEST_CASE("generation ends at eos, at the named ends of turns, and at none that only looks like one") {

@@ -106,20 +106,15 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
        "'xyz' stands there twice"},
       {"a token of 1 MB", "stories260K", text(400, std::string(1 << 20, 'x')), errc::limit_exceeded,
        "has 1048576 bytes; the limit is 65536"},
-      {"a special token too long to look for", "stories260K", text(400, std::string(1025, 'x'), 3), errc::limit_exceeded,
-       "has 1025 bytes; the limit is 1024"},
       {"a token that is not UTF-8", "stories260K", text(400, "a\xC0\xAF"), errc::invalid_tokenizer,
        "token 400 'a\\xc0\\xaf' is not UTF-8"},
       {"a byte-level token that is not UTF-8", "bytes", text(400, "\xFF"), errc::invalid_tokenizer, "is not UTF-8"},
-      {"an empty control token", "stories260K", text(1, ""), errc::invalid_tokenizer, "token 1 '' is special, but empty"},
-      {"an empty user-defined token", "bytes", text(859, ""), errc::invalid_tokenizer, "is special, but empty"},
       {"a negative byte", "stories260K", text(10, "<0x-1>"), errc::invalid_tokenizer, "'<0x-1>' is a byte token"},
       {"a byte that is no number", "stories260K", text(10, "<0xZZ>"), errc::invalid_tokenizer, "'<0xZZ>' is a byte token"},
       {"a byte without its sign", "stories260K", text(10, "<0x410"), errc::invalid_tokenizer, "is a byte token"},
       {"a byte of three digits", "stories260K", text(10, "<0x041>"), errc::invalid_tokenizer, "is a byte token"},
       {"an empty byte token", "stories260K", text(10, ""), errc::invalid_tokenizer, "is a byte token"},
       {"a byte twice", "stories260K", text(10, "<0x41>"), errc::invalid_tokenizer, "is the same byte as token"},
-      {"no scores", "stories260K", erase("scores"), errc::missing_key, "tokenizer.ggml.scores"},
       {"too few scores", "stories260K", set("scores", std::vector<float>(511)), errc::invalid_tokenizer,
        "scores': 511 elements for 512 tokens"},
       {"too many scores", "stories260K", set("scores", std::vector<float>(513)), errc::invalid_tokenizer,
@@ -129,7 +124,6 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
        "tokenizer.ggml.scores"},
       {"scores that are NaN", "stories260K", set("scores", std::vector<float>(512, nan)), errc::invalid_tokenizer,
        "scores': that of token 0 is NaN"},
-      {"no types", "stories260K", erase("token_type"), errc::missing_key, "tokenizer.ggml.token_type"},
       {"too few types", "bytes", set("token_type", std::vector<int>(3, 1)), errc::invalid_tokenizer,
        "token_type': 3 elements for 860 tokens"},
       {"types that are floats", "bytes", set("token_type", std::vector<float>(860, 1)), errc::bad_value,
@@ -143,10 +137,10 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
       {"eos negative", "bytes", set("eos_token_id", -1), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
       {"eos that is a text", "bytes", set("eos_token_id", "2"), errc::bad_value, "tokenizer.ggml.eos_token_id"},
       {"eot out of range", "bytes", set("eot_token_id", 860), errc::invalid_tokenizer, "tokenizer.ggml.eot_token_id"},
-      {"unknown out of range", "stories260K", set("unknown_token_id", 512), errc::invalid_tokenizer,
-       "tokenizer.ggml.unknown_token_id"},
-      {"padding out of range", "stories260K", set("padding_token_id", 512), errc::invalid_tokenizer,
-       "tokenizer.ggml.padding_token_id"},
+      {"eom out of range", "bytes", set("eom_token_id", -2), errc::invalid_tokenizer, "tokenizer.ggml.eom_token_id"},
+      {"eot that is a text", "bytes", set("eot_token_id", "2"), errc::bad_value, "tokenizer.ggml.eot_token_id"},
+      {"unknown out of range, and a byte missing", "stories260K", both(set("unknown_token_id", 512), text(10, "<0x07>", 5)),
+       errc::invalid_tokenizer, "unknown_token_id': 512 is not one of the 512 tokens"},
       {"add_bos_token of another type", "stories260K", set("add_bos_token", 1), errc::bad_value,
        "tokenizer.ggml.add_bos_token"},
       {"add_eos_token of another type", "stories260K", set("add_eos_token", "no"), errc::bad_value,
@@ -210,6 +204,17 @@ TEST_CASE("a text has to be sayable: all bytes, or an unknown token") {
 }
 
 TEST_CASE("the caller's limits hold, and can be raised") {
+  const auto many = [](vocabulary_file& f) {
+    std::vector<std::string> all = f.strings(tokens_key);
+    std::vector<std::int32_t> types = f.numbers<std::int32_t>(types_key);
+    for (std::size_t i = 0; i < 257; ++i) {
+      all.push_back(std::to_string(1000 + i) + std::string(65'532, 'x'));
+      types.push_back(3);
+    }
+    f.meta.set(tokens_key, value(all));
+    f.meta.set(types_key, value(types));
+  };
+  check({"special text", "bytes", many, errc::limit_exceeded, "have more text than the limit of 16777216 bytes"});
   check({"vocabulary", "bytes", set("pre", "gpt-2"), errc::limit_exceeded, "tokens': 860 tokens; the limit is 859"},
         {.vocabulary = 859});
   check({"token", "stories260K", set("pre", "default"), errc::limit_exceeded, "; the limit is 5"}, {.token_bytes = 5});
@@ -272,6 +277,76 @@ TEST_CASE("careless vocabularies that others read are read here too") {
   CHECK(b->encode("ab").size() == 1);
   bytes.meta.erase(types_key);
   CHECK(nibble::tokenizer::try_load(bytes.meta));
+}
+
+TEST_CASE("keys that decide nothing are read as unset where they name no token") {
+  for (const auto name : {"stories260K", "bytes"})
+    for (const auto& nonsense : {value(0xFFFFFFFFu), value(-1), value(1 << 30), value(std::uint64_t(-1)), value("none"),
+                                 value(0.5f), value(std::vector<int>{1})}) {
+      auto file = golden_vocabulary(name);
+      for (const auto key : {"padding", "unknown", "seperator", "separator", "mask", "cls", "prefix", "suffix", "middle",
+                             "fim_pre", "fim_suf", "fim_mid", "fim_pad", "fim_rep", "fim_sep", "newline"})
+        file.meta.set("tokenizer.ggml." + std::string(key) + "_token_id", nonsense);
+      for (const auto key : {"precompiled_charsmap", "token_type_count", "remove_extra_whitespaces", "add_sep_token"})
+        file.meta.set("tokenizer.ggml." + std::string(key), nonsense);
+      file.meta.set("tokenizer.huggingface.json", nonsense);
+      file.meta.set(file.meta.find(merges_key) ? scores_key : merges_key, nonsense);
+      const auto t = nibble::tokenizer::try_load(file.meta);
+      if (!t) FAIL(std::string(t.failure().what()));
+      CHECK_FALSE(t->vocabulary().special().padding);
+      CHECK(t->decode(t->encode("the end\n")) == "the end\n");
+    }
+  auto file = golden_vocabulary("stories260K");
+  file.meta.set("tokenizer.ggml.padding_token_id", value(3));
+  CHECK(nibble::tokenizer::try_load(file.meta)->vocabulary().special().padding == 3);
+}
+
+TEST_CASE("an end of a turn that is written as none is none") {
+  for (const auto name : {"eot_token_id", "eom_token_id"})
+    for (const auto& none : {value(0xFFFFFFFFu), value(-1)}) {
+      auto file = golden_vocabulary("stories260K");
+      file.meta.set("tokenizer.ggml." + std::string(name), none);
+      const auto t = nibble::tokenizer::try_load(file.meta);
+      REQUIRE(t);
+      CHECK_FALSE(t->eot());
+      CHECK(t->is_end(2));
+    }
+}
+
+TEST_CASE("special tokens without text are read, and never found") {
+  auto file = golden_vocabulary("stories260K");
+  text(400, "", 3)(file);
+  text(401, "", 3)(file);
+  text(402, "", 4)(file);
+  text(403, "", 2)(file);
+  const auto t = nibble::tokenizer::try_load(file.meta);
+  if (!t) FAIL(std::string(t.failure().what()));
+  CHECK(t->is_control(400));
+  CHECK_FALSE(t->find_special(""));
+  CHECK(t->decode(t->encode("the end", {.special = true})) == "the end");
+}
+
+TEST_CASE("without types and scores all tokens are normal, but for bytes and what begins and ends a text") {
+  auto file = golden_vocabulary("stories260K");
+  const auto typed = file.load();
+  erase("token_type")(file);
+  const auto t = file.load();
+  for (const std::string_view text : {"Once upon a time", "\n\t\u4e00 <s> x", "</s><unk>"}) {
+    CAPTURE(text);
+    CHECK(t.encode(text) == typed.encode(text));
+    CHECK(t.decode(t.encode(text)) == text);
+  }
+  CHECK(t.encode("a</s>", {.special = true}) == typed.encode("a</s>", {.special = true}));
+  CHECK(t.is_control(1));
+  CHECK(t.is_control(2));
+
+  erase("scores")(file);
+  const auto plain = file.load();
+  CHECK(plain.vocabulary().score(300) == 0);
+  CHECK(plain.decode(plain.encode("Once upon a time \u4e00")) == "Once upon a time \u4e00");
+  file.meta.set("tokenizer.ggml.scores", value(std::vector<float>(512, 0.0f)));
+  const auto zeros = file.load();
+  CHECK(plain.encode("Once upon a time") == zeros.encode("Once upon a time"));
 }
 
 TEST_CASE("the longest token counts every type, names of control tokens too") {

@@ -2,57 +2,128 @@
 #pragma once
 
 #include <algorithm>
+#include <numeric>
 
 #include "nibble/text/special_tokens.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-void special_tokens::add(std::string_view text, token id) {
-  entries_.push_back({static_cast<std::uint32_t>(arena_.size()), static_cast<std::uint32_t>(text.size()), id});
-  arena_ += text;
+bool special_tokens::add(std::string_view text, token id) {
+  if (text.size() > most_bytes - arena_.size()) return false;
+  entries_.push_back({static_cast<std::uint32_t>(text.size()), id});
+  arena_.append(text.rbegin(), text.rend());
+  return true;
 }
 
 std::optional<token> special_tokens::finish() {
-  std::sort(entries_.begin(), entries_.end(), [this](const entry& a, const entry& b) {
-    return text_of(a) < text_of(b) || (text_of(a) == text_of(b) && a.id < b.id);
-  });
-  for (const entry& e : entries_) begins_[static_cast<unsigned char>(arena_[e.begin])] = true;
+  const std::vector<std::uint32_t> begins = sort();
+  const auto text_of = [&](std::size_t i) { return std::string_view(arena_).substr(begins[i], entries_[i].size); };
   for (std::size_t i = 1; i < entries_.size(); ++i)
-    if (text_of(entries_[i]) == text_of(entries_[i - 1])) return entries_[i].id;
+    if (text_of(i) == text_of(i - 1)) return entries_[i].id;
+  if (!entries_.empty()) grow(begins);
+  arena_ = {};
+  link();
   return std::nullopt;
+}
+
+/// Sorts the entries by their reversed texts. @returns where in the arena those begin
+std::vector<std::uint32_t> special_tokens::sort() {
+  std::vector<std::uint32_t> begins(entries_.size()), order(entries_.size());
+  for (std::uint32_t i = 0, at = 0; i < entries_.size(); at += entries_[i++].size) begins[i] = at;
+  std::iota(order.begin(), order.end(), 0u);
+  const auto text_of = [&](std::uint32_t i) { return std::string_view(arena_).substr(begins[i], entries_[i].size); };
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const int way = text_of(a).compare(text_of(b));
+    return way < 0 || (way == 0 && entries_[a].id < entries_[b].id);
+  });
+  std::vector<entry> sorted;
+  sorted.reserve(order.size());
+  for (const std::uint32_t i : order) sorted.push_back(entries_[i]);
+  for (std::uint32_t& i : order) i = begins[i];
+  entries_ = std::move(sorted);
+  return order;
+}
+
+/// Makes the nodes of one level after the other: a node is a range of entries whose texts begin with it.
+void special_tokens::grow(const std::vector<std::uint32_t>& begins) {
+  struct range {
+    std::uint32_t first, last;
+  };
+  std::vector<range> level{{0, static_cast<std::uint32_t>(entries_.size())}}, deeper;
+  byte_.push_back('\0');
+  longest_.push_back(none);
+  for (std::uint32_t depth = 0; !level.empty(); ++depth, level.swap(deeper)) {
+    deeper.clear();
+    for (auto [at, last] : level) {
+      first_.push_back(static_cast<node>(byte_.size()));
+      if (entries_[at].size == depth) ++at;  // the shortest stands first
+      while (at < last) {
+        const char byte = arena_[begins[at] + depth];
+        const std::uint32_t begin = at;
+        while (at < last && arena_[begins[at] + depth] == byte) ++at;
+        byte_.push_back(byte);
+        longest_.push_back(entries_[begin].size == depth + 1 ? begin : none);
+        deeper.push_back({begin, at});
+      }
+    }
+  }
+  first_.push_back(static_cast<node>(byte_.size()));
+}
+
+/// Finds where to go on where a text goes on unlike any special token. Links lead up, so the levels above are done.
+void special_tokens::link() {
+  fail_.assign(byte_.size(), 0);
+  if (byte_.empty()) return;
+  for (node n = first_[0]; n < first_[1]; ++n) roots_[static_cast<unsigned char>(byte_[n])] = n;
+  for (node parent = 1; parent < byte_.size(); ++parent)
+    for (node n = first_[parent]; n < first_[parent + 1]; ++n) {
+      fail_[n] = next(fail_[parent], byte_[n]);
+      if (longest_[n] == none) longest_[n] = longest_[fail_[n]];
+    }
+}
+
+special_tokens::node special_tokens::child(node from, char byte) const noexcept {
+  if (from == 0) return roots_[static_cast<unsigned char>(byte)];
+  const auto first = byte_.begin() + first_[from], last = byte_.begin() + first_[from + 1];
+  const auto at = std::lower_bound(
+      first, last, byte, [](char a, char b) { return static_cast<unsigned char>(a) < static_cast<unsigned char>(b); });
+  return at == last || *at != byte ? 0 : static_cast<node>(at - byte_.begin());
+}
+
+special_tokens::node special_tokens::next(node from, char byte) const noexcept {
+  for (; from != 0; from = fail_[from])
+    if (const node found = child(from, byte)) return found;
+  return child(0, byte);
 }
 
 std::optional<token> special_tokens::find(std::string_view text) const noexcept {
-  const auto at = std::lower_bound(entries_.begin(), entries_.end(), text,
-                                   [this](const entry& e, std::string_view wanted) { return text_of(e) < wanted; });
-  if (at == entries_.end() || text_of(*at) != text) return std::nullopt;
-  return at->id;
+  if (text.empty() || byte_.empty()) return std::nullopt;
+  node at = 0;
+  for (auto c = text.rbegin(); c != text.rend(); ++c)
+    if ((at = child(at, *c)) == 0) return std::nullopt;
+  if (longest_[at] == none || entries_[longest_[at]].size != text.size()) return std::nullopt;
+  return entries_[longest_[at]].id;
 }
 
-std::optional<special_tokens::match> special_tokens::next(std::string_view text, std::size_t at) const noexcept {
-  if (entries_.empty()) return std::nullopt;
-  for (; at < text.size(); ++at) {
-    if (!begins_[static_cast<unsigned char>(text[at])]) continue;
-    if (const auto found = longest_at(text, at)) return found;
+void special_tokens::find_all(std::string_view text, std::vector<match>& out) const {
+  out.clear();
+  if (empty()) return;
+  node state = 0;
+  for (std::size_t at = text.size(); at-- > 0;) {
+    state = next(state, text[at]);
+    if (state == 0 || longest_[state] == none) continue;
+    const entry& e = entries_[longest_[state]];
+    out.push_back({e.id, at, e.size});
   }
-  return std::nullopt;
-}
-
-std::optional<special_tokens::match> special_tokens::longest_at(std::string_view text, std::size_t at) const noexcept {
-  std::optional<match> best;
-  auto low = entries_.begin(), high = entries_.end();
-  for (std::size_t n = 0; at + n < text.size(); ++n) {
-    const auto wanted = static_cast<unsigned char>(text[at + n]);
-    const auto byte = [&](const entry& e) { return static_cast<unsigned char>(arena_[e.begin + n]); };
-    low = std::partition_point(low, high, [&](const entry& e) { return byte(e) < wanted; });
-    high = std::partition_point(low, high, [&](const entry& e) { return byte(e) == wanted; });
-    if (low == high) break;
-    if (low->size != n + 1) continue;
-    best = match{low->id, at, n + 1};
-    if (++low == high) break;
+  std::reverse(out.begin(), out.end());
+  std::size_t kept = 0, end = 0;
+  for (const match& m : out) {
+    if (m.begin < end) continue;
+    end = m.begin + m.size;
+    out[kept++] = m;
   }
-  return best;
+  out.resize(kept);
 }
 
 }  // namespace NIBBLE_ABI

@@ -15,25 +15,27 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// A set of texts, each with its token, in one piece of memory.
+/// A set of texts, each with its token, as an automaton that reads a text backwards: at each place it knows the longest special
+/// token that begins there, whatever the tokens are made of.
 ///
-/// Looking for a match costs at most the longest special token at each place of a text, and one load where none begins with
-/// that byte.
+/// @source  Aho and Corasick 1975, over reversed texts
 class special_tokens {
  public:
-  /// None may be longer: it bounds the work that a hostile vocabulary can ask for at each byte of a text.
-  static constexpr std::size_t longest = 1024;
+  /// The bytes of all of them together: far more than any model has, and what their automaton takes stays small (13 times it).
+  static constexpr std::size_t most_bytes = std::size_t{16} << 20;
 
   struct match {
     token id;
     std::size_t begin, size;
   };
 
-  /// @errors  precondition: text is not empty, at most `longest` bytes; add() only before finish()
-  void add(std::string_view text, token id);
+  /// @return  false: too much, see most_bytes
+  /// @errors  precondition: text is not empty; add() only before finish()
+  bool add(std::string_view text, token id);
 
-  /// Sorts what was added.
+  /// Builds the automaton.
   /// @return  a token whose text another one has too, or nothing
+  /// @cost    O(bytes of all texts), and their sorting
   std::optional<token> finish();
 
   bool empty() const noexcept { return entries_.empty(); }
@@ -41,22 +43,36 @@ class special_tokens {
   /// The token that is written exactly so.
   std::optional<token> find(std::string_view text) const noexcept;
 
-  /// The first special token at or behind `at`: the leftmost, and the longest one there.
-  std::optional<match> next(std::string_view text, std::size_t at) const noexcept;
+  /// The special tokens in a text: the leftmost, the longest one there, and so on behind it.
+  /// @param out  their places, ascending; what it held is lost
+  /// @cost       O(text.size())
+  void find_all(std::string_view text, std::vector<match>& out) const;
 
  private:
+  using node = std::uint32_t;
   struct entry {
-    std::uint32_t begin, size;
+    std::uint32_t size;
     token id;
   };
-  std::string_view text_of(const entry& e) const noexcept { return std::string_view(arena_).substr(e.begin, e.size); }
+  static constexpr node none = 0xFFFFFFFF;
 
-  /// Narrows the sorted entries to those that go on like the text, byte by byte; the shortest of them always stands first.
-  std::optional<match> longest_at(std::string_view text, std::size_t at) const noexcept;
+  std::vector<std::uint32_t> sort();
+  void grow(const std::vector<std::uint32_t>& begins);
+  void link();
 
-  std::string arena_;
-  std::vector<entry> entries_;
-  std::array<bool, 256> begins_{};
+  /// The node behind `from` by one byte more, or 0.
+  node child(node from, char byte) const noexcept;
+  /// The node of the longest beginning of a (reversed) special token that the bytes read so far end with.
+  node next(node from, char byte) const noexcept;
+
+  std::string arena_;           // the reversed texts, until finish()
+  std::vector<entry> entries_;  // by reversed text, afterwards
+  // The nodes, level by level: the children of a node stand together, by byte. Node 0 is the root.
+  std::string byte_;                    // the last one of a node's reversed text
+  std::vector<std::uint32_t> first_;    // child; the last one stands before the first of the next node
+  std::vector<std::uint32_t> fail_;     // the longest other node whose text this one's ends with
+  std::vector<std::uint32_t> longest_;  // of the entries that this one's text ends with; none: 0xFFFFFFFF
+  std::array<node, 256> roots_{};       // the children of the root; 0: none
 };
 
 }  // namespace NIBBLE_ABI

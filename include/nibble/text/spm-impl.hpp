@@ -87,12 +87,9 @@ result<sentencepiece_bpe> sentencepiece_bpe::try_load(const metadata& meta, cons
   const auto prefix = meta.try_get<bool>("tokenizer.ggml.add_space_prefix", true);
   if (!prefix) return prefix.failure();
   out.add_space_prefix_ = *prefix;
-  bool all_bytes = true;
-  for (int b = 0; b < 256; ++b)
-    all_bytes = all_bytes && vocabulary.byte_token(static_cast<char>(static_cast<unsigned char>(b))) >= 0;
   if (const auto unknown = vocabulary.special().unknown)
     out.unknown_ = *unknown;
-  else if (!all_bytes)
+  else if (!vocabulary.says_all())
     return detail::tokenizer_error(errc::invalid_tokenizer, "tokens", "neither 256 byte tokens nor an unknown token");
   for (std::size_t i = 0; i < vocabulary.size(); ++i) {
     const std::string_view piece = vocabulary.piece(static_cast<token>(i));

@@ -101,13 +101,15 @@ class tokenizer::run {
 
   void add(std::string_view text, bool special) {
     std::size_t at = 0;
-    if (special)
-      for (auto found = self_.vocab_.controls().next(text, 0); found; found = self_.vocab_.controls().next(text, at)) {
-        joined_ += text.substr(at, found->begin - at);
+    if (special) {
+      self_.vocab_.controls().find_all(text, controls_);
+      for (const auto& found : controls_) {
+        joined_ += text.substr(at, found.begin - at);
         finish();
-        push(found->id);
-        at = found->begin + found->size;
+        push(found.id);
+        at = found.begin + found.size;
       }
+    }
     joined_ += text.substr(at);
   }
 
@@ -115,11 +117,11 @@ class tokenizer::run {
   void finish() {
     const std::string_view text = joined_;
     std::size_t at = 0;
-    const auto& special = self_.vocab_.user_defined();
-    for (auto found = special.next(text, 0); found; found = special.next(text, at)) {
-      encode(text.substr(at, found->begin - at));
-      push(found->id);
-      at = found->begin + found->size;
+    self_.vocab_.user_defined().find_all(text, user_defined_);
+    for (const auto& found : user_defined_) {
+      encode(text.substr(at, found.begin - at));
+      push(found.id);
+      at = found.begin + found.size;
     }
     encode(text.substr(at));
     joined_.clear();
@@ -139,6 +141,7 @@ class tokenizer::run {
   const tokenizer& self_;
   std::vector<token>& out_;
   merger room_;
+  std::vector<special_tokens::match> controls_, user_defined_;
   std::string joined_;
   bool fresh_;  // at the beginning, or behind a special token: where a space prefix belongs
 };

@@ -61,8 +61,7 @@ class tokenizer {
   std::vector<token> encode(std::span<const prompt_part> parts, encode_options options = {}) const;
 
   /// The text of tokens, as raw bytes; control and unknown tokens are left out. If the file puts a space in front of every
-  /// text, that space is left out too.
-  /// @errors  precondition of this and all below that take a token: it is in [0, size())
+  /// text, that space is left out too. Ids that are no token, such as no_token, add nothing: this holds for all below.
   std::string decode(std::span<const token> tokens) const;
   /// Appends what a token adds to generated text: nothing for control and unknown tokens.
   void append_piece(token id, std::string& out) const {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "nibble/text/end_tokens.hpp"
 #include "nibble/text/utf8.hpp"
 #include "nibble/text/vocab.hpp"
 
@@ -70,13 +71,22 @@ inline int byte_of_name(std::string_view name) noexcept {
   return digit(3) * 16 + digit(4);
 }
 
-/// Names that end a turn of a chat, then a text, in published models: control tokens, even where a file forgot to say so.
-inline constexpr auto end_names = std::to_array<std::string_view>(
-    {"<|im_end|>", "<end_of_turn>", "<|eot_id|>", "<|end|>", "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>"});
-inline constexpr std::size_t turn_end_names = 4;
-
-constexpr bool ends_a_turn(std::string_view name) noexcept {
-  return name.starts_with('<') && std::find(end_names.begin(), end_names.end(), name) != end_names.end();
+/// The texts of all tokens, which point into the file.
+inline result<std::vector<std::string_view>> read_texts(const metadata& meta, const limits& most) {
+  const value* listed = meta.find("tokenizer.ggml.tokens");
+  if (listed && listed->size() > (std::min<std::uint64_t>)(most.vocabulary, (std::numeric_limits<token>::max)()))
+    return tokenizer_error(errc::limit_exceeded, "tokens",
+                           std::to_string(listed->size()) + " tokens; the limit is " + std::to_string(most.vocabulary));
+  auto texts = meta.try_get_array<std::string_view>("tokenizer.ggml.tokens");
+  if (!texts) return texts;
+  if (texts->empty()) return tokenizer_error(errc::invalid_tokenizer, "tokens", "the vocabulary is empty");
+  std::uint64_t bytes = 0;  // of at most 2^31 texts in memory: cannot wrap
+  for (const auto text : *texts) bytes += text.size();
+  const auto most_bytes = (std::min<std::uint64_t>)(most.header_bytes, (std::numeric_limits<std::uint32_t>::max)());
+  if (bytes > most_bytes)
+    return tokenizer_error(errc::limit_exceeded, "tokens",
+                           std::to_string(bytes) + " bytes of text; the limit is " + std::to_string(most_bytes));
+  return texts;
 }
 
 }  // namespace detail
@@ -91,9 +101,14 @@ result<vocab> vocab::try_load(const metadata& meta, const limits& most) {
     return detail::tokenizer_error(errc::unknown_tokenizer, "model",
                                    detail::quoted(*model) + " is not known; known are 'llama' and 'gpt2'");
   out.bytes_.fill(-1);
-  NIBBLE_TRY(out.try_read_arrays(meta, most));
-  NIBBLE_TRY(out.try_index());
+  const auto texts = detail::read_texts(meta, most);
+  if (!texts) return texts.failure();
+  out.types_.assign(texts->size(), token_type::normal);
+  NIBBLE_TRY(out.try_read_types(meta));
   NIBBLE_TRY(out.try_read_special(meta));
+  NIBBLE_TRY(out.try_add(*texts, most));
+  NIBBLE_TRY(out.try_index());
+  NIBBLE_TRY(out.try_find_unknown(meta));
   out.find_ends();
   return out;
 }
@@ -102,22 +117,14 @@ token vocab::find(std::string_view piece_bytes) const noexcept {
   return pieces_.find(detail::hash_bytes(piece_bytes), [&](token id) { return piece(id) == piece_bytes; });
 }
 
-result<void> vocab::try_read_arrays(const metadata& meta, const limits& most) {
-  const value* listed = meta.find("tokenizer.ggml.tokens");
-  if (listed && listed->size() > (std::min<std::uint64_t>)(most.vocabulary, (std::numeric_limits<token>::max)()))
-    return detail::tokenizer_error(errc::limit_exceeded, "tokens",
-                                   std::to_string(listed->size()) + " tokens; the limit is " + std::to_string(most.vocabulary));
-  const auto texts = meta.try_get_array<std::string_view>("tokenizer.ggml.tokens");
-  if (!texts) return texts.failure();
-  if (texts->empty()) return detail::tokenizer_error(errc::invalid_tokenizer, "tokens", "the vocabulary is empty");
+result<void> vocab::try_read_types(const metadata& meta) {
   const auto agrees = [&](std::string_view key, std::size_t found) -> result<void> {
-    if (found == texts->size()) return {};
+    if (found == size()) return {};
     return detail::tokenizer_error(errc::invalid_tokenizer, key,
-                                   std::to_string(found) + " elements for " + std::to_string(texts->size()) + " tokens");
+                                   std::to_string(found) + " elements for " + std::to_string(size()) + " tokens");
   };
-
-  types_.assign(texts->size(), token_type::normal);
-  if (kind_ == vocab_kind::sentencepiece || meta.find("tokenizer.ggml.token_type")) {
+  typed_ = meta.find("tokenizer.ggml.token_type") != nullptr;
+  if (typed_) {
     const auto types = meta.try_get_array<std::int32_t>("tokenizer.ggml.token_type");
     if (!types) return types.failure();
     NIBBLE_TRY(agrees("token_type", types->size()));
@@ -128,7 +135,7 @@ result<void> vocab::try_read_arrays(const metadata& meta, const limits& most) {
       types_[i] = static_cast<token_type>((*types)[i]);
     }
   }
-  if (kind_ == vocab_kind::sentencepiece) {
+  if (kind_ == vocab_kind::sentencepiece && meta.find("tokenizer.ggml.scores")) {
     auto scores = meta.try_get_array<float>("tokenizer.ggml.scores");
     if (!scores) return scores.failure();
     NIBBLE_TRY(agrees("scores", scores->size()));
@@ -137,17 +144,16 @@ result<void> vocab::try_read_arrays(const metadata& meta, const limits& most) {
         return detail::tokenizer_error(errc::invalid_tokenizer, "scores", "that of token " + std::to_string(i) + " is NaN");
     scores_ = *std::move(scores);
   }
+  return {};
+}
 
-  std::uint64_t bytes = 0;
-  for (const auto text : *texts) bytes += text.size();
-  const auto most_bytes = (std::min<std::uint64_t>)(most.header_bytes, (std::numeric_limits<std::uint32_t>::max)());
-  if (bytes > most_bytes)
-    return detail::tokenizer_error(errc::limit_exceeded, "tokens",
-                                   std::to_string(bytes) + " bytes of text; the limit is " + std::to_string(most_bytes));
-  arena_.reserve(static_cast<std::size_t>(bytes));
-  begins_.reserve(texts->size() + 1);
-  foreign_.assign(texts->size(), false);
-  for (std::size_t i = 0; i < texts->size(); ++i) NIBBLE_TRY(try_add(i, (*texts)[i], most));
+result<void> vocab::try_add(const std::vector<std::string_view>& texts, const limits& most) {
+  std::size_t bytes = 0;
+  for (const auto text : texts) bytes += text.size();
+  arena_.reserve(bytes);
+  begins_.reserve(texts.size() + 1);
+  foreign_.assign(texts.size(), false);
+  for (std::size_t i = 0; i < texts.size(); ++i) NIBBLE_TRY(try_add(i, texts[i], most));
   begins_.push_back(static_cast<std::uint32_t>(arena_.size()));
   for (std::size_t i = 0; i < size(); ++i)
     longest_token_ = (std::max<std::size_t>)(longest_token_, begins_[i + 1] - begins_[i]);
@@ -166,7 +172,11 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
   begins_.push_back(static_cast<std::uint32_t>(arena_.size()));
 
   token_type& type = types_[i];
-  if ((type == token_type::normal || type == token_type::user_defined) && detail::ends_a_turn(text)) type = token_type::control;
+  const bool plain = type == token_type::normal || type == token_type::user_defined;
+  if (plain && detail::is_always_control(text)) type = token_type::control;
+  // Without token_type the names tell which tokens are bytes.
+  if (!typed_ && kind_ == vocab_kind::sentencepiece && type == token_type::normal && detail::byte_of_name(text) >= 0)
+    type = token_type::byte;
   if (type == token_type::byte) {
     const int byte = detail::byte_of_name(text);
     if (byte < 0) return bad(errc::invalid_tokenizer, "is a byte token, but not of the form <0x41>");
@@ -178,12 +188,11 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
   }
   const bool user_defined = type == token_type::user_defined;
   if (user_defined || type == token_type::control || type == token_type::unknown) {
-    if (text.empty()) return bad(errc::invalid_tokenizer, "is special, but empty");
-    if (text.size() > special_tokens::longest)
-      return bad(errc::limit_exceeded, "is special and has " + std::to_string(text.size()) + " bytes; the limit is " +
-                                           std::to_string(special_tokens::longest));
+    if (text.empty()) return {};  // no text is found to be it
     // Gemma has HTML's </s> as a user-defined token. It ends the text of other models, so it too counts only where asked for.
-    (user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id);
+    if (!(user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id))
+      return bad(errc::limit_exceeded, "and the special tokens before it have more text than the limit of " +
+                                           std::to_string(special_tokens::most_bytes) + " bytes");
   }
   const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
   if (kind_ == vocab_kind::sentencepiece && merges) {
@@ -236,26 +245,40 @@ result<void> vocab::try_index() {
 
 result<void> vocab::try_read_special(const metadata& meta) {
   const bool spm = kind_ == vocab_kind::sentencepiece;
-  struct entry {
-    std::string_view name;
-    std::optional<token> special_ids::*place;
-    int fallback;  // -1: none
-  };
-  const entry entries[] = {{"bos_token_id", &special_ids::bos, spm ? 1 : -1}, {"eos_token_id", &special_ids::eos, spm ? 2 : -1},
-                           {"unknown_token_id", &special_ids::unknown, -1},   {"eot_token_id", &special_ids::eot, -1},
-                           {"eom_token_id", &special_ids::eom, -1},           {"padding_token_id", &special_ids::padding, -1}};
-  for (const auto& [name, place, fallback] : entries) {
-    const std::string key = "tokenizer.ggml." + std::string(name);
-    const bool given = meta.find(key) != nullptr;
-    if (!given && fallback < 0) continue;
-    const auto id = meta.try_get<std::int64_t>(key, fallback);
-    if (!id) return id.failure();
-    if (*id < 0 || *id >= static_cast<std::int64_t>(size()))
-      return detail::tokenizer_error(errc::invalid_tokenizer, name,
-                                     (given ? "" : "missing, and its default ") + std::to_string(*id) + " is not one of the " +
-                                         std::to_string(size()) + " tokens");
-    special_.*place = static_cast<token>(*id);
+  NIBBLE_TRY(try_read_id(meta, "bos_token_id", spm ? 1 : -1, special_.bos));
+  NIBBLE_TRY(try_read_id(meta, "eos_token_id", spm ? 2 : -1, special_.eos));
+  for (const auto& [name, place] :
+       {std::pair{"eot_token_id", &special_ids::eot}, std::pair{"eom_token_id", &special_ids::eom}}) {
+    const auto given = meta.get<std::int64_t>("tokenizer.ggml." + std::string(name));
+    if (given == -1 || given == 0xFFFFFFFF) continue;  // how files write that there is none
+    NIBBLE_TRY(try_read_id(meta, name, -1, special_.*place));
   }
+  // Nothing depends on what pads a batch, so an id of no token is none.
+  const auto padding = meta.get<std::int64_t>("tokenizer.ggml.padding_token_id");
+  if (padding && *padding >= 0 && *padding < static_cast<std::int64_t>(size())) special_.padding = static_cast<token>(*padding);
+  if (typed_) return {};
+  for (const auto id : {special_.bos, special_.eos})  // without token_type: these at least are no text
+    if (id) types_[static_cast<std::size_t>(*id)] = token_type::control;
+  return {};
+}
+
+result<void> vocab::try_read_id(const metadata& meta, std::string_view name, int fallback, std::optional<token>& out) const {
+  const std::string key = "tokenizer.ggml." + std::string(name);
+  const bool given = meta.find(key) != nullptr;
+  if (!given && fallback < 0) return {};
+  const auto id = meta.try_get<std::int64_t>(key, fallback);
+  if (!id) return id.failure();
+  if (*id < 0 || *id >= static_cast<std::int64_t>(size()))
+    return detail::tokenizer_error(errc::invalid_tokenizer, name,
+                                   (given ? "" : "missing, and its default ") + std::to_string(*id) + " is not one of the " +
+                                       std::to_string(size()) + " tokens");
+  out = static_cast<token>(*id);
+  return {};
+}
+
+result<void> vocab::try_find_unknown(const metadata& meta) {
+  constexpr std::string_view name = "unknown_token_id";
+  if (const auto read = try_read_id(meta, name, -1, special_.unknown); !read && !says_all()) return read.failure();
   const auto unknown = std::find(types_.begin(), types_.end(), token_type::unknown);
   if (!special_.unknown && unknown != types_.end()) special_.unknown = static_cast<token>(unknown - types_.begin());
   return {};
@@ -264,11 +287,18 @@ result<void> vocab::try_read_special(const metadata& meta) {
 void vocab::find_ends() {
   for (const auto id : {special_.eos, special_.eot, special_.eom})
     if (id) ends_.push_back(*id);
-  for (std::size_t i = 0; i < detail::end_names.size(); ++i) {
-    const auto id = controls_.find(detail::end_names[i]);
-    if (!id || type(*id) != token_type::control) continue;
+  const auto control = [&](std::string_view name) {
+    const auto id = controls_.find(name);
+    return id && type(*id) == token_type::control ? id : std::nullopt;
+  };
+  for (const detail::end_name& end : detail::end_names) {
+    const auto id = control(end.name);
+    const auto is_excepted = [&](const detail::end_exception& e) {
+      return e.name == end.name && control(e.beside[0]) && control(e.beside[1]);
+    };
+    if (!id || std::any_of(detail::end_exceptions.begin(), detail::end_exceptions.end(), is_excepted)) continue;
     ends_.push_back(*id);
-    if (i < detail::turn_end_names && !special_.eot) special_.eot = id;
+    if (end.turn && !special_.eot) special_.eot = id;
   }
   std::sort(ends_.begin(), ends_.end());
   ends_.erase(std::unique(ends_.begin(), ends_.end()), ends_.end());

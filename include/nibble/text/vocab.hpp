@@ -1,6 +1,7 @@
 /// vocab: the pieces of a tokenizer, their types, scores and special ids: read from the metadata, validated, then trusted.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -49,33 +50,46 @@ class vocab {
   std::size_t longest_token() const noexcept { return longest_token_; }
 
   /// The bytes that a token stands for; the name of a control token.
-  /// @errors  none (noexcept); precondition of this and the next two: contains(id)
+  /// Of an id that is no token: nothing, undefined, 0.
   std::string_view piece(token id) const noexcept {
+    if (!contains(id)) return {};
     const auto i = static_cast<std::size_t>(id);
     return std::string_view(arena_).substr(begins_[i], begins_[i + 1] - begins_[i]);
   }
-  token_type type(token id) const noexcept { return types_[static_cast<std::size_t>(id)]; }
-  /// @errors  precondition: kind() is sentencepiece
-  float score(token id) const noexcept { return scores_[static_cast<std::size_t>(id)]; }
+  token_type type(token id) const noexcept {
+    return contains(id) ? types_[static_cast<std::size_t>(id)] : token_type::undefined;
+  }
+  /// 0 where the file has none.
+  float score(token id) const noexcept {
+    return static_cast<std::size_t>(id) < scores_.size() ? scores_[static_cast<std::size_t>(id)] : 0.0f;  // -1 is huge
+  }
   bool contains(token id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < size(); }
 
   /// The token that text may become by merging, or -1. Never a control, unknown, unused or byte token.
   token find(std::string_view piece_bytes) const noexcept;
   /// The token of one byte, or -1.
   token byte_token(char byte) const noexcept { return bytes_[static_cast<unsigned char>(byte)]; }
+  /// Any text can be encoded without an unknown token: every byte is a token, or is left out where it is none.
+  bool says_all() const noexcept {
+    return kind_ == vocab_kind::byte_level || std::all_of(bytes_.begin(), bytes_.end(), [](token id) { return id >= 0; });
+  }
   /// The tokens at which generation ends, ascending.
   const std::vector<token>& ends() const noexcept { return ends_; }
 
  private:
   vocab() = default;
-  result<void> try_read_arrays(const metadata& meta, const limits& most);
+  result<void> try_read_types(const metadata& meta);
+  result<void> try_add(const std::vector<std::string_view>& texts, const limits& most);
   result<void> try_add(std::size_t i, std::string_view text, const limits& most);
   result<void> try_index();
   result<void> try_read_special(const metadata& meta);
+  result<void> try_read_id(const metadata& meta, std::string_view name, int fallback, std::optional<token>& out) const;
+  result<void> try_find_unknown(const metadata& meta);
   void find_ends();
   bool is_mergeable(std::size_t i, bool user_defined) const noexcept;
 
   vocab_kind kind_ = vocab_kind::sentencepiece;
+  bool typed_ = false;  // the file has types
   std::string arena_;
   std::vector<std::uint32_t> begins_;  // size() + 1 places in arena_
   std::vector<token_type> types_;
