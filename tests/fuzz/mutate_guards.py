@@ -1,29 +1,52 @@
 #!/usr/bin/env python3
-"""Shows that each guard of the GGUF reader and the tokenizers matters: without it, a test fails.
+"""Shows that each guard against files and callers matters: without it, a test fails.
 
 A guard is `if (condition) return error(...)`, or what makes one by another name. One at a time, its condition (and each side of an `||` in it) becomes `false`,
 and the tests of that header are built and run against the changed headers. A mutant that passes them all has survived: then the
 guard is dead code, or its test is missing, and this script exits with 1. For developers and nightly runs: some minutes.
 
-usage: tests/fuzz/mutate_guards.py [--cxx g++] [--only TEXT]      TEXT: a part of a file name or of a condition
+usage: tests/fuzz/mutate_guards.py [--cxx g++] [--only TEXT]      TEXT: a part of a file's path or of a condition
 """
 import argparse, os, re, shutil, subprocess, sys, tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-GUARDED = {  # header: the tests that should notice, the likeliest first
-    'nibble/file/byte_reader.hpp': ['file/byte_reader_test.cpp', 'gguf/header_test.cpp'],
-    'nibble/gguf/header.hpp': ['gguf/header_test.cpp', 'gguf/writer_test.cpp', 'gguf/reader_test.cpp'],
-    'nibble/gguf/metadata.hpp': ['gguf/metadata_test.cpp', 'gguf/header_test.cpp'],
-    'nibble/gguf/reader.hpp': ['gguf/reader_test.cpp', 'gguf/header_test.cpp'],
-    'nibble/gguf/value.hpp': ['gguf/value_test.cpp'],
-    'nibble/gguf/writer.hpp': ['gguf/writer_test.cpp'],
-    'nibble/text/vocab.hpp': ['text/vocab_test.cpp'],
-    'nibble/text/bpe.hpp': ['text/vocab_test.cpp'],
-    'nibble/text/spm.hpp': ['text/vocab_test.cpp'],
-    'nibble/text/tokenizer.hpp': ['text/vocab_test.cpp'],
-    'nibble/text/chat.hpp': ['text/chat_test.cpp'],
+GUARDED = {  # file: the tests that should notice, the likeliest first
+    'file/byte_reader-impl.hpp': ['file/byte_reader_test.cpp', 'gguf/header_test.cpp'],
+    'file/mapped_file-impl.hpp': ['file/mapped_file_test.cpp'],
+    'gguf/header-impl.hpp': ['gguf/header_test.cpp', 'gguf/writer_test.cpp', 'gguf/reader_test.cpp'],
+    'gguf/metadata-impl.hpp': ['gguf/metadata_test.cpp', 'gguf/header_test.cpp'],
+    'gguf/reader-impl.hpp': ['gguf/reader_test.cpp', 'gguf/header_test.cpp'],
+    'gguf/value-impl.hpp': ['gguf/value_test.cpp'],
+    'gguf/writer-impl.hpp': ['gguf/writer_test.cpp'],
+    'text/vocab-impl.hpp': ['text/vocab_test.cpp'],
+    'text/bpe-impl.hpp': ['text/vocab_test.cpp'],
+    'text/spm-impl.hpp': ['text/vocab_test.cpp'],
+    'text/tokenizer-impl.hpp': ['text/vocab_test.cpp'],
+    'text/chat-impl.hpp': ['text/chat_test.cpp'],
+    'quant/quantize-impl.hpp': ['quant/quantize_test.cpp', 'quant/quantize_file_test.cpp'],
+    'quant/recipe-impl.hpp': ['quant/recipe_test.cpp'],
+    'model/any_model-impl.hpp': ['model/model_test.cpp', 'model/hyperparameters_test.cpp'],
+    'model/decoder/config-impl.hpp': ['model/hyperparameters_test.cpp'],
+    'model/tensor_source-impl.hpp': ['model/hyperparameters_test.cpp', 'model/arch_test.cpp'],
+    'model/step_runner-impl.hpp': ['model/evaluator_test.cpp', 'model/seams_test.cpp'],
+    'kv/pool-impl.hpp': ['kv/sequence_test.cpp'],
+    'generate/session-impl.hpp': ['generate/session_test.cpp', 'generate/options_test.cpp'],
 }
+READERS = ('error', 'file', 'gguf', 'text')  # what is changed here needs no model to be tested
 FAILS = r'\s*(\{\s*)?return (error|bad|twice|lacks|detail::\w+_error)\('
+
+
+def unit(work, readers):
+    """The translation unit of all that is compiled once, or of what the readers need."""
+    parts = re.findall(r'#include "(nibble/.*-impl.hpp)"', open(f'{work}/include/nibble/library-impl.hpp').read())
+    if readers:
+        parts = [p for p in parts if p.split('/')[1].removesuffix('-impl.hpp') in (*READERS, 'core')]
+    else:
+        parts += ['nibble/model/registry-impl.hpp', 'nibble/quant/quantize_file-impl.hpp']
+    path = f'{work}/{"readers" if readers else "library"}.cpp'
+    with open(path, 'w') as out:
+        out.writelines(f'#include "{p}"\n' for p in parts)
+    return path
 
 
 def closing(text, at):
@@ -82,18 +105,19 @@ def main():
     parser.add_argument('--only', default='')
     options = parser.parse_args()
     work = tempfile.mkdtemp(prefix='nibble-mutants-')
-    compiler = (['ccache'] if shutil.which('ccache') else []) + [options.cxx, '-std=c++20', '-O0', '-w']
+    compiler = (['ccache'] if shutil.which('ccache') else []) + [options.cxx, '-std=c++20', '-O0', '-w', '-isystem', '/usr/include/eigen3']
     defines = [f'-DNIBBLE_TEST_GOLDEN="{ROOT}/tests/golden"', f'-DNIBBLE_TEST_SHARED="{ROOT}/tests/golden/absent"']
-    includes = ['-I', f'{work}/include', '-I', f'{ROOT}/tests']
 
-    def build(source, out, *more):
-        subprocess.run(compiler + defines + includes + ['-c', f'{ROOT}/tests/{source}', '-o', out, *more], check=True)
+    def build(source, out, *more, headers=f'{work}/include'):
+        subprocess.run([*compiler, *defines, '-I', headers, '-I', f'{ROOT}/tests', '-c', source, '-o', out, *more], check=True)
 
-    def caught(tests):
+    def caught(tests, readers):
         """The test that fails, or None."""
+        build(unit(work, readers), f'{work}/library.o')
         for test in tests:
-            build(test, f'{work}/test.o')
-            subprocess.run([options.cxx, f'{work}/test.o', f'{work}/main.o', '-o', f'{work}/test'], check=True)
+            build(f'{ROOT}/tests/{test}', f'{work}/test.o')
+            objects = [f'{work}/{name}.o' for name in ('test', 'main', 'library', 'kernels')]
+            subprocess.run([options.cxx, *objects, '-lhwy', '-pthread', '-o', f'{work}/test'], check=True)
             try:
                 run = subprocess.run([f'{work}/test'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
             except subprocess.TimeoutExpired:
@@ -105,20 +129,22 @@ def main():
     survivors = total = 0
     try:
         shutil.copytree(f'{ROOT}/include', f'{work}/include')
-        build('support/main.cpp', f'{work}/main.o')
+        build(f'{ROOT}/tests/support/main.cpp', f'{work}/main.o')
+        build(f'{ROOT}/packaging/kernels.cpp', f'{work}/kernels.o', '-O2', headers=f'{ROOT}/include')
         for header, tests in GUARDED.items():
-            path = f'{work}/include/{header}'
+            path = f'{work}/include/nibble/{header}'
+            readers = header.split('/')[0] in READERS
             sound = open(path).read()
             found = [m for m in mutants(sound) if options.only in header or options.only in m[1]]
-            if found and (broken := caught(tests)):
+            if found and (broken := caught(tests, readers)):
                 sys.exit(f'{broken} fails without any change')
             for line, condition, text in found:
                 with open(path, 'w') as out:
                     out.write(text)
-                test = caught(tests)
+                test = caught(tests, readers)
                 total += 1
                 survivors += test is None
-                print(f'{"SURVIVED" if test is None else "caught":9}{os.path.basename(header)}:{line:<5}{condition:78.78} {test or ""}', flush=True)
+                print(f'{"SURVIVED" if test is None else "caught":9}{header}:{line:<5}{condition:70.70} {test or ""}', flush=True)
             with open(path, 'w') as out:
                 out.write(sound)
     finally:

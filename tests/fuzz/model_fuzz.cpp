@@ -1,0 +1,124 @@
+/// Fuzz target: any bytes as a model. What loads must load in every way, and say the same to the bit in steps of any length.
+///
+/// Input that begins with "GGUF" is a file. Anything else is a recipe for one: a small model of a registered architecture, in
+/// one of the formats, some of whose bytes are changed: most inputs then come as far as the kernels.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "nibble/generate/session.hpp"
+#include "nibble/model/any_model.hpp"
+#include "nibble/model/evaluator.hpp"
+#include "nibble/model/registry.hpp"
+#include "nibble/quant/registry.hpp"
+#include "support/smallest_model.hpp"
+
+namespace {
+
+using namespace nibble;
+
+void require(bool truth) {
+  if (!truth) std::abort();
+}
+
+constexpr std::size_t most_memory = std::size_t{64} << 20, context = 80;
+
+/// The logits of each token, read in steps of `chunk`.
+std::vector<float> logits_of(const any_model& model, std::span<const token> ids, std::size_t chunk, tensor_type kv) {
+  auto e = evaluator::try_create(model, {.context = context, .prefill_chunk = chunk, .output_rows = chunk, .kv = kv});
+  if (!e) return {};
+  std::vector<float> all;
+  e->feed_each(ids, [&](std::size_t, std::span<float> row) { all.insert(all.end(), row.begin(), row.end()); });
+  require(e->position() == ids.size() && all.size() == ids.size() * model.vocabulary());
+  return all;
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
+}
+
+std::vector<token> reply_of(const any_model& model, std::size_t chunk) {
+  auto talk = session::try_create(model, {.context = context, .prefill_chunk = chunk});
+  if (!talk) return {};
+  std::vector<token> ids;
+  auto reply = talk->generate("HELLO, ABBA", {.max_tokens = 6});
+  for (const auto& event : reply) ids.push_back(event.id);
+  require(reply.reason() != finish::none);
+  return ids;
+}
+
+void try_model(std::span<const std::byte> bytes, tensor_type kv) {
+  inline_executor here;
+  const load_options copied{.executor = executor_ref(here), .memory_cap = most_memory};
+  load_options mapped = copied;
+  mapped.mapped = true;
+  const auto model = any_model::try_load(bytes, copied);
+  const auto other = any_model::try_load(bytes, mapped);
+  if (!model) return require(!std::string_view(model.failure().what()).empty());
+  require(static_cast<bool>(other));
+  if (model->vocabulary() > 4096) return;  // slow, and no different
+
+  std::vector<token> ids;
+  for (std::size_t i = 0; i < 70; ++i) ids.push_back(static_cast<token>((i * 7919 + 3) % model->vocabulary()));
+  const auto expected = logits_of(*model, ids, 1, kv);
+  require(same_bits(logits_of(*model, ids, 70, kv), expected));
+  require(same_bits(logits_of(*other, ids, 7, kv), expected));
+  require(reply_of(*model, 1) == reply_of(*other, 5));
+}
+
+/// Every architecture, with its matrices in a format of its own.
+const std::vector<std::vector<std::byte>>& small_models() {
+  static const auto models = [] {
+    std::vector<tensor_type> types;
+    any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+      if (Q::block_size <= 32) types.push_back(Q::type);
+      return false;
+    });
+    std::vector<std::vector<std::byte>> all;
+    any_type(architectures{}, [&]<class A>(std::type_identity<A>) {
+      nibble_test::smallest_model model(A::name);
+      all.push_back(model.bytes());
+      model.recode(types[all.size() / 2 % types.size()]);
+      all.push_back(model.bytes());
+      return false;
+    });
+    return all;
+  }();
+  return models;
+}
+
+/// Which model, and the format of keys and values; then changes of five bytes: where in the file, and a number or a kind of it.
+void try_recipe(std::span<const std::uint8_t> recipe) {
+  static constexpr std::array<tensor_type, 4> kv{tensor_type::f16, tensor_type::f32, tensor_type::bf16, tensor_type::q8_0};
+  static constexpr std::array<std::uint32_t, 12> odd{0x7fc00000, 0xffc00001, 0x7f800000, 0xff800000, 0x7f7fffff, 0xff7fffff,
+                                                     0x74000000, 0xf4000000, 0x00000001, 0x80000000, 0x7e007e00, 0x7c00fc00};
+  auto bytes = small_models()[recipe[0] % small_models().size()];
+  for (std::size_t i = 2; i + 5 <= recipe.size(); i += 5) {
+    const std::uint8_t* r = recipe.data() + i;
+    const std::size_t at = (std::size_t{r[0]} | std::size_t{r[1]} << 8 | std::size_t{r[2]} << 16) % bytes.size();
+    if (r[3] >= odd.size()) {
+      bytes[at] = static_cast<std::byte>(r[4]);
+    } else {  // at a multiple of four, where floats are
+      const std::size_t float_at = at / 4 * 4;
+      std::memcpy(bytes.data() + float_at, &odd[r[3]], std::min(bytes.size() - float_at, std::size_t{4}));
+    }
+  }
+  try_model(bytes, kv[recipe[1] % kv.size()]);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (text.starts_with("GGUF")) {
+    try_model(std::as_bytes(std::span(data, size)), tensor_type::f16);
+  } else if (size >= 2) {
+    try_recipe({data, size});
+  }
+  return 0;
+}

@@ -1,0 +1,137 @@
+/// smallest_model: a file of any architecture, made by asking the library what is missing until it is content.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <list>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/core/rng.hpp"
+#include "nibble/gguf/reader.hpp"
+#include "nibble/gguf/writer.hpp"
+#include "nibble/model/any_model.hpp"
+#include "nibble/quant/quantize.hpp"
+
+namespace nibble_test {
+
+/// A model of two layers, 32 numbers wide, whose vocabulary is 40 letters. Its weights are random, the same ones each time.
+///
+/// Only what its architecture insists on is in it: optional tensors are not. An error names what a file lacks, and with it the
+/// name or shape that is wanted; so no architecture needs a line here.
+class smallest_model {
+ public:
+  struct tensor {
+    std::string name;
+    nibble::tensor_type type;
+    std::vector<std::uint64_t> dims;
+    std::vector<std::byte> data;
+  };
+  nibble::metadata meta;
+  std::vector<tensor> tensors;
+
+  explicit smallest_model(std::string_view architecture) {
+    std::vector<std::string> letters;
+    for (char c = 'A'; c < 'A' + 40; ++c) letters.push_back({c});
+    set("general.architecture", architecture);
+    set("tokenizer.ggml.model", "gpt2");
+    set("tokenizer.ggml.pre", "gpt-2");
+    set("tokenizer.ggml.tokens", letters);
+    set("tokenizer.ggml.merges", std::vector<std::string>{});
+    tensors.push_back({"token_embd.weight", nibble::tensor_type::f32, {32, 40}, {}});
+    std::string last;
+    for (int round = 0; round < 200; ++round) {
+      const auto whole = bytes();
+      const auto file = nibble::gguf_file::parse(whole);
+      const auto plan = nibble::any_model::try_plan(file, {.context = 8, .prefill_chunk = 1});
+      if (plan) return;
+      mend(plan.failure());
+      last = plan.failure().what();
+    }
+    throw std::runtime_error("no file could be made: " + last);
+  }
+
+  /// Gives the matrices another format, where their rows fit.
+  void recode(nibble::tensor_type type) {
+    const auto info = nibble::find_tensor_type(static_cast<std::uint32_t>(type));
+    for (tensor& t : tensors) {
+      if (t.dims.size() < 2 || t.dims[0] % info->block_size != 0) continue;
+      const std::size_t columns = t.dims[0], rows = count(t) / columns;
+      std::vector<std::byte> coded(*nibble::try_quantized_bytes(type, rows, columns));
+      const auto values = numbers(t);
+      nibble::quantize_rows(type, values, rows, columns, {}, coded);
+      t.data = std::move(coded);
+      t.type = type;
+    }
+  }
+
+  std::vector<std::byte> bytes() {
+    nibble::gguf_writer writer(meta);
+    for (tensor& t : tensors) {
+      if (t.data.empty()) fill(t);
+      writer.add(t.name, t.type, t.dims, t.data);
+    }
+    return writer.bytes();
+  }
+
+ private:
+  template <class T>
+  void set(const std::string& key, const T& v) {
+    meta.set(key, nibble::value(v));
+  }
+  static std::size_t count(const tensor& t) {
+    std::size_t n = 1;
+    for (const std::uint64_t d : t.dims) n *= d;
+    return n;
+  }
+  static std::span<const float> numbers(const tensor& t) {
+    return {reinterpret_cast<const float*>(t.data.data()), t.data.size() / sizeof(float)};
+  }
+  static void fill(tensor& t) {
+    nibble::rng random(std::hash<std::string>{}(t.name));
+    t.data.resize(count(t) * sizeof(float));
+    auto* out = reinterpret_cast<float*>(t.data.data());
+    for (std::size_t i = 0; i < count(t); ++i) out[i] = float(random.uniform() - 0.5);
+  }
+
+  /// Adds the key or tensor that an error says is missing, and gives it the shape that it says is expected.
+  void mend(const nibble::error& e) {
+    const std::string_view what = e.what();
+    if (e.code() == nibble::errc::missing_key) return add_key(between(what, "'", "'"));
+    const std::string_view name = what.substr(0, what.find(':'));
+    if (e.code() == nibble::errc::missing_tensor) {
+      return tensors.push_back({std::string(name), nibble::tensor_type::f32, {1}, {}});
+    }
+    for (tensor& t : tensors) {
+      if (e.code() != nibble::errc::shape_mismatch || t.name != name) continue;
+      t.dims.clear(), t.data.clear();
+      const std::string shape(between(what, "expected (", ")"));
+      for (const char* at = shape.c_str(); *at;) {
+        char* end = nullptr;
+        t.dims.insert(t.dims.begin(), std::strtoull(at, &end, 10));  // told slowest first
+        at = *end == ',' ? end + 1 : end;
+      }
+      return;
+    }
+    throw e;
+  }
+  void add_key(std::string_view key) {
+    static constexpr std::pair<std::string_view, int> counts[] = {
+        {"block_count", 2},          {"context_length", 96}, {"embedding_length", 32}, {"head_count", 2},
+        {"feed_forward_length", 32}, {"expert_count", 4},    {"expert_used_count", 2}, {"sliding_window", 5}};
+    for (const auto& [ending, n] : counts)
+      if (key.ends_with(ending)) return set(std::string(key), n);
+    set(std::string(key), key.ends_with("epsilon") ? 1e-5f : 1.0f);
+  }
+  static std::string_view between(std::string_view text, std::string_view begin, std::string_view end) {
+    const std::size_t from = text.find(begin) + begin.size();
+    return text.substr(from, text.find(end, from) - from);
+  }
+};
+
+}  // namespace nibble_test
