@@ -33,6 +33,8 @@ struct fake : nibble::detail::evaluation {
     return nibble::feed_outcome::done;
   }
   std::span<float> logits() noexcept override { return {&logit, 1}; }
+  void mark() noexcept override {}
+  bool has_mark() const noexcept override { return false; }
   std::size_t resumable(std::size_t position) noexcept override { return position / 8 * 8; }
   void truncate(std::size_t position) noexcept override {
     CHECK(position % 8 == 0);

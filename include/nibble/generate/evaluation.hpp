@@ -20,6 +20,9 @@ struct evaluation {
   virtual std::size_t position() const noexcept = 0;
   virtual feed_outcome feed(std::span<const token> tokens, std::stop_token cancel) noexcept = 0;
   virtual std::span<float> logits() noexcept = 0;
+  /// Tells that the evaluator may be cut back to here: see evaluator::mark.
+  virtual void mark() noexcept = 0;
+  virtual bool has_mark() const noexcept = 0;
   /// The largest position at or before the given one that truncate() can cut back to.
   virtual std::size_t resumable(std::size_t position) noexcept = 0;
   virtual void truncate(std::size_t position) noexcept = 0;

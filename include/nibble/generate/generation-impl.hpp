@@ -90,6 +90,7 @@ finish generation::prefill() {
     said.drop_unprocessed(kept);
     return finish_of(outcome);
   }
+  if (said.size() > kept || !said.has_mark()) said.mark();
   if (options.max_tokens == 0) return finish::max_tokens;
   return said.room() == 0 ? finish::context_full : finish::none;
 }

@@ -26,6 +26,8 @@ class model_evaluation final : public evaluation {
     return evaluator_.feed(tokens, std::move(cancel));
   }
   std::span<float> logits() noexcept override { return evaluator_.logits(); }
+  void mark() noexcept override { evaluator_.mark(); }
+  bool has_mark() const noexcept override { return evaluator_.has_mark(); }
   std::size_t resumable(std::size_t position) noexcept override { return evaluator_.resumable(position); }
   void truncate(std::size_t position) noexcept override { evaluator_.truncate(position); }
 

@@ -45,6 +45,10 @@ class transcript {
   /// Processes what is not processed yet; then logits can be taken.
   /// @errors  none; precondition: size() > 0
   feed_outcome process(const std::stop_token& cancel) noexcept;
+  /// Tells that what follows may be cut off again: the end of a prompt, to which there may be another reply.
+  /// @errors  none; precondition: all tokens are processed
+  void mark() noexcept { evaluator_->mark(); }
+  bool has_mark() const noexcept { return evaluator_->has_mark(); }
   /// Tokens that process() has processed in all its calls.
   std::size_t processed() const noexcept { return processed_; }
   /// The logits that follow the last token. They may be changed, so the next process() makes them anew.

@@ -26,11 +26,13 @@ inline std::size_t state_slot_bytes(std::span<const kv_shape> layers) noexcept {
 
 kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept {
   plan p;
+  const std::size_t slot = detail::state_slot_bytes(layers);
+  const bool marks = room.marks && slot == 0;
   for (const kv_shape& s : layers) {
-    const std::size_t pages = product_of_sizes(kv_pages(s.window, room.context, room.prefill_chunk), room.sequences);
+    const std::size_t pages = product_of_sizes(kv_pages(s.window, room.context, room.prefill_chunk, marks), room.sequences);
     p.pages = sum_of_sizes(p.pages, product_of_sizes(pages, s.heads, kv_page_of(room.format, s).bytes));
   }
-  p.states = product_of_sizes(detail::state_slot_bytes(layers), room.sequences, detail::slots_of_sequence);
+  p.states = product_of_sizes(slot, room.sequences, detail::slots_of_sequence);
   return p;
 }
 
@@ -52,6 +54,7 @@ result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> l
   pool->pages_ = *std::move(pages);
   pool->states_ = *std::move(states);
   pool->slot_bytes_ = detail::state_slot_bytes(layers);
+  pool->room_.marks = room.marks && pool->slot_bytes_ == 0;
   std::size_t offset = 0, state_offset = 0;
   for (const kv_shape& s : layers) {
     const kv_page page = kv_page_of(room.format, s);
@@ -59,7 +62,7 @@ result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> l
     state_offset += round_up(s.state * sizeof(float), cache_line) / sizeof(float);
     if (s.heads > 0) {
       const std::size_t window = s.window >= room.context ? 0 : s.window;
-      const std::size_t count = kv_pages(window, room.context, room.prefill_chunk) * room.sequences;
+      const std::size_t count = kv_pages(window, room.context, room.prefill_chunk, pool->room_.marks) * room.sequences;
       for (l.reach = 0; l.reach < pool->reaches_.size() && pool->reaches_[l.reach].window != window;) ++l.reach;
       if (l.reach == pool->reaches_.size()) {
         pool->reaches_.push_back({window, count, {}});

@@ -24,6 +24,7 @@ struct kv_room {
   std::size_t context = 0;        ///< positions of a sequence
   std::size_t prefill_chunk = 1;  ///< positions that a step adds to a sequence at most
   std::size_t sequences = 1;
+  bool marks = false;  ///< see sequence::mark; of no use, and no room taken, where there are recurrent states
 };
 
 /// Memory, and which of it is free. Sequences take from it and give back; none may outlive it, and it does not move.

@@ -38,21 +38,22 @@ bool sequence::assign(const sequence& from) noexcept {
   truncate(0);
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const table& of = from.tables_[r];
+    table& t = tables_[r];
     auto& free = pool_->reaches_[r].free;
-    if (free.size() < of.last - of.first) return drop_pages(0), false;
-    tables_[r].first = tables_[r].last = of.first;
-    for (std::size_t& tile = tables_[r].last; tile < of.last; ++tile) {
-      tables_[r].page_of[tile] = free.back();
+    if (free.size() < of.pages()) return release_pages(), false;
+    of.for_each_tile([&](std::size_t tile) {
+      t.page_of[tile] = free.back();
       free.pop_back();
-    }
+    });
+    t.first = of.first, t.last = of.last, t.kept_first = of.kept_first, t.kept_last = of.kept_last;
   }
   for (const kv_pool::layer& l : pool_->layers_) {
     if (l.heads == 0) continue;
     const table &of = from.tables_[l.reach], &to = tables_[l.reach];
     for (std::size_t head = 0; head < l.heads; ++head) {
-      for (std::size_t tile = of.first; tile < of.last; ++tile) {
+      of.for_each_tile([&](std::size_t tile) {
         std::memcpy(pool_->page(l, head, to.page_of[tile]), pool_->page(l, head, of.page_of[tile]), l.page_bytes);
-      }
+      });
     }
   }
   for (std::size_t i = 0; has_state() && i < 2; ++i) {
@@ -60,6 +61,7 @@ bool sequence::assign(const sequence& from) noexcept {
   }
   length_ = from.length_;
   previous_ = from.previous_;
+  mark_ = from.mark_;
   return true;
 }
 
@@ -70,7 +72,8 @@ sequence::sequence(sequence&& other) noexcept
       owns_slots_(std::exchange(other.owns_slots_, false)),
       length_(other.length_),
       pending_(other.pending_),
-      previous_(other.previous_) {
+      previous_(other.previous_),
+      mark_(other.mark_) {
   other.tables_.clear();
 }
 sequence& sequence::operator=(sequence&& other) noexcept {
@@ -81,16 +84,21 @@ sequence& sequence::operator=(sequence&& other) noexcept {
   other.tables_.clear();
   std::copy_n(other.slots_, 2, slots_);
   owns_slots_ = std::exchange(other.owns_slots_, false);
-  length_ = other.length_, pending_ = other.pending_, previous_ = other.previous_;
+  length_ = other.length_, pending_ = other.pending_, previous_ = other.previous_, mark_ = other.mark_;
   return *this;
 }
 sequence::~sequence() { release(); }
 
 /// Gives everything back to the pool. The room for that is there: a list of free pages once held all of them.
 void sequence::release() noexcept {
-  drop_pages(0);
+  release_pages();
   if (owns_slots_) pool_->free_slots_.insert(pool_->free_slots_.end(), {slots_[1], slots_[0]});
   owns_slots_ = false;
+}
+
+void sequence::release_pages() noexcept {
+  forget_mark();
+  drop_pages(0);
 }
 
 /// Gives back the pages behind the first `length` positions.
@@ -98,7 +106,7 @@ void sequence::drop_pages(std::size_t length) noexcept {
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     table& t = tables_[r];
     const std::size_t keep = (length + page_positions - 1) / page_positions;
-    for (; t.last > keep && t.last > t.first; --t.last) pool_->reaches_[r].free.push_back(t.page_of[t.last - 1]);
+    for (; t.last > keep && t.last > t.first; --t.last) give_back(r, t.last - 1);
     if (length == 0) t.first = t.last = 0;
   }
 }
@@ -115,15 +123,24 @@ sequence::growth sequence::growth_of(std::size_t r, std::size_t count) const noe
 bool sequence::begin(std::size_t count) noexcept {
   if (count > context() - length_) return false;
   for (std::size_t r = 0; r < tables_.size(); ++r) {
+    const table& t = tables_[r];
     const growth g = growth_of(r, count);
-    const std::size_t given_back = std::min(g.first, tables_[r].last) - tables_[r].first;
-    if (g.end > g.last && g.end - g.last > pool_->reaches_[r].free.size() + given_back) return false;
+    std::size_t free = pool_->reaches_[r].free.size();
+    for (std::size_t tile = t.first; tile < std::min(g.first, t.last); ++tile) free += !keeps_for_mark(r, tile);
+    if (g.end > g.last && g.end - g.last > free) return false;
   }
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const growth g = growth_of(r, count);
     table& t = tables_[r];
     auto& free = pool_->reaches_[r].free;
-    for (; t.first < std::min(g.first, t.last); ++t.first) free.push_back(t.page_of[t.first]);
+    for (; t.first < std::min(g.first, t.last); ++t.first) {
+      if (!keeps_for_mark(r, t.first)) {
+        give_back(r, t.first);
+        continue;
+      }
+      if (t.kept_first == t.kept_last) t.kept_first = t.first;
+      t.kept_last = t.first + 1;
+    }
     t.first = g.first;
     for (t.last = g.last; t.last < g.end; ++t.last) {
       t.page_of[t.last] = free.back();
@@ -132,6 +149,42 @@ bool sequence::begin(std::size_t count) noexcept {
   }
   pending_ = count;
   return true;
+}
+
+void sequence::mark() noexcept {
+  if (!pool_->room_.marks) return;
+  forget_mark();
+  mark_ = length_;
+}
+
+/// Of tiles that no window sees any more: those that it sees from the mark, or one position before.
+bool sequence::keeps_for_mark(std::size_t r, std::size_t tile) const noexcept {
+  if (mark_ == nowhere || tile * page_positions >= mark_) return false;
+  const std::size_t window = pool_->reaches_[r].window;
+  return mark_ <= window || tile >= (mark_ - window) / page_positions;
+}
+
+void sequence::forget_mark() noexcept {
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    table& t = tables_[r];
+    for (; t.kept_last > t.kept_first; --t.kept_last) give_back(r, t.kept_last - 1);
+  }
+  mark_ = nowhere;
+}
+
+/// Where only the pages kept for the mark hold what windows see from `position`, they become those of the sequence again; so
+/// do they where there is no gap between.
+void sequence::join_kept(std::size_t position) noexcept {
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    table& t = tables_[r];
+    if (t.kept_first == t.kept_last) continue;
+    if (t.kept_last != t.first) {
+      if (position + 1 >= t.first * page_positions + pool_->reaches_[r].window) continue;
+      for (; t.last > t.first; --t.last) give_back(r, t.last - 1);
+      t.last = t.kept_last;
+    }
+    t.first = std::exchange(t.kept_first, t.kept_last);
+  }
 }
 
 void sequence::commit() noexcept {
@@ -147,11 +200,23 @@ void sequence::rollback() noexcept {
   previous_ = nowhere;  // the step has written over it
 }
 
+/// Whether all that windows see from `position` on is there.
+bool sequence::windows_hold(std::size_t position) const noexcept {
+  for (std::size_t r = 0; r < tables_.size(); ++r) {
+    const table& t = tables_[r];
+    const std::size_t window = pool_->reaches_[r].window;
+    const auto holds = [&](std::size_t first) { return first == 0 || position + 1 >= first * page_positions + window; };
+    const bool kept = t.kept_last > t.kept_first && position <= mark_ && holds(t.kept_first);
+    if (!kept && !holds(t.joined_first())) return false;
+  }
+  return true;
+}
+
 std::size_t sequence::resumable(std::size_t position) const noexcept {
   position = std::min(position, length_);
-  for (std::size_t r = 0; r < tables_.size(); ++r) {
-    const std::size_t first = tables_[r].first;  // what is before its tile is forgotten
-    if (first > 0 && position < first * page_positions + pool_->reaches_[r].window - 1) return 0;
+  if (!windows_hold(position)) {
+    if (mark_ > position || !windows_hold(mark_)) return 0;
+    position = mark_;
   }
   if (!has_state() || position == length_) return position;
   return previous_ != nowhere && previous_ <= position ? previous_ : 0;  // no window has forgotten what comes before that
@@ -167,6 +232,8 @@ void sequence::truncate(std::size_t position) noexcept {
   }
   if (position != length_) previous_ = nowhere;
   length_ = position;
+  join_kept(position);
+  if (position < mark_) forget_mark();
   drop_pages(position);
 }
 

@@ -60,9 +60,16 @@ class sequence final {
   /// Forgets what the step wrote. What is committed stays; what it can be cut back to may be less than before, see resumable.
   void rollback() noexcept;
 
+  /// Keeps what windows see from here, and from one position before: the sequence can be cut back to here however much is
+  /// added. Ends when it is cut back further, or another place is marked. Has no effect if kv_room::marks is false, nor
+  /// where there are recurrent states: these are not kept.
+  /// @errors  none; precondition: no step is open
+  void mark() noexcept;
+  bool has_mark() const noexcept { return mark_ != nowhere; }
+
   /// The last position, no later than `position`, from which the sequence can go on after truncate(): the same one, or an
-  /// earlier one where a window has forgotten what comes before it, or a state can't be cut back to it. Then the tokens from
-  /// there on must be processed again.
+  /// earlier one where a window has forgotten what comes before it, or a state can't be cut back to it: the mark if it can go
+  /// on from there. Then the tokens from there on must be processed again.
   std::size_t resumable(std::size_t position) const noexcept;
   /// Cuts back to the first `position` positions.
   /// @errors  none; precondition: position == resumable(position), no step is open
@@ -78,10 +85,20 @@ class sequence final {
   state layer_state(std::size_t i) const noexcept;
 
  private:
-  /// Of layers that see equally far: tiles [first, last) have pages.
+  /// Of layers that see equally far: tiles [first, last) have pages, and before them those that are kept for the mark alone.
   struct table {
     std::vector<std::uint32_t> page_of;  // of all the context, so that nothing grows later
     std::size_t first = 0, last = 0;
+    std::size_t kept_first = 0, kept_last = 0;
+
+    std::size_t pages() const noexcept { return last - first + (kept_last - kept_first); }
+    /// The first tile of those without a gap before `last`.
+    std::size_t joined_first() const noexcept { return kept_last > kept_first && kept_last == first ? kept_first : first; }
+    template <class F>
+    void for_each_tile(F&& f) const {
+      for (std::size_t tile = kept_first; tile < kept_last; ++tile) f(tile);
+      for (std::size_t tile = first; tile < last; ++tile) f(tile);
+    }
   };
   static constexpr std::size_t nowhere = largest_size;
 
@@ -91,7 +108,15 @@ class sequence final {
     std::size_t first, last, end;
   };
   growth growth_of(std::size_t reach, std::size_t count) const noexcept;
+  bool keeps_for_mark(std::size_t reach, std::size_t tile) const noexcept;
+  bool windows_hold(std::size_t position) const noexcept;
+  void give_back(std::size_t reach, std::size_t tile) noexcept {
+    pool_->reaches_[reach].free.push_back(tables_[reach].page_of[tile]);
+  }
+  void forget_mark() noexcept;
+  void join_kept(std::size_t position) noexcept;
   void release() noexcept;
+  void release_pages() noexcept;
   void drop_pages(std::size_t length) noexcept;
   bool has_state() const noexcept { return pool_->slot_bytes_ > 0; }
 
@@ -101,6 +126,7 @@ class sequence final {
   bool owns_slots_ = false;
   std::size_t length_ = 0, pending_ = 0;
   std::size_t previous_ = nowhere;  // the position whose state is in slots_[1]
+  std::size_t mark_ = nowhere;
 };
 
 }  // namespace NIBBLE_ABI

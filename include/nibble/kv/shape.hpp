@@ -19,12 +19,14 @@ struct kv_shape {
   bool looks_ahead = false;                           ///< queries see positions behind their own: a text is one step
 };
 
-/// Pages that one sequence needs in a layer: all of the context, or what a window and one step can touch.
-constexpr std::size_t kv_pages(std::size_t window, std::size_t context, std::size_t prefill_chunk) noexcept {
+/// Pages that one sequence needs in a layer: all of the context, or what a window and one step can touch, and with a mark what
+/// the window saw there.
+constexpr std::size_t kv_pages(std::size_t window, std::size_t context, std::size_t prefill_chunk,
+                               bool marks = false) noexcept {
   const std::size_t all = context / page_positions + (context % page_positions != 0);
   if (window == 0 || window >= context) return all;
-  const std::size_t span = window - 1 + prefill_chunk;
-  return std::min(all, (span + page_positions - 2) / page_positions + 1);
+  const auto pages_of = [](std::size_t span) { return (span + page_positions - 2) / page_positions + 1; };
+  return std::min(all, pages_of(window - 1 + prefill_chunk) + (marks ? pages_of(window) : 0));
 }
 
 /// A page of one head: 64 positions' keys, and behind `value_offset` bytes their values.

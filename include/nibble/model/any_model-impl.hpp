@@ -38,7 +38,7 @@ void any_model::forward(step& s, activations out) const noexcept { model_->forwa
 memory_plan any_model::plan(const session_options& options, std::size_t sequences) const {
   const session_options o = detail::complete(*model_, options);
   sequences = std::clamp<std::size_t>(sequences, 1, most_sequences);
-  const auto kept = kv_pool::planned_bytes(kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences});
+  const auto kept = kv_pool::planned_bytes(kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, o.marks});
   std::size_t scratch = detail::measure_scratch(*model_, o.prefill_chunk, o.output_rows, o.output);
   if (sequences > 1) scratch = std::max(scratch, detail::measure_scratch(*model_, sequences, sequences, o.output));
   return {weight_bytes(), kept.pages, kept.states, scratch};

@@ -62,6 +62,8 @@ class batch_evaluator {
   std::size_t context() const noexcept { return runner_.options().context; }
   /// Tokens that a sequence holds.
   std::size_t position(std::size_t sequence) const noexcept { return runner_.sequence(sequence).length(); }
+  /// See evaluator::mark.
+  void mark(std::size_t sequence) noexcept { runner_.mark(sequence); }
   /// See evaluator::resumable.
   std::size_t resumable(std::size_t sequence, std::size_t position) const noexcept {
     return runner_.resumable(sequence, position);

@@ -61,6 +61,10 @@ class evaluator {
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }
 
+  /// Keeps what layers with a window see at the end of the sequence as it is now, until another place is marked or the sequence
+  /// is cut back further: resumable() gives this position, then, however much was fed.
+  void mark() noexcept { runner_.mark(0); }
+  bool has_mark() const noexcept { return runner_.sequence(0).has_mark(); }
   /// The last position, no later than `position`, from which the sequence can go on: the same one, or an earlier one where a
   /// sliding window has forgotten what comes before it, or a recurrent state cannot be cut back to it.
   std::size_t resumable(std::size_t position) const noexcept { return runner_.resumable(0, position); }

@@ -41,6 +41,9 @@ struct session_options {
   std::size_t output_rows = 1;         ///< tokens of a step whose output may be asked for: 1 to generate, more to score
   std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
   step_output output = step_output::logits;  ///< what a step gives for them
+  /// Room in which layers with a window keep what they saw at a mark, such as the end of a prompt: another reply to it costs no
+  /// second reading. Takes no more than the windows do; see evaluator::mark. Sessions mark their prompts.
+  bool marks = true;
 };
 
 /// Exact bytes, before anything is allocated.

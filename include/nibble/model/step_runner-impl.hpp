@@ -22,7 +22,7 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
   const session_options& o = made.options_;
   const std::size_t format = find_kv_format(*o.kv);
   const std::vector<kv_shape> layers = model.kv();
-  const kv_room room{format, o.context, o.prefill_chunk, sequences};
+  const kv_room room{format, o.context, o.prefill_chunk, sequences, o.marks};
   const memory_plan plan = model.plan(o, sequences);
   if (model.memory_cap() > 0 && plan.total() > model.memory_cap()) {
     return error(errc::out_of_memory, "weights and session take " + std::to_string(plan.total()) + " bytes, above the cap of " +

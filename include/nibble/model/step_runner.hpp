@@ -50,6 +50,8 @@ class step_runner {
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted,
               std::stop_token cancel) noexcept;
 
+  /// See sequence::mark.
+  void mark(std::size_t sequence) noexcept { sequences_[sequence].mark(); }
   /// The last position, no later than `position`, from which a sequence can go on; see sequence::resumable.
   std::size_t resumable(std::size_t sequence, std::size_t position) const noexcept;
   /// Cuts a sequence back to its first `position` tokens. False, and no change, if it cannot go on from there.
