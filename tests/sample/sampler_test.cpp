@@ -80,7 +80,7 @@ TEST_CASE("draws follow the softmax") {
   CHECK(counts[4] == 0);
 }
 
-TEST_CASE("a seed gives the same tokens on every platform") {  // computed step by step in another language
+TEST_CASE("from equal logits a seed gives the same tokens on every platform") {  // computed step by step in another language
   std::vector<float> logits(1000);
   for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = float((i * 37) % 64) * 0.125f;
   any_sampler sampler = nibble::temperature{0.7f} | nibble::min_p{0.01f} | nibble::top_k{200} | nibble::top_p{0.9f};

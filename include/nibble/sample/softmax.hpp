@@ -1,8 +1,8 @@
 /// The softmax that decides draws, in integers: the same on every platform, compiler and vector width.
 ///
 /// std::exp differs between C libraries, and sums of floats depend on their order and on whether the compiler fuses
-/// multiplications with additions. A seed must give one text everywhere, so unnormalised probabilities are whole multiples of
-/// 2^-40: their sums are exact in any order.
+/// multiplications with additions. From equal logits a seed must give one token everywhere, so unnormalised probabilities are
+/// whole multiples of 2^-40: their sums are exact in any order.
 #pragma once
 
 #include <bit>
