@@ -43,11 +43,13 @@ void stop_filter::add(std::size_t stop, const special_tokens& controls) {
   const auto add_bytes = [&](std::size_t end) {
     for (; at < end; ++at) p.add(static_cast<unsigned char>(text[at]), 1);
   };
-  for (auto found = controls.next(text, 0); found; found = controls.next(text, at)) {
-    add_bytes(found->begin);
-    p.add(256 + static_cast<symbol>(found->id), 0);
-    p.has_controls = true;
-    at += found->size;
+  std::vector<special_tokens::match> names;
+  controls.find_all(text, names);
+  p.has_controls = !names.empty();
+  for (const special_tokens::match& name : names) {
+    add_bytes(name.begin);
+    p.add(256 + static_cast<symbol>(name.id), 0);
+    at += name.size;
   }
   add_bytes(text.size());
   p.finish();
