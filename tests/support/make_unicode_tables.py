@@ -5,14 +5,19 @@ pre-tokenizers of tokenizers ask for.
 python3 tests/support/make_unicode_tables.py            writes the header
 python3 tests/support/make_unicode_tables.py --check    fails unless the header is what this program writes, byte for byte
 
-The source is Python's own unicodedata module. Its Unicode version must be the one below (Python 3.11 has it), so that every
-machine writes the same file; to move to a newer Unicode, change the version here and run a newer Python.
+The source is the package unicodedata2, which is Python's unicodedata with the data of the Unicode version that it is named after:
+
+    pip install unicodedata2==16.0.0
+
+To move to a newer Unicode, change the version here and there. It should be the one of the tokenizers whose ids are to be met:
+the regular expressions of Hugging Face's tokenizers 0.23 know Unicode 16.0.0, code point for code point.
 """
 import pathlib
 import sys
-import unicodedata
 
-UNICODE = "14.0.0"
+import unicodedata2 as unicodedata
+
+UNICODE = "16.0.0"
 HEADER = pathlib.Path(__file__).resolve().parents[2] / "include/nibble/text/unicode_tables.hpp"
 CLASSES = ["other", "letter", "mark", "number", "punctuation", "symbol", "whitespace"]  # as in enum class char_class
 BY_CATEGORY = {"L": 1, "M": 2, "N": 3, "P": 4, "S": 5, "Z": 6}
@@ -59,11 +64,16 @@ def header():
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "nibble/config.hpp"
 
 namespace nibble {{
 inline namespace NIBBLE_ABI {{
+
+/// The version of Unicode whose characters the pre-tokenizers and the composition of text know.
+inline constexpr std::string_view unicode_version = "{UNICODE}";
+
 namespace detail {{
 
 /// Where each run of code points of one class begins, ascending: first code point * 8 + class.
@@ -86,7 +96,7 @@ inline constexpr std::array<std::uint32_t, {case_count}> unicode_case_runs = {{
 
 def main():
     if unicodedata.unidata_version != UNICODE:
-        sys.exit(f"this Python has Unicode {unicodedata.unidata_version}, the tables are Unicode {UNICODE}")
+        sys.exit(f"this unicodedata2 has Unicode {unicodedata.unidata_version}, the tables are Unicode {UNICODE}")
     text = header()
     if "--check" in sys.argv[1:]:
         if not HEADER.is_file() or HEADER.read_bytes() != text.encode():

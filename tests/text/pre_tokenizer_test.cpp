@@ -48,6 +48,27 @@ TEST_CASE("words are cut as the published expressions cut them") {
         list{"\u01c5x", " \u00c0\u00c9\u4e2d", " \u0301", "\u00c9"});
 }
 
+TEST_CASE("letters and numbers of Unicode 15 and 16 are letters and numbers in words") {
+  for (const std::string letter : {"\U00031350", "\U000323AF", "\U0002EBF0", "\U0001E4D0", "\u1C89", "\U000105C0"}) {
+    CHECK(words("gpt-2", letter + "'s") == list{letter, "'s"});
+    CHECK(words("smollm", "x" + letter + "'s") == list{"x" + letter, "'s"});
+    CHECK(words("default", letter + "!") == list{letter, "!"});
+    CHECK(words("llama-bpe", "'" + letter + "a.") == list{"'" + letter + "a", "."});
+    CHECK(words("qwen2", letter + "'s") == list{letter, "'s"});
+    CHECK(words("tekken", "1" + letter + "a") == list{"1", letter + "a"});
+  }
+  for (const std::string number : {"\U0001D2C0", "\U00010D40"})
+    for (const auto& split : nibble::pre_tokenizers) CHECK(words(split.name, "a" + number) == list{"a", number});
+  CHECK(words("tekken", "a\uA7CBa") == list{"a", "\uA7CBa"});  // an upper-case letter of Unicode 16
+}
+
+TEST_CASE("a long s is an s where contractions are of any case") {
+  for (const auto name : {"llama-bpe", "qwen2"}) CHECK(words(name, "x'\u017Fy") == list{"x", "'\u017F", "y"});
+  CHECK(words("llama-bpe", "'\u017F") == list{"'\u017F"});
+  CHECK(words("llama-bpe", "'\xC5") == list{"'\xC5"});
+  CHECK(words("gpt-2", "'\u017Fy") == list{"'", "\u017Fy"});
+}
+
 TEST_CASE("every pre-tokenizer covers any bytes with words, none empty") {
   std::string text;
   unsigned seed = 1;

@@ -49,13 +49,15 @@ std::size_t run_end(std::size_t at, Look look, Belongs belongs) noexcept {
   return at;
 }
 
-/// Bytes of an English contraction at the apostrophe at `at`: 's 't 're 've 'm 'll 'd; 0 if there is none.
+/// Bytes of an English contraction at the apostrophe at `at`: 's 't 're 've 'm 'll 'd; 0 if there is none. In any case, the
+/// long s (U+017F) is an s: no other character of Unicode folds to one of these letters.
 inline std::size_t contraction(std::string_view text, std::size_t at, bool any_case) noexcept {
   const auto letter = [&](std::size_t i) {
     const char c = i < text.size() ? text[i] : '\0';
     return any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
   };
   if (letter(at) != '\'') return 0;
+  if (any_case && text.substr(at + 1, 2) == "\xC5\xBF") return 3;
   const char first = letter(at + 1), second = letter(at + 2);
   if (first == 's' || first == 't' || first == 'm' || first == 'd') return 2;
   const bool pair = (second == 'e' && (first == 'r' || first == 'v')) || (first == 'l' && second == 'l');

@@ -21,9 +21,10 @@ enum class letter_case : std::uint8_t { none, upper, lower };
 namespace detail {
 inline constexpr unsigned unicode_block_bits = 8;
 
-/// For each block of 256 code points, the run that its first code point lies in.
+/// For each block of 256 code points up to U+3FFFF, the run that its first code point lies in; above, where there are few runs,
+/// the rest is the last block.
 inline constexpr auto unicode_blocks = [] {
-  std::array<std::uint16_t, (0x110000u >> unicode_block_bits) + 1> first{};
+  std::array<std::uint16_t, (0x40000u >> unicode_block_bits) + 1> first{};
   std::size_t run = 0;
   for (std::size_t block = 0; block < first.size(); ++block) {
     while (run + 1 < unicode_runs.size() && unicode_runs[run + 1] >> 3 <= block << unicode_block_bits) ++run;
@@ -34,8 +35,9 @@ inline constexpr auto unicode_blocks = [] {
 
 /// The class by binary search among the runs of the code point's block.
 constexpr char_class search_class(char32_t code) noexcept {
-  const std::size_t block = code >> unicode_block_bits;
-  std::size_t low = unicode_blocks[block], high = unicode_blocks[block + 1];
+  const std::size_t last = unicode_blocks.size() - 1;
+  const std::size_t block = (std::min)(std::size_t{code} >> unicode_block_bits, last);
+  std::size_t low = unicode_blocks[block], high = block < last ? unicode_blocks[block + 1] : unicode_runs.size() - 1;
   while (low < high) {
     const std::size_t middle = (low + high + 1) / 2;
     if (unicode_runs[middle] >> 3 <= code)
