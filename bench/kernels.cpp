@@ -1,14 +1,17 @@
 // The matrix products alone: every weight format, instruction set of this CPU and some numbers of tokens, on one thread.
 //
-// bench_kernels [--benchmark_filter='Q4_K/AVX2/.*'] [--benchmark_format=json]
+// bench_kernels [--target=AVX2] [--benchmark_filter='Q4_K/.*'] [--benchmark_format=json]
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <exception>
+#include <iostream>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -20,6 +23,7 @@
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/quantize.hpp"
 #include "nibble/quant/registry.hpp"
+#include "provenance.hpp"
 
 namespace {
 
@@ -112,27 +116,55 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
   state.counters["GOP/s"] = Counter(2.0 * rows * columns * double(tokens) / 1e9, Counter::kIsIterationInvariantRate);
 }
 
-void add_benchmarks() {
-  for (std::size_t i = 0; const nibble::kernel_table* table = nibble::kernels_at(i); ++i) {
-    nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
-      for (const std::size_t tokens : {1, 8, 128}) {
-        const std::string name = std::string(Q::name) + "/" + table->target + "/" + std::to_string(tokens);
-        benchmark::RegisterBenchmark(name.c_str(), [table, tokens](benchmark::State& s) {
-          matmul<Q>(s, *table, tokens);
-        })->Unit(benchmark::kMillisecond);
-      }
-      return false;
-    });
+void add_benchmarks(const nibble::kernel_table& table) {
+  nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+    for (const std::size_t tokens : {1, 8, 128}) {
+      const std::string name = std::string(Q::name) + "/" + table.target + "/" + std::to_string(tokens);
+      benchmark::RegisterBenchmark(name.c_str(), [&table, tokens](benchmark::State& s) {
+        matmul<Q>(s, table, tokens);
+      })->Unit(benchmark::kMillisecond);
+    }
+    return false;
+  });
+}
+
+/// The value of --target, which is taken from the arguments; empty without it.
+std::string take_target(int& argc, char** argv) {
+  constexpr std::string_view option = "--target";
+  std::string target;
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view text = argv[i];
+    if (text == option && i + 1 < argc) {
+      target = argv[++i];
+    } else if (text.starts_with("--target=")) {
+      target = text.substr(option.size() + 1);
+    } else {
+      argv[kept++] = argv[i];
+    }
   }
+  argc = kept;
+  return target;
+}
+
+void add_context() {
+  benchmark::AddCustomContext("cpu", bench::processor_name());
+  benchmark::AddCustomContext("compiler", bench::compiler_name());
+  benchmark::AddCustomContext("commit", NIBBLE_BENCH_COMMIT);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  add_benchmarks();
+int main(int argc, char** argv) try {
+  const std::string target = take_target(argc, argv);
+  for (const auto& name : target.empty() ? bench::target_names() : std::vector{target}) add_benchmarks(bench::table_of(name));
+  add_context();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
+} catch (const std::exception& e) {
+  std::cerr << "bench_kernels: " << e.what() << '\n';
+  return 1;
 }

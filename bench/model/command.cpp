@@ -1,45 +1,18 @@
 #include "command.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <stdexcept>
 #include <thread>
 
-#include "commit.hpp"  // commit.cmake makes it
 #include "nibble/core/version.hpp"
-#include "nibble/kernels/table.hpp"
+#include "provenance.hpp"
 
 #if !defined(_WIN32)
 #include <sys/resource.h>
 #endif
 
 namespace bench {
-namespace {
-
-std::string compiler_name() {
-#if defined(__clang__)
-  return std::string("clang ") + __clang_version__;
-#elif defined(__GNUC__)
-  return std::string("g++ ") + __VERSION__;
-#elif defined(_MSC_FULL_VER)
-  return "msvc " + std::to_string(_MSC_FULL_VER);
-#else
-  return "unknown";
-#endif
-}
-
-/// The processor's name; empty where the system does not tell it in the way of Linux.
-std::string processor_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) return line.substr(std::min(line.find(": "), line.size() - 2) + 2);
-  }
-  return "";
-}
-
-}  // namespace
-
 nlohmann::ordered_json identity(const arguments& a) {
   return {{"engine", std::string("nibble ") + nibble::version_text},
           {"target", nibble::kernels().target},

@@ -23,6 +23,7 @@ struct arguments {
   std::size_t chunk = 128;    ///< tokens of a step
   std::size_t context = 512;  ///< ids of a chunk, each a sequence of its own; 0: all are one
   std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
+  std::string target;  ///< the instruction set to run; empty: the best
   std::string kv = "f16";
   std::string text = "Explain memory optimization in LLMs.";
   bool special = false, limits = false, quick = false, mapped = false;

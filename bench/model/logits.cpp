@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "command.hpp"
+#include "nibble/kernels/table.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/evaluator.hpp"
 
@@ -69,7 +70,11 @@ void score(const arguments& a) {
     });
   }
   nll /= double(scored);
-  std::cout << nlohmann::ordered_json{{"chunks", chunks}, {"scored", scored}, {"nll", nll}, {"perplexity", std::exp(nll)}}
+  std::cout << nlohmann::ordered_json{{"target", nibble::kernels().target},
+                                      {"chunks", chunks},
+                                      {"scored", scored},
+                                      {"nll", nll},
+                                      {"perplexity", std::exp(nll)}}
             << std::endl;
 }
 

@@ -32,6 +32,9 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace bench {
 namespace HWY_NAMESPACE {
 
+inline constexpr const char* target_name =
+    HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 ? "reference" : HWY_STR(HWY_NAMESPACE) + 2 /* N_AVX2 -> AVX2 */;
+
 #if BENCH_SIMD
 using namespace nibble::HWY_NAMESPACE;
 
@@ -150,7 +153,8 @@ inline std::uint64_t read(const std::byte* data, std::size_t bytes, std::size_t 
 
 inline machine_loops loops() {
   machine_loops l{
-      &read, {&pairs, 8 * products}, {&pairs_16bit, 4 * 8 * products}, {&pairs_16bit_broadcast, 4 * 8 * products}, {}};
+      target_name, &read, {&pairs, 8 * products}, {&pairs_16bit, 4 * 8 * products}, {&pairs_16bit_broadcast, 4 * 8 * products},
+      {}};
 #if NIBBLE_HAS_QUAD_DOT
   l.quads = {&quads, 12 * products};
 #endif
@@ -177,7 +181,7 @@ inline std::uint64_t read(const std::byte* data, std::size_t bytes, std::size_t)
   }
   return sum;
 }
-inline machine_loops loops() { return {&read, {&pairs, 1024}, {}, {}, {}}; }
+inline machine_loops loops() { return {target_name, &read, {&pairs, 1024}, {}, {}, {}}; }
 #endif
 
 }  // namespace HWY_NAMESPACE

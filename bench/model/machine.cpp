@@ -8,10 +8,15 @@
 #include <cstring>
 #include <functional>
 #include <latch>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "nibble/core/aligned.hpp"
+#include "nibble/kernels/reference.hpp"
+#include "nibble/kernels/table.hpp"
 
 #if defined(__linux__)
 #include <unistd.h>
@@ -103,14 +108,14 @@ std::size_t cache_bytes() {
 
 }  // namespace
 
-double int8_peaks::highest() const {
+double int8_peaks::limit() const {
   double most = 0;
-  for (const auto& peak : {pairs, pairs_16bit, pairs_16bit_broadcast, quads}) most = std::max(most, peak.value_or(0));
+  for (const auto& peak : {pairs, pairs_16bit_broadcast, quads}) most = std::max(most, peak.value_or(0));
   return most;
 }
 
 nibble::machine_speed machine_limits::speed() const {
-  return {.bytes_per_second = read_gb_s * 1e9, .multiply_adds_per_second = int8.highest() / 2 * 1e9};
+  return {.bytes_per_second = read_gb_s * 1e9, .multiply_adds_per_second = int8.limit() / 2 * 1e9};
 }
 
 std::size_t buffer_for(std::size_t model_bytes) {
@@ -120,7 +125,12 @@ std::size_t buffer_for(std::size_t model_bytes) {
 
 machine_limits measure_machine(std::size_t threads, std::size_t buffer_bytes) {
   const machine_loops l = HWY_DYNAMIC_DISPATCH(loops)();
-  return {threads,
+  const auto& kernels = nibble::kernels();
+  if (&kernels != &nibble::reference::table && l.target != std::string_view(kernels.target)) {
+    throw std::runtime_error(std::string("no loops measure the limits of ") + kernels.target + ", only of " + l.target);
+  }
+  return {l.target,
+          threads,
           best_read_gb_s(threads, buffer_bytes),
           {best_gops(threads, l.pairs), best_gops(threads, l.pairs_16bit), best_gops(threads, l.pairs_16bit_broadcast),
            best_gops(threads, l.quads)}};
@@ -128,14 +138,15 @@ machine_limits measure_machine(std::size_t threads, std::size_t buffer_bytes) {
 
 nlohmann::ordered_json to_json(const machine_limits& m) {
   const auto number = [](std::optional<double> x) { return x ? nlohmann::ordered_json(*x) : nlohmann::ordered_json(nullptr); };
-  return {{"threads", m.threads},
+  return {{"target", m.target},
+          {"threads", m.threads},
           {"read_gb_s", m.read_gb_s},
           {"int8_gops",
            {{"pairs", number(m.int8.pairs)},
             {"pairs_16bit", number(m.int8.pairs_16bit)},
             {"pairs_16bit_broadcast", number(m.int8.pairs_16bit_broadcast)},
             {"quads", number(m.int8.quads)},
-            {"highest", m.int8.highest()}}}};
+            {"limit", m.int8.limit()}}}};
 }
 
 }  // namespace bench

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 
 #include "nibble/model/roofline.hpp"
 
@@ -16,10 +17,13 @@ struct int8_peaks {
   std::optional<double> pairs_16bit_broadcast;  ///< the same with one operand broadcast from memory for every two products
   std::optional<double> quads;                  ///< multiply four bytes and add, in one instruction, where there is one
 
-  double highest() const;
+  /// What no product of this instruction set can pass: of those whose operands can be had, the highest. pairs_16bit is none:
+  /// products do not find both operands in registers.
+  double limit() const;
 };
 
 struct machine_limits {
+  std::string target;  ///< the instruction set of what was measured: that of nibble::kernels()
   std::size_t threads;
   double read_gb_s;
   int8_peaks int8;
@@ -28,6 +32,7 @@ struct machine_limits {
 };
 
 /// Best of a few tries of some milliseconds each, by so many threads at once.
+/// @errors  std::runtime_error: there are no loops for the instruction set of nibble::kernels()
 /// @param  buffer_bytes  what is read, in large pages where the system gives them: see buffer_for
 machine_limits measure_machine(std::size_t threads, std::size_t buffer_bytes);
 

@@ -14,6 +14,7 @@ struct int8_loop {
 
 /// See int8_peaks for what each multiplies.
 struct machine_loops {
+  const char* target;  ///< the instruction set, named as kernel_table names it
   /// A sum of what `bytes`, a multiple of 4 KiB, hold, read as 1 or 4 streams side by side.
   std::uint64_t (*read)(const std::byte* data, std::size_t bytes, std::size_t streams);
   int8_loop pairs, pairs_16bit, pairs_16bit_broadcast, quads;

@@ -7,6 +7,8 @@
 
 #include "command.hpp"
 #include "nibble/core/thread_pool.hpp"
+#include "provenance.hpp"
+#include "target.hpp"
 
 namespace {
 
@@ -31,6 +33,7 @@ class command_line {
     file(c, "--json", "file to write", a_->output);
     count(c, "--chunk", "ids of a step", a_->chunk, 1);
     c->add_flag("--quick", a_->quick, "short cases, once each");
+    target(c);
     limits(c);
 
     c = add("study", "one prompt continued through a session, as published studies do it, as JSON", bench::study);
@@ -58,6 +61,13 @@ class command_line {
     file(c, "tokens", "JSON file of ids", a_->input);
     evaluation(c);
     count(c, "--context", "ids of a chunk", a_->context, 3);
+
+    c = app_.add_subcommand("targets", "the instruction sets that --target takes on this machine, one a line, best first");
+    c->callback([this] {
+      chosen_ = [] {
+        for (const auto& name : bench::target_names()) std::cout << name << '\n';
+      };
+    });
   }
 
   int run(int argc, char** argv) try {
@@ -76,7 +86,12 @@ class command_line {
     a_ = &arguments_.emplace_back();
     CLI::App* c = app_.add_subcommand(name, what);
     file(c, "model", "GGUF file", a_->model);
-    c->callback([this, f, a = a_] { chosen_ = [f, a] { f(*a); }; });
+    c->callback([this, f, a = a_] {
+      chosen_ = [f, a] {
+        bench::choose_target(a->target);
+        f(*a);
+      };
+    });
     return c;
   }
   static void file(CLI::App* c, const char* name, const char* what, bench::fs::path& value) {
@@ -94,8 +109,12 @@ class command_line {
     count(c, "--chunk", "ids of a step", a_->chunk, 1);
     c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
     c->add_flag("--mapped", a_->mapped, "leave weights in the pages of the file");
+    target(c);
   }
 
+  void target(CLI::App* c) {
+    c->add_option("--target", a_->target, "instruction set to run, one of `nibble-bench targets` (default: the first of them)");
+  }
   void limits(CLI::App* c) {
     c->add_flag("--limits,!--no-limits", a_->limits, "measure what the machine can read and multiply, too");
   }

@@ -1,0 +1,33 @@
+# Runs PROGRAM (nibble-bench) on MODEL once for each instruction set of this CPU: cmake -DPROGRAM=... -DMODEL=... -P targets.cmake
+# What it says of itself and of the limits is what was asked for, and a name that is none is refused with those that are.
+function(speed out target)
+  execute_process(COMMAND "${PROGRAM}" speed "${MODEL}" --prompt 16 --generate 2 --repeat 1 --threads 1 ${LIMITS} --target ${target}
+                  OUTPUT_VARIABLE json ERROR_VARIABLE error RESULT_VARIABLE status)
+  if(NOT status EQUAL 0 AND NOT "${error}" MATCHES "--target")
+    message(FATAL_ERROR "${target}: ${status}: ${error}")
+  endif()
+  set(${out} "${json}${error}" PARENT_SCOPE)
+endfunction()
+
+execute_process(COMMAND "${PROGRAM}" targets OUTPUT_VARIABLE lines OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+string(REPLACE "\n" ";" targets "${lines}")
+foreach(target IN LISTS targets)
+  speed(json ${target})
+  set(where target)
+  if(LIMITS AND NOT target STREQUAL "reference")
+    list(APPEND where "limits target")
+  endif()
+  foreach(path IN LISTS where)
+    separate_arguments(path)
+    string(JSON found GET "${json}" ${path})
+    if(NOT found STREQUAL target)
+      message(FATAL_ERROR "asked for ${target}, ${path} is ${found}")
+    endif()
+  endforeach()
+endforeach()
+
+speed(error NO_SUCH_TARGET)
+string(REPLACE ";" ", " all "${targets}")
+if(NOT error MATCHES "expected one that this CPU runs, ${all}; found NO_SUCH_TARGET")
+  message(FATAL_ERROR "NO_SUCH_TARGET: ${error}")
+endif()
