@@ -31,7 +31,7 @@ int main(int argc, char** argv) try {
   }
   auto model = nibble::any_model::load(arguments[0]);
   auto session = nibble::session(model);
-  chat = chat && nibble::chat_template::try_parse(model.chat_template());
+  chat = chat && model.chat_form();
   const nibble::generate_options options{
       .max_tokens = 512,
       .sampler = nibble::penalties{.repetition = 1.1f} | nibble::top_k{40} | nibble::top_p{0.95f} | nibble::temperature{0.7f}};

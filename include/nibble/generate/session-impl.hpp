@@ -80,9 +80,7 @@ result<generation> session::try_generate(std::span<const token> prompt, generate
 }
 
 result<generation> session::try_chat(std::span<const chat_message> messages, generate_options options) & {
-  const std::string& source = model().chat_template();
-  if (source.empty()) return error(errc::missing_key, "tokenizer.chat_template: the model's file has none");
-  const auto form = chat_template::try_parse(source);
+  const auto& form = model().chat_form();
   if (!form) return form.failure();
   return try_chat(messages, *form, std::move(options));
 }

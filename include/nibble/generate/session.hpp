@@ -83,7 +83,7 @@ class session {
 
   /// The reply to a conversation, which is written as the file's chat template says. The messages are the whole conversation:
   /// its beginning, as far as the session holds the same tokens, is not processed again; other tokens are cut off.
-  /// @errors  missing_key: the file has no chat template; bad_value: none of a known form; invalid_argument: see chat_template
+  /// @errors  missing_key: the file has no chat template; bad_value: none that is known; invalid_argument: see chat_template
   result<generation> try_chat(std::span<const chat_message> messages, generate_options options = {}) &;
   /// The same, written in the form that the caller gives.
   /// @errors  invalid_argument

@@ -31,6 +31,7 @@ std::size_t any_model::weight_bytes() const noexcept { return model_->weight_byt
 std::size_t any_model::memory_cap() const noexcept { return model_->memory_cap; }
 executor_ref any_model::executor() const noexcept { return model_->executor; }
 const std::string& any_model::chat_template() const& noexcept { return model_->chat_template; }
+const result<nibble::chat_template>& any_model::chat_form() const& noexcept { return model_->chat_form; }
 std::vector<kv_shape> any_model::kv() const { return model_->kv(); }
 tensor_type any_model::kv_type() const noexcept { return model_->kv_type; }
 void any_model::forward(step& s, activations out) const noexcept { model_->forward(s, out); }
@@ -121,6 +122,7 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
   m->weights = *std::move(memory);
   m->tokenizer.emplace(*std::move(tokenizer));
   m->chat_template = file.meta().get<std::string_view>("tokenizer.chat_template").value_or("");
+  m->chat_form = nibble::chat_template::try_from(file.meta());
   if (pool) m->pool.emplace(*std::move(pool));
   m->executor = m->pool ? executor_ref(*m->pool) : executor;
   return m;

@@ -13,6 +13,7 @@
 #include "nibble/error.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/model/options.hpp"
+#include "nibble/text/chat.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
@@ -75,6 +76,10 @@ class any_model {
   /// The chat template that the file carries, or nothing.
   const std::string& chat_template() const& noexcept;
   const std::string& chat_template() const&& = delete;
+  /// How that template writes a conversation, found out when the model was loaded.
+  /// @errors  as chat_template::try_from: missing_key, bad_value
+  const result<nibble::chat_template>& chat_form() const& noexcept;
+  const result<nibble::chat_template>& chat_form() const&& = delete;
 
   /// What each layer keeps between tokens.
   std::vector<kv_shape> kv() const;

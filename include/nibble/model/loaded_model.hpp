@@ -17,6 +17,7 @@
 #include "nibble/gguf/reader.hpp"
 #include "nibble/model/architecture.hpp"
 #include "nibble/model/observer.hpp"
+#include "nibble/text/chat.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
@@ -39,6 +40,7 @@ class loaded_model {
   aligned_buffer weights;
   std::optional<nibble::tokenizer> tokenizer;
   std::string chat_template;
+  result<nibble::chat_template> chat_form = error(errc::missing_key, {});  ///< what it is, or why it is not known
   std::optional<thread_pool> pool;
   executor_ref executor;
   std::shared_ptr<const gguf_file> file;  ///< where weights stay

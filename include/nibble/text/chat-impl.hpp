@@ -7,40 +7,30 @@
 #include <utility>
 
 #include "nibble/text/chat.hpp"
+#include "nibble/text/known_templates.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-/// The system message that a ChatML template writes when there is none: the text of a quoted
-/// '<|im_start|>system\n...<|im_end|>'.
-inline std::string default_system(std::string_view source) {
-  constexpr std::string_view open = "<|im_start|>system", close = "<|im_end|>";
-  for (std::size_t at = source.find(open); at != source.npos; at = source.find(open, at + 1)) {
-    std::string_view text = source.substr(at + open.size());
-    if (text.starts_with("\\n"))
-      text.remove_prefix(2);
-    else if (text.starts_with('\n'))
-      text.remove_prefix(1);
-    else
-      continue;
-    const std::size_t end = text.find(close);
-    if (end == text.npos || text.substr(0, end).find_first_of("'\"{}") != text.npos) continue;
-    std::string out;
-    for (std::string_view rest = text.substr(0, end); !rest.empty(); rest.remove_prefix(1)) {
-      const bool newline = rest.starts_with("\\n");
-      out += newline ? '\n' : rest.front();
-      if (newline) rest.remove_prefix(1);
-    }
-    return out;
-  }
-  return {};
+/// Bytes of the whitespace character that a text begins (or ends) with, or 0.
+/// @source  Python's str.isspace, which Jinja's trim follows
+inline std::size_t margin(std::string_view text, bool end) noexcept {
+  const auto has = [&](std::string_view space) { return end ? text.ends_with(space) : text.starts_with(space); };
+  constexpr std::string_view ascii = " \t\n\v\f\r\x1C\x1D\x1E\x1F";
+  if (text.empty()) return 0;
+  if (ascii.find(end ? text.back() : text.front()) != ascii.npos) return 1;
+  for (const std::string_view space :
+       {"\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
+        "\u2009", "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"})
+    if (has(space)) return space.size();
+  return 0;
 }
 
 inline std::string_view without_margins(std::string_view text) noexcept {
-  constexpr std::string_view space = " \t\n\v\f\r";
-  const std::size_t first = text.find_first_not_of(space);
-  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(space) + 1 - first);
+  while (const std::size_t size = margin(text, false)) text.remove_prefix(size);
+  while (const std::size_t size = margin(text, true)) text.remove_suffix(size);
+  return text;
 }
 
 inline error message_error(std::size_t i, const std::string& what) {
@@ -49,29 +39,34 @@ inline error message_error(std::size_t i, const std::string& what) {
 
 }  // namespace detail
 
-chat_template::chat_template(format form, std::string system, bool takes_system)
-    : form_(form), system_(std::move(system)), takes_system_(takes_system) {}
-
-chat_template chat_template::chatml(std::string system) { return chat_template(format::chatml, std::move(system), true); }
-chat_template chat_template::gemma() { return chat_template(format::gemma, {}, true); }
+chat_template chat_template::chatml(std::string system) { return chat_template(format::chatml, std::move(system)); }
+chat_template chat_template::gemma() {
+  chat_template out(format::gemma, {});
+  out.bos_ = true;
+  return out;
+}
 
 result<chat_template> chat_template::try_from(const metadata& meta) {
   constexpr std::string_view key = "tokenizer.chat_template";
   const auto source = meta.try_get<std::string_view>(key);
   if (!source) return source.failure();
+  if (source->empty()) return error(errc::missing_key, "key " + detail::quoted(key) + " is empty");
   auto parsed = try_parse(*source);
   if (!parsed) return std::move(parsed).failure().in("key " + detail::quoted(key));
   return parsed;
 }
 
 result<chat_template> chat_template::try_parse(std::string_view source) {
-  const auto has = [&](std::string_view mark) { return source.find(mark) != source.npos; };
-  if (has("<|im_start|>") && has("<|im_end|>")) return chatml(detail::default_system(source));
-  if (has("<start_of_turn>") && has("<end_of_turn>"))
-    return chat_template(format::gemma, {}, !has("System role not supported"));
-  return error(errc::bad_value,
-               "a chat template of a form that is not known; known are ChatML (<|im_start|>) and Gemma's "
-               "(<start_of_turn>)");
+  auto known = detail::find_known_template(source);
+  if (!known)
+    return error(errc::bad_value,
+                 "a chat template that is not known, and templates are not run; give the form of the model's prompts, for "
+                 "instance chat_template::chatml()");
+  chat_template out(known->gemma ? format::gemma : format::chatml, std::move(known->system));
+  out.bos_ = known->bos;
+  out.takes_system_ = known->takes_system;
+  out.usual_roles_ = known->usual_roles;
+  return out;
 }
 
 result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_message> messages, bool reply) const {
@@ -81,6 +76,7 @@ result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_
 
 result<std::vector<prompt_part>> chat_template::try_render_chatml(std::span<const chat_message> messages, bool reply) const {
   std::vector<prompt_part> out;
+  if (bos_) out.push_back({{}, true, true});
   const auto turn = [&](std::string_view role, std::string_view content) {
     out.push_back({"<|im_start|>", true});
     out.push_back({std::string(role).append("\n").append(content), false});
@@ -88,7 +84,11 @@ result<std::vector<prompt_part>> chat_template::try_render_chatml(std::span<cons
   };
   if (!system_.empty() && messages.front().role != "system") turn("system", system_);
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i].role.empty()) return detail::message_error(i, "a role is missing");
+    const std::string& role = messages[i].role;
+    if (role.empty()) return detail::message_error(i, "a role is missing");
+    if (usual_roles_ && role != "system" && role != "user" && role != "assistant")
+      return detail::message_error(i,
+                                   "a role " + detail::quoted(role) + " has no place here; expected system, user or assistant");
     turn(messages[i].role, messages[i].content);
   }
   if (reply) out.push_back({"<|im_start|>assistant\n", true});
@@ -97,6 +97,7 @@ result<std::vector<prompt_part>> chat_template::try_render_chatml(std::span<cons
 
 result<std::vector<prompt_part>> chat_template::try_render_gemma(std::span<const chat_message> messages, bool reply) const {
   std::vector<prompt_part> out;
+  if (bos_) out.push_back({{}, true, true});
   std::string system;
   std::size_t turns = 0;
   for (std::size_t i = 0; i < messages.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -23,6 +24,9 @@ struct chat_message {
 /// How a model wants a conversation written. Known are ChatML (<|im_start|>) and Gemma's (<start_of_turn>), in their plain
 /// form: without tools, without hidden reasoning.
 ///
+/// The template of a file is not run. It is taken for one of these forms only where it is a published one whose prompts are
+/// known to be equal, up to its spelling; any other is an error, and the caller names the form.
+///
 /// What people wrote stays text: only the template's own marks become control tokens, whatever names stand in a message.
 /// @example  auto chat = nibble::chat_template::from(file.meta());
 ///           std::vector<nibble::chat_message> talk = {{"user", "Who are you?"}};
@@ -32,9 +36,10 @@ class chat_template {
   enum class format { chatml, gemma };
 
   /// The template that the file carries as tokenizer.chat_template.
-  /// @errors  missing_key, bad_value: none, or none of the known forms
+  /// @errors  missing_key, bad_value: none, or none whose prompts are known
   static result<chat_template> try_from(const metadata& meta);
-  /// @errors  bad_value: none of the known forms
+  /// @errors  bad_value: none whose prompts are known
+  /// @cost    O(source.size())
   static result<chat_template> try_parse(std::string_view source);
   /// ChatML, with a system message for conversations that begin without one, if not empty.
   static chat_template chatml(std::string system = {});
@@ -44,9 +49,11 @@ class chat_template {
   static chat_template parse(std::string_view source) { return try_parse(source).value(); }
 #endif
 
-  /// The prompt for a conversation, for tokenizer::encode, which adds the token that begins a text.
+  /// The prompt for a conversation, for tokenizer::encode. The token that begins a text comes in front where the template or
+  /// the tokenizer's file asks for it.
   /// @param reply  end with the beginning of the assistant's turn, for the model to go on
   /// @errors  invalid_argument: no messages, a role that the form has no place for
+  /// @cost    O(bytes of the messages)
   result<std::vector<prompt_part>> try_render(std::span<const chat_message> messages, bool reply = true) const;
 #if NIBBLE_EXCEPTIONS
   std::vector<prompt_part> render(std::span<const chat_message> messages, bool reply = true) const {
@@ -60,13 +67,15 @@ class chat_template {
   std::string system() const&& { return system_; }
 
  private:
-  chat_template(format form, std::string system, bool takes_system);
+  chat_template(format form, std::string system) : form_(form), system_(std::move(system)) {}
   result<std::vector<prompt_part>> try_render_chatml(std::span<const chat_message> messages, bool reply) const;
   result<std::vector<prompt_part>> try_render_gemma(std::span<const chat_message> messages, bool reply) const;
 
   format form_;
   std::string system_;
-  bool takes_system_;
+  bool bos_ = false;          // the template writes the token that begins a text
+  bool takes_system_ = true;  // else a system message is an error
+  bool usual_roles_ = false;  // system, user and assistant only
 };
 
 }  // namespace NIBBLE_ABI

@@ -156,7 +156,8 @@ void tokenizer::encode(std::string_view text, std::vector<token>& out, encode_op
 
 std::vector<token> tokenizer::encode(std::span<const prompt_part> parts, encode_options options) const {
   std::vector<token> out;
-  if (options.bos.value_or(adds_bos_) && bos()) out.push_back(*bos());
+  const bool begins = std::any_of(parts.begin(), parts.end(), [](const prompt_part& part) { return part.begins; });
+  if (options.bos.value_or(adds_bos_ || begins) && bos()) out.push_back(*bos());
   run pass(*this, out, !options.continues);
   for (const auto& part : parts) pass.add(part.text, part.special);
   pass.finish();

@@ -33,6 +33,7 @@ struct encode_options {
 struct prompt_part {
   std::string text;
   bool special = false;
+  bool begins = false;  ///< the token that begins a text comes in front of the prompt, even if the file adds none; once
 };
 
 /// The tokenizer of one model. Immutable after loading: any number of threads may use it.
