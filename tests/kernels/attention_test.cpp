@@ -6,6 +6,7 @@
 
 #include "kernels/tables.hpp"
 #include "nibble/core/aligned.hpp"
+#include "nibble/kv/shape.hpp"
 
 using namespace nibble;
 using namespace nibble_test;
@@ -120,11 +121,11 @@ TEST_CASE("a mask says which positions a query sees, and none of them is past th
   }
 }
 
-TEST_CASE("keys and values may differ in width, as those of latent attention do") {
+TEST_CASE("keys and values may differ in width, as those of latent attention do, and have any") {
   struct dims {
     std::size_t key, value;
   };
-  for (const dims& d : {dims{576, 512}, {24, 80}, {96, 40}}) {
+  for (const dims& d : {dims{576, 512}, {24, 80}, {96, 40}, {1, 1}, {2, 2}, {3, 9}, {13, 1}, {33, 47}, {67, 31}, {100, 65}}) {
     const std::size_t key_dim = d.key, value_dim = d.value;
     for_each_kv_format([&]<class Format>(std::type_identity<Format>) {
       const sample_cache<Format> cache(1, key_dim, value_dim, 140);
@@ -216,9 +217,10 @@ TEST_CASE("Q8_0 keys and values are within half a step, at any width") {
 TEST_CASE("every target stores a key and a value with the reference's bits, at any width and slot") {
   for_each_kv_format([]<class Format>(std::type_identity<Format>) {
     constexpr std::size_t format = index_of<Format, kv_formats>;
-    for (std::size_t dim : {2, 16, 30, 32, 80, 256}) {
+    for (std::size_t dim : {1, 2, 3, 5, 16, 30, 32, 33, 63, 67, 80, 111, 256}) {
       auto x = gaussian(dim, unsigned(dim));
-      x[0] = 3e-6f, x[1] = -0.0f;                                                // a half that is subnormal
+      x[0] = 3e-6f;  // a half that is subnormal
+      if (dim > 1) x[1] = -0.0f;
       if (dim > 16) x[5] = 70000, x[7] = 1.00048828125f, x[9] = 1.00146484375f;  // past the largest half, and two ties
       if (dim > 64) std::fill_n(x.data() + 32, 32, 0.0f);
       for (std::size_t slot : {0, 17, 63}) {
@@ -240,6 +242,54 @@ TEST_CASE("every target stores a key and a value with the reference's bits, at a
         check(std::integral_constant<kv_role, kv_role::key>(), &kernel_table::store_key);
         check(std::integral_constant<kv_role, kv_role::value>(), &kernel_table::store_value);
       }
+    }
+  });
+}
+
+TEST_CASE("a page is at most a quarter larger than what is in it, for heads of any width, and the usual ones as they were") {
+  for_each_kv_format([]<class Format>(std::type_identity<Format>) {
+    constexpr std::size_t bytes_of_number = std::is_same_v<Format, q8_0> ? 1 : sizeof(typename Format::block);
+    const auto content = [](std::size_t dim) {
+      const std::size_t scales = std::is_same_v<Format, q8_0> ? kv_blocks(dim) * sizeof(half) : 0;
+      return page_positions * (dim * bytes_of_number + scales);
+    };
+    for (std::size_t key = 1; key <= 576; ++key) {
+      REQUIRE(kv_tile_bytes<Format, kv_role::value>(key) == content(key));
+      for (std::size_t value = 1; value <= 576; value += value < 70 ? 1 : 23) {
+        const kv_page page = kv_page_of<Format>({1, key, value});
+        REQUIRE(page.bytes * 4 <= (content(key) + content(value)) * 5);
+        REQUIRE(page.bytes >= content(key) + content(value));
+        REQUIRE(page.bytes % cache_line == 0);
+        REQUIRE(page.value_offset % cache_line == 0);
+      }
+    }
+    for (std::size_t dim : {64, 96, 128, 256}) {
+      CHECK(kv_tile_bytes<Format, kv_role::key>(dim) == 4 * group_bytes<Format>(dim));  // panels of a weight
+    }
+  });
+}
+
+TEST_CASE("every element of a tile has a place of its own inside of it, at any width") {
+  for_each_kv_format([]<class Format>(std::type_identity<Format>) {
+    const auto check = []<kv_role Role>(std::integral_constant<kv_role, Role>, std::size_t dim) {
+      std::vector<std::byte> tile(kv_tile_bytes<Format, Role>(dim));
+      std::vector<int> used(tile.size());
+      for (std::size_t slot = 0; slot < page_positions; ++slot) {
+        for (std::size_t i = 0; i < dim; ++i) {
+          const auto at = kv_at<Format, Role>(tile.data(), dim, slot, i);
+          const auto use = [&](const void* place, std::size_t bytes) {
+            const auto first = std::size_t(static_cast<const std::byte*>(place) - tile.data());
+            REQUIRE(first + bytes <= used.size());
+            for (std::size_t b = first; b < first + bytes; ++b) REQUIRE(used[b]++ == 0);
+          };
+          use(at.value, sizeof *at.value);
+          if (std::is_same_v<Format, q8_0> && i % kv_block == 0) use(at.scale, sizeof(half));
+        }
+      }
+    };
+    for (std::size_t dim : {1, 2, 3, 4, 5, 31, 32, 33, 36, 63, 64, 65, 66, 80, 96, 97, 112, 576}) {
+      check(std::integral_constant<kv_role, kv_role::key>(), dim);
+      check(std::integral_constant<kv_role, kv_role::value>(), dim);
     }
   });
 }

@@ -54,5 +54,19 @@ constexpr bhalf to_bhalf(float value) noexcept {
   return {std::uint16_t((x + 0x7fffu + ((x >> 16) & 1u)) >> 16)};
 }
 
+/// The largest finite numbers of both, and a half that is no number.
+inline constexpr float largest_half = 65504, largest_bhalf = 0x1.fep127f;
+inline constexpr half not_a_number{0x7e00};
+
+/// Whether a float is NaN, and whether it is neither NaN nor infinite: by its bits, whatever a compiler is told of NaN.
+constexpr bool is_nan(float v) noexcept { return (std::bit_cast<std::uint32_t>(v) & 0x7fffffffu) > 0x7f800000u; }
+constexpr bool is_finite(float v) noexcept { return (std::bit_cast<std::uint32_t>(v) & 0x7fffffffu) < 0x7f800000u; }
+
+/// The nearest number to v in [-limit, limit]; NaN stays NaN. precondition: limit >= 0
+constexpr float limited(float v, float limit) noexcept {
+  if (is_nan(v)) return v;
+  return v > limit ? limit : v < -limit ? -limit : v;
+}
+
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -8,8 +8,8 @@
 /// The scores are products of the queries with panels of keys, by the kernels of matrix products: in float, or of queries and
 /// keys in 8 bits where the cache is Q8_0. Values are widened to float as they are read; all sums are float.
 ///
-/// A query gets the same operations alone and in a block of queries: a position that only others of the block see has
-/// probability 0 for it. Positions that no query of the block sees are not added at all.
+/// A query gets the same operations alone and in a block of queries, and a position that it does not see takes no part in them,
+/// whatever is stored there. A score that is NaN makes the output NaN; so do scores that are all -infinity.
 /// Tolerance, tested on every target: the root mean square difference to the scalar reference is below 3e-6 of the result.
 /// @source  Milakov and Gimelshein 2018, algorithm 3; Dao et al. 2022
 #if defined(NIBBLE_KERNELS_ATTENTION_INL_HPP) == defined(HWY_TARGET_TOGGLE)
@@ -22,11 +22,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "nibble/kernels/attention_values-inl.hpp"
 #include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/float_products-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/products-inl.hpp"
+#include "nibble/kernels/softmax-inl.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kv/tile.hpp"
 
@@ -34,13 +36,6 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
-
-/// Up to this many queries, those of a decoded token, wait for memory at every tile, so they prefetch.
-inline constexpr std::size_t few_queries = 7;
-
-/// Queries whose outputs are worked on at once, and registers of their dimensions: as many sums as registers hold. Two
-/// registers of values share each broadcast of a probability.
-inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4, value_vectors = 2;
 
 /// The queries of a call in the form that the cache's keys are multiplied with.
 template <kv_format Format>
@@ -58,7 +53,7 @@ class query_rows {
         const std::size_t columns = std::min(float_columns, head_dim_ - k);
         const typename Format::block* w[tile_groups];
         for (std::size_t i = 0; i < tile_groups; ++i) {
-          w[i] = keys + (g + i) * kv_columns(head_dim_) * panel_rows + k * panel_rows;
+          w[i] = keys + ((g + i) * head_dim_ + k) * panel_rows;
           if (count_ <= few_queries) prefetch_ahead<1>(w[i], columns * panel_rows * sizeof *w[i]);
         }
         for_each_block<float_token_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
@@ -74,12 +69,24 @@ class query_rows {
   const float* const* query_;
   std::size_t count_, head_dim_;
 };
+/// The units of a group of Q8_0 keys.
+class key_units {
+ public:
+  void open(const std::byte* group, std::size_t head_dim) { group_ = group, head_dim_ = head_dim; }
+  const std::byte* at(std::size_t first, std::size_t) { return key_unit(group_, head_dim_, first, completed_); }
+  const std::byte* next_tile(std::size_t) const { return nullptr; }
+
+ private:
+  const std::byte* group_ = nullptr;
+  std::size_t head_dim_ = 0;
+  key_unit_buffer completed_;
+};
 /// Queries are quantised like activations, and a tile of keys is four groups of a weight.
 template <>
 class query_rows<q8_0> {
  public:
   query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
-      : count_(count), columns_(kv_columns(head_dim)) {
+      : count_(count), head_dim_(head_dim), columns_(kv_columns(head_dim)) {
     alignas(64) float padded[max_head_dim] = {};
     for (std::size_t n = 0; n < count; ++n) {
       std::memcpy(padded, query[n], head_dim * sizeof(float));
@@ -87,159 +94,20 @@ class query_rows<q8_0> {
       quantize(padded, columns_, codes_ + first, step);
     }
   }
-  HWY_INLINE void score(const std::byte* tile, float* scores) const {
-    const std::size_t bytes = group_bytes<q8_0>(columns_);
+  HWY_INLINE void score(const std::byte* tile, float* scores) {
+    const std::size_t bytes = key_group_bytes<q8_0>(head_dim_);
     for (std::size_t g = 0; g < page_positions / panel_rows; g += tile_groups) {
-      unit_source<q8_0> units[tile_groups];
-      for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(tile + (g + k) * bytes);
+      for (std::size_t k = 0; k < tile_groups; ++k) units_[k].open(tile + (g + k) * bytes, head_dim_);
       if (count_ <= few_queries) prefetch_ahead<1>(tile + g * bytes, tile_groups * bytes);
-      add_groups(units, columns_, codes_, count_, scores + g * panel_rows, page_positions);
+      add_groups<q8_0>(units_, columns_, codes_, count_, scores + g * panel_rows, page_positions);
     }
   }
 
  private:
   activation_block codes_[max_queries * max_head_dim / 32];
-  std::size_t count_, columns_;
+  key_units units_[tile_groups];
+  std::size_t count_, head_dim_, columns_;
 };
-
-/// out = out * rescale + sum over slots [begin, end) of probability * value, for Vectors registers of dimensions from i on.
-/// @shape   values (64, 32); probabilities (Queries, 64); rescale (Queries); out: for each query, where the dimensions of this
-///          block of values begin
-template <std::size_t Queries, std::size_t Vectors, class T>
-HWY_INLINE void add_values(const T* values, std::size_t i, std::size_t begin, std::size_t end, const float* probabilities,
-                           const float* rescale, float* const* out) {
-  const float_tag d;
-  float_vec sum[Queries][Vectors];
-  NIBBLE_UNROLL for (auto& of_query : sum) NIBBLE_UNROLL for (auto& s : of_query) s = hn::Zero(d);
-  for (std::size_t slot = begin; slot < end; ++slot) {
-    if constexpr (Queries <= few_queries) prefetch_ahead<1>(values + slot * kv_block + i, Vectors * lanes * sizeof(T));
-    float_vec x[Vectors];
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(values + slot * kv_block + i + v * lanes);
-    NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-      const auto w = hn::Set(d, probabilities[n * page_positions + slot]);
-      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[n][v] = hn::MulAdd(w, x[v], sum[n][v]);
-    }
-  }
-  NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
-      float* to = out[n] + i + v * lanes;
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, to), hn::Set(d, rescale[n]), sum[n][v]), d, to);
-    }
-  }
-}
-/// The same for the `dims` dimensions of a block of values: whole registers, then one by one.
-template <std::size_t Queries, class T>
-HWY_INLINE void add_value_block(const T* values, std::size_t dims, std::size_t begin, std::size_t end,
-                                const float* probabilities, const float* rescale, float* const* out) {
-  std::size_t i = 0;
-  for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
-    add_values<Queries, value_vectors>(values, i, begin, end, probabilities, rescale, out);
-  }
-  for (; i + lanes <= dims; i += lanes) add_values<Queries, 1>(values, i, begin, end, probabilities, rescale, out);
-  for (; i < dims; ++i) {
-    for (std::size_t n = 0; n < Queries; ++n) {
-      float sum = out[n][i] * rescale[n];
-      for (std::size_t slot = begin; slot < end; ++slot) {
-        sum += probabilities[n * page_positions + slot] * float(values[slot * kv_block + i]);
-      }
-      out[n][i] = sum;
-    }
-  }
-}
-
-/// out = out * rescale + probabilities * values of one tile, for Queries queries.
-/// @shape   tile: the values of 64 positions, see kv/tile.hpp; probabilities (Queries, 64); out: rows of `dim` numbers
-template <kv_format Format, std::size_t Queries>
-HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, std::size_t begin, std::size_t end,
-                               const float* probabilities, const float* rescale, float* const* out) {
-  float* to[Queries];
-  for (std::size_t b = 0; b < dim; b += kv_block, tile += value_block_bytes<Format>()) {
-    for (std::size_t n = 0; n < Queries; ++n) to[n] = out[n] + b;
-    const std::size_t dims = std::min(kv_block, dim - b);
-    if constexpr (std::is_same_v<Format, q8_0>) {  // probability * scale of the position
-      alignas(64) float scaled[Queries * page_positions];
-      for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
-        const auto s = load(reinterpret_cast<const half*>(tile) + slot);
-        NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-          const std::size_t at = n * page_positions + slot;
-          hn::Store(hn::Mul(hn::Load(float_tag(), probabilities + at), s), float_tag(), scaled + at);
-        }
-      }
-      const auto* codes = reinterpret_cast<const std::int8_t*>(tile + page_positions * sizeof(half));
-      add_value_block<Queries>(codes, dims, begin, end, scaled, rescale, to);
-    } else {
-      add_value_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), dims, begin, end, probabilities, rescale,
-                               to);
-    }
-  }
-}
-
-/// 2^x for x <= 0, by a minimax polynomial of 2^r, r in [-1/2, 1/2], with a relative error of 3e-9 before rounding. 0 below
-/// -125, and for NaN.
-HWY_INLINE float_vec power_of_2(float_vec x) {
-  const float_tag d;
-  const int_tag di;
-  const auto n = hn::Round(x), r = hn::Sub(x, n);
-  constexpr float lower[] = {1.3406643e-3f, 9.6176928e-3f, 5.5503103e-2f, 2.4022652e-1f, 6.9314724e-1f, 1.0f};
-  auto p = hn::Set(d, 1.5594678e-4f);
-  NIBBLE_UNROLL for (float c : lower) p = hn::MulAdd(p, r, hn::Set(d, c));
-  const auto scaled = hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::ConvertTo(di, n)));
-  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -125)), hn::BitCast(d, scaled));
-}
-inline constexpr float log2_e = 1.44269504f;
-
-/// The softmax of one query, up to the tiles seen so far.
-struct online_softmax {
-  float largest;                   // m
-  alignas(64) float total[lanes];  // l, one part a lane: they are added up at the end
-};
-
-/// The scores of a tile, scaled, capped, and in units of ln 2; those outside of slots [begin, end) as low as a float can be, so
-/// that their probability is 0.
-HWY_INLINE void finish_scores(const attention_args& a, std::size_t begin, std::size_t end, const float* scores,
-                              float_vec (&s)[page_positions / lanes]) {
-  const float_tag d;
-  const int_tag di;
-  constexpr std::size_t vectors = page_positions / lanes;
-  const auto scale = hn::Set(d, a.softcap > 0 ? a.scale : a.scale * log2_e);
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    s[v] = hn::Mul(hn::Load(d, scores + v * lanes), scale);
-    if (a.softcap > 0) s[v] = hn::Mul(capped(s[v], a.softcap), hn::Set(d, log2_e));
-  }
-  if (begin == 0 && end == page_positions) return;
-  const auto lowest = hn::Set(d, std::numeric_limits<float>::lowest());
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    const auto slot = hn::Iota(di, static_cast<std::int32_t>(v * lanes));
-    const auto unseen = hn::Or(hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(begin)))),
-                               hn::VecFromMask(di, hn::Gt(slot, hn::Set(di, static_cast<std::int32_t>(end) - 1))));
-    s[v] = hn::IfThenElse(hn::RebindMask(d, hn::MaskFromVec(unseen)), lowest, s[v]);
-  }
-}
-
-/// One step of the online softmax: turns the scores of a tile into unnormalised probabilities, in place, and updates the state.
-/// Returns the factor by which the output so far is to be rescaled. Only slots [begin, end) are seen; begin < end.
-/// @shape   scores (64)
-HWY_INLINE float update_softmax(const attention_args& a, std::size_t begin, std::size_t end, float* scores,
-                                online_softmax& state) {
-  const float_tag d;
-  constexpr std::size_t vectors = page_positions / lanes;
-  float_vec s[vectors];
-  finish_scores(a, begin, end, scores, s);
-  auto top = hn::Set(d, std::numeric_limits<float>::lowest());
-  NIBBLE_UNROLL for (auto& v : s) top = hn::Max(top, v);
-  const float before = state.largest;
-  state.largest = std::max(before, max_of(top));
-  const auto now = hn::Set(d, state.largest);
-  const float rescale = before == state.largest ? 1.0f : hn::GetLane(power_of_2(hn::Set(d, before - state.largest)));
-  auto total = hn::Mul(hn::Load(d, state.total), hn::Set(d, rescale));
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    const auto p = power_of_2(hn::Sub(s[v], now));
-    hn::Store(p, d, scores + v * lanes);
-    total = hn::Add(total, p);
-  }
-  hn::Store(total, d, state.total);
-  return rescale;
-}
 
 /// The queries of a call: where they stand, what they see, and how far they are.
 struct query_block {
@@ -266,30 +134,29 @@ template <kv_format Format>
 void attention(const attention_args& a) {
   alignas(64) float scores[max_queries * page_positions];  // of one tile, then its probabilities
   float rescale[max_queries];
+  slot_range seen[max_queries];
   query_block q(a);
-  const query_rows<Format> rows(q.query, q.count, a.head_dim);
+  query_rows<Format> rows(q.query, q.count, a.head_dim);
   const std::size_t block_first = q.first[0], block_last = q.last[q.count - 1];
+  std::size_t first = 0, last = 0;  // the queries that see something of a tile
   for (std::size_t base = block_first / page_positions * page_positions; base < block_last; base += page_positions) {
-    const auto slot_of = [&](std::size_t position) { return std::min(std::max(position, base) - base, page_positions); };
     const std::byte* page = a.pages + a.page_of[base / page_positions] * a.page_bytes;
     rows.score(page, scores);
-    for (std::size_t n = 0; n < q.count; ++n) {
-      const std::size_t begin = slot_of(q.first[n]), end = slot_of(q.last[n]);
-      if (begin < end) {
-        rescale[n] = update_softmax(a, begin, end, scores + n * page_positions, q.softmax[n]);
-      } else {  // this tile is for other queries of the block
-        rescale[n] = 1;
-        std::fill_n(scores + n * page_positions, page_positions, 0.0f);
-      }
+    while (q.last[first] <= base) ++first;
+    while (last < q.count && q.first[last] < base + page_positions) ++last;
+    for (std::size_t n = first; n < last; ++n) {
+      seen[n] = {std::max(q.first[n], base) - base, std::min(q.last[n] - base, page_positions)};
+      rescale[n] = update_softmax(a, seen[n], scores + n * page_positions, q.softmax[n]);
     }
-    const std::size_t begin = slot_of(block_first), end = slot_of(block_last);
-    for_each_block<output_block, true>(0, q.count, [&](auto block, std::size_t n) NIBBLE_ATTR {
-      add_value_tile<Format, block()>(page + a.value_offset, a.value_dim, begin, end, scores + n * page_positions, rescale + n,
-                                      q.out + n);
+    for_each_block<output_block, true>(first, last, [&](auto block, std::size_t n) NIBBLE_ATTR {
+      const tile_weights w{seen + n, scores + n * page_positions, rescale + n, q.out + n};
+      add_value_tile<Format, block()>(page + a.value_offset, a.value_dim, w);
     });
   }
   for (std::size_t n = 0; n < q.count; ++n) {
-    scale(q.out[n], 1 / sum_of(hn::Load(float_tag(), q.softmax[n].total)), a.value_dim);
+    const auto factor = hn::Set(float_tag(), 1 / sum_of(hn::Load(float_tag(), q.softmax[n].total)));
+    zip_in_place(q.out[n], q.out[n], a.value_dim,
+                 [=](float_vec o, float_vec) NIBBLE_ATTR { return with_one_nan(hn::Mul(o, factor)); });
   }
 }
 

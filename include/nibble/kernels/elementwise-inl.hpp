@@ -50,7 +50,7 @@ HWY_INLINE void errors_of_peaks(const float* in, float peak, std::int32_t* error
   const hn::RebindToSigned<decltype(d)> di;
   for (std::size_t c = 0; c < count; c += hn::MaxLanes(d)) {
     const auto target = hn::LoadU(d, activation_peaks.data() + c);
-    const auto up = hn::Div(target, hn::Set(d, peak));
+    const auto up = hn::Div(target, hn::Set(d, std::max(peak, activation_block::least)));
     hn::Vec<decltype(d)> squares[4];
     NIBBLE_UNROLL for (auto& s : squares) s = hn::Zero(d);
     for (std::size_t i = 0; i < 32; i += 4) {
@@ -84,15 +84,6 @@ inline std::array<std::int32_t, 2> split_halves(std::int32_t both) {
 /// Blocks that go through the steps of quantize() together: each step ends in one number a block, whose latency is long, so
 /// several of them are computed side by side.
 inline constexpr std::size_t quantize_blocks = 8;
-
-/// The largest absolute value of 32 numbers.
-HWY_INLINE float peak_of(const float* in) {
-  auto largest = hn::Zero(float_tag());
-  NIBBLE_UNROLL for (std::size_t i = 0; i < 32; i += lanes) {
-    largest = hn::Max(largest, hn::Abs(hn::LoadU(float_tag(), in + i)));
-  }
-  return max_of(largest);
-}
 
 /// Codes of 32 numbers x, and what is summed on the way.
 struct coded_columns {  // a compiler's own constructors would lack the target's instructions
@@ -132,7 +123,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
     for (std::size_t b = 0; b < count; ++b) inverse[b] = peak_of(in + b * 32);
     for (std::size_t b = 0; b < count; ++b) errors_of_peaks(in + b * 32, inverse[b], errors[b]);
     for (std::size_t b = 0; b < count; ++b) {
-      if (inverse[b] > 0) inverse[b] = best_peak(errors[b]) / inverse[b];
+      inverse[b] = inverse[b] >= activation_block::least ? best_peak(errors[b]) / inverse[b] : 0;
     }
     for (std::size_t b = 0; b < count; ++b) {
       const auto coded = code_columns<false>(in + b * 32, inverse[b], block[b * step].code.data());
@@ -142,6 +133,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
     for (std::size_t b = 0; b < count; ++b) {
       activation_block& to = block[b * step];
       to.scale = inverse[b] > 0 ? along[b] / squares[b] : 0;
+      if (!is_finite(along[b])) to = activation_block::not_finite();
       to.sum = to.scale * float(to.half_sums[0] + to.half_sums[1]);
     }
     in += count * 32, block += count * step, left -= count;
@@ -159,8 +151,10 @@ HWY_INLINE void exponents_of(const float* peak, float largest, activation_super_
   const part_tag d;
   const hn::RebindToSigned<part_tag> di;
   const auto up = hn::BitCast(di, hn::Set(d, largest < block::least ? 0 : 127 / largest));
+  const float floor =
+      std::max(largest / float(1 << (block::largest + 1)), block::least);  // a smaller peak has the same exponent
   for (std::size_t g = 0; g < 8; g += hn::MaxLanes(d)) {
-    const auto ratio = hn::BitCast(di, hn::Div(hn::Set(d, largest), hn::LoadU(d, peak + g)));
+    const auto ratio = hn::BitCast(di, hn::Div(hn::Set(d, largest), hn::Max(hn::LoadU(d, peak + g), hn::Set(d, floor))));
     auto halvings = hn::Sub(hn::ShiftRight<23>(ratio), hn::Set(di, 127));
     halvings = hn::Min(hn::Max(halvings, hn::Zero(di)), hn::Set(di, block::largest));
     const auto exponent = hn::ShiftLeft<23>(hn::Sub(hn::Set(di, block::largest), halvings));
@@ -183,8 +177,8 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
     float peak[8], factor[8], power[8];
     std::int32_t sums[8];
     for (std::size_t g = 0; g < 8; ++g) peak[g] = peak_of(in + g * 32);
-    float largest = peak[0];
-    for (float p : peak) largest = std::max(largest, p);
+    float largest = peak[0];  // or NaN
+    for (float p : peak) largest = largest >= p || is_nan(largest) ? largest : p;
     exponents_of(peak, largest, *to, factor, power);
     auto along = hn::Zero(d), squares = hn::Zero(d);  // with x in units of 127 for the largest
     for (std::size_t g = 0; g < 8; ++g) {
@@ -201,7 +195,11 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
       const auto sum = hn::Mul(hn::ConvertTo(df, hn::LoadU(di, sums + g)), hn::Mul(hn::LoadU(df, power + g), down));
       hn::StoreU(hn::DemoteTo(ds, hn::NearestInt(sum)), ds, to->sums.data() + g);
     }
-    to->scale = largest < block::least ? 0 : sum_of(along) / sum_of(squares) * (largest / float(127 << block::largest));
+    if (!is_finite(largest)) {
+      *to = block::not_finite();
+    } else {
+      to->scale = largest < block::least ? 0 : sum_of(along) / sum_of(squares) * (largest / float(127 << block::largest));
+    }
   }
 }
 
@@ -216,7 +214,9 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
   }
   float total = sum_of(squares);
   for (; i < n; ++i) total += in[i] * in[i];
-  const float factor = float(1 / std::sqrt(double(total) / double(n) + double(eps)));
+  double squared = double(total);
+  if (!is_finite(total)) squared = reference::sum_of_squares(in, n);
+  const float factor = float(1 / std::sqrt(squared / double(n) + double(eps)));
   for (i = 0; i + lanes <= n; i += lanes) {
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, in + i), hn::Set(d, factor)), hn::LoadU(d, gain + i)), d, out + i);
   }
@@ -226,15 +226,18 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
 /// x / (1 + exp(-x)), computed from exp(-|x|), which cannot overflow.
 HWY_INLINE float_vec silu(float_vec x) {
   const float_tag d;
-  const auto e = hn::Exp(d, hn::Neg(hn::Abs(x)));
+  const auto size = hn::Abs(x), most = hn::Set(d, 104);  // exp(-104) is 0, and beyond it Exp overflows on its way
+  const auto e = hn::IfThenElseZero(hn::Le(size, most), hn::Exp(d, hn::Neg(hn::Min(size, most))));
   const auto numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(x, e), x);
   return hn::Div(numerator, hn::Add(hn::Set(d, 1), e));
 }
+/// tanh, which is 1 from 9.02 on: beyond 44, Tanh overflows on its way.
+HWY_INLINE float_vec tanh_of(float_vec x) { return hn::IfThenElse(hn::Eq(x, x), hn::Tanh(float_tag(), limited(x, 10)), x); }
 /// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
 HWY_INLINE float_vec gelu_tanh(float_vec x) {
   const float_tag d;
   const auto cubic = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715f), x);
-  const auto t = hn::Tanh(d, hn::Mul(hn::Set(d, 0.797884560802865f), cubic));
+  const auto t = tanh_of(hn::Mul(hn::Set(d, 0.797884560802865f), cubic));
   const auto half_x = hn::Mul(hn::Set(d, 0.5f), x);
   return hn::MulAdd(half_x, t, half_x);
 }
@@ -259,7 +262,7 @@ inline void scale(float* x, float factor, std::size_t n) {
 /// cap * tanh(x / cap).
 HWY_INLINE float_vec capped(float_vec x, float cap) {
   const float_tag d;
-  return hn::Mul(hn::Set(d, cap), hn::Tanh(d, hn::Div(x, hn::Set(d, cap))));
+  return hn::Mul(hn::Set(d, cap), tanh_of(hn::Div(x, hn::Set(d, cap))));
 }
 inline void softcap(float* x, float cap, std::size_t n) {
   zip_in_place(x, x, n, [=](float_vec a, float_vec) NIBBLE_ATTR { return capped(a, cap); });

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kv/tile.hpp"
 
@@ -26,13 +27,12 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
   if constexpr (std::is_same_v<Format, q8_0>) {
     const hn::Rebind<std::int8_t, float_tag> d8;
     const hn::RebindToUnsigned<decltype(d8)> du8;
-    auto largest = hn::Zero(d);
-    for (std::size_t i = 0; i < kv_block; i += lanes) largest = hn::Max(largest, hn::Abs(hn::Load(d, x + i)));
-    const half scale = to_half(max_of(largest) / 127);
-    const auto inverse = hn::Set(d, float(scale) > 0 ? 1 / float(scale) : 0);
-    const auto least = hn::Set(int_tag(), -127), most = hn::Set(int_tag(), 127);
+    const float largest = peak_of(x);
+    const half scale = is_nan(largest) ? not_a_number : to_half(std::min(largest / 127, largest_half));
+    const float inverse = kv_inverse(scale);
     for (std::size_t i = 0; i < kv_block; i += lanes) {
-      const auto n = hn::Min(hn::Max(hn::NearestInt(hn::Mul(hn::Load(d, x + i), inverse)), least), most);
+      const auto scaled_x = limited(hn::Mul(hn::Load(d, x + i), hn::Set(d, inverse)), 127);
+      const auto n = inverse > 0 ? hn::NearestInt(scaled_x) : hn::Zero(int_tag());
       const auto code = hn::BitCast(du8, hn::DemoteTo(d8, n));
       hn::Store(hn::Xor(code, hn::Set(du8, kv_zero_point<Role>)), du8, out + i);  // + 128 is ^ 128
     }
@@ -42,7 +42,8 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
     if constexpr (std::is_same_v<Format, f16>) {
       const hn::Rebind<hwy::float16_t, float_tag> d16;
       for (std::size_t i = 0; i < kv_block; i += lanes) {
-        hn::StoreU(hn::DemoteTo(d16, hn::Load(d, x + i)), d16, reinterpret_cast<hwy::float16_t*>(out + i));
+        const auto limited_x = limited(hn::Load(d, x + i), largest_half);
+        hn::StoreU(hn::DemoteTo(d16, limited_x), d16, reinterpret_cast<hwy::float16_t*>(out + i));
       }
       return {};
     }
@@ -52,7 +53,7 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
   }
 }
 
-/// Does what the scalar store_kv of kv/tile.hpp does, to the same bits except for NaN.
+/// Does what the scalar store_kv of kv/tile.hpp does, to the same bits.
 /// @shape   vector (dim); tile: see kv/tile.hpp
 template <kv_format Format, kv_role Role>
 void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte* tile) {
@@ -68,8 +69,10 @@ void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte*
     if constexpr (std::is_same_v<Format, q8_0>) *at.scale = scale;
     if (Role == kv_role::value) {
       std::memcpy(at.value, narrow, count * sizeof(stored));
-    } else if constexpr (std::is_same_v<Format, q8_0>) {  // four columns of a row stand together
-      for (std::size_t i = 0; i < count; i += 4) std::memcpy(at.value + i * panel_rows, narrow + i, 4);
+    } else if constexpr (std::is_same_v<Format, q8_0>) {  // up to four columns of a row stand together
+      for (std::size_t i = 0; i < count; i += 4) {
+        std::memcpy(kv_at<Format, Role>(tile, dim, slot, b + i).value, narrow + i, std::min<std::size_t>(4, count - i));
+      }
     } else {
       for (std::size_t i = 0; i < count; ++i) at.value[i * panel_rows] = narrow[i];
     }

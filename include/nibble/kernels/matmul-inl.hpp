@@ -23,6 +23,7 @@ inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// Stores the sums of groups from `group` on as the epilogue m.how says. Rows that are padding, or beyond m.last, are left out.
+/// Sums that are no number become one NaN, so that tokens have the same bits however they were multiplied.
 /// @shape   sums (tokens, rows), of tokens from `token` on
 HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens,
                                     const float* sums, std::size_t rows) {
@@ -31,10 +32,10 @@ HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std
   for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += rows) {
     switch (m.how) {
       case epilogue::replace:
-        zip_in_place(out, sums, count, [](float_vec, float_vec sum) NIBBLE_ATTR { return sum; });
+        zip_in_place(out, sums, count, [](float_vec, float_vec sum) NIBBLE_ATTR { return with_one_nan(sum); });
         break;
       case epilogue::add:
-        add(out, sums, count);
+        zip_in_place(out, sums, count, [](float_vec a, float_vec sum) NIBBLE_ATTR { return with_one_nan(hn::Add(a, sum)); });
         break;
       case epilogue::gate:
         gated(out, sums, count, m.gate);

@@ -215,6 +215,31 @@ HWY_INLINE std::int32_t sum_of(int_vec v) {
 }
 HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
 
+/// The largest absolute value of 32 numbers, as a NaN if there is one, which the instruction for the larger of two may lose:
+/// bits of absolute values are in the order of these, and those of NaN above all.
+HWY_INLINE float peak_of(const float* in) {
+  const int_tag d;
+  auto largest = hn::Zero(d);
+  NIBBLE_UNROLL for (std::size_t i = 0; i < 32; i += lanes) {
+    largest = hn::Max(largest, hn::BitCast(d, hn::Abs(hn::LoadU(float_tag(), in + i))));
+  }
+  const std::int32_t bits = hn::GetLane(hn::MaxOfLanes(d, largest));
+  float peak;
+  std::memcpy(&peak, &bits, sizeof peak);
+  return peak;
+}
+
+/// The nearest number to v in [-limit, limit]; NaN stays NaN.
+HWY_INLINE float_vec limited(float_vec v, float limit) {
+  const auto most = hn::Set(float_tag(), limit), least = hn::Set(float_tag(), -limit);
+  return hn::IfThenElse(hn::Gt(v, most), most, hn::IfThenElse(hn::Lt(v, least), least, v));
+}
+/// v, with one NaN for all: which of several NaNs an instruction passes on depends on how a compiler orders its operands.
+HWY_INLINE float_vec with_one_nan(float_vec v) {
+  const float_tag d;
+  return hn::IfThenElse(hn::Eq(v, v), v, hn::BitCast(d, hn::Set(int_tag(), 0x7fc00000)));
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -345,7 +345,7 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
   constexpr std::size_t in_block = activation_of<Q>::columns;
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
-    const packed<Q> source{read_unit(units, columns, first)};
+    const packed<Q> source{read_unit<Q>(units, columns, first)};
     prefetch_ahead<2>(source.unit.scales, source.unit.bytes(unit_columns<Q>));
     for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
       const auto [start, step] = place_of(i, tokens, columns / in_block);
@@ -357,9 +357,9 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
 
 /// The sums of tile_groups groups for up to token_chunk tokens. While they use one tile, the next is prefetched.
 /// @shape   a: the tokens' blocks, see place_of(); sums (tokens, tile_groups * 16), rows `stride` apart
-template <integer_format Q>
-HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a,
-                           std::size_t tokens, float* sums, std::size_t stride) {
+template <integer_format Q, class Units>
+HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
+                           float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
   for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, tile<Q>::rows, 0.0f);
   tile<Q> t;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "nibble/kernels/format_info.hpp"
@@ -22,10 +23,17 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace reference {
 
+/// The sum of squares of numbers whose squares are too large for a float.
+inline double sum_of_squares(const float* in, std::size_t n) {
+  double squares = 0;
+  for (std::size_t i = 0; i < n; ++i) squares += double(in[i]) * double(in[i]);
+  return squares;
+}
 inline void rms_norm(const float* in, const float* gain, float eps, std::size_t n, float* out) {
   float squares = 0;
   for (std::size_t i = 0; i < n; ++i) squares += in[i] * in[i];
-  const float factor = 1 / std::sqrt(squares / float(n) + eps);
+  float factor = 1 / std::sqrt(squares / float(n) + eps);
+  if (!is_finite(squares)) factor = float(1 / std::sqrt(sum_of_squares(in, n) / double(n) + double(eps)));
   for (std::size_t i = 0; i < n; ++i) out[i] = in[i] * factor * gain[i];
 }
 
@@ -67,14 +75,16 @@ void attention(const attention_args& a) {
       std::copy_n(query, a.head_dim, padded);
       quantize(padded, kv_columns(a.head_dim), codes, 1);
     }
+    key_unit_buffer completed;
     const auto score = [&](std::size_t p) {
       const std::byte* keys = page(p);
       const std::size_t slot = p % page_positions, columns = kv_columns(a.head_dim);
       float s = 0;
       if constexpr (std::is_same_v<Format, q8_0>) {
-        const std::byte* group = keys + slot / panel_rows * group_bytes<q8_0>(columns);
+        const std::byte* group = keys + slot / panel_rows * key_group_bytes<q8_0>(a.head_dim);
         for (std::size_t k = 0; k < columns; k += unit_columns<q8_0>) {
-          s = add_unit<q8_0>(s, {group, columns, k}, slot % panel_rows, codes + k / 32, 1);
+          const std::byte* unit = key_unit(group, a.head_dim, k, completed);
+          s = add_unit<q8_0>(s, {unit, std::min(unit_columns<q8_0>, columns - k)}, slot % panel_rows, codes + k / 32, 1);
         }
       } else {
         for (std::size_t i = 0; i < a.head_dim; ++i) s += query[i] * read_kv<Format, kv_role::key>(keys, a.head_dim, slot, i);
@@ -82,7 +92,7 @@ void attention(const attention_args& a) {
       s *= a.scale;
       return a.softcap > 0 ? a.softcap * std::tanh(s / a.softcap) : s;
     };
-    float largest = a.sinks ? a.sinks[head] : score(first), total = a.sinks ? 1.0f : 0.0f;
+    float largest = a.sinks ? a.sinks[head] : std::numeric_limits<float>::lowest(), total = a.sinks ? 1.0f : 0.0f;
     std::fill_n(out, a.value_dim, 0.0f);
     for (std::size_t p = first; p < end; ++p) {
       const float s = score(p), before = largest;

@@ -16,13 +16,25 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace reference {
 
+/// The largest absolute value of n numbers; NaN if one of them is.
+inline float peak_of(const float* in, std::size_t n) {
+  float peak = 0;
+  for (std::size_t i = 0; i < n; ++i) peak = peak >= std::fabs(in[i]) || is_nan(peak) ? peak : std::fabs(in[i]);
+  return peak;
+}
+
 /// @shape   in (columns); out: columns / 32 x activation_block, `step` blocks apart
 inline void quantize(const float* in, std::size_t columns, void* out, std::size_t step) {
   auto* blocks = static_cast<activation_block*>(out);
   for (std::size_t b = 0; b < columns / 32; ++b, in += 32) {
-    float peak = 0, inverse = 0, least = 0;
-    for (std::size_t i = 0; i < 32; ++i) peak = std::max(peak, std::fabs(in[i]));
-    for (std::size_t n = 0; n < activation_peaks.size() && peak > 0; ++n) {
+    activation_block& block = blocks[b * step];
+    const float peak = peak_of(in, 32);
+    float inverse = 0, least = 0;
+    if (!is_finite(peak)) {
+      block = activation_block::not_finite();
+      continue;
+    }
+    for (std::size_t n = 0; n < activation_peaks.size() && peak >= activation_block::least; ++n) {
       float squares = 0;
       for (std::size_t i = 0; i < 32; ++i) {
         const float e = in[i] - std::nearbyint(in[i] * (activation_peaks[n] / peak)) * (peak / activation_peaks[n]);
@@ -30,18 +42,17 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
       }
       if (n == 0 || squares < least) least = squares, inverse = activation_peaks[n] / peak;
     }
-    activation_block& block = blocks[b * step];
     float along = 0, squares = 0;
     block.half_sums = {};
     for (std::size_t i = 0; i < 32; ++i) {
-      // in this order of min and max a NaN becomes 127; its conversion would be undefined
-      const float code = std::max(-127.0f, std::min(127.0f, std::nearbyint(in[i] * inverse)));
+      const float code = limited(std::nearbyint(in[i] * inverse), 127);
       block.code[i] = static_cast<std::int8_t>(code);
       block.half_sums[i / 16] += block.code[i];
       along += in[i] * float(block.code[i]);
       squares += float(block.code[i]) * float(block.code[i]);
     }
     block.scale = inverse > 0 ? along / squares : 0;
+    if (!is_finite(along)) block = activation_block::not_finite();
     block.sum = block.scale * float(block.half_sums[0] + block.half_sums[1]);
   }
 }
@@ -51,12 +62,11 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
   using super = activation_super_block;
   auto* to = static_cast<super*>(out);
   for (std::size_t b = 0; b < columns / super::columns; ++b, in += super::columns, to += step) {
-    const auto peak_of = [](const float* x, std::size_t n) {
-      float peak = 0;
-      for (std::size_t i = 0; i < n; ++i) peak = std::max(peak, std::fabs(x[i]));
-      return peak;
-    };
     const float largest = peak_of(in, super::columns);
+    if (!is_finite(largest)) {
+      *to = super::not_finite();
+      continue;
+    }
     float along = 0, squares = 0;
     to->half_sums = {};
     for (std::size_t g = 0; g < 8; ++g) {
@@ -67,7 +77,7 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
       const float power = std::ldexp(1.0f, exponent);
       for (std::size_t i = g * 32; i < g * 32 + 32; ++i) {
         const float x = in[i] * inverse;
-        const float code = std::max(-127.0f, std::min(127.0f, std::nearbyint(x)));  // see quantize()
+        const float code = limited(std::nearbyint(x), 127);
         to->code[i] = static_cast<std::int8_t>(code);
         to->half_sums[i / 16] = static_cast<std::int16_t>(to->half_sums[i / 16] + to->code[i]);
         along += (x * power) * (code * power);
@@ -119,7 +129,10 @@ float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_
   return sum;
 }
 
-inline float silu(float x) { return x / (1 + std::exp(-x)); }
+inline float silu(float x) {
+  const float e = std::exp(-std::fabs(x));  // exp(-x) could overflow
+  return (x < 0 ? x * e : x) / (1 + e);
+}
 inline float gelu_tanh(float x) {
   constexpr float root_2_over_pi = 0.797884560802865f;
   return 0.5f * x * (1 + std::tanh(root_2_over_pi * (x + 0.044715f * x * x * x)));

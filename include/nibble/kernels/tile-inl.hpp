@@ -23,8 +23,8 @@ inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// The unit that begins with column `first` of `columns`.
-template <integer_format Q>
-HWY_INLINE panel_unit<Q, const std::byte> read_unit(unit_source<Q>& units, std::size_t columns, std::size_t first) {
+template <integer_format Q, class Units>
+HWY_INLINE panel_unit<Q, const std::byte> read_unit(Units& units, std::size_t columns, std::size_t first) {
   const std::size_t count = std::min(unit_columns<Q>, columns - first);
   return {units.at(first, count), count};
 }
@@ -76,13 +76,12 @@ struct packed {
 };
 
 /// Unpacks `count` granules, from column `first` on, of the group whose place in the tile is `place`.
-template <integer_format Q>
-HWY_INLINE void fill(tile<Q>& t, std::size_t place, unit_source<Q>& units, std::size_t columns, std::size_t first,
-                     std::size_t count) {
+template <integer_format Q, class Units>
+HWY_INLINE void fill(tile<Q>& t, std::size_t place, Units& units, std::size_t columns, std::size_t first, std::size_t count) {
   constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q>::sub_blocks;
   const std::size_t row = place * panel_rows;
   for (std::size_t at = 0; at < count; at += in_unit) {
-    const auto unit = read_unit(units, columns, first + at * 32);
+    const auto unit = read_unit<Q>(units, columns, first + at * 32);
     const packed<Q> from{unit};
     for (std::size_t i = 0; i < unit.columns / 32; ++i) {
       const std::size_t g = at + i;

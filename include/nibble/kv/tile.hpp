@@ -1,9 +1,12 @@
 /// Tiles of the KV cache: how the keys and values of one head at 64 positions stand in memory, by format.
 ///
-/// Keys are four groups of a weight's panels, sixteen positions each (quant/panel.hpp): scores are a matrix product like any
+/// Keys are four groups of sixteen positions, in the panels of a weight (quant/panel.hpp): scores are a matrix product like any
 /// other. Values stand in blocks of 32 dimensions, (value_dim / 32, position, 32): lanes are dimensions, and an output is a sum
 /// in the order of the positions. A block of Q8_0 begins with the scales of its positions, (64) in half precision. Both are
 /// read from the first byte to the last, in order.
+///
+/// Nothing is filled up, for a model may have many narrow heads: the last block of values is as wide as there are dimensions
+/// left, and so is the last unit of keys. Where that leaves a granule of Q8_0 codes incomplete, kernels complete a copy.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +14,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "nibble/core/aligned.hpp"
@@ -44,24 +48,66 @@ enum class kv_role : std::uint8_t { key, value };
 /// Columns of the panels that keys of `dim` dimensions take.
 constexpr std::size_t kv_columns(std::size_t dim) noexcept { return kv_blocks(dim) * kv_block; }
 
-/// Bytes of 32 dimensions of the values of a tile.
+/// Dimensions of the block of values that begins with dimension `first` of `dim`.
+constexpr std::size_t value_width(std::size_t dim, std::size_t first) noexcept { return std::min(kv_block, dim - first); }
+/// Bytes of `width` dimensions of the values of a tile.
 template <kv_format Format>
-constexpr std::size_t value_block_bytes() noexcept {
-  if constexpr (std::is_same_v<Format, q8_0>) return page_positions * (sizeof(half) + kv_block);
-  return page_positions * kv_block * sizeof(typename Format::block);
+constexpr std::size_t value_block_bytes(std::size_t width) noexcept {
+  if constexpr (std::is_same_v<Format, q8_0>) return page_positions * (sizeof(half) + width);
+  return page_positions * width * sizeof(typename Format::block);
+}
+
+namespace detail {
+/// Columns of the last unit of Q8_0 keys if it is ragged: its last granule is incomplete. 0 for all other keys.
+///
+///     a ragged unit   scales of its blocks, (columns / 32 rounded up, 16); quads of 64 bytes as in panels; of the columns that
+///                     make up no quad: (16, columns % 4)
+constexpr std::size_t ragged_columns(std::size_t dim) noexcept { return dim % kv_block == 0 ? 0 : dim % unit_columns<q8_0>; }
+constexpr std::size_t ragged_scale_bytes(std::size_t columns) noexcept {
+  return kv_blocks(columns) * sizeof(scale_panel<block_scale>);
+}
+}  // namespace detail
+
+/// Bytes of sixteen keys. Whole units of Q8_0 begin on a cache line.
+template <kv_format Format>
+constexpr std::size_t key_group_bytes(std::size_t dim) noexcept {
+  if constexpr (!std::is_same_v<Format, q8_0>) return dim * panel_rows * sizeof(typename Format::block);
+  const std::size_t ragged = detail::ragged_columns(dim), whole = group_bytes<q8_0>(dim - ragged);
+  const std::size_t bytes = whole + detail::ragged_scale_bytes(ragged) + ragged * panel_rows;
+  return whole > 0 ? round_up(bytes, cache_line) : bytes;
 }
 
 /// Bytes of one tile of keys or of values; a multiple of a cache line.
 template <kv_format Format, kv_role Role>
 constexpr std::size_t kv_tile_bytes(std::size_t dim) noexcept {
-  if constexpr (Role == kv_role::key) return page_positions / panel_rows * group_bytes<Format>(kv_columns(dim));
-  return kv_blocks(dim) * value_block_bytes<Format>();
+  if constexpr (Role == kv_role::key) return page_positions / panel_rows * key_group_bytes<Format>(dim);
+  const std::size_t rest = dim % kv_block;
+  return dim / kv_block * value_block_bytes<Format>(kv_block) + (rest > 0 ? value_block_bytes<Format>(rest) : 0);
 }
 
-/// A number as the float formats store it.
+/// Memory in which a ragged unit of keys is completed.
+struct key_unit_buffer {
+  alignas(cache_line) std::byte bytes[unit_bytes<q8_0>(unit_columns<q8_0>)] = {};
+};
+/// The unit of a group of Q8_0 keys that begins with column `first`, as kernels read it: where it stands, or completed.
+inline const std::byte* key_unit(const std::byte* group, std::size_t dim, std::size_t first, key_unit_buffer& buffer) noexcept {
+  const std::byte* unit = group + first / unit_columns<q8_0> * unit_bytes<q8_0>(unit_columns<q8_0>);
+  const std::size_t ragged = detail::ragged_columns(dim), quads = ragged / 4, rest = ragged % 4;
+  if (first + ragged < dim || ragged == 0) return unit;
+  const panel_unit<q8_0, std::byte> to(buffer.bytes, kv_columns(ragged));
+  const std::size_t scale_bytes = detail::ragged_scale_bytes(ragged);
+  std::memcpy(to.scales, unit, scale_bytes);
+  std::memcpy(to.codes, unit + scale_bytes, quads * 64);
+  for (std::size_t row = 0; row < panel_rows && rest > 0; ++row) {
+    std::memcpy(to.codes + quads * 64 + row * 4, unit + scale_bytes + quads * 64 + row * rest, rest);
+  }
+  return buffer.bytes;
+}
+
+/// A number as the float formats store it. What is beyond the largest number of a format becomes that; NaN stays NaN.
 inline void store_number(float v, float& out) noexcept { out = v; }
-inline void store_number(float v, half& out) noexcept { out = to_half(v); }
-inline void store_number(float v, bhalf& out) noexcept { out = to_bhalf(v); }
+inline void store_number(float v, half& out) noexcept { out = to_half(limited(v, largest_half)); }
+inline void store_number(float v, bhalf& out) noexcept { out = to_bhalf(limited(v, largest_bhalf)); }
 
 /// Where element (slot, i) of a tile of width dim lies: a float, or a code and the scale of its block.
 template <class T, class Half>
@@ -76,16 +122,24 @@ auto kv_at(Byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcep
   using T = std::conditional_t<std::is_const_v<Byte>, const stored, stored>;
   using Half = std::conditional_t<std::is_const_v<Byte>, const half, half>;
   if constexpr (Role == kv_role::value) {
-    Byte* block = tile + i / kv_block * value_block_bytes<Format>();
+    const std::size_t width = value_width(dim, i / kv_block * kv_block);
+    Byte* block = tile + i / kv_block * value_block_bytes<Format>(kv_block);
     auto* values = reinterpret_cast<T*>(block + (coded ? page_positions * sizeof(half) : 0));
-    return kv_element<T, Half>{values + slot * kv_block + i % kv_block, reinterpret_cast<Half*>(block) + slot};
+    return kv_element<T, Half>{values + slot * width + i % kv_block, reinterpret_cast<Half*>(block) + slot};
   } else {
-    const std::size_t columns = kv_columns(dim), row = slot % panel_rows;
-    Byte* group = tile + slot / panel_rows * group_bytes<Format>(columns);
+    const std::size_t row = slot % panel_rows;
+    Byte* group = tile + slot / panel_rows * key_group_bytes<Format>(dim);
     if constexpr (coded) {
-      const std::size_t at = i % unit_columns<q8_0>;
-      const panel_unit<q8_0, Byte> unit(group, columns, i - at);
-      return kv_element<T, Half>{unit.codes + at / 4 * 64 + row * 4 + at % 4, &unit.scales[at / kv_block].d[row]};
+      const std::size_t at = i % unit_columns<q8_0>, ragged = detail::ragged_columns(dim);
+      const bool in_ragged = i >= dim - ragged;
+      Byte* start = group + i / unit_columns<q8_0> * unit_bytes<q8_0>(unit_columns<q8_0>);
+      const std::size_t columns = std::min(unit_columns<q8_0>, dim - (i - at));
+      const std::size_t scale_bytes =
+          in_ragged ? detail::ragged_scale_bytes(ragged) : panel_unit<q8_0, std::byte>::scale_bytes(columns);
+      const std::size_t quad = in_ragged && at / 4 == ragged / 4 ? ragged % 4 : 4;
+      auto* codes = reinterpret_cast<T*>(start + scale_bytes);
+      return kv_element<T, Half>{codes + at / 4 * 64 + row * quad + at % 4,
+                                 reinterpret_cast<Half*>(start) + at / kv_block * panel_rows + row};
     } else {
       return kv_element<T, Half>{reinterpret_cast<T*>(group) + i * panel_rows + row, nullptr};
     }
@@ -95,21 +149,29 @@ auto kv_at(Byte* tile, std::size_t dim, std::size_t slot, std::size_t i) noexcep
 template <kv_role Role>
 inline constexpr int kv_zero_point = Role == kv_role::key ? q8_0::zero_point : 0;
 
+/// The scale of some dimensions in Q8_0: no larger than the largest half, and NaN where one of them is. And its inverse.
+inline half kv_scale(const float* x, std::size_t n) noexcept {
+  float largest = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (is_nan(x[i])) return not_a_number;
+    largest = std::max(largest, std::fabs(x[i]));
+  }
+  return to_half(std::min(largest / 127, largest_half));
+}
+inline float kv_inverse(half scale) noexcept { return float(scale) > 0 ? 1 / float(scale) : 0; }
+
 /// Writes one position's vector into its tile.
 template <kv_format Format, kv_role Role>
 void store_kv(const float* vector, std::size_t dim, std::size_t slot, std::byte* tile) {
   if constexpr (std::is_same_v<Format, q8_0>) {
     for (std::size_t begin = 0; begin < dim; begin += kv_block) {
       const std::size_t end = std::min(dim, begin + kv_block);
-      float largest = 0;
-      for (std::size_t i = begin; i < end; ++i) largest = std::max(largest, std::fabs(vector[i]));
-      const half d = to_half(largest / 127);
-      const float inverse = float(d) > 0 ? 1 / float(d) : 0;
+      const half d = kv_scale(vector + begin, end - begin);
+      const float inverse = kv_inverse(d);
       *kv_at<Format, Role>(tile, dim, slot, begin).scale = d;
       for (std::size_t i = begin; i < end; ++i) {
-        const float rounded = std::nearbyint(vector[i] * inverse);
-        // NaN, which comes from broken weights only, becomes -127: a conversion of it would be undefined
-        const int code = static_cast<int>(std::min(std::max(-127.0f, rounded), 127.0f)) + kv_zero_point<Role>;
+        const float x = inverse > 0 ? limited(vector[i] * inverse, 127) : 0;  // no NaN: its block has no inverse
+        const int code = static_cast<int>(std::nearbyint(x)) + kv_zero_point<Role>;
         *kv_at<Format, Role>(tile, dim, slot, i).value = static_cast<std::uint8_t>(code);
       }
     }

@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "nibble/config.hpp"
+#include "nibble/core/half.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -20,11 +20,19 @@ inline namespace NIBBLE_ABI {
 /// value[i] ~ scale * code[i].
 struct activation_block {
   static constexpr std::size_t columns = 32;
+  static constexpr float least = 1e-30f;  ///< where all activations are smaller, they become 0
 
   std::array<std::int8_t, 32> code;       ///< -127 ... 127
   float scale;                            ///< 0 for a block of zeros
   float sum;                              ///< scale * (half_sums[0] + half_sums[1])
   std::array<std::int32_t, 2> half_sums;  ///< sums of code over columns 0..15 and 16..31
+
+  /// A block of activations that are not all finite, or whose sum is not (from 8e34 on): every product with it is NaN.
+  static activation_block not_finite() noexcept {
+    activation_block block{};
+    block.scale = block.sum = not_a_number;
+    return block;
+  }
 };
 static_assert(sizeof(activation_block) == 48);
 
@@ -41,6 +49,13 @@ struct activation_super_block {
   std::array<std::int16_t, 16> half_sums;  ///< sums of code over 16 columns
   std::array<std::int16_t, 8> sums;        ///< sums of code over 32 columns, times 2^(exponent - sum_exponent), rounded
   float scale;                             ///< 0 for a block of zeros
+
+  /// A block of activations that are not all finite: every product with it is NaN.
+  static activation_super_block not_finite() noexcept {
+    activation_super_block block{};
+    block.scale = not_a_number;
+    return block;
+  }
 };
 static_assert(sizeof(activation_super_block) == 340);
 static_assert((32 * 127 << (activation_super_block::largest - activation_super_block::sum_exponent)) < 1 << 15);
