@@ -37,10 +37,10 @@ struct limits {
   std::uint64_t heads = 1'024;        ///< of a layer's queries: attention.head_count
   std::uint64_t experts = 1'024;      ///< of a layer
 
-  // What one of its sessions may take, whatever the context and the chunk. A small file may ask for less: for a sixteenth of
-  // the bytes of its tensors, or 16 and 64 KiB. Published models ask for a three-hundredth at most.
-  std::uint64_t kv_position_bytes = 16u << 20;   ///< keys and values of one position, in all layers
-  std::uint64_t scratch_token_bytes = 4u << 20;  ///< scratch of a step for each of its tokens, without their outputs
+  // What a session may take of memory for each position and each token; 0: in proportion to the file, a sixteenth of the bytes
+  // of its tensors, and from 16 KiB (64 KiB of scratch) to 16 MiB. Published models ask for less than a hundredth.
+  std::uint64_t kv_position_bytes = 0;    ///< keys and values of one position, in all layers
+  std::uint64_t scratch_token_bytes = 0;  ///< scratch of a step for each of its tokens, without their outputs
 
   // The tokenizer.
   std::uint64_t vocabulary = 4u << 20;  ///< tokens

@@ -37,6 +37,8 @@ class loaded_model {
   bool gives_hidden = false;  ///< forward() knows step_output::hidden
   tensor_type kv_type = tensor_type::f16;
   std::size_t weight_bytes = 0, memory_cap = 0;
+  nibble::limits limits;
+  std::uint64_t stored_bytes = 0;  ///< of all tensors of the file
   aligned_buffer weights;
   std::optional<nibble::tokenizer> tokenizer;
   std::string chat_template;
@@ -105,6 +107,8 @@ result<std::unique_ptr<loaded_model>> make_model(const gguf_file& file, tensor_s
   } else {
     made = std::make_unique<typed_model<Arch, unobserved>>(config, tensors, unobserved{});
   }
+  made->limits = limits;
+  for (const tensor_info& t : file.tensors()) made->stored_bytes += t.bytes;
   tensors.refuse_unread(Arch::name);
   if (tensors.failure()) return *tensors.failure();
   return made;

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "nibble/kernels/table.hpp"
+#include "nibble/kv/pool.hpp"
 #include "nibble/model/loaded_model.hpp"
 #include "nibble/model/options.hpp"
 #include "nibble/model/step.hpp"
@@ -26,20 +28,6 @@ inline session_options complete(const loaded_model& m, session_options o) {
   o.output_rows = std::clamp<std::size_t>(o.output_rows, 1, o.prefill_chunk);
   if (!o.kv) o.kv = m.kv_type;
   return o;
-}
-
-/// Whether a session with these options can be made.
-/// @errors  invalid_argument
-inline result<void> check(const loaded_model& m, const session_options& o) {
-  const auto invalid = [](std::string sentence) { return error(errc::invalid_argument, "session_options::" + sentence); };
-  if (o.context > most_positions) {
-    return invalid("context: expected at most " + std::to_string(most_positions) + ", found " + std::to_string(o.context));
-  }
-  if (find_kv_format(o.kv.value_or(m.kv_type)) == kv_formats::size) return invalid("kv: expected f32, f16, bf16 or q8_0");
-  if (o.output == step_output::hidden && !m.gives_hidden) {
-    return invalid("output: " + std::string(m.architecture_name()) + " gives no hidden states");
-  }
-  return {};
 }
 
 /// Numbers of one row of a step's output.
@@ -65,6 +53,52 @@ inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::
 inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, std::size_t wanted, step_output output) {
   const std::size_t all = measure_step(m, tokens, wanted, output);
   return wanted == tokens && tokens > 1 ? std::max(all, measure_step(m, tokens, tokens - 1, output)) : all;
+}
+
+/// What a file of so many bytes may ask for, for each position or token; see limits.
+inline std::uint64_t most_of(std::uint64_t limit, std::uint64_t stored, std::uint64_t least) noexcept {
+  constexpr std::uint64_t most = 16u << 20;
+  return limit > 0 ? limit : std::clamp<std::uint64_t>(stored / 16, least, most);
+}
+
+/// Whether a model's sessions take memory in proportion to its file.
+/// @errors  limit_exceeded
+inline result<void> check_proportion(const loaded_model& m, std::size_t kv_format) {
+  constexpr std::size_t positions = page_positions, tokens = 16;
+  const auto above = [&](std::string_view what, std::size_t bytes, std::uint64_t most, std::string_view limit) {
+    return error(errc::limit_exceeded, std::string(what) + " ask for " + std::to_string(bytes) + " bytes, above the limit of " +
+                                           std::to_string(most) + " for a file of " + std::to_string(m.stored_bytes) +
+                                           " bytes of tensors (limits::" + std::string(limit) + ")");
+  };
+  const std::uint64_t most_kv = most_of(m.limits.kv_position_bytes, m.stored_bytes, 16u << 10);
+  const std::size_t kv = kv_pool::planned_bytes(m.kv(), {kv_format, positions, 1, 1}).pages / positions;
+  if (kv > most_kv) {
+    return above("block_count, attention.head_count_kv and attention.key_length: keys and values of a position", kv, most_kv,
+                 "kv_position_bytes");
+  }
+  const std::uint64_t most_scratch = most_of(m.limits.scratch_token_bytes, m.stored_bytes, 64u << 10);
+  const step_output output = step_output::logits;
+  const std::size_t outputs = product_of_sizes(tokens, output_width(m, output), sizeof(float));
+  const std::size_t scratch = (measure_step(m, tokens, tokens, output) - outputs) / tokens;
+  if (scratch > most_scratch) {
+    return above("embedding_length, feed_forward_length, attention.head_count and expert_used_count: scratch of a token",
+                 scratch, most_scratch, "scratch_token_bytes");
+  }
+  return {};
+}
+
+/// Whether a session with these options can be made.
+/// @errors  invalid_argument; limit_exceeded
+inline result<void> check(const loaded_model& m, const session_options& o) {
+  const auto invalid = [](std::string sentence) { return error(errc::invalid_argument, "session_options::" + sentence); };
+  if (o.context > most_positions) {
+    return invalid("context: expected at most " + std::to_string(most_positions) + ", found " + std::to_string(o.context));
+  }
+  if (find_kv_format(o.kv.value_or(m.kv_type)) == kv_formats::size) return invalid("kv: expected f32, f16, bf16 or q8_0");
+  if (o.output == step_output::hidden && !m.gives_hidden) {
+    return invalid("output: " + std::string(m.architecture_name()) + " gives no hidden states");
+  }
+  return check_proportion(m, find_kv_format(o.kv.value_or(m.kv_type)));
 }
 
 }  // namespace detail
