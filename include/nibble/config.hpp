@@ -2,18 +2,28 @@
 ///
 /// | macro                | default          | effect                                                             |
 /// |----------------------|------------------|--------------------------------------------------------------------|
-/// | NIBBLE_EXCEPTIONS    | what the compiler does | 0: no throwing twins; every failure is a result<T>           |
+/// | NIBBLE_EXCEPTIONS    | what the compiler does | 0: no throwing twins; every failure but bad_alloc is a result<T> |
 /// | NIBBLE_CHECKED       | 0                | 1: a broken precondition throws nibble::error(errc::precondition)  |
 ///
-/// NIBBLE_CHECKED has one value in all files of a program, nibble's own compiled unit included (CMake: the option
-/// NIBBLE_CHECKED); else the program does not link. NIBBLE_EXCEPTIONS may differ from file to file: a compiled unit with
-/// exceptions serves files without; one without must not be given functions that throw.
-///
-/// Files with different -m flags share inline functions, those of the standard library as well as ours, and the linker keeps
-/// one of each: give every file that includes nibble the flags of the oldest processor that the program shall run on. The
-/// kernels are compiled for every instruction set whatever the flags, and chosen at run time.
+/// Which flags the files of a program may differ in, and still hand models and sessions to each other:
+/// - exceptions and RTTI (NIBBLE_EXCEPTIONS): yes. A compiled unit with exceptions serves files without; one without must not
+/// be
+///   given functions that throw. Memory that small things need (names, lists, sentences) and that the system refuses is
+///   std::bad_alloc; without exceptions the standard library then ends the program. Weights, the KV cache and scratch are asked
+///   for without throwing, and are errors with and without exceptions.
+/// - optimisation and instruction sets (-O, -m): yes, but files share inline functions, those of the standard library as well
+/// as
+///   ours, and the linker keeps one of each: give every file that includes nibble the flags of the oldest processor that the
+///   program shall run on. The kernels are compiled for every instruction set whatever the flags, and chosen at run time.
+/// - NIBBLE_CHECKED, the version, _GLIBCXX_DEBUG: no. The program does not link, nibble's own compiled unit included (CMake:
+/// the
+///   option NIBBLE_CHECKED); an undefined symbol tells which.
+/// - what changes the size of types (-fpack-struct, -fshort-enums, another standard library): no, and nothing tells.
+/// - -ffast-math: in files of the host, yes; what is compiled once refuses it, for NaN and infinities have their meaning there.
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <version>
 
 #define NIBBLE_VERSION_MAJOR 0
@@ -44,20 +54,29 @@
 #define NIBBLE_UNROLL
 #endif
 
-#define NIBBLE_DETAIL_JOIN_(prefix, a, b, c, suffix) prefix##a##_##b##_##c##suffix
-#define NIBBLE_DETAIL_JOIN(prefix, a, b, c, suffix) NIBBLE_DETAIL_JOIN_(prefix, a, b, c, suffix)
-#define NIBBLE_DETAIL_VERSIONED(prefix, suffix) \
-  NIBBLE_DETAIL_JOIN(prefix, NIBBLE_VERSION_MAJOR, NIBBLE_VERSION_MINOR, NIBBLE_VERSION_PATCH, suffix)
+static_assert(sizeof(std::size_t) == 8, "nibble needs a machine with 64-bit addresses: models do not fit into fewer");
+static_assert(std::endian::native == std::endian::little, "nibble needs a little-endian machine: model files are");
+
+#define NIBBLE_DETAIL_JOIN_(prefix, a, b, c, checked, debug) prefix##a##_##b##_##c##checked##debug
+#define NIBBLE_DETAIL_JOIN(prefix, a, b, c, checked, debug) NIBBLE_DETAIL_JOIN_(prefix, a, b, c, checked, debug)
+#define NIBBLE_DETAIL_VERSIONED(prefix, checked, debug) \
+  NIBBLE_DETAIL_JOIN(prefix, NIBBLE_VERSION_MAJOR, NIBBLE_VERSION_MINOR, NIBBLE_VERSION_PATCH, checked, debug)
+
+// Containers that check themselves have another size.
+#if defined(_GLIBCXX_DEBUG)
+#define NIBBLE_DETAIL_DEBUG _debug
+#else
+#define NIBBLE_DETAIL_DEBUG
+#endif
 
 /// The inline namespace of everything in this library: `namespace nibble { inline namespace NIBBLE_ABI { ... } }`.
 ///
-/// Files and a compiled library of different versions, or of which only one has NIBBLE_CHECKED, do not link: an undefined
-/// symbol whose name holds the version tells which. Settings of exceptions and instruction sets may differ from file to file.
+/// Its name holds the version and the settings that files must have in common, so files that differ do not link.
 #if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
-#define NIBBLE_ABI NIBBLE_DETAIL_VERSIONED(v, _checked)
+#define NIBBLE_ABI NIBBLE_DETAIL_VERSIONED(v, _checked, NIBBLE_DETAIL_DEBUG)
 #else
-#define NIBBLE_ABI NIBBLE_DETAIL_VERSIONED(v, )
+#define NIBBLE_ABI NIBBLE_DETAIL_VERSIONED(v, , NIBBLE_DETAIL_DEBUG)
 #endif
 
 /// The namespace of the kernel table, which is the same whatever is checked.
-#define NIBBLE_KERNELS_ABI NIBBLE_DETAIL_VERSIONED(kernels_, )
+#define NIBBLE_KERNELS_ABI NIBBLE_DETAIL_VERSIONED(kernels_, , )

@@ -23,6 +23,8 @@
 #include "nibble/kv/pool-impl.hpp"
 #include "nibble/kv/sequence-impl.hpp"
 
+#include "nibble/layers/compute-impl.hpp"
+
 #include "nibble/text/utf8-impl.hpp"
 #include "nibble/text/special_tokens-impl.hpp"
 #include "nibble/text/vocab-impl.hpp"

@@ -6,16 +6,30 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "nibble/core/executor.hpp"
 #include "support/sanitized.hpp"
 
+#include "nibble/core/processors-impl.hpp"
 #if __has_include(<sys/resource.h>)
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+
+#include "file/temporary_folder.hpp"
 #endif
 static_assert(nibble::executor<nibble::thread_pool>);
 static_assert(nibble::executor<nibble::inline_executor>);
@@ -170,5 +184,138 @@ TEST_CASE("a system that refuses threads leaves a smaller pool that works, and a
   CHECK(count.load() == 500);
   CHECK(refused);
   CHECK(code == nibble::errc::io);
+}
+#endif
+
+#if __has_include(<sys/wait.h>)
+namespace {
+/// What becomes of a child that runs f: its exit status, or -1 if it was killed.
+template <class F>
+int in_child(F&& f) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);  // ends a child that hangs
+    ::_exit(f());
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+}  // namespace
+
+#if !NIBBLE_TEST_SANITIZED
+TEST_CASE("a forked child runs on its own thread, and lets go of its parent's pool, which works on") {
+  std::optional<nibble::thread_pool> pool(4);
+  const auto sum = [&] {
+    std::vector<int> part(1000);
+    pool->run(part.size(), [&](std::size_t i) { part[i] = int(i); });
+    return std::accumulate(part.begin(), part.end(), 0);
+  };
+  REQUIRE(sum() == 499500);
+  CHECK(in_child([&] {
+          const bool right = pool->concurrency() == 1 && sum() == 499500;
+          pool.reset();
+          return right ? 0 : 1;
+        }) == 0);
+  CHECK(pool->concurrency() == 4);
+  CHECK(sum() == 499500);
+}
+
+TEST_CASE("a child of a parent whose pool is busy runs on its own thread, too, forked from a task or beside it") {
+  std::optional<nibble::thread_pool> pool(3);
+  const auto in_another = [&] {
+    return in_child([&] {
+      std::atomic<int> count{0};
+      pool->run(100, [&](std::size_t) { count.fetch_add(1); });
+      pool.reset();
+      return count.load() == 100 ? 0 : 1;
+    });
+  };
+  std::atomic<bool> busy{false}, forked{false};
+  std::thread other([&] {
+    pool->run(3, [&](std::size_t) {
+      busy.store(true);
+      while (!forked.load()) std::this_thread::yield();
+    });
+  });
+  while (!busy.load()) std::this_thread::yield();
+  CHECK(in_another() == 0);
+  forked.store(true);
+  other.join();
+  std::atomic<int> good{0};
+  pool->run(3, [&](std::size_t) { good.fetch_add(in_another() == 0 ? 1 : 0); });
+  CHECK(good.load() == 3);
+}
+#endif
+
+TEST_CASE("signals find their handlers on the host's threads, and its mask is as before") {
+  sigset_t before, after;
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &before);
+  nibble::thread_pool pool(4);
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &after);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<int> arrived{0}, open{0}, fault_blocked{0};
+  pool.run(4, [&](std::size_t) {
+    arrived.fetch_add(1);
+    while (arrived.load() < 4) std::this_thread::yield();  // one task a thread
+    if (std::this_thread::get_id() == caller) return;
+    sigset_t mask;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    for (const int s : {SIGINT, SIGTERM, SIGALRM, SIGUSR1, SIGCHLD, SIGXFSZ, SIGPROF}) open += ::sigismember(&mask, s) == 0;
+    for (const int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) fault_blocked += ::sigismember(&mask, s) == 1;
+  });
+  CHECK(open.load() == 0);
+  CHECK(fault_blocked.load() == 0);
+  for (const int s : {SIGINT, SIGTERM, SIGUSR1}) CHECK(::sigismember(&before, s) == ::sigismember(&after, s));
+}
+#endif
+
+#if defined(__linux__)
+TEST_CASE("a pool has as many threads as the process may use processors") {
+  cpu_set_t before, one;
+  REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+  CPU_ZERO(&one);
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &before) && CPU_COUNT(&one) == 0) CPU_SET(i, &one);
+  }
+  REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+  const std::size_t threads = nibble::thread_pool().concurrency();
+  const auto created = nibble::thread_pool::try_create();
+  REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
+  CHECK(threads == 1);
+  CHECK((created && created->concurrency() == 1));
+  CHECK(nibble::thread_pool().concurrency() <= std::size_t(CPU_COUNT(&before)));
+}
+
+TEST_CASE("quotas of control groups are read in both versions, of the group and of those above it, and rounded up") {
+  using nibble::detail::no_quota;
+  const nibble_test::temporary_folder folder;
+  const auto put = [&](const char* path, std::string_view text) {
+    std::filesystem::create_directories((folder / path).parent_path());
+    folder.put(
+        path, {reinterpret_cast<const std::byte*>(text.data()), reinterpret_cast<const std::byte*>(text.data()) + text.size()});
+  };
+  const auto quota = [&](std::string_view groups) { return nibble::detail::quota_of(groups, (folder / "").string()); };
+  CHECK(quota("0::/\n") == no_quota);
+  CHECK(quota("") == no_quota);
+  CHECK(quota("nonsense\n:\n::\n1:cpu\n0::") == no_quota);
+  put("cpu.max", "max 100000\n");
+  put("a/cpu.max", "250000 100000\n");
+  put("a/b/cpu.max", "400000 100000\n");
+  CHECK(quota("0::/\n") == no_quota);
+  CHECK(quota("0::/a\n") == 3);
+  CHECK(quota("0::/a/b\n") == 3);
+  CHECK(quota("0::/elsewhere/that/is/not/there") == no_quota);
+  put("a/c/cpu.max", "1000 100000\n");
+  CHECK(quota("0::/a/c") == 1);
+  put("broken/cpu.max", "100000 0\n");
+  CHECK(quota("0::/broken") == no_quota);
+  put("cpu,cpuacct/d/cpu.cfs_quota_us", "150000\n");
+  put("cpu,cpuacct/d/cpu.cfs_period_us", "100000\n");
+  CHECK(quota("12:pids:/d\n4:cpu,cpuacct:/d\n") == 2);
+  CHECK(quota("4:cpuset:/d\n") == no_quota);
+  put("cpu/cpu.cfs_quota_us", "-1\n");
+  put("cpu/cpu.cfs_period_us", "100000\n");
+  CHECK(quota("4:cpu:/not/seen/here\n") == no_quota);
 }
 #endif

@@ -23,7 +23,7 @@ struct fake : nibble::detail::evaluation {
   const nibble::tokenizer& tokenizer() const noexcept override { return stories().tokenizer(); }
   std::size_t context() const noexcept override { return 100; }
   std::size_t position() const noexcept override { return fed.size(); }
-  nibble::feed_outcome feed(std::span<const token> ids, std::stop_token) noexcept override {
+  nibble::feed_outcome feed(std::span<const token> ids, std::stop_token) override {
     CHECK(!ids.empty());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i % 4 == 0 && steps_until_cancel-- == 0) return nibble::feed_outcome::cancelled;

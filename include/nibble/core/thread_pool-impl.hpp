@@ -14,10 +14,13 @@
 #include <utility>
 
 #include "nibble/core/aligned.hpp"
+#include "nibble/core/processors-impl.hpp"
 #include "nibble/core/thread_pool.hpp"
 
 #if __has_include(<pthread.h>) && !defined(_WIN32)
 #include <pthread.h>  // reports refusal as a value and never terminates; std::thread throws, and its destructor may end the host
+#include <unistd.h>
+#include <csignal>
 #define NIBBLE_DETAIL_PTHREAD 1
 #else
 #define NIBBLE_DETAIL_PTHREAD 0
@@ -67,6 +70,38 @@ class patience {
   unsigned spins_ = 1024;
 };
 
+/// Which process this is: after a fork, another one.
+inline long process() noexcept {
+#if NIBBLE_DETAIL_PTHREAD
+  return static_cast<long>(::getpid());
+#else
+  return 0;
+#endif
+}
+
+#if NIBBLE_DETAIL_PTHREAD
+/// While it lives, threads begin with all signals blocked: a host's handlers run on threads of the host's. Signals that a
+/// thread's own fault raises find their handler anywhere.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) ::sigdelset(&all, fault);
+    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  signals_blocked(const signals_blocked&) = delete;
+  ~signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+#else
+struct signals_blocked {
+  signals_blocked() noexcept {}
+};
+#endif
+
 /// A thread whose start can fail without an exception.
 class worker_thread {
  public:
@@ -106,6 +141,7 @@ class pool_state {
   using task = void (*)(void* context, std::size_t index);
 
   explicit pool_state(std::size_t workers) : workers_(std::make_unique<worker[]>(workers)) {
+    const signals_blocked for_workers;
     while (started_ < workers) {
       worker& w = workers_[started_];
       w.pool = this;
@@ -114,6 +150,7 @@ class pool_state {
     }
   }
   ~pool_state() {
+    if (!here()) return;  // no thread has come along, and what the parent's left behind waits for nobody
     stop_.store(true, std::memory_order_relaxed);
     epoch_.fetch_add(1);
     epoch_.notify_all();
@@ -122,7 +159,9 @@ class pool_state {
   pool_state(const pool_state&) = delete;
   pool_state& operator=(const pool_state&) = delete;
 
-  std::size_t workers() const noexcept { return started_; }
+  /// Whether this is the process that the workers belong to, not one that was forked from it.
+  bool here() const noexcept { return process() == process_; }
+  std::size_t workers() const noexcept { return here() ? started_ : 0; }
 
   /// True on the threads that are inside a task of this pool.
   bool runs_here() const noexcept {
@@ -261,6 +300,7 @@ class pool_state {
     return true;
   }
 
+  const long process_ = process();
   std::unique_ptr<worker[]> workers_;
   std::size_t started_ = 0;
   std::mutex callers_;  // held by the thread whose job it is, which alone writes the following
@@ -284,13 +324,13 @@ class pool_state {
 }  // namespace detail
 
 thread_pool::thread_pool(std::size_t threads) {
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  if (threads == 0) threads = detail::usable_processors();
   threads = std::min(threads, max_threads);
   if (threads > 1) state_ = std::make_unique<detail::pool_state>(threads - 1);
 }
 
 result<thread_pool> thread_pool::try_create(std::size_t threads) {
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  if (threads == 0) threads = detail::usable_processors();
   threads = std::min(threads, max_threads);
   thread_pool pool(threads);
   if (pool.concurrency() == threads) return pool;

@@ -20,7 +20,11 @@ class pool_state;
 
 /// A fixed number of threads that share the indices of one run() at a time.
 ///
-/// @example  nibble::thread_pool pool(4);  // three workers and the caller; 0: as many as the machine has
+/// Threads do not come along into a child of fork(): there a pool that was made before runs everything on the calling thread,
+/// whatever its workers did at the fork, and may be destroyed. So a child generates with a model of its parent's, in sessions
+/// of its own; a session that another thread used at the fork is in the middle of a step, and may only be destroyed.
+///
+/// @example  nibble::thread_pool pool(4);  // three workers and the caller
 ///           std::vector<float> squares(1000);
 ///           pool.run(squares.size(), [&](std::size_t i) { squares[i] = float(i) * float(i); });
 class thread_pool {
@@ -28,7 +32,8 @@ class thread_pool {
   /// More threads than this are never started.
   static constexpr std::size_t max_threads = 1024;
 
-  /// Starts `threads - 1` workers, 0 for one thread a core; fewer if the system refuses some: see concurrency().
+  /// Starts `threads - 1` workers; fewer if the system refuses some: see concurrency(). 0: as many threads as the process may
+  /// use processors, by its affinity and the quotas of its control groups. Workers block all signals.
   explicit thread_pool(std::size_t threads = 0);
   /// The same, but a worker that the system refuses is an error.
   /// @errors  io
@@ -39,7 +44,7 @@ class thread_pool {
   thread_pool& operator=(thread_pool&&) noexcept;
   ~thread_pool();
 
-  /// Threads that take part in run(), the caller included.
+  /// Threads that take part in run(), the caller included. In a process that was forked from the pool's: 1.
   std::size_t concurrency() const noexcept;
 
   /// Calls f(i) once for every i in [0, n), in no particular order, and returns when all calls have.

@@ -84,12 +84,17 @@ finish generation::prefill() {
     said.append(*first);
   }
   const std::size_t processed_before = said.processed();
-  const feed_outcome outcome = said.process(options.cancel);
+  struct undo {  // nothing, if all is processed
+    ~undo() { said.drop_unprocessed(kept); }
+    detail::transcript& said;
+    const std::size_t kept;
+  };
+  const feed_outcome outcome = [&] {
+    const undo rest{said, kept};
+    return said.process(options.cancel);
+  }();
   stats_.prompt_tokens = said.processed() - processed_before;
-  if (outcome != feed_outcome::done) {
-    said.drop_unprocessed(kept);
-    return finish_of(outcome);
-  }
+  if (outcome != feed_outcome::done) return finish_of(outcome);
   if (said.size() > kept || !said.has_mark()) said.mark();
   if (options.max_tokens == 0) return finish::max_tokens;
   return said.room() == 0 ? finish::context_full : finish::none;

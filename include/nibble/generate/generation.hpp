@@ -40,7 +40,8 @@ struct prompt {
 /// after finish::not_a_number too, where cutting it back behind a token that is not at fault lets it go on. A generation must
 /// not outlive its session. When a later generation of the same session begins, or the session is cut back, this one ends
 /// (finish::cancelled).
-/// @errors   none but what a sampler of the user's throws: the session then ends with the last event's token
+/// @errors   none but what a sampler or an executor of the user's throws: the session then ends with the last event's token, or
+///           with the last whole step of a prompt, and ++ may be tried again
 /// @example  auto reply = session.generate("Once upon a time", {.max_tokens = 100});
 ///           for (auto& event : reply) show(event.text);
 ///           if (reply.reason() == nibble::finish::context_full) tell_the_user();

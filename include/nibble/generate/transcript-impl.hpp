@@ -20,7 +20,7 @@ void transcript::truncate(std::size_t size) noexcept {
   if (position() > size) rewind(size);
 }
 
-feed_outcome transcript::process(const std::stop_token& cancel) noexcept {
+feed_outcome transcript::process(const std::stop_token& cancel) {
   if (cancel.stop_requested()) return feed_outcome::cancelled;
   if (position() == size()) {
     if (has_logits_) return feed_outcome::done;

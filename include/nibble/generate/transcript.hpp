@@ -43,8 +43,8 @@ class transcript {
   void drop_unprocessed(std::size_t least) noexcept { truncate(least > position() ? least : position()); }
 
   /// Processes what is not processed yet; then logits can be taken.
-  /// @errors  none; precondition: size() > 0
-  feed_outcome process(const std::stop_token& cancel) noexcept;
+  /// @errors  what the evaluator throws; precondition: size() > 0
+  feed_outcome process(const std::stop_token& cancel);
   /// Tells that what follows may be cut off again: the end of a prompt, to which there may be another reply.
   /// @errors  none; precondition: all tokens are processed
   void mark() noexcept { evaluator_->mark(); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <utility>
 
 #include "nibble/core/executor.hpp"
@@ -14,10 +15,17 @@ inline namespace NIBBLE_ABI {
 
 /// All work of a layer happens inside for_each(). With a measuring arena it is left out: a forward pass then only adds up the
 /// memory that it would take, which is how a plan is exact.
+///
+/// Layers are noexcept: when the executor throws, the compute keeps the exception, and all else runs on the calling thread.
+/// What a layer has written is then of no use; rethrow() tells, once layers are done.
 class compute {
  public:
   compute(const kernel_table& kernels, executor_ref executor, scratch_arena& scratch) noexcept
-      : kernels_(&kernels), executor_(executor), scratch_(&scratch) {}
+      : kernels_(&kernels), executor_(executor), scratch_(&scratch), failure_(&own_failure_) {}
+  /// A copy, which must not outlive it, keeps what is thrown where the original does.
+  compute(const compute& other) noexcept
+      : kernels_(other.kernels_), executor_(other.executor_), scratch_(other.scratch_), failure_(other.failure_) {}
+  compute& operator=(const compute&) = delete;
 
   const kernel_table& kernels() const noexcept { return *kernels_; }
   std::size_t concurrency() const noexcept { return executor_.concurrency(); }
@@ -33,8 +41,15 @@ class compute {
   /// f(i) for every i in [0, n), in parallel where n > 1.
   template <class F>
   void for_each(std::size_t n, F&& f) noexcept {
-    if (!scratch_->measuring() && n > 0) executor_.run(n, std::forward<F>(f));
+    if (scratch_->measuring() || n == 0) return;
+    if (n == 1) return static_cast<void>(f(std::size_t{0}));
+    run(n, executor_task(f));
   }
+
+  /// Whether the executor has thrown.
+  bool failed() const noexcept { return *failure_ != nullptr; }
+  /// Throws what the executor has thrown, if it has, once.
+  void rethrow();
 
   /// f(begin, end) over parts of [0, n) that are worth a thread: at least `least` each, a few for each thread.
   template <class F>
@@ -49,9 +64,12 @@ class compute {
   }
 
  private:
+  void run(std::size_t n, const executor_task& f) noexcept;
+
   const kernel_table* kernels_;
   executor_ref executor_;
   scratch_arena* scratch_;
+  std::exception_ptr own_failure_, *failure_;
 };
 
 /// Gives scratch back at the end of a scope: for memory that does not outlive a layer.

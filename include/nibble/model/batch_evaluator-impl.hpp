@@ -21,7 +21,7 @@ result<batch_evaluator> batch_evaluator::try_create(const any_model& model, std:
 batch_evaluator::batch_evaluator(step_runner runner)
     : runner_(std::move(runner)), runs_(runner_.sequences()), ids_(runner_.sequences()), indices_(runner_.sequences()) {}
 
-feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel) noexcept {
+feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel) {
   if (!runner_.fits(sequence, tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
@@ -35,7 +35,7 @@ feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> 
   return feed_outcome::done;
 }
 
-feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_token cancel) noexcept {
+feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_token cancel) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     runs_[i] = {i, 1, 0, entries[i].sequence};
     ids_[i] = entries[i].id;
@@ -46,7 +46,7 @@ feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_tok
 }
 
 feed_outcome batch_evaluator::run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
-                                  const std::stop_token& cancel) noexcept {
+                                  const std::stop_token& cancel) {
   const auto [how, rows] = runner_.run(ids, std::span(runs_).first(runs), wanted, cancel);
   if (how == feed_outcome::done) rows_ = rows;
   return how;

@@ -38,14 +38,15 @@ class batch_evaluator {
   ///
   /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. A cancelled call leaves the sequence
   /// at the last whole step.
-  /// @errors  none; precondition: every token is in [0, vocabulary)
-  feed_outcome feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel = {}) noexcept;
+  /// @errors  what the model's executor throws, as if cancelled; precondition: every token is in [0, vocabulary)
+  feed_outcome feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel = {});
 
   /// One token for each of some sequences, in one pass over the weights; logits(i) are then those of entries[i].
   ///
   /// If one of them is full, none has been fed. A cancelled call leaves all as they were.
-  /// @errors  none; precondition: no sequence comes twice; every token is in [0, vocabulary)
-  feed_outcome step(std::span<const entry> entries, std::stop_token cancel = {}) noexcept;
+  /// @errors  what the model's executor throws, as if cancelled; precondition: no sequence comes twice; every token is in [0,
+  ///          vocabulary)
+  feed_outcome step(std::span<const entry> entries, std::stop_token cancel = {});
 
   batch_evaluator(batch_evaluator&&) noexcept = default;
   batch_evaluator& operator=(batch_evaluator&& other) noexcept {
@@ -79,7 +80,7 @@ class batch_evaluator {
  private:
   explicit batch_evaluator(step_runner runner);
   feed_outcome run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
-                   const std::stop_token& cancel) noexcept;
+                   const std::stop_token& cancel);
 
   step_runner runner_;
   std::vector<token_run> runs_;

@@ -16,7 +16,7 @@ result<evaluator> evaluator::try_create(const any_model& model, const session_op
 }
 evaluator::evaluator(step_runner runner) : runner_(std::move(runner)), indices_(runner_.options().output_rows) {}
 
-feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) noexcept {
+feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) {
   if (!fits(tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
@@ -29,7 +29,7 @@ feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token canc
 }
 
 feed_outcome evaluator::step(std::span<const token> tokens, std::span<const std::uint32_t> wanted,
-                             const std::stop_token& cancel) noexcept {
+                             const std::stop_token& cancel) {
   token_run run{0, tokens.size(), 0, 0};
   const auto [how, rows] = runner_.run(tokens, {&run, 1}, wanted, cancel);
   if (how != feed_outcome::done) return how;

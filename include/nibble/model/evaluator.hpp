@@ -30,10 +30,11 @@ class evaluator {
   ///
   /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. So is more text for a model whose
   /// tokens see what comes behind them: all of it goes in at once. A cancelled call leaves the sequence at the last whole step.
-  /// @errors  none; precondition: every token is in [0, vocabulary)
-  feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {}) noexcept;
+  /// @errors  what the model's executor throws: the sequence is at the last whole step, too; precondition: every token is in
+  ///          [0, vocabulary)
+  feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {});
   /// The same, with the output of every token: on_row(index in tokens, row). Steps are session_options::output_rows long.
-  /// @errors  what on_row throws
+  /// @errors  what on_row and the executor throw
   template <class F>
   feed_outcome feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel = {});
   /// The same, with the outputs of some tokens. @param wanted  indices in `tokens`, each larger than the one before
@@ -75,8 +76,7 @@ class evaluator {
  private:
   explicit evaluator(step_runner runner);
   /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
-  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted,
-                    const std::stop_token& cancel) noexcept;
+  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel);
   bool fits(std::size_t count) const noexcept { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 

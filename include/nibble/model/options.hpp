@@ -15,7 +15,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 struct load_options {
-  std::size_t threads = 0;                    ///< of the model's own pool; 0: one a core. Not used with an executor
+  std::size_t threads = 0;                    ///< of the model's own pool; 0: see thread_pool. Not used with an executor
   std::optional<executor_ref> executor = {};  ///< where work runs instead; must outlive the model
   std::size_t memory_cap = 0;                 ///< bytes that weights, and weights and a session, may take; 0: no cap
   nibble::limits limits = {};                 ///< what a file may ask for

@@ -45,8 +45,8 @@ class step : public compute {
   std::span<const token> ids() const noexcept { return in_->ids; }
   std::span<const std::uint32_t> positions() const noexcept { return in_->positions; }
   step_output output() const noexcept { return in_->output; }
-  /// Whether the caller has given up: forward() returns at the next layer, and its output is not read.
-  bool cancelled() const noexcept { return in_->cancel.stop_requested(); }
+  /// Whether the caller has given up, or the executor has: forward() returns at the next layer, and its output is not read.
+  bool cancelled() const noexcept { return failed() || in_->cancel.stop_requested(); }
 
   using compute::scratch;
   /// Scratch for all tokens of the step.

@@ -80,7 +80,7 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
 }
 
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
-                                      std::span<const std::uint32_t> wanted, std::stop_token cancel) noexcept {
+                                      std::span<const std::uint32_t> wanted, std::stop_token cancel) {
   for (const token_run& r : runs) {  // before any has begun
     if (!fits(r.sequence, r.count)) return {feed_outcome::context_full, {}};
   }
@@ -104,8 +104,9 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
   step s(kernels(), model_.executor(), scratch_, in);
   const activations rows = s.compute::scratch(wanted.size(), detail::output_width(model_.loaded(), options_.output));
   model_.forward(s, rows);
-  const bool cancelled = cancel.stop_requested();
+  const bool cancelled = s.cancelled();
   for (const token_run& r : runs) cancelled ? sequences_[r.sequence].rollback() : sequences_[r.sequence].commit();
+  s.rethrow();
   return {cancelled ? feed_outcome::cancelled : feed_outcome::done, rows};
 }
 

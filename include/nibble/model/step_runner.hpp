@@ -45,10 +45,11 @@ class step_runner {
   /// in. A step that a sequence has no room for is not begun; one that is cancelled is rolled back in all of them: see
   /// sequence::rollback.
   /// @param   wanted  which of the ids' outputs are wanted, ascending
-  /// @errors  none; precondition: each sequence has one run at most; there are no more ids than session_options::prefill_chunk
+  /// @errors  what the model's executor throws: the step is rolled back; precondition: each sequence has one run at most; there
+  /// are no more ids than session_options::prefill_chunk
   ///          and no more wanted than output_rows, or of both no more than sequences
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted,
-              std::stop_token cancel) noexcept;
+              std::stop_token cancel);
 
   /// See sequence::mark.
   void mark(std::size_t sequence) noexcept { sequences_[sequence].mark(); }

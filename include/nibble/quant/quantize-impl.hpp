@@ -41,8 +41,8 @@ void quantize_row(std::span<const float> row, const float* importance, std::byte
 
 /// Calls f(row) for each row, several in a task: enough tasks to even out, few enough to be worth starting.
 template <class F>
-void for_each_row(std::size_t rows, executor_ref executor, F&& f) noexcept {
-  const std::size_t tasks = std::min(rows, 8 * std::max<std::size_t>(executor.concurrency(), 1));
+void for_each_row(std::size_t rows, executor_ref executor, F&& f) {
+  const std::size_t tasks = std::min(rows, 8 * executor.concurrency());
   if (tasks == 0) return;
   executor.run(tasks, [&](std::size_t task) {
     const std::size_t share = rows / tasks, more = rows % tasks;

@@ -15,10 +15,10 @@ inline namespace NIBBLE_ABI {
 /// @errors  unknown_format; invalid_argument: cols is no multiple of the format's block, or the size passes the address space
 result<std::size_t> try_quantized_bytes(tensor_type type, std::size_t rows, std::size_t cols);
 
-/// Encodes a matrix, row by row. The bytes do not depend on the executor.
+/// Encodes a matrix, row by row, on the calling thread unless an executor is given. The bytes do not depend on it.
 /// @shape   values (rows, cols); importance (cols), or empty: all columns count alike; out try_quantized_bytes(type, rows,
 /// cols)
-/// @errors  unknown_format; invalid_argument: sizes that do not fit together
+/// @errors  unknown_format; invalid_argument: sizes that do not fit together; what the executor throws
 /// @cost    O(rows * cols), a few hundred operations a value for integer formats; no allocation
 /// @example  std::vector<std::byte> packed(*nibble::try_quantized_bytes(nibble::tensor_type::q4_k, rows, cols));
 ///           auto done = nibble::try_quantize_rows(nibble::tensor_type::q4_k, values, rows, cols, {}, packed);

@@ -24,7 +24,7 @@ struct quantize_progress {
 };
 
 struct quantize_options {
-  executor_ref executor;
+  executor_ref executor;  ///< a thread_pool, for one; by itself work runs on the calling thread alone
   /// Asked now and then, on the calling thread; false ends the work. Optional.
   std::function<bool(const quantize_progress&)> progress;
   /// One weight for each column of a tensor, or nothing: all columns count alike. Optional.
