@@ -56,7 +56,7 @@ constexpr bhalf to_bhalf(float value) noexcept {
 
 /// The largest finite numbers of both, and a half that is no number.
 inline constexpr float largest_half = 65504, largest_bhalf = 0x1.fep127f;
-inline constexpr half not_a_number{0x7e00};
+inline constexpr half nan_half{0x7e00};
 
 /// Whether a float is NaN, and whether it is neither NaN nor infinite: by its bits, whatever a compiler is told of NaN.
 constexpr bool is_nan(float v) noexcept { return (std::bit_cast<std::uint32_t>(v) & 0x7fffffffu) > 0x7f800000u; }

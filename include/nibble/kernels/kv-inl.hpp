@@ -28,7 +28,7 @@ HWY_INLINE half narrow_block(const float* x, Stored* out) {
     const hn::Rebind<std::int8_t, float_tag> d8;
     const hn::RebindToUnsigned<decltype(d8)> du8;
     const float largest = peak_of(x);
-    const half scale = is_nan(largest) ? not_a_number : to_half(std::min(largest / 127, largest_half));
+    const half scale = is_nan(largest) ? nan_half : to_half(std::min(largest / 127, largest_half));
     const float inverse = kv_inverse(scale);
     for (std::size_t i = 0; i < kv_block; i += lanes) {
       const auto scaled_x = limited(hn::Mul(hn::Load(d, x + i), hn::Set(d, inverse)), 127);

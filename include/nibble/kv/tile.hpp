@@ -153,7 +153,7 @@ inline constexpr int kv_zero_point = Role == kv_role::key ? q8_0::zero_point : 0
 inline half kv_scale(const float* x, std::size_t n) noexcept {
   float largest = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    if (is_nan(x[i])) return not_a_number;
+    if (is_nan(x[i])) return nan_half;
     largest = std::max(largest, std::fabs(x[i]));
   }
   return to_half(std::min(largest / 127, largest_half));

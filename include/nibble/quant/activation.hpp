@@ -30,7 +30,7 @@ struct activation_block {
   /// A block of activations that are not all finite, or whose sum is not (from 8e34 on): every product with it is NaN.
   static activation_block not_finite() noexcept {
     activation_block block{};
-    block.scale = block.sum = not_a_number;
+    block.scale = block.sum = nan_half;
     return block;
   }
 };
@@ -53,7 +53,7 @@ struct activation_super_block {
   /// A block of activations that are not all finite: every product with it is NaN.
   static activation_super_block not_finite() noexcept {
     activation_super_block block{};
-    block.scale = not_a_number;
+    block.scale = nan_half;
     return block;
   }
 };
