@@ -28,6 +28,7 @@
 #include "nibble/text/utf8-impl.hpp"
 #include "nibble/text/special_tokens-impl.hpp"
 #include "nibble/text/vocab-impl.hpp"
+#include "nibble/text/normalize-impl.hpp"
 #include "nibble/text/pre_tokenizer-impl.hpp"
 #include "nibble/text/bpe-impl.hpp"
 #include "nibble/text/spm-impl.hpp"

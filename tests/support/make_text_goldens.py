@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/text: small vocabularies, texts, and the ids that other programs give for them.
 
-    pip install sentencepiece==0.2.3 regex==2026.5.9
+    pip install sentencepiece==0.2.3 regex==2026.5.9 unicodedata2==16.0.0
     python3 tests/support/make_text_goldens.py [DATA [LLAMA.PY]]
 
 Without arguments only bytes.<pre>.ids, from the vocabulary that is there: enough for a new row of PRE_TOKENIZERS.
@@ -15,7 +15,9 @@ nibble-tiny.ids                       their ids by sentencepiece, a line each
 stories260K.ids                       their ids by llama.cpp, only written where LLAMA.PY is given
 holdout.txt, holdout.sha256           public-domain text that nibble-tiny never saw; number and sha256 (32-bit little-endian) of
                                       sentencepiece's ids of it
-bytes.<pre>.ids                       their ids by encode() below: the published regular expression, then merges one by one
+bytes.<pre>.ids                       their ids by encode() below: composed where the model's own tokenizer does that, then the
+                                      published regular expression, then merges one by one
+nfc.sha256                            number and sha256 of texts in Normalization Form C by unicodedata2, as nfc_texts() makes them
 """
 import collections
 import hashlib
@@ -27,6 +29,7 @@ import sys
 import tempfile
 
 import regex
+import unicodedata2 as unicodedata
 
 OUT = pathlib.Path(__file__).resolve().parents[1] / "golden/text"
 SEPARATOR = "\n=====\n"
@@ -39,6 +42,8 @@ CASES = [
     "\u2581a\u2581 \u2581\u2581b", "<s></s><unk><0x41>", "<|im_start|>user\nhi<|im_end|>", "<think>so</think>", "a\x0bb\x0cc\x1cd",
     "tabs\t\tand\t words", "the the the then there", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "                                   x", "\n\n\n\n\n\n\n\n\n\n\n\n\nx", "end with spaces   ", "end with newline\n", "'S 'Re 'lL 'x",
+    "\U00031350's \U0002EBF0's \u1c89'S 1\U0001D2C0 \U00010D40x", "it'\u017f '\u017ft",
+    "e\u0301 o\u0323\u0302 a\u0302\u0323x \u1112\u1161\u11ab q\u0307\u0323 \u0958 \ufb2f \u212b <think>\u0301e<think>\u0301",
 ]
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -46,6 +51,12 @@ UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 TEKKEN = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*|\p{{N}}"
           r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 WHOLE_WORDS = {"llama-bpe", "tekken"}  # a word that is a token is taken as it is
+COMPOSES = {"qwen2"}  # text is brought to Normalization Form C first
+NFC_RANGES = [(0x61, 26), (0xC0, 0x1C0), (0x300, 0x70), (0x340, 6), (0x591, 0x37), (0x610, 0x60), (0x900, 0x100), (0xB3C, 0x24),
+              (0xBBE, 0x1A), (0xD3E, 0x1A), (0xDCA, 0x16), (0xF40, 0x7D), (0x1026, 0x14), (0x1100, 0x100), (0x1B05, 0x40),
+              (0x1DC0, 0x40), (0x1E00, 0x100), (0x1F00, 0x100), (0x20D0, 0x21), (0x2126, 6), (0x2ADC, 1), (0x302A, 0x75),
+              (0xAC00, 0x100), (0xF900, 0x200), (0xFB1D, 0x32), (0x105D2, 0x13), (0x11099, 0x22), (0x11131, 4), (0x1133E, 0x1A),
+              (0x11380, 0x50), (0x114B9, 5), (0x1D157, 0x6A), (0x1E8D0, 7), (0x1611E, 0x12), (0x16D63, 8), (0x2F800, 0x21E)]
 PRE_TOKENIZERS = {  # expressions applied one after another, each to the pieces that the one before left
     "gpt-2": [GPT2],
     "smollm": [r"\p{N}", GPT2],
@@ -106,8 +117,35 @@ def read_keys(path):
     return {take_value(8).decode(): take_value(take("<I")) for _ in range(struct.unpack_from("<Q", raw, 16)[0])}
 
 
+def nfc_texts():
+    """Every character among marks, then 10,000 texts of letters and marks that combine."""
+    for code in range(0x110000):
+        if not 0xD800 <= code < 0xE000:
+            yield "a%s\u0334\u0316\u0301%s\u0345" % (chr(code), chr(code))
+    seed = 1
+
+    def draw(count):
+        nonlocal seed
+        seed = (seed * 1664525 + 1013904223) & 0xFFFFFFFF
+        return (seed >> 8) % count
+
+    for _ in range(10000):
+        text = ""
+        for _ in range(1 + draw(24)):
+            first, count = NFC_RANGES[draw(len(NFC_RANGES))]
+            text += chr(first + draw(count))
+        yield text
+
+
+def write_nfc():
+    digest, count = hashlib.sha256(), 0
+    for count, text in enumerate(nfc_texts(), 1):
+        digest.update(unicodedata.normalize("NFC", text).encode())
+    (OUT / "nfc.sha256").write_text(f"{count} {digest.hexdigest()}\n")
+
+
 def words_of(text, pre):
-    pieces = [text]
+    pieces = [unicodedata.normalize("NFC", text) if pre in COMPOSES else text]
     for expression in PRE_TOKENIZERS[pre]:
         out = []
         for piece in pieces:
@@ -217,12 +255,15 @@ def write_byte_ids():
 
 
 def main():
+    if unicodedata.unidata_version != "16.0.0":
+        sys.exit(f"this unicodedata2 has Unicode {unicodedata.unidata_version}, the goldens are of Unicode 16.0.0")
     if len(sys.argv) > 1:
         data = pathlib.Path(sys.argv[1]) / "models"
         write_vocabularies(data)
         if len(sys.argv) > 2:
             write_ids("stories260K.ids", [llama_ids(sys.argv[2], data / "stories260K-f32.gguf", case) for case in CASES])
     write_byte_ids()
+    write_nfc()
 
 
 main()

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nibble/text/end_tokens.hpp"
+#include "nibble/text/normalize.hpp"
 #include "nibble/text/pre_tokenizer.hpp"
 #include "support/sha256.hpp"
 #include "vocabularies.hpp"
@@ -42,7 +43,7 @@ void check_cases(const nibble::tokenizer& t, const std::string& ids_file) {
   const auto cases = nibble_test::split(text_of(nibble_test::golden("text/cases.txt")), "\n=====\n");
   const auto lines = nibble_test::split(text_of(nibble_test::golden("text/" + ids_file)), "\n");
   REQUIRE(cases.size() == lines.size());
-  REQUIRE(cases.size() == 42);
+  REQUIRE(cases.size() == 45);
   for (std::size_t i = 0; i < cases.size(); ++i) {
     CAPTURE(cases[i]);
     CHECK(plain_ids(t, cases[i]) == ids_of(lines[i]));
@@ -61,8 +62,15 @@ void check_whole_texts(const nibble::tokenizer& t, const std::string& vocabulary
   };
   for (const std::string name : {"wiki.test.raw", "tinyshakespeare.txt", "unicode-stress.txt"}) {
     CAPTURE(name);
-    const std::size_t entry = after("\"" + name + "\"", after("\"" + vocabulary + "\"", 0));
     const auto ids = plain_ids(t, text_of(nibble_test::shared("text/" + name)));
+    if (vocabulary == "ggml-vocab-qwen2.gguf" && name == "unicode-stress.txt") {
+      // Its marks are composed, as llama.cpp does not: by Hugging Face's tokenizers 0.23.3.
+      CHECK(ids.size() == 15744);
+      CHECK(sha_of(ids) == "0f7fcd6538c14b9be418413979c276b84e0785ebfa6492664b439047a4efd917");
+      CHECK(plain_ids(t, "e\u0301") == std::vector<token>{963});
+      continue;
+    }
+    const std::size_t entry = after("\"" + name + "\"", after("\"" + vocabulary + "\"", 0));
     CHECK(ids.size() == std::strtoull(json.c_str() + after("\"n\": ", entry), nullptr, 10));
     CHECK(sha_of(ids) == json.substr(after("\"sha256_i32le\": \"", entry), 64));
   }
@@ -82,6 +90,20 @@ TEST_CASE("byte-level BPE gives the ids of the published expressions and plain m
     CAPTURE(split.name);
     bytes.meta.set("tokenizer.ggml.pre", nibble::value(split.name));
     check_cases(bytes.load(), "bytes." + std::string(split.name) + ".ids");
+  }
+}
+
+TEST_CASE("text is composed between special tokens, where the model's own tokenizer composes it") {
+  auto bytes = golden_vocabulary("bytes");
+  for (const auto& split : nibble::pre_tokenizers) {
+    CAPTURE(split.name);
+    bytes.meta.set("tokenizer.ggml.pre", nibble::value(split.name));
+    const auto t = bytes.load();
+    CHECK((plain_ids(t, "e\u0301") == plain_ids(t, "\u00e9")) == (split.name == "qwen2"));
+    CHECK(t.decode(plain_ids(t, "e<think>\u0301")) == "e<think>\u0301");
+    const std::vector<nibble::prompt_part> parts = {{"e<|im_start|>", true}, {"\u0301e", false}, {"\u0301", false}};
+    std::string text = t.decode(t.encode(parts, {.bos = false, .eos = false}));
+    CHECK(text == (split.name == "qwen2" ? "e\u0301\u00e9" : "e\u0301e\u0301"));
   }
 }
 
@@ -151,7 +173,8 @@ TEST_CASE("any bytes survive byte-level encoding, and any text that sentencepiec
   for (const auto& split : nibble::pre_tokenizers) {
     bytes.meta.set("tokenizer.ggml.pre", nibble::value(split.name));
     const auto t = bytes.load();
-    for (const auto text : texts) CHECK(t.decode(plain_ids(t, text)) == text);
+    std::string room;
+    for (const auto text : texts) CHECK(t.decode(plain_ids(t, text)) == (split.composes ? nibble::to_nfc(text, room) : text));
   }
   for (const auto name : {"nibble-tiny", "stories260K"}) {
     const auto t = golden_vocabulary(name).load();

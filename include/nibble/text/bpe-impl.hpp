@@ -9,6 +9,7 @@
 
 #include "nibble/text/bpe.hpp"
 #include "nibble/text/merge.hpp"
+#include "nibble/text/normalize.hpp"
 #include "nibble/text/utf8.hpp"
 #include "nibble/text/vocab-impl.hpp"
 
@@ -16,6 +17,8 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 void byte_level_bpe::encode(const vocab& vocabulary, std::string_view text, merger& room, std::vector<token>& out) const {
+  std::string composed;
+  if (split_->composes) text = to_nfc(text, composed);
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = (std::min)(split_->word_end(text, at), at + longest_merge);
     encode_word(vocabulary, text.substr(at, end - at), room, out);

@@ -199,14 +199,14 @@ inline std::size_t tekken_split(std::string_view text, std::size_t at) noexcept 
   return newlines_or_whitespace_end(at, look);
 }
 
-/// A row for each pre-tokenizer.
+/// A row for each pre-tokenizer: its name, its words, whether whole words, composed text and a first token are wanted.
 inline constexpr auto pre_tokenizer_rows = std::to_array<pre_tokenizer>({
-    {"gpt-2", &gpt2_split, false, false},
-    {"smollm", &smollm_split, false, false},
-    {"default", &default_split, false, false},
-    {"llama-bpe", &llama3_split<3>, true, true},
-    {"qwen2", &llama3_split<1>, false, false},
-    {"tekken", &tekken_split, true, true},
+    {"gpt-2", &gpt2_split, false, false, false},
+    {"smollm", &smollm_split, false, false, false},
+    {"default", &default_split, false, false, false},
+    {"llama-bpe", &llama3_split<3>, true, false, true},
+    {"qwen2", &llama3_split<1>, false, true, false},
+    {"tekken", &tekken_split, true, false, true},
 });
 
 }  // namespace detail

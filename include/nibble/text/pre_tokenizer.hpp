@@ -21,6 +21,7 @@ struct pre_tokenizer {
   /// @errors  none (noexcept); precondition: at < text.size()
   std::size_t (*word_end)(std::string_view text, std::size_t at) noexcept;
   bool whole_words;  ///< a word that is a token is taken as it is, whatever its merges would give
+  bool composes;     ///< text is brought to Normalization Form C first
   bool adds_bos;     ///< what holds where the file has no add_bos_token
 };
 

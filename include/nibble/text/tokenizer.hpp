@@ -53,6 +53,7 @@ class tokenizer {
 #endif
 
   /// The tokens of a text, which may be any bytes. User-defined tokens are recognised always, control tokens only when asked.
+  /// What stands between them is brought to Normalization Form C where the model's own tokenizer does so (Qwen's).
   /// @errors  none: a token that the file does not have is not put in front or behind
   /// @cost    O(n log n) at worst, linear over the words of ordinary text
   std::vector<token> encode(std::string_view text, encode_options options = {}) const;

@@ -19,33 +19,39 @@ enum class char_class : std::uint8_t { other, letter, mark, number, punctuation,
 enum class letter_case : std::uint8_t { none, upper, lower };
 
 namespace detail {
-inline constexpr unsigned unicode_block_bits = 8;
-
-/// For each block of 256 code points up to U+3FFFF, the run that its first code point lies in; above, where there are few runs,
-/// the rest is the last block.
-inline constexpr auto unicode_blocks = [] {
-  std::array<std::uint16_t, (0x40000u >> unicode_block_bits) + 1> first{};
+/// For each block of 256 code points below End, the run that its first code point lies in; above, where there are few runs, the
+/// rest is the last block. A run is its first code point, and below that the bits of its kind.
+template <std::size_t End, std::size_t Runs>
+constexpr auto run_blocks(const std::array<std::uint32_t, Runs>& runs, unsigned kind_bits) noexcept {
+  std::array<std::uint16_t, End / 256 + 1> first{};
   std::size_t run = 0;
   for (std::size_t block = 0; block < first.size(); ++block) {
-    while (run + 1 < unicode_runs.size() && unicode_runs[run + 1] >> 3 <= block << unicode_block_bits) ++run;
+    while (run + 1 < Runs && runs[run + 1] >> kind_bits <= block * 256) ++run;
     first[block] = static_cast<std::uint16_t>(run);
   }
   return first;
-}();
+}
 
-/// The class by binary search among the runs of the code point's block.
-constexpr char_class search_class(char32_t code) noexcept {
-  const std::size_t last = unicode_blocks.size() - 1;
-  const std::size_t block = (std::min)(std::size_t{code} >> unicode_block_bits, last);
-  std::size_t low = unicode_blocks[block], high = block < last ? unicode_blocks[block + 1] : unicode_runs.size() - 1;
+/// The kind of the run that the code point lies in, by binary search among the runs of its block.
+template <std::size_t Runs, std::size_t Blocks>
+constexpr std::uint32_t find_run(const std::array<std::uint32_t, Runs>& runs, const std::array<std::uint16_t, Blocks>& blocks,
+                                 unsigned kind_bits, char32_t code) noexcept {
+  const std::size_t block = (std::min)(std::size_t{code} / 256, Blocks - 1);
+  std::size_t low = blocks[block], high = block + 1 < Blocks ? blocks[block + 1] : Runs - 1;
   while (low < high) {
     const std::size_t middle = (low + high + 1) / 2;
-    if (unicode_runs[middle] >> 3 <= code)
+    if (runs[middle] >> kind_bits <= code)
       low = middle;
     else
       high = middle - 1;
   }
-  return static_cast<char_class>(unicode_runs[low] & 7u);
+  return runs[low] & ((1u << kind_bits) - 1);
+}
+
+inline constexpr auto unicode_blocks = run_blocks<0x40000>(unicode_runs, 3);
+
+constexpr char_class search_class(char32_t code) noexcept {
+  return static_cast<char_class>(find_run(unicode_runs, unicode_blocks, 3, code));
 }
 
 inline constexpr auto ascii_classes = [] {
