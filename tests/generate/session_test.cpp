@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdint>
 #include <stop_token>
@@ -256,9 +257,43 @@ TEST_CASE("options that make no sense are refused, and bounded ones are bounded"
   CHECK(read(tiny.generate("")).reason == finish::context_full);
 }
 
+constexpr std::string_view plain_chatml =
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+TEST_CASE("a model loads whatever its chat template is, which is looked at once") {
+  const std::vector<nibble::chat_message> talk{{"user", "Hello"}};
+  nibble_test::model_parts parts(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  for (const auto& odd : {nibble::value("{{ '<|im_start|>' }}...{{ '<|im_end|>' }}"), nibble::value(7)}) {
+    parts.meta.set("tokenizer.chat_template", odd);
+    const auto model = nibble::any_model::load(parts.bytes());
+    REQUIRE_FALSE(model.chat_form());
+    CHECK(model.chat_form().failure().code() == nibble::errc::bad_value);
+    CHECK(&model.chat_form() == &nibble::any_model(model).chat_form());
+    nibble::session session(model, {.context = 64});
+    CHECK(session.try_chat(talk).failure().code() == nibble::errc::bad_value);
+    CHECK(read(session.chat(talk, nibble::chat_template::chatml(), {.max_tokens = 1})).ids.size() == 1);
+  }
+}
+
+TEST_CASE("a chat begins with the token that its template asks for, even where the file adds none") {
+  const std::vector<nibble::chat_message> talk{{"user", "Hello"}};
+  nibble_test::model_parts parts(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  for (const bool adds : {false, true})
+    for (const bool asks : {false, true}) {
+      parts.meta.set("tokenizer.ggml.add_bos_token", nibble::value(adds));
+      parts.meta.set("tokenizer.chat_template", nibble::value((asks ? "{{ bos_token }}" : "") + std::string(plain_chatml)));
+      nibble::session session(nibble::any_model::load(parts.bytes()), {.context = 64});
+      read(session.chat(talk, {.max_tokens = 1}));
+      const auto ids = session.tokens();
+      CHECK(std::count(ids.begin(), ids.end(), 1) == (adds || asks));
+      CHECK((ids.front() == 1) == (adds || asks));
+    }
+}
+
 TEST_CASE("a conversation is answered, and its next turn processes only what is new") {
   nibble_test::model_parts parts(nibble_test::golden("models/stories260K-q8_0.gguf"));
-  parts.meta.set("tokenizer.chat_template", nibble::value("{{ '<|im_start|>' }}...{{ '<|im_end|>' }}"));
+  parts.meta.set("tokenizer.chat_template", nibble::value(plain_chatml));
   const auto model = nibble::any_model::load(parts.bytes());
   nibble::session session(model);
   std::vector<nibble::chat_message> talk{{"user", "Who is Lily?"}};
