@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <limits>
 #include <span>
@@ -407,28 +406,4 @@ TEST_CASE("without byte tokens a run of unknown characters is the unknown token 
   const auto a = plain_ids(t, "a");
   CHECK(plain_ids(t, "\u4e00\u4e8c\u4e09") == std::vector<token>{0});
   CHECK(plain_ids(t, "\u4e00a\u4e00") == std::vector<token>{0, a.at(0), 0});
-}
-
-TEST_CASE("the time for a million equal characters is near ten times that for a hundred thousand") {
-  const auto seconds = [](const nibble::tokenizer& t, const std::string& text) {
-    const std::clock_t begin = std::clock();
-    const auto ids = plain_ids(t, text);
-    const double spent = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-    CHECK(t.decode(ids) == text);
-    return spent;
-  };
-  const auto repeated = [](std::string_view part, std::size_t count) {
-    std::string text;
-    for (std::size_t i = 0; i < count; ++i) text += part;
-    return text;
-  };
-  for (const auto name : {"bytes", "nibble-tiny", "stories260K"}) {
-    const auto t = golden_vocabulary(name).load();
-    for (const std::string_view part : {"a", " ", "\n", "\u0301", "ab", "<"}) {
-      CAPTURE(name);
-      CAPTURE(part);
-      const double small = seconds(t, repeated(part, 100'000)), large = seconds(t, repeated(part, 1'000'000));
-      CHECK(large < 20 * std::max(small, 0.005));
-    }
-  }
 }

@@ -237,6 +237,20 @@ TEST_CASE("a vocabulary or merges made so that their hashes collide are refused,
   };
   check({"tokens", "stories260K", crowd, errc::invalid_tokenizer, "tokens': made so that their hashes collide"});
 
+  const auto equal = [](vocabulary_file& f) {  // Thue and Morse: all sums of these are equal modulo 2^64
+    std::string odd = "a", even = "b";
+    while (odd.size() < 2048) {
+      const std::string next = odd + even;
+      even += odd;
+      odd = next;
+    }
+    REQUIRE(nibble::detail::hash_bytes(odd) == nibble::detail::hash_bytes(even));
+    auto all = f.strings(tokens_key);
+    for (std::size_t i = 0; i < 8; ++i) all.at(300 + i) = (i & 1 ? odd : even) + (i & 2 ? odd : even) + (i & 4 ? odd : even);
+    f.meta.set(tokens_key, value(all));
+  };
+  check({"equal sums", "stories260K", equal, errc::invalid_tokenizer, "tokens': made so that their hashes collide"});
+
   const auto crowd_merges = [](vocabulary_file& f) {
     std::vector<std::string> texts = f.strings(tokens_key), merges;
     texts.resize(256);  // the bytes

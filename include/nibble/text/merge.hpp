@@ -88,6 +88,8 @@ class run_queue {
 /// @cost  O(n log n) at worst for n symbols: every merge removes one symbol and offers at most two new pairs to a queue
 class merger {
  public:
+  std::vector<std::uint64_t> sums;  ///< room for hashes of beginnings, for whoever needs them
+
   /// What merging two neighbours would give. Lower ranks go first, then those further left.
   struct offer {
     std::uint32_t rank;

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -16,22 +15,22 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 namespace detail {
-/// A hash of a few bytes, 8 at a time.
+/// The hash of a text is a polynomial of its bytes modulo 2^64, so that of a part follows from those of two beginnings:
+/// hash_end(sum(end) - sum(begin) * base^size).
+inline constexpr std::uint64_t hash_base = 0x9E3779B97F4A7C15u;
+
+constexpr std::uint64_t hash_add(std::uint64_t sum, char byte) noexcept {
+  return sum * hash_base + static_cast<unsigned char>(byte) + 1;
+}
+/// Spreads a sum over all bits.
+constexpr std::uint64_t hash_end(std::uint64_t sum) noexcept {
+  sum = (sum ^ sum >> 32) * 0xD6E8FEB86659FD93u;
+  return sum ^ sum >> 32;
+}
 inline std::uint64_t hash_bytes(std::string_view text) noexcept {
-  constexpr std::uint64_t odd = 0x9E3779B97F4A7C15u;
-  const auto mix = [](std::uint64_t x) {
-    x *= odd;
-    return x ^ x >> 32;
-  };
-  std::uint64_t hash = text.size() * odd, word = 0;
-  while (text.size() >= 8) {
-    std::memcpy(&word, text.data(), 8);
-    hash = mix(hash ^ word);
-    text.remove_prefix(8);
-  }
-  word = 0;
-  if (!text.empty()) std::memcpy(&word, text.data(), text.size());
-  return mix(mix(hash ^ word));
+  std::uint64_t sum = 0;
+  for (const char c : text) sum = hash_add(sum, c);
+  return hash_end(sum);
 }
 
 /// The hash of a pair of tokens.
@@ -45,10 +44,10 @@ inline std::uint64_t hash_pair(token left, token right) noexcept {
 /// A hash table of numbers whose keys lie elsewhere: `same(value)` tells whether a candidate is the one that is meant.
 ///
 /// It is at most three quarters full, and a file that was made to collide is refused: no search looks at more than
-/// `most_probes` slots.
+/// `most_probes` slots, or compares more than `most_false` values in vain.
 class piece_index {
  public:
-  static constexpr std::size_t most_probes = 128;
+  static constexpr std::size_t most_probes = 128, most_false = 4;
   enum class outcome { added, duplicate, crowded };
 
   /// Empties the table and makes room for `count` values.
@@ -59,13 +58,15 @@ class piece_index {
 
   template <class Same>
   outcome insert(std::uint64_t hash, token value, Same&& same) noexcept {
-    std::size_t at = hash & mask_;
-    for (std::size_t n = 1; n <= most_probes; at = (at + n++) & mask_) {
+    std::size_t at = hash & mask_, in_vain = 0;
+    for (std::size_t n = 1; n <= most_probes && in_vain <= most_false; at = (at + n++) & mask_) {
       if (slots_[at] == 0) {
         slots_[at] = (hash & tag_mask) | (static_cast<std::uint64_t>(value) + 1);
         return outcome::added;
       }
-      if (matches(slots_[at], hash) && same(value_of(slots_[at]))) return outcome::duplicate;
+      if (!matches(slots_[at], hash)) continue;
+      if (same(value_of(slots_[at]))) return outcome::duplicate;
+      ++in_vain;
     }
     return outcome::crowded;
   }

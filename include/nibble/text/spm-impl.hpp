@@ -64,10 +64,14 @@ void sentencepiece_bpe::encode_stretch(const vocab& vocabulary, std::string_view
     room.add(static_cast<std::uint32_t>(at), size, -1);
     at += size;
   }
+  auto& sums = room.sums;
+  sums.assign(1, 0);
+  for (const char c : text) sums.push_back(detail::hash_add(sums.back(), c));
   room.run([&](const symbol& left, const symbol& right) -> merger::offer {
     const std::size_t size = std::size_t{left.size} + right.size;
-    if (size > vocabulary.longest_piece()) return {0, -1};
-    const token id = vocabulary.find(text.substr(left.begin, size));
+    if (size >= powers_.size()) return {0, -1};  // longer than any piece
+    const std::uint64_t hash = detail::hash_end(sums[left.begin + size] - sums[left.begin] * powers_[size]);
+    const token id = vocabulary.find(text.substr(left.begin, size), hash);
     return {id < 0 ? 0 : detail::rank_of(vocabulary.score(id)), id};
   });
   room.for_each([&](const symbol& s) {
@@ -91,6 +95,8 @@ result<sentencepiece_bpe> sentencepiece_bpe::try_load(const metadata& meta, cons
     out.unknown_ = *unknown;
   else if (!vocabulary.says_all())
     return detail::tokenizer_error(errc::invalid_tokenizer, "tokens", "neither 256 byte tokens nor an unknown token");
+  out.powers_.assign(1, 1);
+  while (out.powers_.size() <= vocabulary.longest_piece()) out.powers_.push_back(out.powers_.back() * detail::hash_base);
   for (std::size_t i = 0; i < vocabulary.size(); ++i) {
     const std::string_view piece = vocabulary.piece(static_cast<token>(i));
     for (std::size_t n = 1; n < piece.size(); ++n) out.neighbours_[detail::pair_of(piece[n - 1], piece[n])] = true;

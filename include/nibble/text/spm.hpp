@@ -3,6 +3,7 @@
 
 #include <bitset>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,7 @@ class sentencepiece_bpe {
   bool add_space_prefix_ = true;
   token unknown_ = -1;
   std::bitset<65536> neighbours_;
+  std::vector<std::uint64_t> powers_;  // of hash_base, up to the longest piece
 };
 
 }  // namespace NIBBLE_ABI

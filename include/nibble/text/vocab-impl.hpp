@@ -113,10 +113,6 @@ result<vocab> vocab::try_load(const metadata& meta, const limits& most) {
   return out;
 }
 
-token vocab::find(std::string_view piece_bytes) const noexcept {
-  return pieces_.find(detail::hash_bytes(piece_bytes), [&](token id) { return piece(id) == piece_bytes; });
-}
-
 result<void> vocab::try_read_types(const metadata& meta) {
   const auto agrees = [&](std::string_view key, std::size_t found) -> result<void> {
     if (found == size()) return {};

@@ -66,7 +66,11 @@ class vocab {
   bool contains(token id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < size(); }
 
   /// The token that text may become by merging, or -1. Never a control, unknown, unused or byte token.
-  token find(std::string_view piece_bytes) const noexcept;
+  token find(std::string_view piece_bytes) const noexcept { return find(piece_bytes, detail::hash_bytes(piece_bytes)); }
+  /// The same with its detail::hash_bytes.
+  token find(std::string_view piece_bytes, std::uint64_t hash) const noexcept {
+    return pieces_.find(hash, [&](token id) { return piece(id) == piece_bytes; });
+  }
   /// The token of one byte, or -1.
   token byte_token(char byte) const noexcept { return bytes_[static_cast<unsigned char>(byte)]; }
   /// Any text can be encoded without an unknown token: every byte is a token, or is left out where it is none.
