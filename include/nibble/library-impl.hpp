@@ -61,5 +61,6 @@
 #include "nibble/generate/transcript-impl.hpp"
 #include "nibble/generate/generation-impl.hpp"
 #include "nibble/generate/session-impl.hpp"
+#include "nibble/generate/generate_each-impl.hpp"
 
 // clang-format on

@@ -100,6 +100,7 @@
 #include "nibble/generate/stats.hpp"         // generation_stats
 #include "nibble/generate/generation.hpp"    // generation: the range of events
 #include "nibble/generate/session.hpp"       // session
+#include "nibble/generate/generate_each.hpp" // generate_each: several prompts at once
 
 // clang-format on
 #include "nibble/core/pop_macros.hpp"

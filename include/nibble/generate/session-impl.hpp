@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/generate/session_state.hpp"
 #include "nibble/model/evaluator.hpp"
@@ -37,15 +38,7 @@ class model_evaluation final : public evaluation {
 }  // namespace detail
 
 result<session> session::try_create(const any_model& model, const session_options& options) {
-  if (options.output != step_output::logits) {
-    return error(errc::invalid_argument, "session_options::output: expected logits, from which a session chooses tokens");
-  }
-  for (const kv_shape& layer : model.kv()) {
-    if (layer.looks_ahead) {
-      return error(errc::invalid_argument,
-                   std::string(model.architecture_name()) + ": tokens see what comes behind them, so no text can be generated");
-    }
-  }
+  NIBBLE_TRY(detail::check_generates(model, options));
   auto made = evaluator::try_create(model, options);
   if (!made) return std::move(made).failure();
   auto evaluation = std::make_unique<detail::model_evaluation>(*std::move(made));

@@ -1,0 +1,100 @@
+#include "nibble/generate/generate_each.hpp"
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "generate/replies.hpp"
+#include "nibble/sample/temperature.hpp"
+#include "nibble/sample/top_k.hpp"
+
+using namespace nibble_test;
+using nibble::token_event;
+
+namespace {
+const std::vector<std::string> prompts{"Once upon a time", "", "Lily and Tom", "One day, a big dog", "One day, a big dog"};
+
+nibble::generate_options options(std::uint64_t seed) {
+  return {.max_tokens = 60,
+          .sampler = nibble::temperature{1.0f} | nibble::top_k{40},
+          .seed = seed,
+          .stop = {"was a", "park"},
+          .logprobs = true};
+}
+/// All replies, as they come.
+std::vector<reply> read_each(nibble::generate_options options, nibble::session_options room) {
+  std::vector<reply> replies(prompts.size());
+  const auto reasons = nibble::generate_each(
+      stories(), prompts, options,
+      [&](std::size_t i, const token_event& event) {
+        replies[i].texts.emplace_back(event.text);
+        if (event.id == nibble::no_token) return;
+        replies[i].ids.push_back(event.id);
+        replies[i].logprobs.push_back(event.logprob);
+      },
+      room);
+  for (std::size_t i = 0; i < reasons.size(); ++i) replies[i].reason = reasons[i];
+  return replies;
+}
+void check_alone(const std::vector<reply>& replies, nibble::generate_options options, nibble::session_options room) {
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    nibble::session session(stories(), room);
+    const auto alone = read(session.generate(prompts[i], options));
+    CHECK(replies[i].ids == alone.ids);
+    CHECK(replies[i].texts == alone.texts);
+    CHECK(replies[i].logprobs == alone.logprobs);  // bit for bit
+    CHECK(replies[i].reason == alone.reason);
+    ++options.seed;
+  }
+}
+}  // namespace
+
+TEST_CASE("each reply is that of a session of its own") {
+  const auto replies = read_each(options(7), {.context = 128});
+  check_alone(replies, options(7), {.context = 128});
+  CHECK(replies[3].ids != replies[4].ids);  // their seeds differ
+  const auto greedy = read_each({.max_tokens = 9, .logprobs = true}, {.context = 128});
+  check_alone(greedy, {.max_tokens = 9, .logprobs = true}, {.context = 128});
+  check_alone(read_each({.max_tokens = 0}, {}), {.max_tokens = 0}, {});
+}
+
+TEST_CASE("a context that is full ends a reply and no other") {
+  for (const std::size_t context : {1, 5, 6, 7, 20}) {
+    CAPTURE(context);
+    check_alone(read_each({.max_tokens = 12, .logprobs = true}, {.context = context}), {.max_tokens = 12, .logprobs = true},
+                {.context = context});
+  }
+}
+
+TEST_CASE("a callback ends its reply; a request to stop ends all") {
+  std::vector<std::size_t> events(prompts.size());
+  auto reasons = nibble::generate_each(stories(), prompts, {.max_tokens = 10},
+                                       [&](std::size_t i, const token_event&) { return ++events[i] < 3 || i != 2; });
+  CHECK(events == std::vector<std::size_t>{10, 10, 3, 10, 10});
+  CHECK(reasons[2] == finish::cancelled);
+  CHECK(reasons[1] == finish::max_tokens);
+
+  std::stop_source stop;
+  std::size_t all = 0;
+  reasons = nibble::generate_each(stories(), prompts, {.max_tokens = 10, .cancel = stop.get_token()},
+                                  [&](std::size_t, const token_event&) { ++all == 8 ? stop.request_stop() : false, void(); });
+  CHECK(reasons == std::vector<finish>(prompts.size(), finish::cancelled));
+  CHECK(all == 2 * prompts.size());  // the step that was under way is shown
+}
+
+TEST_CASE("no prompts, too many of them, and rooms that cannot be") {
+  const auto ignore = [](std::size_t, const token_event&) {};
+  CHECK(nibble::generate_each(stories(), {}, {}, ignore).empty());
+  const std::vector<std::string> many(nibble::most_sequences + 1);
+  CHECK(nibble::try_generate_each(stories(), many, {}, ignore).failure().code() == nibble::errc::invalid_argument);
+  CHECK(nibble::try_generate_each(stories(), prompts, {}, ignore, {.kv = nibble::tensor_type::q4_0}).failure().code() ==
+        nibble::errc::invalid_argument);
+  CHECK_THROWS_AS(nibble::generate_each(stories(), prompts, {}, ignore, {.output = nibble::step_output::hidden}),
+                  nibble::error);
+  CHECK_THROWS_AS(
+      nibble::generate_each(stories(), prompts, {}, [](std::size_t, const token_event&) { throw std::runtime_error("no"); }),
+      std::runtime_error);
+}
