@@ -1,0 +1,50 @@
+// Ctrl-C ends the reply, within a layer and in the prompt too, and not the program; a second one ends the program.
+//
+//     12_ctrl_c model.gguf ["prompt"] [tokens]        tokens: a Ctrl-C of its own, after so many
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <nibble/nibble.hpp>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+// A signal handler may do little: request_stop() takes a lock, so a handler only sets a flag, and a thread looks at it.
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+extern "C" void on_interrupt(int) {
+  interrupted = true;
+  std::signal(SIGINT, SIG_DFL);
+}
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::cerr << "usage: 12_ctrl_c MODEL.gguf [PROMPT] [TOKENS]\n";
+    return 2;
+  }
+  auto model = nibble::any_model::load(argv[1]);
+  auto session = nibble::session(model);
+
+  std::stop_source cancel;
+  std::signal(SIGINT, on_interrupt);
+  std::jthread watcher([&cancel](std::stop_token done) {
+    while (!done.stop_requested() && !interrupted) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (interrupted) cancel.request_stop();
+  });
+
+  std::size_t left = argc > 3 ? std::stoul(argv[3]) : 0;
+  auto reason = nibble::finish::none;
+  while (reason != nibble::finish::cancelled) {  // one text after the other
+    auto reply = session.generate(argc > 2 ? argv[2] : "Once upon a time", {.max_tokens = 100, .cancel = cancel.get_token()});
+    for (auto& event : reply) {
+      std::cout << event.text << std::flush;
+      if (left > 0 && --left == 0) std::raise(SIGINT);
+    }
+    reason = reply.reason();
+    if (reason != nibble::finish::cancelled) session.reset();
+  }
+  // the session ends with the last token that was shown, and can go on
+  std::cout << "\n[" << name_of(reason) << " at " << session.position() << " tokens]\n";
+}
