@@ -3,12 +3,12 @@
 //     13_own_threads model.gguf
 #include <algorithm>
 #include <atomic>
-#include <concepts>
 #include <condition_variable>
 #include <functional>
 #include <iostream>
 #include <latch>
 #include <mutex>
+#include <new>
 #include <nibble/nibble.hpp>
 #include <queue>
 #include <thread>
@@ -52,8 +52,7 @@ struct on_queue {
   task_queue& queue;
 
   std::size_t concurrency() const { return queue.threads() + 1; }
-  template <std::invocable<std::size_t> F>
-  void run(std::size_t n, F&& f) {
+  void run(std::size_t n, nibble::executor_task f) {
     std::atomic<std::size_t> next{0};
     const auto work = [&] {
       for (std::size_t i; (i = next++) < n;) f(i);
@@ -61,10 +60,14 @@ struct on_queue {
     const std::size_t helpers = std::min(queue.threads(), n - std::min<std::size_t>(n, 1));
     std::latch done(static_cast<std::ptrdiff_t>(helpers));
     for (std::size_t i = 0; i < helpers; ++i) {
-      queue.submit([&] {
-        work();
+      try {
+        queue.submit([&] {
+          work();
+          done.count_down();
+        });
+      } catch (const std::bad_alloc&) {  // the others do its share
         done.count_down();
-      });
+      }
     }
     work();  // the caller is one of them
     done.wait();

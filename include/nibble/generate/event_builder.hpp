@@ -71,7 +71,7 @@ class event_builder {
   ///
   /// The sampler may change the logits.
   /// @shape  logits (vocabulary)
-  /// @errors what the sampler throws
+  /// @errors what the sampler throws; precondition: the shape
   token_choice choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch);
 
   /// The event of the next token of the reply. Look at reason() then: this may have been the last one.

@@ -95,11 +95,12 @@ class generation::iterator {
   }
   const token_event* operator->() const NIBBLE_NOEXCEPT { return &**this; }
   iterator& operator++() {
+    NIBBLE_ASSERT(generation_);
     generation_->advance();
     return *this;
   }
   void operator++(int) { ++*this; }
-  bool operator==(std::default_sentinel_t) const noexcept { return !generation_->event_; }
+  bool operator==(std::default_sentinel_t) const noexcept { return !generation_ || !generation_->event_; }
 
  private:
   friend class generation;

@@ -49,18 +49,18 @@ session::session(session&&) noexcept = default;
 session& session::operator=(session&&) noexcept = default;
 session::~session() = default;
 
-void session::truncate(std::size_t position) noexcept {
-  if (position < tokens().size()) ++state_->generations;  // one that is being read is over
-  state_->transcript.truncate(position);
+void session::truncate(std::size_t position) NIBBLE_NOEXCEPT {
+  if (position < tokens().size()) ++state().generations;  // one that is being read is over
+  state().transcript.truncate(position);
 }
-std::span<const token> session::tokens() const& noexcept { return state_->transcript.tokens(); }
-std::size_t session::context() const noexcept { return state_->transcript.context(); }
-const nibble::tokenizer& session::tokenizer() const& noexcept { return state_->transcript.tokenizer(); }
-const generation_stats& session::stats() const& noexcept { return state_->stats; }
-const any_model& session::model() const& noexcept { return state_->model; }
+std::span<const token> session::tokens() const& NIBBLE_NOEXCEPT { return state().transcript.tokens(); }
+std::size_t session::context() const NIBBLE_NOEXCEPT { return state().transcript.context(); }
+const nibble::tokenizer& session::tokenizer() const& NIBBLE_NOEXCEPT { return state().transcript.tokenizer(); }
+const generation_stats& session::stats() const& NIBBLE_NOEXCEPT { return state().stats; }
+const any_model& session::model() const& NIBBLE_NOEXCEPT { return state().model; }
 
 generation session::generate(std::string_view prompt, generate_options options) & {
-  return generation(*state_, {{}, std::string(prompt)}, std::move(options));
+  return generation(state(), {{}, std::string(prompt)}, std::move(options));
 }
 
 result<generation> session::try_generate(std::span<const token> prompt, generate_options options) & {
@@ -69,7 +69,7 @@ result<generation> session::try_generate(std::span<const token> prompt, generate
     return error(errc::invalid_argument, "token " + std::to_string(i) + " of the prompt: expected 0 to " +
                                              std::to_string(tokenizer().size() - 1) + ", found " + std::to_string(prompt[i]));
   }
-  return generation(*state_, {{prompt.begin(), prompt.end()}}, std::move(options));
+  return generation(state(), {{prompt.begin(), prompt.end()}}, std::move(options));
 }
 
 result<generation> session::try_chat(std::span<const chat_message> messages, generate_options options) & {
@@ -82,7 +82,7 @@ result<generation> session::try_chat(std::span<const chat_message> messages, con
                                      generate_options options) & {
   const auto parts = form.try_render(messages);
   if (!parts) return parts.failure();
-  return generation(*state_, {tokenizer().encode(*parts, {.eos = false}), {}, true}, std::move(options));
+  return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, true}, std::move(options));
 }
 
 }  // namespace NIBBLE_ABI

@@ -47,6 +47,7 @@ class session {
 #if NIBBLE_EXCEPTIONS
   explicit session(const any_model& model, const session_options& options = {}) : session(try_create(model, options).value()) {}
 #endif
+  /// A session that was moved from may only be given another, or be destroyed: precondition of all its functions.
   session(session&&) noexcept;
   session& operator=(session&&) noexcept;
   ~session();
@@ -99,28 +100,32 @@ class session {
 #endif
 
   /// Forgets everything. What was allocated stays.
-  void reset() noexcept { truncate(0); }
+  void reset() NIBBLE_NOEXCEPT { truncate(0); }
   /// Cuts the session back to its first `position` tokens. If the cache cannot go on from there (a sliding window has moved
   /// on), the next generation processes earlier tokens again. A generation that is being read is over.
-  void truncate(std::size_t position) noexcept;
+  void truncate(std::size_t position) NIBBLE_NOEXCEPT;
 
   /// Tokens in the session: prompts and answers.
-  std::span<const token> tokens() const& noexcept;
+  std::span<const token> tokens() const& NIBBLE_NOEXCEPT;
   std::span<const token> tokens() const&& = delete;
-  std::size_t position() const noexcept { return tokens().size(); }
+  std::size_t position() const NIBBLE_NOEXCEPT { return tokens().size(); }
   /// The most tokens that it can hold.
-  std::size_t context() const noexcept;
-  const nibble::tokenizer& tokenizer() const& noexcept;
+  std::size_t context() const NIBBLE_NOEXCEPT;
+  const nibble::tokenizer& tokenizer() const& NIBBLE_NOEXCEPT;
   const nibble::tokenizer& tokenizer() const&& = delete;
   /// Of the latest generation.
-  const generation_stats& stats() const& noexcept;
+  const generation_stats& stats() const& NIBBLE_NOEXCEPT;
   const generation_stats& stats() const&& = delete;
 
-  const any_model& model() const& noexcept;
+  const any_model& model() const& NIBBLE_NOEXCEPT;
   const any_model& model() const&& = delete;
 
  private:
   explicit session(std::unique_ptr<detail::session_state> state) noexcept;
+  detail::session_state& state() const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(state_);
+    return *state_;
+  }
 
   std::unique_ptr<detail::session_state> state_;  // stays where it is when the session moves
 };

@@ -21,6 +21,7 @@ void transcript::truncate(std::size_t size) noexcept {
 }
 
 feed_outcome transcript::process(const std::stop_token& cancel) {
+  NIBBLE_ASSERT(size() > 0);
   if (cancel.stop_requested()) return feed_outcome::cancelled;
   if (position() == size()) {
     if (has_logits_) return feed_outcome::done;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
 #include "nibble/generate/evaluation.hpp"
 
 namespace nibble {
@@ -35,8 +36,11 @@ class transcript {
   std::size_t shared_prefix(std::span<const token> other) const noexcept;
 
   /// @errors  none; precondition: tokens.size() <= room(), all in [0, vocabulary)
-  void append(std::span<const token> tokens) noexcept { tokens_.insert(tokens_.end(), tokens.begin(), tokens.end()); }
-  void append(token id) noexcept { tokens_.push_back(id); }
+  void append(std::span<const token> tokens) NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(tokens.size() <= room());
+    tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  }
+  void append(token id) NIBBLE_NOEXCEPT { append({&id, 1}); }
   /// Cuts back to the first `size` tokens.
   void truncate(std::size_t size) noexcept;
   /// Cuts off the tokens that are not processed, but keeps the first `least`.
@@ -47,13 +51,17 @@ class transcript {
   feed_outcome process(const std::stop_token& cancel);
   /// Tells that what follows may be cut off again: the end of a prompt, to which there may be another reply.
   /// @errors  none; precondition: all tokens are processed
-  void mark() noexcept { evaluator_->mark(); }
+  void mark() NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(position() == size());
+    evaluator_->mark();
+  }
   bool has_mark() const noexcept { return evaluator_->has_mark(); }
   /// Tokens that process() has processed in all its calls.
   std::size_t processed() const noexcept { return processed_; }
   /// The logits that follow the last token. They may be changed, so the next process() makes them anew.
   /// @errors  none; precondition: process() has just returned feed_outcome::done
-  std::span<float> take_logits() noexcept {
+  std::span<float> take_logits() NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(has_logits_);
     has_logits_ = false;
     return evaluator_->logits();
   }

@@ -33,7 +33,8 @@ result<sequence> sequence::try_fork() const {
                "the KV cache has no room for a copy of a sequence of " + std::to_string(length_) + " positions");
 }
 
-bool sequence::assign(const sequence& from) noexcept {
+bool sequence::assign(const sequence& from) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pool_ == from.pool_ && pending_ == 0 && from.pending_ == 0);
   if (this == &from) return true;
   truncate(0);
   for (std::size_t r = 0; r < tables_.size(); ++r) {
@@ -120,7 +121,8 @@ sequence::growth sequence::growth_of(std::size_t r, std::size_t count) const noe
   return {first, std::max(t.last, first), (length_ + count + page_positions - 1) / page_positions};
 }
 
-bool sequence::begin(std::size_t count) noexcept {
+bool sequence::begin(std::size_t count) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pending_ == 0 && count <= pool_->room_.prefill_chunk);
   if (count > context() - length_) return false;
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const table& t = tables_[r];
@@ -151,7 +153,8 @@ bool sequence::begin(std::size_t count) noexcept {
   return true;
 }
 
-void sequence::mark() noexcept {
+void sequence::mark() NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pending_ == 0);
   if (!pool_->room_.marks) return;
   forget_mark();
   mark_ = length_;
@@ -222,7 +225,8 @@ std::size_t sequence::resumable(std::size_t position) const noexcept {
   return previous_ != nowhere && previous_ <= position ? previous_ : 0;  // no window has forgotten what comes before that
 }
 
-void sequence::truncate(std::size_t position) noexcept {
+void sequence::truncate(std::size_t position) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pending_ == 0 && position == resumable(position));
   if (has_state() && position != length_) {
     if (position == 0) {
       std::memset(pool_->state(slots_[0]), 0, pool_->slot_bytes_);

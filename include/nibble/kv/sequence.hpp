@@ -40,8 +40,8 @@ class sequence final {
   /// @cost    copies what is kept
   result<sequence> try_fork() const;
   /// Becomes a copy of another sequence of the same pool. False, and empty, where the pool has no room for that.
-  /// @errors  none; precondition: no step is open in either
-  bool assign(const sequence& from) noexcept;
+  /// @errors  none; precondition: the same pool, and no step is open in either
+  bool assign(const sequence& from) NIBBLE_NOEXCEPT;
 
   sequence(sequence&& other) noexcept;
   sequence& operator=(sequence&& other) noexcept;
@@ -54,7 +54,7 @@ class sequence final {
   /// Makes room for `count` more positions, and forgets what no window sees from there on. False, and nothing taken, where the
   /// context or the pool has no room.
   /// @errors  none; precondition: no step is open, count <= kv_room::prefill_chunk
-  bool begin(std::size_t count) noexcept;
+  bool begin(std::size_t count) NIBBLE_NOEXCEPT;
   /// Keeps what the step wrote.
   void commit() noexcept;
   /// Forgets what the step wrote. What is committed stays; what it can be cut back to may be less than before, see resumable.
@@ -64,7 +64,7 @@ class sequence final {
   /// added. Ends when it is cut back further, or another place is marked. Has no effect if kv_room::marks is false, nor
   /// where there are recurrent states: these are not kept.
   /// @errors  none; precondition: no step is open
-  void mark() noexcept;
+  void mark() NIBBLE_NOEXCEPT;
   bool has_mark() const noexcept { return mark_ != nowhere; }
 
   /// The last position, no later than `position`, from which the sequence can go on after truncate(): the same one, or an
@@ -73,7 +73,7 @@ class sequence final {
   std::size_t resumable(std::size_t position) const noexcept;
   /// Cuts back to the first `position` positions.
   /// @errors  none; precondition: position == resumable(position), no step is open
-  void truncate(std::size_t position) noexcept;
+  void truncate(std::size_t position) NIBBLE_NOEXCEPT;
 
   /// The keys and values of layer i, those included that the open step adds; null for a layer that keeps none.
   kv_layer layer(std::size_t i) const noexcept;

@@ -63,6 +63,7 @@ void candidates::for_each_from(const float& least, F f) const noexcept {
 candidates::candidates(std::size_t vocabulary) { reserve(vocabulary); }
 
 void candidates::assign(std::span<float> logits) {
+  NIBBLE_ASSERT(logits.size() <= std::size_t{1} << 23);
   reserve(logits.size());
   dense_ = logits;
   items_ = {};
@@ -122,6 +123,7 @@ void candidates::keep_top(std::size_t k) {
 }
 
 void candidates::keep_likely(double share, float best) {
+  NIBBLE_ASSERT(share > 0 && share < 1);
   constexpr std::size_t buckets = 256;  // an eighth wide each: the last ones hold what is never drawn
   const auto bucket_of = [best](float logit) {
     const double distance = logit == best ? 0 : 8 * (double(best) - double(logit));  // both may be infinite

@@ -57,7 +57,9 @@ class candidates {
   bool empty() const noexcept { return size() == 0; }
   /// True as long as nothing was taken away or listed: then index and id are the same.
   bool complete() const noexcept { return complete_; }
-  candidate operator[](std::size_t index) const noexcept {
+  /// @errors  none; precondition: index < size()
+  candidate operator[](std::size_t index) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(index < size());
     return complete_ ? candidate{token(index), dense_[index]} : items_[index];
   }
 
@@ -69,7 +71,8 @@ class candidates {
   /// The logit of an id, or null if it is not there. @cost O(1) while complete(), else O(size)
   float* find(token id) noexcept;
 
-  /// The first by ranks_before(). @errors none; precondition: !empty()
+  /// The first by ranks_before().
+  /// @errors  none; precondition: !empty()
   candidate best() const;
 
   /// logit = f(logit) for all.
@@ -138,7 +141,8 @@ class candidates {
 };
 
 /// The probability of each candidate, in the order of the list; all 0 if no logit is above -infinity.
-/// @shape  out (c.size())
+/// @shape   out (c.size())
+/// @errors  precondition: the shape
 void softmax(const candidates& c, std::span<double> out);
 
 }  // namespace NIBBLE_ABI

@@ -13,6 +13,7 @@
 
 #include "nibble/config.hpp"
 #include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -41,9 +42,10 @@ constexpr std::uint64_t unnormalized_probability(float logit, float best) noexce
   return logit == best ? certain : unnormalized_probability(double(logit) - double(best));
 }
 
-/// The least logit whose unnormalised probability is `wanted` or more. @errors none; precondition: best finite, 0 < wanted <=
-/// certain
-constexpr float least_logit(std::uint64_t wanted, float best) noexcept {
+/// The least logit whose unnormalised probability is `wanted` or more.
+/// @errors  none; precondition: best finite, 0 < wanted <= certain
+constexpr float least_logit(std::uint64_t wanted, float best) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(best - best == 0 && wanted > 0 && wanted <= certain);
   // floats as integers in the same order: halve the interval until its ends touch
   const auto rank_of = [](float x) {
     const auto bits = std::bit_cast<std::int32_t>(x);
