@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -12,7 +11,10 @@
 #include "support/files.hpp"
 
 #if !defined(_WIN32)
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #endif
 
 using namespace nibble_test;
@@ -101,14 +103,13 @@ TEST_CASE("places that cannot be written are refused by name") {
 TEST_CASE("when the system takes no more bytes, the old file is intact and the new one gone") {
   const temporary_folder folder;
   folder.put("out", filled(10, 7));
-  // A file-size limit stands for the full disk: the write that crosses it is cut short, the next one fails.
+  // With its own signal, which ends a program: no write may cross the limit.
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   rlimit small = before;
   small.rlim_cur = 300'000;
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-  std::string what;
+  std::string what, after;
   bool committed = false;
   {
     auto file = output_file::try_create(folder / "out");
@@ -116,14 +117,87 @@ TEST_CASE("when the system takes no more bytes, the old file is intact and the n
       REQUIRE(file->try_write(filled(200'000, 1)));
       const auto written = file->try_write(filled(900'000, 2));
       if (!written) what = written.failure().what();
-      committed = bool(file->try_commit());
+      CHECK_FALSE(file->try_write(filled(10, 3)));
+      const auto commit = file->try_commit();
+      committed = bool(commit);
+      if (!commit) after = commit.failure().what();
     }
   }
   ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, old_handler);
   CHECK(what == (folder / "out").string() + ": cannot write: file too large");
+  CHECK(after == (folder / "out").string() + ": nothing is open that could be written to");
   CHECK_FALSE(committed);
   CHECK(read_all(folder / "out") == filled(10, 7));
+  CHECK(folder.files() == 1);
+}
+#endif
+
+#if !defined(_WIN32)
+TEST_CASE("a file up to the limit of the system is written") {
+  const temporary_folder folder;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit small = before;
+  small.rlim_cur = 300'000;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  bool exact = false, one_more = true;
+  for (bool* good : {&exact, &one_more}) {
+    auto file = output_file::try_create(folder / "out");
+    *good = file && file->try_write(filled(good == &exact ? 300'000 : 300'001, 1)) && file->try_commit();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  CHECK(exact);
+  CHECK_FALSE(one_more);
+  CHECK(read_all(folder / "out").size() == 300'000);
+}
+
+TEST_CASE("a file that is replaced keeps its permissions and owner; a new one has the usual ones") {
+  const temporary_folder folder;
+  const auto write = [&](const char* name) {
+    auto file = output_file::try_create(folder / name);
+    REQUIRE(file);
+    REQUIRE(file->try_write(filled(3, 8)));
+    REQUIRE(file->try_commit());
+    struct stat status;
+    REQUIRE(::stat((folder / name).c_str(), &status) == 0);
+    return status;
+  };
+  for (const mode_t mode : {0600u, 0640u, 0664u, 0755u, 0400u, 0444u, 0777u}) {
+    const auto path = folder.put("out", filled(10, 7));
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    if (::geteuid() == 0) REQUIRE(::chown(path.c_str(), 65534, 65533) == 0);
+    const auto status = write("out");
+    CHECK((status.st_mode & 07777) == mode);
+    if (::geteuid() == 0) CHECK((status.st_uid == 65534 && status.st_gid == 65533));
+    REQUIRE(std::filesystem::remove(path));
+  }
+  const mode_t mask = ::umask(027);
+  const auto fresh = write("new").st_mode & 07777;
+  ::umask(mask);
+  CHECK(fresh == 0640);
+}
+
+TEST_CASE("a file that replaces a secret is no less secret while it is written") {
+  const temporary_folder folder;
+  REQUIRE(::chmod(folder.put("out", filled(10, 7)).c_str(), 0600) == 0);
+  const auto file = output_file::try_create(folder / "out");
+  REQUIRE(file);
+  struct stat status;
+  REQUIRE(::stat((folder / "out.part0").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("a host without standard streams does not write to its file by them") {
+  const temporary_folder folder;
+  const int kept = ::dup(STDIN_FILENO);
+  ::close(STDIN_FILENO);
+  {
+    auto file = output_file::try_create(folder / "out");
+    CHECK(::fcntl(STDIN_FILENO, F_GETFD) == -1);
+    CHECK((file && file->try_write(filled(3, 8)) && file->try_commit()));
+  }
+  if (kept >= 0) ::dup2(kept, STDIN_FILENO), ::close(kept);
+  CHECK(read_all(folder / "out") == filled(3, 8));
   CHECK(folder.files() == 1);
 }
 #endif

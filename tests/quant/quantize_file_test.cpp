@@ -2,6 +2,8 @@
 #include "nibble/quant/quantize_file.hpp"
 
 #include <doctest/doctest.h>
+
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "file/temporary_folder.hpp"
+#include "nibble/core/half.hpp"
 #include "nibble/core/thread_pool.hpp"
 #include "nibble/gguf/writer.hpp"
 #include "nibble/quant/quantize.hpp"
@@ -189,5 +192,70 @@ TEST_CASE("the committed tiny model has the formats of Q4_K_M and the keys of it
     REQUIRE(kept != nullptr);
     const auto bytes = entry.value.bytes();
     CHECK(std::equal(kept->bytes().begin(), kept->bytes().end(), bytes.begin(), bytes.end()));
+  }
+}
+
+namespace {
+/// One matrix of (4, 16), which most formats make F16, and a norm, with a value of the caller's.
+std::vector<std::byte> model_with(float value, const char* where, nibble::tensor_type type = f32) {
+  std::vector<float> matrix(64, 0.5f), norm(16, 1.0f);
+  (std::string_view(where) == "output_norm.weight" ? norm : matrix)[std::string_view(where) == "output_norm.weight" ? 3 : 40] =
+      value;
+  nibble::metadata meta;
+  meta.set("general.architecture", nibble::value("llama"));
+  nibble::gguf_writer writer(std::move(meta));
+  std::vector<std::byte> packed(type == f32 ? 256 : 128);
+  if (type == f32) {
+    std::memcpy(packed.data(), matrix.data(), packed.size());
+  } else {
+    for (std::size_t i = 0; i < 64; ++i) {
+      const auto bits = nibble::to_half(matrix[i]).bits;
+      std::memcpy(packed.data() + 2 * i, &bits, 2);
+    }
+  }
+  writer.add("token_embd.weight", type, std::vector<std::uint64_t>{16, 4}, packed);
+  writer.add("output_norm.weight", f32, std::vector<std::uint64_t>{16}, std::as_bytes(std::span(norm)));
+  return *writer.try_bytes();
+}
+}  // namespace
+
+TEST_CASE("no file with an infinity is written: the tensor and the row are told") {
+  const nibble_test::temporary_folder folder;
+  const auto refusal = [&](const std::vector<std::byte>& bytes, const char* recipe,
+                           const char* override_ = nullptr) -> std::string {
+    const auto source = nibble::gguf_file::try_parse(bytes);
+    REQUIRE(source);
+    auto how = *nibble::quantize_recipe::try_named(recipe);
+    if (override_) REQUIRE(how.try_add_override(override_));
+    const auto report = nibble::try_quantize_file(*source, folder / "out", how);
+    if (report) return {};
+    CHECK(report.failure().code() == nibble::errc::invalid_argument);
+    CHECK(folder.files() == 0);
+    return std::string(report.failure().what()).substr((folder / "out").string().size());
+  };
+  const std::string embedding = ": tensor 'token_embd.weight': row 2, column 8: ";
+  for (const char* recipe : {"F16", "Q8_0", "Q4_K_M"})  // rows of 16 are F16 in all of them
+    CHECK(refusal(model_with(2.05e5f, "token_embd.weight"), recipe) == embedding + "205000 is beyond the range of F16");
+  CHECK(refusal(model_with(NAN, "token_embd.weight"), "F32") == embedding + "nan is no weight, and cannot be F32");
+  CHECK(refusal(model_with(INFINITY, "token_embd.weight", f16), "F16") == embedding + "inf is no weight, and cannot be F16");
+  CHECK(refusal(model_with(-INFINITY, "output_norm.weight"), "Q8_0") ==
+        ": tensor 'output_norm.weight': row 0, column 3: -inf is no weight, and cannot be F32");
+  CHECK(refusal(model_with(2.05e5f, "token_embd.weight"), "F16", "token_embd.weight=BF16") == "");
+}
+
+TEST_CASE("an override that decides about no matrix is an error") {
+  const nibble_test::temporary_folder folder;
+  const auto bytes = small_model();
+  const auto source = nibble::gguf_file::try_parse(bytes);
+  REQUIRE(source);
+  for (const char* pattern : {"blk.*.atn_q.weight", "output_norm.weight", "blk.1.*"}) {
+    auto recipe = *nibble::quantize_recipe::try_named("Q8_0");
+    REQUIRE(recipe.try_add_override("blk.*=F16"));
+    REQUIRE(recipe.try_add_override(std::string(pattern) + "=Q8_0"));
+    const auto report = nibble::try_quantize_file(*source, folder / "out", recipe);
+    REQUIRE(!report);
+    CHECK(report.failure().code() == nibble::errc::invalid_argument);
+    CHECK(std::string(report.failure().what()) == "override '" + std::string(pattern) + "' matches no matrix of the file");
+    CHECK(folder.files() == 0);
   }
 }

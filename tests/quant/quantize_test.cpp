@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -103,5 +104,55 @@ TEST_CASE("the throwing twins throw the same error") {
   CHECK_NOTHROW(nibble::quantize_rows(nibble::tensor_type::q4_0, values, 1, 32, {}, out));
   CHECK_NOTHROW(nibble::dequantize_rows(nibble::tensor_type::q4_0, out, 1, 32, values));
   CHECK_THROWS_AS(nibble::quantize_rows(nibble::tensor_type::q4_0, values, 1, 31, {}, out), nibble::error);
+}
+#endif
+
+TEST_CASE("a value that is no number, or beyond the range of the format, is refused by its row") {
+  nibble::thread_pool pool(3);
+  nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+    constexpr auto type = Q::type;
+    CAPTURE(nibble::name_of(type));
+    const float huge = 3.4028235e38f;
+    const bool exact = type == nibble::tensor_type::f32;
+    std::vector<std::byte> packed(*nibble::try_quantized_bytes(type, 9, 256));
+    const auto refusal = [&](float value, std::size_t row, std::size_t column) -> std::string {
+      std::vector<float> values(9 * 256, 0.5f);
+      values[row * 256 + column] = value;
+      const auto outcome = nibble::try_quantize_rows(type, values, 9, 256, {}, packed, pool);
+      if (outcome) {
+        std::vector<float> back(values.size());
+        REQUIRE(nibble::try_dequantize_rows(type, packed, 9, 256, back));
+        for (const float v : back) CHECK(std::isfinite(v));
+        CHECK(std::abs(back[row * 256 + column] - value) <= 0.3f * std::abs(value));
+        return {};
+      }
+      CHECK(outcome.failure().code() == nibble::errc::invalid_argument);
+      return outcome.failure().what();
+    };
+    const std::string name(nibble::name_of(type));
+    CHECK(refusal(std::nanf(""), 8, 255) == "row 8, column 255: nan is no weight, and cannot be " + name);
+    CHECK(refusal(INFINITY, 0, 0) == "row 0, column 0: inf is no weight, and cannot be " + name);
+    CHECK(refusal(-INFINITY, 3, 7) == "row 3, column 7: -inf is no weight, and cannot be " + name);
+    CHECK(refusal(huge, 4, 100) == (exact ? "" : "row 4, column 100: 3.4028235e+38 is beyond the range of " + name));
+    for (const float fine : {-1024.0f, 3000.0f, -60000.0f, 65519.0f}) CHECK(refusal(fine, 5, 31) == "");
+    if (type == nibble::tensor_type::f16) {
+      CHECK(refusal(65520, 2, 1) == "row 2, column 1: 65520 is beyond the range of F16");
+      CHECK(refusal(-2.05e5f, 2, 1) == "row 2, column 1: -205000 is beyond the range of F16");
+    }
+    return false;
+  });
+}
+
+#if NIBBLE_EXCEPTIONS
+TEST_CASE("what an executor throws reaches who quantizes") {
+  struct closed_executor {
+    std::size_t concurrency() const noexcept { return 2; }
+    void run(std::size_t, nibble::executor_task) const { throw std::bad_alloc(); }
+  } closed;
+  const std::vector<float> values(64);
+  std::vector<std::byte> packed(2 * 34);
+  std::vector<float> out(64);
+  CHECK_THROWS_AS(nibble::quantize_rows(nibble::tensor_type::q8_0, values, 2, 32, {}, packed, closed), std::bad_alloc);
+  CHECK_THROWS_AS(nibble::dequantize_rows(nibble::tensor_type::q8_0, packed, 2, 32, out, closed), std::bad_alloc);
 }
 #endif

@@ -3,14 +3,20 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "nibble/file/os.hpp"
 #include "nibble/file/output_file.hpp"
+
+#if !defined(_WIN32)
+#include <sys/resource.h>
+
+#include <cstdio>
+#endif
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -21,23 +27,28 @@ inline std::filesystem::path temporary_name(const std::filesystem::path& path, i
   std::filesystem::path out = path;
   return out += ".part" + std::to_string(n);
 }
+/// What is told where an earlier failure, a commit or a move has left nothing to write to.
+inline error no_file(const std::filesystem::path& path) {
+  return error(errc::io, path_text(path) + ": nothing is open that could be written to");
+}
 inline constexpr int temporary_names = 100;
 inline constexpr std::size_t buffer_bytes = 256 * 1024;
 
 }  // namespace detail
 
-output_file::output_file(std::filesystem::path path, std::filesystem::path temporary, handle file) noexcept
-    : path_(std::move(path)), temporary_(std::move(temporary)), file_(file) {}
+output_file::output_file(std::filesystem::path path) noexcept : path_(std::move(path)), file_(none()) {}
 
 output_file::output_file(output_file&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
       file_(std::exchange(other.file_, none())),
+      written_(other.written_),
       buffer_(std::move(other.buffer_)) {}
 
 output_file::~output_file() { discard(); }
 
 result<void> output_file::try_write(std::span<const std::byte> bytes) {
+  if (file_ == none()) return detail::no_file(path_);
   buffer_.reserve(detail::buffer_bytes);
   if (bytes.size() > detail::buffer_bytes - buffer_.size()) {
     NIBBLE_TRY(put(buffer_));
@@ -62,16 +73,18 @@ result<output_file> output_file::try_create(const std::filesystem::path& path) {
   const DWORD attributes = ::GetFileAttributesW(path.c_str());
   if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE)))
     return error(errc::io, detail::path_text(path) + ": not a regular file");
+  output_file made(path);
   for (int n = 0;; ++n) {
-    auto temporary = detail::temporary_name(path, n);
-    const handle file = ::CreateFileW(temporary.c_str(), GENERIC_WRITE, 0, nullptr, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, nullptr);
-    if (file != none()) return output_file(path, std::move(temporary), file);
-    if (detail::os_code() != ERROR_FILE_EXISTS || n == detail::temporary_names)
-      return detail::os_failure(temporary, "create", detail::os_code());
+    made.temporary_ = detail::temporary_name(path, n);
+    made.file_ = ::CreateFileW(made.temporary_.c_str(), GENERIC_WRITE, 0, nullptr, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, nullptr);
+    if (made.file_ != none()) return made;
+    const int code = detail::os_code();
+    if (code != ERROR_FILE_EXISTS || n == detail::temporary_names) return detail::os_failure(made.temporary_, "create", code);
   }
 }
 
 result<void> output_file::put(std::span<const std::byte> bytes) {
+  if (file_ == none()) return detail::no_file(path_);
   while (!bytes.empty()) {
     const auto chunk = static_cast<DWORD>((std::min)(bytes.size(), std::size_t{1} << 30));
     DWORD written = 0;
@@ -100,6 +113,39 @@ result<void> output_file::try_commit() {
 
 #else
 
+namespace detail {
+
+/// A new file, open for writing, or -1. Not as one of the three streams that programs write to without asking, where a host has
+/// closed them.
+inline int create(const char* path, mode_t mode) noexcept {
+  const int file = ::open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (file < 0 || file > STDERR_FILENO) return file;
+  const int higher = ::fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), code = errno;
+  ::close(file);
+  if (higher < 0) ::unlink(path);
+  errno = code;
+  return higher;
+}
+
+/// Gives a new file owner, group and permissions of the one that it will replace, as far as the system allows.
+inline void make_alike(int file, const struct stat& old) noexcept {
+  struct stat now;
+  if (::fstat(file, &now) != 0) return;
+  bool owned = now.st_uid == old.st_uid && now.st_gid == old.st_gid;
+  if (!owned) owned = ::fchown(file, old.st_uid, old.st_gid) == 0;
+  // Who gets more than it had by another owner or group: nobody.
+  static_cast<void>(::fchmod(file, old.st_mode & (owned ? 07777 : 0777)));
+}
+
+/// Whether the limit on the size of files allows so many more bytes: the system answers a write beyond it by a signal.
+inline bool may_grow(std::uint64_t size, std::uint64_t more) noexcept {
+  struct rlimit limit;
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+  return size <= limit.rlim_cur && more <= limit.rlim_cur - size;
+}
+
+}  // namespace detail
+
 output_file::handle output_file::none() noexcept { return -1; }
 
 void output_file::discard() noexcept {
@@ -109,19 +155,27 @@ void output_file::discard() noexcept {
 }
 
 result<output_file> output_file::try_create(const std::filesystem::path& path) {
-  struct stat status;
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
-    return error(errc::io, detail::path_text(path) + ": not a regular file");
+  struct stat old;
+  const bool replaces = ::stat(path.c_str(), &old) == 0;
+  if (replaces && !S_ISREG(old.st_mode)) return error(errc::io, detail::path_text(path) + ": not a regular file");
+  output_file made(path);
   for (int n = 0;; ++n) {
-    auto temporary = detail::temporary_name(path, n);
-    const handle file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file != none()) return output_file(path, std::move(temporary), file);
+    made.temporary_ = detail::temporary_name(path, n);
+    made.file_ = detail::create(made.temporary_.c_str(), replaces ? old.st_mode & 0777 : 0666);
+    if (made.file_ != none()) break;
     const int code = detail::os_code();
-    if (code != EEXIST || n == detail::temporary_names) return detail::os_failure(temporary, "create", code);
+    if (code != EEXIST || n == detail::temporary_names) return detail::os_failure(made.temporary_, "create", code);
   }
+  if (replaces) detail::make_alike(made.file_, old);
+  return made;
 }
 
 result<void> output_file::put(std::span<const std::byte> bytes) {
+  if (file_ == none()) return detail::no_file(path_);
+  if (!detail::may_grow(written_, bytes.size())) {
+    discard();
+    return detail::os_failure(path_, "write", EFBIG);
+  }
   while (!bytes.empty()) {
     const auto written = ::write(file_, bytes.data(), (std::min)(bytes.size(), std::size_t{1} << 30));
     if (written < 0 && errno == EINTR) continue;
@@ -130,6 +184,7 @@ result<void> output_file::put(std::span<const std::byte> bytes) {
       discard();
       return detail::os_failure(path_, "write", code);
     }
+    written_ += static_cast<std::uint64_t>(written);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return {};
@@ -138,13 +193,11 @@ result<void> output_file::put(std::span<const std::byte> bytes) {
 result<void> output_file::try_commit() {
   NIBBLE_TRY(put(buffer_));
   buffer_.clear();
+  const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
   if (::fsync(file_) != 0) return detail::os_failure(path_, "write", detail::os_code());
-  std::error_code refused;
-  std::filesystem::rename(temporary_, path_, refused);
-  if (refused) return detail::os_failure(path_, "replace", refused.value());
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return detail::os_failure(path_, "replace", detail::os_code());
   ::close(std::exchange(file_, none()));
   // The new name itself reaches the disk with its folder; systems that cannot do this for a folder are left at that.
-  const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
   if (const int fd = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) {
     static_cast<void>(::fsync(fd));
     ::close(fd);

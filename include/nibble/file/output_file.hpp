@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <vector>
@@ -13,9 +14,11 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 /// Writes to a temporary file beside `path`, which try_commit() puts in its place: until then, and if anything fails, the old
-/// file stays as it was. Without a commit the temporary file is removed.
+/// file stays as it was. Without a commit the temporary file is removed. A file that is replaced keeps its permissions, and its
+/// owner where the system allows that.
 ///
-/// @errors   io: the folder is missing, `path` is no regular file, no space, a limit of the system
+/// @errors   io: the folder is missing, `path` is no regular file, no space, a limit of the system (RLIMIT_FSIZE is asked for
+///           before it is met, for its signal ends a program)
 /// @example  auto file = nibble::output_file::try_create("model.gguf");
 ///           NIBBLE_TRY(file->try_write(bytes));
 ///           NIBBLE_TRY(file->try_commit());
@@ -39,12 +42,13 @@ class output_file final : public byte_sink {
 #endif
   static handle none() noexcept;
 
-  output_file(std::filesystem::path path, std::filesystem::path temporary, handle file) noexcept;
+  explicit output_file(std::filesystem::path path) noexcept;
   result<void> put(std::span<const std::byte> bytes);  // past the buffer; a failure discards the file
   void discard() noexcept;
 
   std::filesystem::path path_, temporary_;
   handle file_;
+  std::uint64_t written_ = 0;
   std::vector<std::byte> buffer_;
 };
 

@@ -2,6 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -39,6 +43,40 @@ void quantize_row(std::span<const float> row, const float* importance, std::byte
   }
 }
 
+/// The first value of a row that its format cannot hold, or the row's length: one that is no number, or so large that decoding
+/// gives something else, for instance infinity.
+template <class Q>
+std::size_t misfit(std::span<const float> row, const std::byte* made) noexcept {
+  float largest = 0;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (!std::isfinite(row[i])) return i;
+    largest = std::max(largest, std::abs(row[i]));
+  }
+  if (largest < 1024) return row.size();  // every format holds these
+  for (std::size_t at = 0; at < row.size(); at += Q::block_size, made += sizeof(typename Q::block)) {
+    typename Q::block block;
+    std::memcpy(&block, made, sizeof block);
+    std::array<float, Q::block_size> back;
+    Q::decode(block, back);
+    largest = 0;
+    for (std::size_t i = 0; i < Q::block_size; ++i) largest = std::max(largest, std::abs(row[at + i]));
+    for (std::size_t i = 0; i < Q::block_size; ++i)
+      if (!(std::abs(back[i] - row[at + i]) <= largest / 2)) return at + i;
+  }
+  return row.size();
+}
+
+/// That a value cannot be written.
+inline error misfit_error(std::size_t row, std::size_t column, float value, tensor_type type) {
+  char text[32];
+  const char* end = std::to_chars(text, text + sizeof text, value).ptr;
+  return error(errc::invalid_argument,
+               "row " + std::to_string(row) + ", column " + std::to_string(column) + ": " +
+                   std::string(text, static_cast<std::size_t>(end - text)) +
+                   (std::isfinite(value) ? " is beyond the range of " : " is no weight, and cannot be ") +
+                   std::string(name_of(type)));
+}
+
 /// Calls f(row) for each row, several in a task: enough tasks to even out, few enough to be worth starting.
 template <class F>
 void for_each_row(std::size_t rows, executor_ref executor, F&& f) {
@@ -49,6 +87,26 @@ void for_each_row(std::size_t rows, executor_ref executor, F&& f) {
     const std::size_t begin = task * share + std::min(task, more), end = begin + share + (task < more ? 1 : 0);
     for (std::size_t row = begin; row < end; ++row) f(row);
   });
+}
+
+/// Encodes a matrix whose sizes fit together.
+/// @returns  where the first value stands that the format cannot hold, or values.size()
+std::size_t encode_rows(tensor_type type, std::span<const float> values, std::size_t rows, std::size_t cols,
+                        const float* importance, std::span<std::byte> out, executor_ref executor) {
+  std::atomic<std::size_t> first{values.size()};
+  visit_format(type, [&]<class Q>(std::type_identity<Q>) {
+    for_each_row(rows, executor, [&](std::size_t r) {
+      const auto row = values.subspan(r * cols, cols);
+      std::byte* const made = out.data() + r * (out.size() / rows);
+      quantize_row<Q>(row, importance, made);
+      const std::size_t column = misfit<Q>(row, made);
+      if (column == cols) return;
+      std::size_t known = first.load();
+      while (r * cols + column < known && !first.compare_exchange_weak(known, r * cols + column)) {
+      }
+    });
+  });
+  return first.load();
 }
 
 }  // namespace detail
@@ -76,12 +134,9 @@ result<void> try_quantize_rows(tensor_type type, std::span<const float> values, 
   NIBBLE_TRY(detail::expect_size("values", rows * cols, values.size()));
   NIBBLE_TRY(detail::expect_size("bytes", *bytes, out.size()));
   if (!importance.empty()) NIBBLE_TRY(detail::expect_size("importance weights", cols, importance.size()));
-  visit_format(type, [&]<class Q>(std::type_identity<Q>) {
-    detail::for_each_row(rows, executor, [&](std::size_t row) {
-      detail::quantize_row<Q>(values.subspan(row * cols, cols), importance.empty() ? nullptr : importance.data(),
-                              out.data() + row * (*bytes / rows));
-    });
-  });
+  const float* const weights = importance.empty() ? nullptr : importance.data();
+  const std::size_t at = detail::encode_rows(type, values, rows, cols, weights, out, executor);
+  if (at < values.size()) return detail::misfit_error(at / cols, at % cols, values[at], type);
   return {};
 }
 

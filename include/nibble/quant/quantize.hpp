@@ -18,7 +18,8 @@ result<std::size_t> try_quantized_bytes(tensor_type type, std::size_t rows, std:
 /// Encodes a matrix, row by row, on the calling thread unless an executor is given. The bytes do not depend on it.
 /// @shape   values (rows, cols); importance (cols), or empty: all columns count alike; out try_quantized_bytes(type, rows,
 /// cols)
-/// @errors  unknown_format; invalid_argument: sizes that do not fit together; what the executor throws
+/// @errors  unknown_format; invalid_argument: sizes that do not fit together, a value that is no number or beyond the range of
+///          the format, told with its row (out is written then, too); what the executor throws
 /// @cost    O(rows * cols), a few hundred operations a value for integer formats; no allocation
 /// @example  std::vector<std::byte> packed(*nibble::try_quantized_bytes(nibble::tensor_type::q4_k, rows, cols));
 ///           auto done = nibble::try_quantize_rows(nibble::tensor_type::q4_k, values, rows, cols, {}, packed);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -32,21 +33,23 @@ class tensor_converter {
 
   result<void> convert(const tensor_info& tensor, tensor_type type, byte_sink& out) {
     const std::size_t cols = static_cast<std::size_t>(tensor.cols()), rows = static_cast<std::size_t>(tensor.rows());
-    if (type == tensor.type) return pass(tensor, cols == 0 ? 0 : rows, out);
+    if (cols == 0) return {};
+    if (type == tensor.type && !visit_format(type, [](auto) {})) return pass(tensor, out);
     const auto importance = options_->importance ? options_->importance(tensor.name) : std::span<const float>();
     const std::size_t slab = std::max<std::size_t>(1, slab_values / std::max<std::size_t>(cols, 1));
     for (std::size_t row = 0; row < rows; row += slab) {
       const std::size_t now = std::min(slab, rows - row);
+      // for a tensor that keeps its format, too: it may hold what is no number
       const auto from_bytes = try_quantized_bytes(tensor.type, now, cols), to_bytes = try_quantized_bytes(type, now, cols);
       if (!from_bytes) return from_bytes.failure();
       if (!to_bytes) return to_bytes.failure();
       const std::size_t offset = row * (*from_bytes / now);
+      const auto from = source_->bytes(tensor).subspan(offset, *from_bytes);
       values_.resize(now * cols);
-      packed_.resize(*to_bytes);
-      NIBBLE_TRY(try_dequantize_rows(tensor.type, source_->bytes(tensor).subspan(offset, *from_bytes), now, cols, values_,
-                                     options_->executor));
-      NIBBLE_TRY(try_quantize_rows(type, values_, now, cols, importance, packed_, options_->executor));
-      NIBBLE_TRY(step(tensor, offset, *from_bytes, packed_, out));
+      NIBBLE_TRY(try_dequantize_rows(tensor.type, from, now, cols, values_, options_->executor));
+      NIBBLE_TRY(check_numbers(tensor.type, row, cols));
+      if (type != tensor.type) NIBBLE_TRY(encode(type, row, now, cols, *to_bytes, importance));
+      NIBBLE_TRY(step(tensor, offset, *from_bytes, type == tensor.type ? from : packed_, out));
     }
     return {};
   }
@@ -54,9 +57,26 @@ class tensor_converter {
  private:
   static constexpr std::size_t slab_values = std::size_t{1} << 18;
 
-  /// Copies a tensor that keeps its format.
-  result<void> pass(const tensor_info& tensor, std::size_t rows, byte_sink& out) {
-    if (rows == 0) return {};
+  /// Whether all of a slab are numbers, which begins with this row of its tensor.
+  result<void> check_numbers(tensor_type type, std::size_t row, std::size_t cols) const {
+    const auto bad = std::find_if(values_.begin(), values_.end(), [](float v) { return !std::isfinite(v); });
+    if (bad == values_.end()) return {};
+    const auto at = static_cast<std::size_t>(bad - values_.begin());
+    return misfit_error(row + at / cols, at % cols, *bad, type);
+  }
+
+  result<void> encode(tensor_type type, std::size_t row, std::size_t rows, std::size_t cols, std::size_t bytes,
+                      std::span<const float> importance) {
+    if (!importance.empty()) NIBBLE_TRY(expect_size("importance weights", cols, importance.size()));
+    packed_.resize(bytes);
+    const float* const weights = importance.empty() ? nullptr : importance.data();
+    const std::size_t at = encode_rows(type, values_, rows, cols, weights, packed_, options_->executor);
+    if (at == values_.size()) return {};
+    return misfit_error(row + at / cols, at % cols, values_[at], type);
+  }
+
+  /// Copies a tensor whose format is nobody's here: a table of integers.
+  result<void> pass(const tensor_info& tensor, byte_sink& out) {
     const auto bytes = source_->bytes(tensor);
     for (std::size_t at = 0; at < bytes.size(); at += slab_values) {
       const std::size_t now = std::min(slab_values, bytes.size() - at);
@@ -90,6 +110,7 @@ class tensor_converter {
 
 result<quantize_report> try_quantize_file(const gguf_file& source, const std::filesystem::path& path,
                                           const quantize_recipe& recipe, const quantize_options& options) {
+  NIBBLE_TRY(detail::check_overrides(recipe, source));
   metadata meta = source.meta();
   meta.set("general.file_type", value(recipe.file_type));
   meta.set("general.quantization_version", value(std::uint32_t{2}));

@@ -81,6 +81,17 @@ inline bool stays_f32(const tensor_info& tensor) noexcept {
          name.find("ffn_gate_inp") != std::string_view::npos || name == "position_embd.weight" || name == "token_types.weight";
 }
 
+/// Whether each override has a matrix to decide about.
+inline result<void> check_overrides(const quantize_recipe& recipe, const gguf_file& file) {
+  for (const auto& rule : recipe.overrides) {
+    const auto& all = file.tensors();
+    if (std::none_of(all.begin(), all.end(),
+                     [&](const tensor_info& t) { return !stays_f32(t) && glob_match(rule.pattern, t.name); }))
+      return error(errc::invalid_argument, "override " + detail::quoted(rule.pattern) + " matches no matrix of the file");
+  }
+  return {};
+}
+
 }  // namespace detail
 
 result<quantize_recipe> quantize_recipe::try_named(std::string_view name) {
