@@ -19,12 +19,17 @@
 /// the
 ///   option NIBBLE_CHECKED); an undefined symbol tells which.
 /// - what changes the size of types (-fpack-struct, -fshort-enums, another standard library): no, and nothing tells.
-/// - -ffast-math: in files of the host, yes; what is compiled once refuses it, for NaN and infinities have their meaning there.
+/// - -ffinite-math-only, which -ffast-math and -Ofast turn on: in no file that includes nibble, which refuses it. NaN and
+///   infinities are values to it, and inline functions are shared. With -fno-finite-math-only behind it, a file compiles.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <version>
+
+#if defined(_M_FP_FAST) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "nibble needs NaN and infinities: compile files that include it without -ffast-math, or with -fno-finite-math-only"
+#endif
 
 #define NIBBLE_VERSION_MAJOR 0
 #define NIBBLE_VERSION_MINOR 1

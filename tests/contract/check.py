@@ -1,5 +1,6 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
-budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when
+budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | versions MODEL LIBRARY KERNELS HIGHWAY COMPILER
+FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when
 a promise is broken."""
 import json
 import os
@@ -148,6 +149,141 @@ def alike(libraries, compiler):
     return found
 
 
+# Another version of the library: its number, and members more in types that hosts hold, and that the two units pass around inside.
+OTHER_VERSION = {
+    "config.hpp": ("#define NIBBLE_VERSION_PATCH ", "#define NIBBLE_VERSION_PATCH 9"),
+    "error.hpp": ("  errc code_;", "  double more_[5] = {}; errc code_;"),
+    "core/aligned.hpp": ("class aligned_buffer {", "class aligned_buffer { long more_[3] = {};"),
+    "core/thread_pool.hpp": ("class thread_pool {", "class thread_pool { long more_[3] = {};"),
+    "model/any_model.hpp": ("class any_model {", "class any_model { long more_[3] = {};"),
+    "model/loaded_model.hpp": ("class loaded_model {", "class loaded_model { long more_[3] = {};"),
+    "generate/session.hpp": ("class session {", "class session { long more_[3] = {};"),
+    "generate/session_state.hpp": ("struct session_state {", "struct session_state { long more_[3] = {};"),
+    "kernels/table.hpp": ("struct kernel_table {", "struct kernel_table { void* more_[3] = {};"),
+    "text/tokenizer.hpp": ("class tokenizer {", "class tokenizer { long more_[3] = {};"),
+}
+SPEAKER = """#include <nibble/nibble.hpp>
+#include <cstdio>
+bool speak_%s(const char* path, char* text, std::size_t room) {
+  std::string said;
+  auto model = nibble::any_model::try_load(path, {.threads = 2});
+  if (!model) return false;
+  auto session = nibble::session::try_create(*model, {.context = 64});
+  if (!session) return false;
+  for (auto& event : session->generate("It was a dark", {.max_tokens = 8, .sampler = nibble::temperature{0.8f} | nibble::top_k{40}}))
+    said += event.text;
+  try {
+    nibble::any_model::load("/nowhere.gguf");
+    return false;
+  } catch (const nibble::error& e) {
+    said += e.what();
+  }
+  std::snprintf(text, room, "%%s", said.c_str());
+  return true;
+}
+"""
+BOTH = """#include <cstdio>
+#include <cstring>
+bool speak_old(const char*, char*, std::size_t);
+bool speak_new(const char*, char*, std::size_t);
+int main(int, char** argv) {
+  char a[999], b[999], c[999];
+  const bool good = speak_old(argv[1], a, sizeof a) && speak_new(argv[1], b, sizeof b) && speak_old(argv[1], c, sizeof c);
+  if (!good || std::strcmp(a, b) != 0 || std::strcmp(a, c) != 0) return std::printf("%d\\n%s\\n%s\\n%s\\n", good, a, b, c), 1;
+}
+"""
+
+
+def defined(paths):
+    """What some objects and libraries define for others to see: mangled names, and how they read."""
+    names = set()
+    for path in paths:
+        for line in run("nm", "--defined-only", "-g", path).splitlines():
+            if len(line.split()) == 3:
+                names.add(line.split()[2])
+    readable = subprocess.run(["c++filt"], input="\n".join(sorted(names)), capture_output=True, text=True).stdout.splitlines()
+    return dict(zip(sorted(names), readable))
+
+
+def versions(model, libraries, compiler):
+    """Two versions whose types differ speak in one program, in either order of linking; no name of theirs is the same."""
+    include = next(flag[2:] for flag in compiler if flag.startswith("-I") and os.path.isdir(flag[2:] + "/nibble"))
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        other = folder + "/include"
+        shutil.copytree(include, other)
+        for name, (old, new) in OTHER_VERSION.items():
+            with open(other + "/nibble/" + name) as file:
+                text = file.read()
+            if text.count(old) < 1:
+                return ["%s has no line %s: this check compares less than it says" % (name, old)]
+            at = text.index(old)
+            end = text.index("\n", at) if name == "config.hpp" else at + len(old)
+            with open(other + "/nibble/" + name, "w") as file:
+                file.write(text[:at] + new + text[end:])
+        sources = {"old": SPEAKER % "old", "new": "#include <nibble/compile.hpp>\n" + SPEAKER % "new", "main": BOTH}
+        for name, text in sources.items():
+            with open("%s/%s.cpp" % (folder, name), "w") as file:
+                file.write(text)
+        plain = [flag for flag in compiler if flag != "-I" + include]
+        # The other version as headers alone; of its kernels those of the oldest instruction set, to take less time.
+        run(*plain, "-O1", "-DHWY_COMPILE_ONLY_STATIC", "-I" + other, "-c", folder + "/new.cpp", "-o", folder + "/new.o")
+        run(*compiler, "-O1", "-c", folder + "/old.cpp", "-o", folder + "/old.o")
+        run(*plain, "-c", folder + "/main.cpp", "-o", folder + "/main.o")
+        for order in (["old.o", "new.o"], ["new.o", "old.o"]):
+            objects = [folder + "/" + name for name in ["main.o", *order]]
+            run(*plain, *objects, *libraries, "-pthread", "-o", folder + "/both")
+            done = subprocess.run([folder + "/both", model], capture_output=True, text=True)
+            if done.returncode != 0:
+                found.append("linked as %s: status %d\n%s" % (" ".join(order), done.returncode, done.stdout))
+        ours, theirs = defined([folder + "/old.o", *libraries[:2]]), defined([folder + "/new.o"])
+        found += ["both versions define " + ours[name] for name in ours.keys() & theirs.keys() if "nibble" in ours[name]]
+        found += ["no version in " + readable for readable in {**ours, **theirs}.values()
+                  if "nibble" in readable and not re.search(r"nibble(::|\d+)(v|kernels_)\d+_\d+_\d+", readable) and "speak_" not in readable]
+        if len(ours) < 100 or len(theirs) < 100:
+            found.append("few names are seen: this check compares nothing")
+    return found
+
+
+def machines(include, clang):
+    """Machines that are not supported are refused by one sentence each, and those that are not by none."""
+    says = {"i686-linux-gnu": "64-bit addresses", "x86_64-linux-gnux32": "64-bit addresses", "mips64-linux-gnu": "little-endian",
+            "powerpc64-linux-gnu": "little-endian", "s390x-linux-gnu": "little-endian", "aarch64-linux-gnu": None, "x86_64-linux-gnu": None}
+    found, paths = [], []
+    done = subprocess.run([clang, "-xc++", "-E", "-v", os.devnull], capture_output=True, text=True)
+    for line in done.stderr.splitlines():  # this machine's headers are as good as another's for what config.hpp includes
+        if line.startswith(" /"):
+            paths += ["-isystem", line.strip()]
+    with tempfile.TemporaryDirectory() as folder:
+        os.makedirs(folder + "/gnu")
+        for kind in ("32", "x32", "64", "n64_hard"):
+            open("%s/gnu/stubs-%s.h" % (folder, kind), "w").close()
+        with open(folder + "/unit.cpp", "w") as file:
+            file.write('#include "nibble/config.hpp"\n')
+        for target, sentence in says.items():
+            done = subprocess.run([clang, "-std=c++20", "--target=" + target, "-I" + include, "-isystem", folder, *paths,
+                                   "-fsyntax-only", folder + "/unit.cpp"], capture_output=True, text=True)
+            errors = [line for line in done.stderr.splitlines() if " error: " in line]
+            if len(errors) != (1 if sentence else 0) or (sentence and sentence not in errors[0]):
+                found.append("%s: %s" % (target, errors))
+    return found
+
+
+def finite_math(compiler):
+    """A file whose flags take NaN and infinities for impossible is refused by one sentence; one that takes that back is not."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/unit.cpp", "w") as file:
+            file.write('#include "nibble/config.hpp"\n')
+        for flags, refused in ((["-ffast-math"], 1), (["-Ofast"], 1), (["-ffinite-math-only"], 1), (["-O3"], 0),
+                               (["-ffast-math", "-fno-finite-math-only"], 0)):
+            done = subprocess.run([*compiler, *flags, "-fsyntax-only", folder + "/unit.cpp"], capture_output=True, text=True)
+            errors = [line for line in done.stderr.splitlines() if "error: " in line]
+            if len(errors) != refused or (refused and "nibble needs NaN and infinities" not in errors[0]):
+                found.append("%s: %s" % (" ".join(flags), errors))
+    return found
+
+
 def cost(compiler, source, folder):
     """Processor seconds and megabytes of the compiler for one file."""
     child = subprocess.Popen([*compiler, "-O2", "-c", source, "-o", folder + "/unit.o"])
@@ -223,6 +359,12 @@ def main(command, *rest):
         found = macros(rest)
     elif command == "alike":
         found = alike(rest[:3], rest[3:])
+    elif command == "versions":
+        found = versions(rest[0], rest[1:4], rest[4:])
+    elif command == "finite_math":
+        found = finite_math(rest)
+    elif command == "machines":
+        found = machines(*rest)
     elif command == "layers":
         found = layers_test() + layers(rest[0])
     else:

@@ -1,3 +1,11 @@
 /// Brings back what core/push_macros.hpp put aside.
+#pragma pop_macro("emit")
+#pragma pop_macro("signals")
+#pragma pop_macro("slots")
+#pragma pop_macro("verify")
+#pragma pop_macro("require")
+#pragma pop_macro("check")
+#pragma pop_macro("round")
+#pragma pop_macro("abs")
 #pragma pop_macro("max")
 #pragma pop_macro("min")

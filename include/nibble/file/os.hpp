@@ -9,12 +9,16 @@
 #include "nibble/file/mapped_file.hpp"
 
 #if defined(_WIN32)
-#ifndef NOMINMAX
-#define NOMINMAX
-#include <windows.h>
+#if !defined(_WINDOWS_) && !defined(_INC_WINDOWS)  // or the host has included it already, as it likes
+#pragma push_macro("NOMINMAX")
+#pragma push_macro("WIN32_LEAN_AND_MEAN")
 #undef NOMINMAX
-#else
+#undef WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#define WIN32_LEAN_AND_MEAN
 #include <windows.h>
+#pragma pop_macro("WIN32_LEAN_AND_MEAN")
+#pragma pop_macro("NOMINMAX")
 #endif
 #else
 #include <fcntl.h>

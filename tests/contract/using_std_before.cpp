@@ -1,0 +1,10 @@
+/// A host that opens the namespaces of the standard library and of nibble, before it includes anything of the latter.
+#include "theirs.hpp"
+using namespace std;
+namespace nibble {}
+using namespace nibble;
+
+#include "all.hpp"
+#include "nibble/library-impl.hpp"
+#include "nibble/model/registry-impl.hpp"
+#include "nibble/quant/quantize_file-impl.hpp"
