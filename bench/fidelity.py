@@ -1,7 +1,7 @@
 """How far a model's logits are from the truth, teacher-forced, for several formats of keys and values.
 
 python3 bench/fidelity.py MODEL.gguf [--ids IDS.json] [--kv f32 f16 q8_0] [--truth TRUTH.py] [--cache FOLDER] [--threads 2]
-                          [--chunk 64] [--peer FOLDER --engine llama] [--bench PROGRAM] [--json OUT.json] [--check]
+                          [--chunk 64] [--target AVX2] [--peer FOLDER --engine llama new] [--bench PROGRAM] [--json OUT.json] [--check]
                           [--reference FILE.gguf [--context N]]
 
 The truth is a float64 forward pass over the dequantised weights (truth.py logits), made once and kept in the cache folder: rows x
@@ -13,7 +13,7 @@ F32 and F16 KV recorded there, mean KL and its 99th percentile are no larger, to
 perplexity is within 0.5% of the truth's.
 """
 import argparse, hashlib, json, os, sys, tempfile
-from measure import SHARED, add_bench, add_peer, last_json, machine, peer_program, run, write_json
+from measure import SHARED, add_bench, add_peer, last_json, machine, peer_program, peers_for, run, write_json
 
 
 def arguments():
@@ -83,13 +83,14 @@ def show(engine, kv, f):
 def main():
     a = arguments()
     with open(a.ids) as f: source = json.load(f)
-    result = {"machine": machine(), "command": sys.argv[1:], "figures": []}
+    result = {"machine": machine(), "command": sys.argv[1:], "target": a.target, "figures": []}
     os.makedirs(a.cache, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=a.cache) as folder:
+    with tempfile.TemporaryDirectory(dir=a.cache) as folder, peers_for(a):
         ids, out = os.path.join(folder, "ids.json"), os.path.join(folder, "out.f32")
         with open(ids, "w") as f: json.dump(source["ids"] if isinstance(source, dict) else source, f)
         def logits_of(model, kv, to):
-            return [a.bench, "logits", model, ids, to, "--kv", kv, "--threads", str(a.threads), "--chunk", str(a.chunk), "--context", str(a.context)]
+            return [a.bench, "logits", model, ids, to, "--kv", kv, "--threads", str(a.threads), "--chunk", str(a.chunk), "--context", str(a.context)] + (
+                ["--target", a.target] if a.target else [])
 
         if a.reference:
             truth = os.path.join(folder, "reference.f32")

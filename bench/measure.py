@@ -1,19 +1,24 @@
 """What compare.py, fidelity.py and weight.py share: where things are, how programs are run, what is recorded of the machine."""
-import json, os, platform, statistics, subprocess, sys
+import contextlib, glob, json, os, platform, statistics, subprocess, sys, tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARED = os.environ.get("NIBBLE_SHARED", "")
+ENGINES = ("llama", "new", "ik")  # as llama.py names them: llama.cpp, a newer one, ik_llama.cpp
+# llama.cpp as it is shipped has a library for each of these instruction sets, and takes the best; the others are built for AVX2
+LLAMA_CPUS = {"AVX3_SPR": "sapphirerapids", "AVX3_ZEN4": "zen4", "AVX3_DL": "icelake", "AVX3": "skylakex", "AVX2": "haswell", "SSE4": "sse42",
+              "SSSE3": "x64", "SSE2": "x64", "reference": "x64"}
 
 
 def add_bench(parser):
     parser.add_argument("--bench", default=os.environ.get("NIBBLE_BENCH", os.path.join(ROOT, "build/bench/nibble-bench")),
                         help="the program nibble-bench (default: $NIBBLE_BENCH, or the one in build/)")
+    parser.add_argument("--target", help="the instruction set that nibble runs, of `nibble-bench targets` (default: the best)")
 
 
 def add_peer(parser, engines):
     parser.add_argument("--peer", default=os.path.join(SHARED, "tools/peer/llama.py") if SHARED else None,
                         help="llama.py, or its folder, with the peers' libraries installed beside it (default: in $NIBBLE_SHARED)")
-    parser.add_argument("--engine", nargs="*", choices=["llama", "ik"], default=engines, help="the peers to run")
+    parser.add_argument("--engine", nargs="*", choices=ENGINES, default=engines, help="the peers to run")
 
 
 def peer_program(args):
@@ -22,6 +27,29 @@ def peer_program(args):
     path = os.path.join(args.peer, "llama.py") if os.path.isdir(args.peer) else args.peer
     if not os.path.isfile(path): sys.exit("--peer: there is no %s" % path)
     return [sys.executable, path]
+
+
+def llama_libraries(args):
+    """Where llama.py looks for llama.cpp's libraries."""
+    installed = glob.glob(os.path.join(os.path.dirname(peer_program(args)[1]), "node_modules/@node-llama-cpp/*/bins/*"))
+    return os.environ.get("LLAMA_LIBS") or (installed[0] if installed else sys.exit("--peer: llama.cpp's libraries are not installed there"))
+
+
+@contextlib.contextmanager
+def peers_for(args):
+    """While it is open, llama.cpp has only the library for the instruction set of --target; gives that library's name, if there is one."""
+    if not args.target or "llama" not in args.engine:
+        yield None
+        return
+    if args.target not in LLAMA_CPUS: sys.exit("--target: no library of llama.cpp is known to be for %s; leave --engine llama out" % args.target)
+    cpu, libraries, before = "libggml-cpu-%s" % LLAMA_CPUS[args.target], llama_libraries(args), os.environ.get("LLAMA_LIBS")
+    files = [f for f in sorted(os.listdir(libraries)) if not f.startswith("libggml-cpu") or f.startswith(cpu + ".")]
+    if not any(f.startswith(cpu) for f in files): sys.exit("--target: llama.cpp has no %s in %s; leave --engine llama out" % (cpu, libraries))
+    with tempfile.TemporaryDirectory() as folder:
+        for f in files: os.symlink(os.path.join(os.path.abspath(libraries), f), os.path.join(folder, f))
+        os.environ["LLAMA_LIBS"] = folder
+        try: yield cpu
+        finally: os.environ.update(LLAMA_LIBS=before) if before is not None else os.environ.pop("LLAMA_LIBS")
 
 
 def run(command):

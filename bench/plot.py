@@ -28,9 +28,14 @@ def series(figures, *keys):
     return out
 
 
+def origin(identity):
+    """What a figure belongs to: engine, commit, instruction set and processor."""
+    return "%s %s, %s, %s" % tuple(identity[k] for k in ("engine", "commit", "target", "cpu"))
+
+
 def save(figure, axes, folder, name, title, x, y):
-    axes.set_title(title, fontsize=10); axes.set_xlabel(x); axes.set_ylabel(y); axes.grid(True, alpha=0.3, which="both")
-    if axes.get_legend_handles_labels()[0]: axes.legend(fontsize=8, loc="zero_point left", bbox_to_anchor=(1, 0.5))
+    axes.set_title(title, fontsize=8); axes.set_xlabel(x); axes.set_ylabel(y); axes.grid(True, alpha=0.3, which="both")
+    if axes.get_legend_handles_labels()[0]: axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     path = os.path.join(folder, name + ".svg")
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None}); plt.close(figure); print(path)
 
@@ -50,7 +55,7 @@ def roofline(sweep, folder, title):
     for threads in sorted({l["threads"] for l in sweep["limits"]}):
         own = [l for l in sweep["limits"] if l["threads"] == threads]
         read = spread([l["read_gb_s"] for l in own])["high"]
-        peak = spread([l["int8_gops"]["highest"] for l in own])["high"] / 2
+        peak = spread([l["int8_gops"]["limit"] for l in own])["high"] / 2
         roof, = axes.plot(xs, [min(x * read, peak) for x in xs], label="limit, threads %d" % threads)
         for case, marker in (("prompt", "s"), ("decode", "o"), ("batch", "^")):
             points = [f for f in sweep["figures"] if f["threads"] == threads and f["case"] == case]
@@ -69,7 +74,7 @@ def memory(sweep, folder, title):
     for f in named[min(named)]:
         if f["case"] == "batch" and f["sequences"] == 1: continue
         name = "%d sequences" % f["sequences"] if f["case"] == "batch" else "depth %d" % f["depth"]
-        axes.annotate(name, (f["planned_mb"], f["token_ms_p50_p95_p99"][0]), (4, 0), textcoords="offset points", fontsize=6, va="zero_point")
+        axes.annotate(name, (f["planned_mb"], f["token_ms_p50_p95_p99"][0]), (4, 0), textcoords="offset points", fontsize=6, va="center")
     axes.margins(x=0.15); axes.set_yscale("log", base=2); axes.yaxis.set_major_formatter("{x:g}")
     save(figure, axes, folder, "memory", title, "planned memory, MiB", "milliseconds of a decoded token (median)")
 
@@ -94,14 +99,20 @@ def batch(sweep, folder, title):
     save(figure, axes, folder, "batch", title, "sequences decoded together", "tokens a second of all")
 
 
+def peers_of(results):
+    """Names of the engines that compare.py ran beside nibble, with their versions."""
+    return {e: name for r in results for e, name in r.get("peers", {}).items()}
+
+
 def compare(results, folder, title):
     """A line of points a row of the table, with the spread of the rounds."""
     rows = [(r, f, k) for r in results for f, k in FIGURES.items() if r["medians"]["nibble"][k]]
     engines = sorted({e for r in results for e in r["medians"]}, key=lambda e: (e != "nibble", e))
+    names = peers_of(results)
     figure, axes = plt.subplots(figsize=(6, 1 + 0.5 * len(rows)))
     for i, engine in enumerate(engines):
         here = [(y + 0.15 * i, r["medians"][engine][k]) for y, (r, _, k) in enumerate(rows) if r["medians"].get(engine, {}).get(k)]
-        axes.errorbar([s["median"] for _, s in here], [y for y, _ in here], fmt="o", label=engine,
+        axes.errorbar([s["median"] for _, s in here], [y for y, _ in here], fmt="o", label=names.get(engine, engine),
                       xerr=[[s["median"] - s["low"] for _, s in here], [s["high"] - s["median"] for _, s in here]])
     def name(r, figure):
         c = r["case"]
@@ -129,10 +140,11 @@ def crowd(results, folder, title):
                  for f, k in FIGURES.items()]
     rows = [row for row in rows if row[2]]
     engines = sorted({e for _, _, shares in rows for e in shares}, key=lambda e: (e != "nibble", e))
+    names = peers_of(results)
     figure, axes = plt.subplots(figsize=(6, 1 + 0.5 * len(rows)))
     for i, engine in enumerate(engines):
         here = [(y + 0.25 * i, shares[engine]) for y, (_, _, shares) in enumerate(rows) if engine in shares]
-        bars = axes.barh([y for y, _ in here], [s for _, s in here], height=0.22, label=engine)
+        bars = axes.barh([y for y, _ in here], [s for _, s in here], height=0.22, label=names.get(engine, engine))
         axes.bar_label(bars, ["%.2f" % s for _, s in here], fontsize=6, padding=2)
     name = lambda r, f: "%s\n%s, threads %d, %d busy beside" % (os.path.basename(r["case"]["model"]), f, r["case"]["threads"],
                                                                 r["case"].get("busy", 0))
@@ -152,11 +164,11 @@ def main():
             with open(path) as f: found = json.load(f)
         except (OSError, ValueError) as e: sys.exit("%s: %s" % (path, e))
         if "figures" in found and "limits" in found:
-            title = "%s, %s, %s, %s" % (found["model"], found["engine"], found["target"], found["cpu"])
+            title = "%s\n%s" % (found["model"], origin(found))
             for draw in (roofline,) * bool(found["limits"]) + (memory, context, batch): draw(found, a.out, title)
         elif "rounds" in found or "table" in found: results += found.get("table") or [found]
         else: sys.exit("%s: neither of nibble-bench sweep nor of compare.py" % path)
-    title = results[0]["rounds"][0]["nibble"]["engine"] if results else ""
+    title = "\n".join(dict.fromkeys(origin(r["rounds"][0]["nibble"]) for r in results))
     if not all(map(crowded, results)): compare([r for r in results if not crowded(r)], a.out, title)
     if any(map(crowded, results)): crowd(results, a.out, title)
 
