@@ -127,10 +127,10 @@ def compare(a, case):
     return result
 
 
-def about(result, llama_cpu):
+def about(results, llama_cpu):
     """What the figures belong to: processor, instruction set, commit, compiler, peers."""
-    n = result["rounds"][0]["nibble"]
-    names = [name + (" (%s)" % llama_cpu if e == "llama" and llama_cpu else "") for e, name in result["peers"].items()]
+    n, peers = results[0]["rounds"][0]["nibble"], {e: name for r in results for e, name in r["peers"].items()}
+    names = [name + (" (%s)" % llama_cpu if e == "llama" and llama_cpu else "") for e, name in peers.items()]
     return "%s, %d cores, %s; %s %s, %s; %s" % (n["cpu"], n["cores"], n["target"], n["engine"], n["commit"], n["compiler"], ", ".join(names))
 
 
@@ -160,7 +160,7 @@ def show(a, result):
 def table(a, results, llama_cpu):
     """All cases as Markdown: tokens/s and ratios as median (lowest to highest), beside the best setting of each peer."""
     three = lambda s, form: (form + " (" + form + " to " + form + ")") % (s["median"], s["low"], s["high"]) if s else "-"
-    lines = [about(results[0], llama_cpu), "",
+    lines = [about(results, llama_cpu), "",
              "| model | case | threads | nibble | %sof limit |" % "".join("%s | ratio | " % e for e in a.engine)]
     lines.append("|---" * (lines[-1].count("|") - 1) + "|")
     for r in results:
