@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,15 +41,39 @@ void exercise(const nibble::tokenizer& t, std::string_view text) {
   check_ids(t, t.encode(parts));
 }
 
+/// A template from any text, and conversations written by what it is taken for.
+void try_template(const nibble::tokenizer& t, std::string_view source) {
+  const auto chat = nibble::chat_template::try_parse(source);
+  if (!chat) return require(std::string_view(chat.failure().what()).size() < 400);
+  const std::string text(source.substr(0, 100));
+  const std::vector<nibble::chat_message> talks[] = {
+      {{"user", text}}, {{"system", text}, {"user", text}, {"assistant", text}}, {{text, text}, {"tool", ""}}};
+  for (const auto& talk : talks)
+    for (const bool reply : {false, true})
+      if (const auto parts = chat->try_render(talk, reply)) check_ids(t, t.encode(*parts));
+}
+
+/// Bytes as ids, few of which are tokens.
+void try_ids(const nibble::tokenizer& t, std::string_view bytes) {
+  std::vector<nibble::token> ids(bytes.size() / sizeof(nibble::token));
+  if (!ids.empty()) std::memcpy(ids.data(), bytes.data(), ids.size() * sizeof(nibble::token));
+  std::string known;
+  for (const nibble::token id : ids) {
+    require(t.vocabulary().contains(id) || (t.piece(id).empty() && !t.is_control(id) && !t.is_end(id)));
+    static_cast<void>(t.vocabulary().score(id));
+    t.append_piece(id, known);
+  }
+  const std::string text = t.decode(ids);
+  require(text == known || ' ' + text == known);
+}
+
 void try_file(std::span<const std::byte> bytes) {
   const auto file = nibble::gguf_file::try_parse(bytes);
   if (!file) return;
-  if (const auto chat = nibble::chat_template::try_from(file->meta())) {
-    const std::array<nibble::chat_message, 1> hello = {{{"user", "hello"}}};
-    require(static_cast<bool>(chat->try_render(hello)));
-  }
   const auto made = nibble::tokenizer::try_load(file->meta());
   if (!made) return require(!std::string_view(made.failure().what()).empty());
+  try_template(*made, file->meta().get<std::string_view>("tokenizer.chat_template").value_or(""));
+  try_ids(*made, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   for (std::size_t i = 0; i < made->size() && i < 2000; ++i) {
     const auto id = static_cast<nibble::token>(i);
     static_cast<void>(made->is_end(id));
@@ -142,6 +167,8 @@ void try_text(std::uint8_t how, std::string_view text) {
   std::string room;
   const std::string_view composed = nibble::pre_tokenizers[how % bpe.size()].composes ? nibble::to_nfc(text, room) : text;
   require(t.decode(t.encode(text)) == composed);
+  try_template(t, text);
+  try_ids(t, text);
 
   exercise(spm, text);
   std::string spaced;  // both spellings of a space are one

@@ -10,6 +10,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 bool special_tokens::add(std::string_view text, token id) {
+  NIBBLE_ASSERT(!text.empty() && byte_.empty());
   if (text.size() > most_bytes - arena_.size()) return false;
   entries_.push_back({static_cast<std::uint32_t>(text.size()), id});
   arena_.append(text.rbegin(), text.rend());

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "nibble/config.hpp"
 #include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -30,10 +30,10 @@ class special_tokens {
   };
 
   /// @return  false: too much, see most_bytes
-  /// @errors  precondition: text is not empty; add() only before finish()
+  /// @errors  precondition: text is not empty, and finish() was not called
   bool add(std::string_view text, token id);
 
-  /// Builds the automaton.
+  /// Builds the automaton. To be called once.
   /// @return  a token whose text another one has too, or nothing
   /// @cost    O(bytes of all texts), and their sorting
   std::optional<token> finish();

@@ -25,6 +25,7 @@ std::size_t valid_utf8_prefix(std::string_view text) noexcept {
 }
 
 void append_utf8(char32_t code, std::string& out) {
+  NIBBLE_ASSERT(code < 0xD800 || (code > 0xDFFF && code <= 0x10FFFF));
   const auto byte = [](std::uint32_t bits) { return static_cast<char>(static_cast<unsigned char>(bits)); };
   const auto c = static_cast<std::uint32_t>(code);
   if (c < 0x80) {

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "nibble/config.hpp"
+#include "nibble/error.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -27,9 +27,10 @@ struct utf8_character {
 };
 
 /// The character at `at`. Overlong forms, surrogates and what lies above U+10FFFF are invalid.
-/// @errors  none (noexcept); precondition: at < text.size()
+/// @errors  precondition: at < text.size()
 /// @source  The Unicode Standard, table 3-7 (well-formed UTF-8 byte sequences)
-constexpr utf8_character decode_utf8(std::string_view text, std::size_t at) noexcept {
+constexpr utf8_character decode_utf8(std::string_view text, std::size_t at) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(at < text.size());
   using enum utf8_character::state;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const std::uint32_t lead = byte(at);

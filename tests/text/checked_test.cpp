@@ -1,0 +1,35 @@
+#if !defined(NIBBLE_CHECKED) || !NIBBLE_CHECKED
+#define NIBBLE_TEST_OWN_COPY  // the library is not checked: this file has a checked copy of what it tests
+#undef NIBBLE_CHECKED
+#define NIBBLE_CHECKED 1
+#endif
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "nibble/text/special_tokens.hpp"
+#include "nibble/text/utf8.hpp"
+#ifdef NIBBLE_TEST_OWN_COPY
+#include "nibble/text/special_tokens-impl.hpp"
+#include "nibble/text/utf8-impl.hpp"
+#endif
+
+#if NIBBLE_EXCEPTIONS
+TEST_CASE("under NIBBLE_CHECKED the broken preconditions of text functions are reported") {
+  CHECK(nibble::decode_utf8("a", 0).code == U'a');
+  CHECK_THROWS_AS(static_cast<void>(nibble::decode_utf8("a", 1)), nibble::error);
+  CHECK_THROWS_AS(static_cast<void>(nibble::decode_utf8("", 0)), nibble::error);
+
+  std::string out;
+  for (const char32_t code : {0xD800u, 0xDFFFu, 0x110000u, 0xFFFFFFFFu})
+    CHECK_THROWS_AS(nibble::append_utf8(code, out), nibble::error);
+  CHECK(out.empty());
+  for (const char32_t code : {0xD7FFu, 0xE000u, 0x10FFFFu, 0u}) CHECK_NOTHROW(nibble::append_utf8(code, out));
+
+  nibble::special_tokens set;
+  CHECK_THROWS_AS(static_cast<void>(set.add("", 0)), nibble::error);
+  CHECK(set.add("a", 0));
+  static_cast<void>(set.finish());
+  CHECK_THROWS_AS(static_cast<void>(set.add("b", 1)), nibble::error);
+}
+#endif
