@@ -65,6 +65,7 @@ def check_what_the_code_relies_on():
     for code, parts in DECOMPOSITIONS.items():
         assert parts[-1] not in DECOMPOSITIONS or len(parts) == 1
         assert code in COMPOSED or code not in SECONDS
+        assert code not in COMPOSED or unicodedata.combining(chr(parts[0])) == 0
         depth = 0
         while code in DECOMPOSITIONS:
             depth += len(DECOMPOSITIONS[code]) - 1

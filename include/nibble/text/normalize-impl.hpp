@@ -70,7 +70,7 @@ inline doubtful next_doubtful(std::string_view text, std::size_t at) noexcept {
     for (std::uint8_t last = 0; at < text.size();) {
       const auto c = decode_utf8(text, at);
       const normal_kind kind = normal_kind_of(c.code);
-      if (c.kind != utf8_character::state::whole || kind.is_boundary()) break;
+      if (kind.is_boundary()) break;  // and so is what is no UTF-8: it counts as U+FFFD
       if (!kind.stays || (kind.combining_class != 0 && kind.combining_class < last)) doubt = true;
       last = kind.combining_class;
       at += c.size;
@@ -149,21 +149,18 @@ class composer {
     }
   }
 
-  /// Joins each letter with what follows, unless a mark of the same class or a letter stands between.
+  /// Joins each letter with what follows, unless a mark of the same class or a letter stands between. A text may begin with a
+  /// mark in place of a letter: no two marks are joined.
   void compose() {
     std::size_t kept = 0, letter = 0;
-    bool has_letter = false;
     for (const character c : characters_) {
-      if (has_letter && (kept == letter + 1 || characters_[kept - 1].combining_class < c.combining_class)) {
+      if (kept > 0 && (kept == letter + 1 || characters_[kept - 1].combining_class < c.combining_class)) {
         if (const char32_t joined = composed(characters_[letter].code, c.code)) {
           characters_[letter].code = joined;
           continue;
         }
       }
-      if (c.combining_class == 0) {
-        letter = kept;
-        has_letter = true;
-      }
+      if (c.combining_class == 0) letter = kept;
       characters_[kept++] = c;
     }
     characters_.resize(kept);
