@@ -58,6 +58,22 @@ class [[nodiscard]] error : public std::exception {
   std::string what_;
 };
 
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
+
+/// A caller's obligation. Free in release; throws error(errc::precondition) under NIBBLE_CHECKED.
+#if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
+#define NIBBLE_ASSERT(condition)                                                                        \
+  do {                                                                                                  \
+    if (!(condition)) throw ::nibble::error(::nibble::errc::precondition, "precondition: " #condition); \
+  } while (false)
+#else
+#define NIBBLE_ASSERT(condition) static_cast<void>(0)
+#endif
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
 /// A value, or the error that stands in its place. Like std::expected of C++23, with one error type.
 template <class T>
 class [[nodiscard]] result {
@@ -71,15 +87,21 @@ class [[nodiscard]] result {
   bool has_value() const noexcept { return state_.index() == 0; }
 
   /// @errors  none; precondition: has_value()
-  T& operator*() & noexcept { return *std::get_if<0>(&state_); }
-  const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
-  T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
-  T* operator->() noexcept { return std::get_if<0>(&state_); }
-  const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+  T& operator*() & NIBBLE_NOEXCEPT { return *value_at(); }
+  const T& operator*() const& NIBBLE_NOEXCEPT { return *value_at(); }
+  T&& operator*() && NIBBLE_NOEXCEPT { return std::move(*value_at()); }
+  T* operator->() NIBBLE_NOEXCEPT { return value_at(); }
+  const T* operator->() const NIBBLE_NOEXCEPT { return value_at(); }
 
   /// @errors  none; precondition: !has_value()
-  const error& failure() const& noexcept { return *std::get_if<1>(&state_); }
-  error&& failure() && noexcept { return std::move(*std::get_if<1>(&state_)); }
+  const error& failure() const& NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(!has_value());
+    return *std::get_if<1>(&state_);
+  }
+  error&& failure() && NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(!has_value());
+    return std::move(*std::get_if<1>(&state_));
+  }
 
 #if NIBBLE_EXCEPTIONS
   /// The value, or its error thrown.
@@ -90,6 +112,15 @@ class [[nodiscard]] result {
 #endif
 
  private:
+  T* value_at() NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(has_value());
+    return std::get_if<0>(&state_);
+  }
+  const T* value_at() const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(has_value());
+    return std::get_if<0>(&state_);
+  }
+
   std::variant<T, error> state_;
 };
 
@@ -104,8 +135,15 @@ class [[nodiscard]] result<void> {
 
   explicit operator bool() const noexcept { return ok_; }
   bool has_value() const noexcept { return ok_; }
-  const error& failure() const& noexcept { return failure_; }
-  error&& failure() && noexcept { return std::move(failure_); }
+  /// @errors  none; precondition: !has_value()
+  const error& failure() const& NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(!has_value());
+    return failure_;
+  }
+  error&& failure() && NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(!has_value());
+    return std::move(failure_);
+  }
 
 #if NIBBLE_EXCEPTIONS
   void value() && {
@@ -126,13 +164,3 @@ class [[nodiscard]] result<void> {
   do {                                                                                                   \
     if (auto nibble_outcome = (expression); !nibble_outcome) return std::move(nibble_outcome).failure(); \
   } while (false)
-
-/// A caller's obligation. Free in release; throws error(errc::precondition) under NIBBLE_CHECKED.
-#if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
-#define NIBBLE_ASSERT(condition)                                                                        \
-  do {                                                                                                  \
-    if (!(condition)) throw ::nibble::error(::nibble::errc::precondition, "precondition: " #condition); \
-  } while (false)
-#else
-#define NIBBLE_ASSERT(condition) static_cast<void>(0)
-#endif

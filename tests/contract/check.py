@@ -1,6 +1,7 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
 budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | versions MODEL LIBRARY KERNELS HIGHWAY COMPILER
-FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when
+FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... |
+preconditions INCLUDE_FOLDER CASES | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when
 a promise is broken."""
 import json
 import os
@@ -284,6 +285,82 @@ def finite_math(compiler):
     return found
 
 
+# Preconditions that a program cannot test: on lifetimes, on what a parameter refers to, on states of what others own.
+UNTESTABLE = """
+tensor/eigen.hpp view_of
+file/byte_reader.hpp load_little
+"""
+# Those that no NIBBLE_ASSERT checks yet. This list may only get shorter.
+UNCHECKED = """
+attention/attention.hpp store_kv
+core/half.hpp limited
+gguf/value.hpp borrow
+kernels/attention_mask.hpp end
+kernels/attention_mask.hpp window
+kernels/format_info.hpp row_bytes
+kernels/weight.hpp format
+kernels/weight.hpp multiply
+kernels/weight.hpp row_groups
+kv/sequence.hpp assign
+kv/sequence.hpp begin
+kv/sequence.hpp mark
+kv/sequence.hpp truncate
+layers/embedding.hpp embed
+layers/experts.hpp experts
+layers/feed_forward.hpp feed_forward
+layers/linear.hpp linear
+quant/format.hpp decode_row
+quant/panel.hpp group_bytes
+quant/panel.hpp pack_unit
+quant/panel.hpp unit_bytes
+sample/candidates.hpp assign
+sample/candidates.hpp keep_likely
+sample/softmax.hpp least_logit
+tensor/view.hpp size
+text/special_tokens.hpp add
+text/utf8.hpp append_utf8
+text/utf8.hpp decode_utf8
+"""
+
+
+def stated_preconditions(include):
+    """Functions in whose docs the word stands, as (header, name)."""
+    stated = []
+    for folder, _, names in os.walk(os.path.join(include, "nibble")):
+        for name in sorted(names):
+            if not name.endswith(".hpp") or re.search(r"-(impl|inl)\.hpp$", name):
+                continue
+            path = os.path.join(folder, name)
+            with open(path) as file:
+                lines = file.read().splitlines()
+            said = private = False
+            for line in lines:
+                private = (private or line.startswith("namespace detail {")) and not line.startswith("}  // namespace detail")
+                if private:
+                    continue
+                if line.lstrip().startswith("///"):
+                    said = said or "precondition" in line
+                    continue
+                if said and (match := re.search(r"(operator *(?:\(\)|\[\]|[^ (\w]+)|\b(?!requires|noexcept|decltype|sizeof|size_t)[a-z_]\w*) ?\(", line)):
+                    stated.append((os.path.relpath(path, os.path.join(include, "nibble")), match[1]))
+                    said = False
+                elif line.strip() and not line.lstrip().startswith(("template", "requires", "[[", "//")):
+                    said = False
+    return stated
+
+
+def preconditions(include, cases):
+    """Each precondition that docs state has a case that breaks it, or stands in one of the lists above."""
+    with open(cases) as file:
+        tested = set(re.findall(r'\{"([\w/.]+\.hpp)", "([^"]+)"', file.read()))
+    lists = {tuple(line.split(" ", 1)) for line in (UNTESTABLE + UNCHECKED).strip().splitlines() if line}
+    stated = set(stated_preconditions(include))
+    found = ["%s: %s has no case that breaks its precondition" % key for key in sorted(stated - tested - lists)]
+    found += ["%s: %s states no precondition (any more)" % key for key in sorted((tested | lists) - stated)]
+    found += ["%s: %s has a case, and stands in a list of those without" % key for key in sorted(tested & lists)]
+    return found if len(stated) > 20 else found + ["few preconditions are seen: this check compares nothing"]
+
+
 def cost(compiler, source, folder):
     """Processor seconds and megabytes of the compiler for one file."""
     child = subprocess.Popen([*compiler, "-O2", "-c", source, "-o", folder + "/unit.o"])
@@ -361,6 +438,8 @@ def main(command, *rest):
         found = alike(rest[:3], rest[3:])
     elif command == "versions":
         found = versions(rest[0], rest[1:4], rest[4:])
+    elif command == "preconditions":
+        found = preconditions(*rest)
     elif command == "finite_math":
         found = finite_math(rest)
     elif command == "machines":

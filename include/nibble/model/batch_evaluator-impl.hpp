@@ -22,6 +22,7 @@ batch_evaluator::batch_evaluator(step_runner runner)
     : runner_(std::move(runner)), runs_(runner_.sequences()), ids_(runner_.sequences()), indices_(runner_.sequences()) {}
 
 feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel) {
+  NIBBLE_ASSERT(sequence < sequences());
   if (!runner_.fits(sequence, tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
@@ -36,6 +37,7 @@ feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> 
 }
 
 feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_token cancel) {
+  NIBBLE_ASSERT(entries.size() <= sequences());
   for (std::size_t i = 0; i < entries.size(); ++i) {
     runs_[i] = {i, 1, 0, entries[i].sequence};
     ids_[i] = entries[i].id;

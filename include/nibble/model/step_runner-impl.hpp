@@ -79,8 +79,22 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
   return std::span(wanted_runs_).first(count);
 }
 
+/// Whether the preconditions of run() hold.
+bool step_runner::valid(std::span<const token> ids, std::span<const token_run> runs,
+                        std::span<const std::uint32_t> wanted) const noexcept {
+  const auto is_token = [&](token id) { return id >= 0 && static_cast<std::size_t>(id) < model_.vocabulary(); };
+  const auto is_alone = [&](const token_run& r) {
+    const auto same = [&](const token_run& other) { return other.sequence == r.sequence; };
+    return r.sequence < sequences_.size() && std::count_if(runs.begin(), runs.end(), same) == 1;
+  };
+  return ids.size() <= positions_.size() && wanted.size() <= wanted_runs_.size() &&
+         std::all_of(ids.begin(), ids.end(), is_token) && std::all_of(runs.begin(), runs.end(), is_alone) &&
+         std::is_sorted(wanted.begin(), wanted.end()) && (wanted.empty() || wanted.back() < ids.size());
+}
+
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
                                       std::span<const std::uint32_t> wanted, std::stop_token cancel) {
+  NIBBLE_ASSERT(valid(ids, runs, wanted));
   for (const token_run& r : runs) {  // before any has begun
     if (!fits(r.sequence, r.count)) return {feed_outcome::context_full, {}};
   }

@@ -67,6 +67,7 @@ class step_runner {
 
  private:
   step_runner(const any_model& model, const session_options& o) : model_(model), options_(o) {}
+  bool valid(std::span<const token> ids, std::span<const token_run> runs, std::span<const std::uint32_t> wanted) const noexcept;
   std::span<const token_run> runs_of(std::span<const token_run> runs, std::span<const std::uint32_t> wanted) noexcept;
 
   any_model model_;

@@ -37,7 +37,8 @@ struct activations {
     return part;
   }
   /// `count` rows that a list names, which must stay where it is. @errors none; precondition: these are not listed themselves
-  activations subset(const std::uint32_t* list, std::size_t count) const noexcept {
+  activations subset(const std::uint32_t* list, std::size_t count) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(!listed);
     activations part = *this;
     part.tokens = count;
     part.listed = true;
@@ -61,8 +62,9 @@ class scratch_arena {
 
   bool measuring() const noexcept { return memory_.size() == 0; }
   /// @errors  none; precondition: the sum of what was taken is no more than what a measuring arena saw
-  std::byte* take(std::size_t bytes) noexcept {
+  std::byte* take(std::size_t bytes) NIBBLE_NOEXCEPT {
     const std::size_t at = used_;
+    NIBBLE_ASSERT(measuring() || round_up(bytes, cache_line) <= memory_.size() - at);
     used_ += round_up(bytes, cache_line);
     peak_ = std::max(peak_, used_);
     return measuring() ? nullptr : memory_.data() + at;

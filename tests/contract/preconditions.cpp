@@ -1,0 +1,150 @@
+/// Breaks every stated precondition, in a build with NIBBLE_CHECKED=1: each is an exception that says so. check.py compares the
+/// list with the docs of all headers.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "all.hpp"
+
+namespace {
+const nibble::any_model* model = nullptr;
+const nibble::result<int> three = 3, broken = nibble::error(nibble::errc::io, "broken");
+
+nibble::evaluator evaluator() { return nibble::evaluator::try_create(*model, {.context = 16, .prefill_chunk = 4}).value(); }
+nibble::batch_evaluator batch() { return nibble::batch_evaluator::try_create(*model, 2, {.context = 16}).value(); }
+nibble::step_runner runner() { return nibble::step_runner::try_create(*model, {.context = 16, .prefill_chunk = 4}, 2).value(); }
+const auto outside = nibble::token{1 << 30};
+
+void run(std::vector<nibble::token> ids, std::vector<nibble::token_run> runs, std::vector<std::uint32_t> wanted) {
+  auto r = runner();
+  r.run(ids, runs, wanted, {});
+}
+void step(std::vector<nibble::batch_evaluator::entry> entries) {
+  auto b = batch();
+  static_cast<void>(b.step(entries));
+}
+
+struct breach {
+  const char* header;
+  const char* function;
+  std::function<void()> commit;
+};
+
+const std::vector<breach> breaches{
+    {"error.hpp", "operator*", [] { static_cast<void>(*broken); }},
+    {"error.hpp", "operator*", [] { static_cast<void>(*nibble::result<std::string>(nibble::error(nibble::errc::io, ""))); }},
+    {"error.hpp", "operator*",
+     [] { static_cast<void>(nibble::result<std::string>(nibble::error(nibble::errc::io, ""))->size()); }},
+    {"error.hpp", "failure", [] { static_cast<void>(three.failure()); }},
+    {"error.hpp", "failure", [] { static_cast<void>(nibble::result<void>().failure()); }},
+    {"tensor/scratch.hpp", "take",
+     [] {
+       auto arena = nibble::scratch_arena::try_create(256).value();
+       arena.take(192);
+       arena.take(65);
+     }},
+    {"tensor/scratch.hpp", "subset",
+     [] {
+       const std::uint32_t list[] = {0};
+       static_cast<void>(nibble::activations{nullptr, 4, 8}.subset(list, 1).subset(list, 1));
+     }},
+    {"tensor/view.hpp", "elements",
+     [] {
+       float x[4] = {};
+       static_cast<void>(nibble::tensor_view<float, 2>(x, {2, 1}, {2, 1}).elements());
+     }},
+    {"tensor/map.hpp", "map",
+     [] {
+       float x[4] = {};
+       const nibble::tensor_view<float, 1> two(x, {2}), four(x, {4});
+       nibble::map(two, four, [](auto v) { return v; });
+     }},
+    {"tensor/map.hpp", "zip",
+     [] {
+       float x[4] = {};
+       const nibble::tensor_view<float, 1> two(x, {2}), four(x, {4});
+       nibble::zip(four, two, four, [](auto a, auto) { return a; });
+     }},
+    {"model/step_runner.hpp", "run",
+     [] {
+       run({outside}, {{0, 1, 0, 0}}, {});
+     }},
+    {"model/step_runner.hpp", "run",
+     [] {
+       run({1, 1}, {{0, 1, 0, 0}, {0, 1, 0, 0}}, {});
+     }},
+    {"model/step_runner.hpp", "run",
+     [] {
+       run({1}, {{0, 1, 0, 2}}, {});
+     }},
+    {"model/step_runner.hpp", "run",
+     [] {
+       run({1, 1, 1, 1, 1}, {{0, 5, 0, 0}}, {});
+     }},
+    {"model/step_runner.hpp", "run",
+     [] {
+       run({1, 1, 1}, {{0, 3, 0, 0}}, {0, 1, 2});
+     }},
+    {"model/step_runner.hpp", "run",
+     [] {
+       run({1, 1}, {{0, 2, 0, 0}}, {2});
+     }},
+    {"model/evaluator.hpp", "feed", [] { evaluator().feed(std::array{outside}); }},
+    {"model/evaluator.hpp", "feed", [] { evaluator().feed(std::array{nibble::token{-1}}); }},
+    {"model/evaluator.hpp", "feed", [] { evaluator().feed_each(std::array{nibble::token{-1}}, [](auto, auto) {}); }},
+    {"model/batch_evaluator.hpp", "feed", [] { batch().feed(0, std::array{outside}); }},
+    {"model/batch_evaluator.hpp", "feed", [] { batch().feed(2, std::array{nibble::token{1}}); }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       step({{0, -1}});
+     }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       step({{0, 1}, {0, 1}});
+     }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       step({{2, 1}});
+     }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       step({{0, 1}, {1, 1}, {1, 1}});
+     }},
+    {"sample/candidates.hpp", "best", [] { static_cast<void>(nibble::candidates().best()); }},
+    {"generate/event_builder.hpp", "accept",
+     [] {
+       nibble::event_builder events(model->tokenizer());
+       nibble::token_choice choice{};
+       choice.id = outside;
+       static_cast<void>(events.accept(choice));
+     }},
+    {"generate/generation.hpp", "operator*",
+     [] {
+       nibble::session session(*model, {.context = 16});
+       auto reply = session.generate("Hi", {.max_tokens = 0});
+       static_cast<void>(*reply.begin());
+     }},
+};
+}  // namespace
+
+int main(int, char** argv) {
+  const auto loaded = nibble::any_model::load(argv[1], {.threads = 1});
+  model = &loaded;
+  bool good = true;
+  for (const breach& b : breaches) {
+    const char* outcome = "nothing";
+    try {
+      b.commit();
+    } catch (const nibble::error& e) {
+      if (e.code() == nibble::errc::precondition) continue;
+      outcome = "another error";
+    }
+    std::cout << b.header << ": " << b.function << ": " << outcome << '\n';
+    good = false;
+  }
+  return good ? 0 : 1;
+}
