@@ -1,7 +1,7 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
 budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | versions MODEL LIBRARY KERNELS HIGHWAY COMPILER
-FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... |
-preconditions INCLUDE_FOLDER CASES | layers INCLUDE_FOLDER ; exit status 1 and one line a finding when
+FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... | preconditions INCLUDE_FOLDER CASES |
+layers INCLUDE_FOLDER | sizes INCLUDE_FOLDER ; exit status 1 and one line a finding when
 a promise is broken."""
 import json
 import os
@@ -130,6 +130,76 @@ def layers_test():
              ("a folder that nobody knows", {"extra/x.hpp": "", "core/z.hpp": '#include "nibble/extra/x.hpp"\n'}, 2)]
     found = ["%s: %d findings" % (name, len(of({**good, **more}))) for name, more, count in cases if len(of({**good, **more})) != count]
     return found if of({"core/a.hpp": ""}) else found + ["an empty tree: no findings"]
+
+
+# What takes memory, and the functions that say how much; where sizes are those of a head, of a unit or of one kernel's tile, they fit.
+TAKES_MEMORY = re.compile(r"\b(take|try_allocate|resize|reserve|assign|calloc|malloc|try_create|make_unique<[^()]*>)\(")
+COUNTS_BYTES = re.compile(r"std::(?:size_t|uint64_t) \w*bytes\w*\([^;{}]*\{")
+COUNTED_IN = ("core", "file", "gguf", "tensor", "kernels", "layers", "attention", "kv", "model", "generate")
+SMALL = ("kv/tile.hpp", "kernels/unit_source.hpp", "kernels/reference_matmul.hpp")
+
+
+def closing(text, at, opens, closes):
+    """Where the bracket that opened before `at` is closed."""
+    depth = 1
+    while depth and at < len(text):
+        depth += (text[at] == opens) - (text[at] == closes)
+        at += 1
+    return at
+
+
+def computes(expression, operators):
+    """Whether an operator stands outside of the checked functions, between what is more than literals and sizes in memory."""
+    while match := re.search(r"\b(product_of_sizes|sum_of_sizes)\(", expression):
+        expression = expression[:match.start()] + "checked" + expression[closing(expression, match.end(), "(", ")"):]
+    expression = re.sub(r"[\w.]+(->|\.)size\(\)", "1", expression)
+    return re.search(r" (%s) (?!\d)|[^\d] (%s) " % (operators, operators), expression)
+
+
+def sizes(root):
+    """No size is multiplied on its way to an allocation, and no function that counts bytes multiplies or adds, but by core/checked.hpp.
+    Offsets into what was allocated so need no check: they are smaller. A line that says `// fits: why` is left alone."""
+    found, seen = [], 0
+    for folder, _, names in os.walk(os.path.join(root, "nibble")):
+        for name in sorted(names):
+            path = os.path.relpath(os.path.join(folder, name), os.path.join(root, "nibble"))
+            if name.endswith("-inl.hpp") or path.replace(os.sep, "/") in SMALL:
+                continue
+            with open(os.path.join(folder, name)) as file:
+                text = file.read()
+            lines = text.splitlines()
+            text = re.sub(r'//[^\n]*|"(?:[^"\\\n]|\\.)*"', lambda match: " " * len(match[0]), text)
+            places = []
+            for match in TAKES_MEMORY.finditer(text):
+                seen += 1
+                if computes(text[match.end():closing(text, match.end(), "(", ")") - 1], r"\*|<<"):
+                    places.append(match.start())
+            for match in COUNTS_BYTES.finditer(text) if path.split(os.sep)[0] in COUNTED_IN else ():
+                for part in re.finditer(r"(?:return|=)\s([^;]*);", text[match.end():closing(text, match.end(), "{", "}")]):
+                    if computes(part[1], r"\*|<<|\+"):
+                        places.append(match.end() + part.start())
+            for line in sorted({text.count("\n", 0, place) for place in places}):
+                if "// fits:" not in lines[line]:
+                    found.append("%s:%d: a size that is not computed by core/checked.hpp: %s" % (path, line + 1, lines[line].strip()))
+    return found if seen else found + [root + ": nothing takes memory: this check compares nothing"]
+
+
+def sizes_test():
+    """The check of sizes sees what it is there for."""
+    cases = [("x.resize(rows * columns);", 1), ("x.resize(product_of_sizes(rows, columns));", 0), ("a.take(n * sizeof(T));", 1),
+             ("x.resize(rows * columns);  // fits: both are small", 0), ("x.reserve(name.size() + 1);", 0),
+             ("auto b = buffer::try_allocate(\n    of(a) * 2);", 1), ("x.reserve(1 << bits);", 1), ("// x.resize(a * b)\nx.resize(a);", 0),
+             ("constexpr std::size_t row_bytes(std::size_t n) noexcept { return n / 32 * block; }\nx.resize(1);", 1),
+             ("std::size_t kept_bytes() {\n  return sum_of_sizes(a, product_of_sizes(b, c));\n}\nx.resize(1);", 0)]
+    found = []
+    for text, count in cases:
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(os.path.join(root, "nibble/model"))
+            with open(os.path.join(root, "nibble/model/a.hpp"), "w") as file:
+                file.write(text)
+            if len(sizes(root)) != count:
+                found.append("%r: %d findings" % (text, len(sizes(root))))
+    return found
 
 
 def alike(libraries, compiler):
@@ -446,6 +516,8 @@ def main(command, *rest):
         found = machines(*rest)
     elif command == "layers":
         found = layers_test() + layers(rest[0])
+    elif command == "sizes":
+        found = sizes_test() + sizes(rest[0])
     else:
         found = budget(rest[0], rest[1], rest[2:])
     print("\n".join(found))

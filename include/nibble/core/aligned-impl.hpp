@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <limits>
 #include <string>
 
 #if defined(__linux__)
@@ -21,7 +20,7 @@ aligned_buffer::~aligned_buffer() { std::free(block_); }
 result<aligned_buffer> aligned_buffer::try_allocate(std::size_t bytes) {
   aligned_buffer buffer;
   if (bytes == 0) return buffer;
-  if (bytes < std::numeric_limits<std::size_t>::max() - cache_line) buffer.block_ = std::calloc(bytes + cache_line, 1);
+  if (const std::size_t room = sum_of_sizes(bytes, cache_line); room < largest_size) buffer.block_ = std::calloc(room, 1);
   if (!buffer.block_) return error(errc::out_of_memory, "cannot allocate " + std::to_string(bytes) + " bytes");
   buffer.size_ = bytes;
   return buffer;

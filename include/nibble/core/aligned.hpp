@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/error.hpp"
 
 namespace nibble {
@@ -13,8 +14,10 @@ inline namespace NIBBLE_ABI {
 /// Bytes that a SIMD kernel may read with aligned loads, and that no two threads' data share: a cache line.
 inline constexpr std::size_t cache_line = 64;
 
-/// bytes rounded up to a multiple of `unit`, a power of two.
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) noexcept { return (bytes + unit - 1) & ~(unit - 1); }
+/// bytes rounded up to a multiple of `unit`, a power of two; largest_size where that does not fit.
+constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) noexcept {
+  return bytes > largest_size - unit ? largest_size : (bytes + unit - 1) & ~(unit - 1);
+}
 
 /// An owned block of bytes, aligned to a cache line and zeroed. Large blocks cost memory only where they have been touched.
 class aligned_buffer {

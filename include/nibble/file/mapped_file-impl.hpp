@@ -5,12 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <utility>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/file/mapped_file.hpp"
 #include "nibble/file/os.hpp"
+#include "nibble/file/readable_file-impl.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -34,27 +35,22 @@ mapped_file::~mapped_file() { unmap(); }
 #if defined(_WIN32)
 
 result<mapped_file> mapped_file::try_open(const std::filesystem::path& path) {
+  const auto file = readable_file::try_open(path);
+  if (!file) return file.failure();
+  mapped_file mapped;
+  if (file->size() == 0) return mapped;
+  if (file->size() > largest_size) return error(errc::io, detail::path_text(path) + ": larger than the address space");
   struct handle {
     HANDLE h;
     ~handle() {
-      if (h && h != INVALID_HANDLE_VALUE) ::CloseHandle(h);
+      if (h) ::CloseHandle(h);
     }
   };
-  const handle file{::CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING,
-                                  FILE_ATTRIBUTE_NORMAL, nullptr)};
-  if (file.h == INVALID_HANDLE_VALUE) return detail::os_failure(path, "open", detail::os_code());
-  if (::GetFileType(file.h) != FILE_TYPE_DISK) return error(errc::io, detail::path_text(path) + ": not a regular file");
-  LARGE_INTEGER size;
-  if (!::GetFileSizeEx(file.h, &size)) return detail::os_failure(path, "measure", detail::os_code());
-  mapped_file mapped;
-  if (size.QuadPart == 0) return mapped;
-  if (static_cast<std::uint64_t>(size.QuadPart) > (std::numeric_limits<std::size_t>::max)())
-    return error(errc::io, detail::path_text(path) + ": larger than the address space");
-  const handle section{::CreateFileMappingW(file.h, nullptr, PAGE_READONLY, 0, 0, nullptr)};
+  const handle section{::CreateFileMappingW(file->handle_, nullptr, PAGE_READONLY, 0, 0, nullptr)};
   if (!section.h) return detail::os_failure(path, "map", detail::os_code());
   mapped.data_ = ::MapViewOfFile(section.h, FILE_MAP_READ, 0, 0, 0);
   if (!mapped.data_) return detail::os_failure(path, "map", detail::os_code());
-  mapped.size_ = static_cast<std::size_t>(size.QuadPart);
+  mapped.size_ = static_cast<std::size_t>(file->size());
   return mapped;
 }
 
@@ -67,24 +63,13 @@ void mapped_file::unmap() noexcept {
 #else
 
 result<mapped_file> mapped_file::try_open(const std::filesystem::path& path) {
-  struct descriptor {
-    int fd;
-    ~descriptor() {
-      if (fd >= 0) ::close(fd);
-    }
-  };
-  // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
-  const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) return detail::os_failure(path, "open", detail::os_code());
-  struct stat status;
-  if (::fstat(file.fd, &status) != 0) return detail::os_failure(path, "measure", detail::os_code());
-  if (!S_ISREG(status.st_mode)) return error(errc::io, detail::path_text(path) + ": not a regular file");
+  const auto file = readable_file::try_open(path);
+  if (!file) return file.failure();
   mapped_file mapped;
-  if (status.st_size == 0) return mapped;
-  if (static_cast<std::uintmax_t>(status.st_size) > (std::numeric_limits<std::size_t>::max)())
-    return error(errc::io, detail::path_text(path) + ": larger than the address space");
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  if (file->size() == 0) return mapped;
+  if (file->size() > largest_size) return error(errc::io, detail::path_text(path) + ": larger than the address space");
+  const auto size = static_cast<std::size_t>(file->size());
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file->handle_, 0);
   if (data == MAP_FAILED) return detail::os_failure(path, "map", detail::os_code());
   mapped.data_ = data;
   mapped.size_ = size;

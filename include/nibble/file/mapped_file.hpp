@@ -19,7 +19,7 @@ std::string path_text(const std::filesystem::path& path);
 /// A regular file, mapped privately. Move-only; bytes() stay where they are when the object moves.
 ///
 /// A file that another process shortens while it is mapped ends in a fault of the operating system (SIGBUS), as with every
-/// mapping: replace model files by renaming, or read them into memory of your own.
+/// mapping: replace model files by renaming, or read them (file_access::read).
 /// @errors  try_open: io, for whatever is not a readable regular file (folders, pipes and devices are refused)
 /// @cost    no copy; pages are read when they are touched
 class mapped_file {

@@ -23,9 +23,9 @@ event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_option
   for (const std::string& s : options_.stop) stop = std::max(stop, s.size());  // the longest
   const std::size_t open = 4;                                                  // bytes of an unfinished character
   bytes_.reserve(piece);
-  whole_.reserve(3 * (piece + open));  // a byte that is no UTF-8 becomes the three of U+FFFD
+  whole_.reserve(3 * (piece + open));  // fits: of texts in memory; a byte that is no UTF-8 becomes the three of U+FFFD
   stop_filter_.reserve(whole_.capacity());
-  text_.reserve(whole_.capacity() + 3 * open + stop);
+  text_.reserve(whole_.capacity() + 3 * open + stop);  // fits: the same
 }
 
 token_choice event_builder::choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch) {

@@ -41,7 +41,7 @@ void metadata::set(std::string_view key, value v) {
     entries_[sorted_[at]].value = std::move(v);
     return;
   }
-  if (sorted_.size() == sorted_.capacity()) sorted_.reserve(2 * sorted_.size() + 8);
+  if (sorted_.size() == sorted_.capacity()) sorted_.reserve(sorted_.size() + sorted_.size() + 8);
   entries_.push_back({std::string(key), std::move(v)});
   sorted_.insert(sorted_.begin() + static_cast<std::ptrdiff_t>(at), static_cast<std::uint32_t>(entries_.size() - 1));
 }

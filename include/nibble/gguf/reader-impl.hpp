@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -40,6 +41,26 @@ inline result<void> check_shard(const metadata& meta, std::uint32_t index, std::
   return {};
 }
 
+/// The bytes before the data of a file, in memory as large as they are: read in parts, each twice the one before, until they
+/// hold all that they promise.
+inline result<aligned_buffer> read_header(const readable_file& file, const limits& most) {
+  constexpr std::uint64_t first = 1u << 20, descriptions = 64u << 20;
+  const std::uint64_t largest = std::min(file.size(), most.header_bytes + descriptions);
+  for (std::uint64_t bytes = std::min(first, largest);; bytes = std::min(2 * bytes, largest)) {
+    auto memory = aligned_buffer::try_allocate(static_cast<std::size_t>(bytes));
+    if (!memory) return std::move(memory).failure().in("header");
+    NIBBLE_TRY(file.try_read(0, {memory->data(), memory->size()}));
+    const auto header = parse_header({memory->data(), memory->size()}, file.size(), most);
+    if (!header && header.failure().code() == errc::truncated && bytes < largest) continue;
+    if (!header) return header.failure();
+    if (header->data_offset >= bytes) return memory;
+    auto exact = aligned_buffer::try_allocate(static_cast<std::size_t>(header->data_offset));
+    if (!exact) return std::move(exact).failure().in("header");
+    if (exact->size() > 0) std::memcpy(exact->data(), memory->data(), exact->size());
+    return exact;
+  }
+}
+
 }  // namespace detail
 
 gguf_file::gguf_file() noexcept = default;
@@ -48,7 +69,24 @@ gguf_file& gguf_file::operator=(gguf_file&&) noexcept = default;
 gguf_file::~gguf_file() = default;
 
 std::span<const std::byte> gguf_file::bytes(const tensor_info& tensor) const noexcept {
+  if (access_ == file_access::read) return {};
   return parts_[tensor.shard].bytes.subspan(static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(tensor.bytes));
+}
+
+result<void> gguf_file::try_read(const tensor_info& tensor, std::uint64_t offset, std::span<std::byte> out) const {
+  if (offset > tensor.bytes || out.size() > tensor.bytes - offset) {
+    return error(errc::invalid_argument, detail::quoted(tensor.name) + ": " + std::to_string(out.size()) + " bytes at " +
+                                             std::to_string(offset) + " of its " + std::to_string(tensor.bytes));
+  }
+  const part& p = parts_[tensor.shard];
+  if (access_ == file_access::mapped) {
+    if (!out.empty()) std::memcpy(out.data(), bytes(tensor).data() + offset, out.size());
+    return {};
+  }
+  auto done = p.file.try_read(tensor.offset + offset, out);
+  if (done) return done;
+  auto failed = std::move(done).failure().in(detail::quoted(tensor.name));
+  return p.name.empty() ? std::move(failed) : std::move(failed).in(p.name);
 }
 
 void gguf_file::release(const tensor_info& tensor, std::size_t offset, std::size_t length) const noexcept {
@@ -58,7 +96,7 @@ void gguf_file::release(const tensor_info& tensor, std::size_t offset, std::size
 
 result<gguf_file> gguf_file::try_parse(std::span<const std::byte> bytes, const limits& most) {
   gguf_file file;
-  auto meta = file.try_add({{}, bytes}, most);
+  auto meta = file.try_add({{}, {}, bytes}, most);
   if (!meta) return std::move(meta).failure();
   file.meta_ = *std::move(meta);
   const auto count = file.meta_.try_get<std::uint32_t>("split.count", 1);
@@ -70,23 +108,19 @@ result<gguf_file> gguf_file::try_parse(std::span<const std::byte> bytes, const l
   return file;
 }
 
-result<gguf_file> gguf_file::try_open(const std::filesystem::path& path, const limits& most) {
-  auto map = mapped_file::try_open(path);
-  if (!map) return std::move(map).failure();
-  const auto open = [&]() -> result<gguf_file> {
-    gguf_file file;
-    const auto bytes = map->bytes();
-    auto meta = file.try_add({*std::move(map), bytes}, most);
-    if (!meta) return std::move(meta).failure();
+result<gguf_file> gguf_file::try_open(const std::filesystem::path& path, const limits& most, file_access access) {
+  gguf_file file;
+  file.access_ = access;
+  auto meta = file.try_add_file(path, most);
+  if (!meta) return std::move(meta).failure();
+  const auto open = [&]() -> result<void> {
     file.meta_ = *std::move(meta);
     const auto count = file.meta_.try_get<std::uint32_t>("split.count", 1);
     if (!count) return count.failure();
     if (*count > 1) NIBBLE_TRY(file.try_add_shards(path, *count, most));
-    NIBBLE_TRY(file.try_index());
-    return file;
+    return file.try_index();
   };
-  auto file = open();
-  if (!file) return std::move(file).failure().in(detail::path_text(path));
+  if (auto opened = open(); !opened) return std::move(opened).failure().in(detail::path_text(path));
   return file;
 }
 
@@ -98,19 +132,43 @@ const tensor_info* gguf_file::find(std::string_view name) const& noexcept {
 
 std::uint64_t gguf_file::file_bytes() const noexcept {
   std::uint64_t sum = 0;
-  for (const auto& p : parts_) sum += p.bytes.size();
+  for (const auto& p : parts_) sum += p.size;
   return sum;
 }
 
 /// Appends the tensors of one file; its metadata is the caller's to use.
 result<metadata> gguf_file::try_add(part p, const limits& most) {
-  auto header = detail::parse_header(p.bytes, p.bytes.size(), most);
+  auto header = detail::parse_header(p.bytes, p.size, most);
   if (!header) return std::move(header).failure();
   if (parts_.empty()) version_ = header->version;
   for (auto& tensor : header->tensors) tensor.shard = static_cast<std::uint32_t>(parts_.size());
   tensors_.insert(tensors_.end(), header->tensors.begin(), header->tensors.end());
   parts_.push_back(std::move(p));
   return std::move(header->meta);
+}
+
+/// Opens one file. Its errors name it.
+result<metadata> gguf_file::try_add_file(const std::filesystem::path& path, const limits& most) {
+  const auto named = [&](error e) { return std::move(e).in(detail::path_text(path)); };
+  if (access_ == file_access::mapped) {
+    auto map = mapped_file::try_open(path);
+    if (!map) return std::move(map).failure();
+    const auto bytes = map->bytes();
+    auto meta = try_add({{}, *std::move(map), bytes}, most);
+    if (!meta) return named(std::move(meta).failure());
+    return meta;
+  }
+  auto file = readable_file::try_open(path);
+  if (!file) return std::move(file).failure();
+  auto header = detail::read_header(*file, most);
+  if (!header) return named(std::move(header).failure());
+  part p;
+  p.bytes = {header->data(), header->size()}, p.size = file->size();
+  p.name = detail::path_text(path.filename());
+  p.file = *std::move(file), p.header = *std::move(header);
+  auto meta = try_add(std::move(p), most);
+  if (!meta) return named(std::move(meta).failure());
+  return meta;
 }
 
 /// Opens the other files of a split model. Their names differ from the first's in the number alone, so none lies elsewhere.
@@ -125,11 +183,8 @@ result<void> gguf_file::try_add_shards(const std::filesystem::path& first, std::
     std::filesystem::path path = name.substr(0, name.size() - suffix.native().size());
     path += detail::shard_suffix(i, count);
     const auto add = [&]() -> result<void> {
-      auto map = mapped_file::try_open(path);
-      if (!map) return std::move(map).failure();
-      const auto bytes = map->bytes();
-      auto meta = try_add({*std::move(map), bytes}, most);
-      if (!meta) return std::move(meta).failure().in(detail::path_text(path.filename()));
+      auto meta = try_add_file(path, most);
+      if (!meta) return std::move(meta).failure();
       if (auto same = detail::check_shard(*meta, i, count); !same)
         return std::move(same).failure().in(detail::path_text(path.filename()));
       return {};

@@ -9,9 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/file/mapped_file.hpp"
+#include "nibble/file/readable_file.hpp"
 #include "nibble/gguf/header.hpp"
 #include "nibble/gguf/metadata.hpp"
 
@@ -32,13 +34,18 @@ class gguf_file {
   gguf_file& operator=(gguf_file&&) noexcept;
   ~gguf_file();
 
-  /// Maps a file. The first of a split model, `name-00001-of-0000N.gguf`, brings the others, which must lie beside it.
-  static result<gguf_file> try_open(const std::filesystem::path& path, const limits& most = {});
+  /// Opens a file. The first of a split model, `name-00001-of-0000N.gguf`, brings the others, which must lie beside it.
+  ///
+  /// If it is read, its header stands in memory of its own, and tensors are read when they are asked for: see try_read().
+  static result<gguf_file> try_open(const std::filesystem::path& path, const limits& most = {},
+                                    file_access access = file_access::mapped);
   /// Uses a file that is already in memory, without copying: the bytes must outlive this object. Tensors are aligned as far as
   /// the memory is.
   static result<gguf_file> try_parse(std::span<const std::byte> bytes, const limits& most = {});
 #if NIBBLE_EXCEPTIONS
-  static gguf_file open(const std::filesystem::path& path, const limits& most = {}) { return try_open(path, most).value(); }
+  static gguf_file open(const std::filesystem::path& path, const limits& most = {}, file_access access = file_access::mapped) {
+    return try_open(path, most, access).value();
+  }
   static gguf_file parse(std::span<const std::byte> bytes, const limits& most = {}) { return try_parse(bytes, most).value(); }
 #endif
 
@@ -53,8 +60,18 @@ class gguf_file {
   /// @cost  O(log tensors)
   const tensor_info* find(std::string_view name) const& noexcept;
   const tensor_info* find(std::string_view name) const&& = delete;
-  /// The data of a tensor of this file.
+  /// Whether bytes() are there, or only try_read().
+  file_access access() const noexcept { return access_; }
+  /// The data of a tensor of this file; empty in a file that is read.
   std::span<const std::byte> bytes(const tensor_info& tensor) const noexcept;
+  /// Copies a part of a tensor's data, however the file is accessed.
+  /// @errors  invalid_argument: it is not inside of the tensor; truncated, io: only in a file that is read
+  result<void> try_read(const tensor_info& tensor, std::uint64_t offset, std::span<std::byte> out) const;
+#if NIBBLE_EXCEPTIONS
+  void read(const tensor_info& tensor, std::uint64_t offset, std::span<std::byte> out) const {
+    try_read(tensor, offset, out).value();
+  }
+#endif
   /// Gives the mapped pages inside a part of a tensor back to the system; reading them again brings them back.
   /// @errors  none: a hint, without effect on memory that the caller owns
   void release(const tensor_info& tensor, std::size_t offset, std::size_t length) const noexcept;
@@ -66,12 +83,17 @@ class gguf_file {
 
  private:
   struct part {
-    mapped_file map;  // empty where the memory is the caller's
-    std::span<const std::byte> bytes;
+    std::string name;                  // of a shard
+    mapped_file map;                   // empty where the file is read, or the memory is the caller's
+    std::span<const std::byte> bytes;  // all of them; of a file that is read, the header
+    readable_file file = {};           // where it is read
+    aligned_buffer header = {};
+    std::uint64_t size = bytes.size();
   };
 
   gguf_file() noexcept;
   result<metadata> try_add(part p, const limits& most);
+  result<metadata> try_add_file(const std::filesystem::path& path, const limits& most);
   result<void> try_add_shards(const std::filesystem::path& first, std::uint32_t count, const limits& most);
   result<void> try_index();
 
@@ -80,6 +102,7 @@ class gguf_file {
   std::vector<tensor_info> tensors_;
   std::vector<std::uint32_t> sorted_;  // places in tensors_, by name
   std::uint32_t version_ = 0;
+  file_access access_ = file_access::mapped;
 };
 
 }  // namespace NIBBLE_ABI

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/core/type_list.hpp"
 #include "nibble/kernels/reference_matmul.hpp"
 #include "nibble/kernels/table.hpp"
@@ -32,7 +33,9 @@ struct format_info {
   const format_kernels* own;                                 ///< kernels of a format that the table does not know
 
   /// Bytes of a row as a file holds it; precondition: columns is a multiple of block_size.
-  constexpr std::size_t row_bytes(std::size_t columns) const noexcept { return columns / block_size * block_bytes; }
+  constexpr std::size_t row_bytes(std::size_t columns) const noexcept {
+    return product_of_sizes(columns / block_size, block_bytes);
+  }
   constexpr const format_kernels& kernels(const kernel_table& table) const noexcept {
     return own ? *own : table.formats[index];
   }

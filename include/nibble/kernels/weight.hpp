@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "nibble/config.hpp"
+#include "nibble/core/checked.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/kernels/format_info.hpp"
 #include "nibble/kernels/table.hpp"
@@ -38,7 +39,7 @@ class weight {
   /// Bytes of packed(): whole groups for every matrix.
   static constexpr std::size_t packed_bytes(const format_info& format, std::size_t rows, std::size_t columns,
                                             std::size_t matrices = 1) noexcept {
-    return matrices * groups_of(rows) * format.group_bytes(columns);
+    return product_of_sizes(matrices, groups_of(rows), format.group_bytes(columns));
   }
 
   constexpr bool empty() const noexcept { return rows_ == 0; }
@@ -101,7 +102,7 @@ class weight {
   constexpr weight(const format_info& format, const std::byte* data, bool packed, std::size_t step, std::size_t rows,
                    std::size_t columns, std::size_t matrices) noexcept
       : format_(&format), data_(data), packed_(packed), step_(step), rows_(rows), columns_(columns), matrices_(matrices) {}
-  static constexpr std::size_t groups_of(std::size_t rows) noexcept { return (rows + panel_rows - 1) / panel_rows; }
+  static constexpr std::size_t groups_of(std::size_t rows) noexcept { return rows / panel_rows + (rows % panel_rows != 0); }
 
   const format_info* format_ = nullptr;
   const std::byte* data_ = nullptr;

@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/core/executor.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/tensor/scratch.hpp"
@@ -35,7 +36,7 @@ class compute {
 
   /// Scratch of (tokens, width), valid until the step ends or the arena is rewound. Not initialised.
   activations scratch(std::size_t tokens, std::size_t width) noexcept {
-    return {reinterpret_cast<float*>(scratch_->take(tokens * width * sizeof(float))), tokens, width};
+    return {reinterpret_cast<float*>(scratch_->take(product_of_sizes(tokens, width, sizeof(float)))), tokens, width};
   }
 
   /// f(i) for every i in [0, n), in parallel where n > 1.

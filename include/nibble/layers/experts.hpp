@@ -49,10 +49,10 @@ struct routes {
   routes(compute& c, std::size_t token_count, std::size_t used_count, std::size_t expert_count) noexcept
       : tokens(token_count), used(used_count), experts(expert_count) {
     const auto take = [&]<class T>(T*& to, std::size_t n) {
-      to = reinterpret_cast<T*>(c.scratch_memory().take(n * sizeof(T)));
+      to = reinterpret_cast<T*>(c.scratch_memory().take(product_of_sizes(n, sizeof(T))));
     };
-    take(slot, tokens * used), take(share, tokens * used), take(token, tokens * used);
-    take(begin, experts + 1), take(chosen, tokens * used);
+    const std::size_t slots = product_of_sizes(tokens, used);
+    take(slot, slots), take(share, slots), take(token, slots), take(begin, sum_of_sizes(experts, 1)), take(chosen, slots);
   }
 };
 
@@ -112,8 +112,8 @@ inline void sort_by_expert(const routes& r) noexcept {
 template <class Of>
 void multiply_by_expert(compute& c, const routes& r, const Of& of) noexcept {
   const scratch_scope scope(c);
-  const std::size_t slots = r.tokens * r.used;
-  auto* memory = reinterpret_cast<product*>(c.scratch_memory().take(std::min(r.experts, slots) * sizeof(product)));
+  const std::size_t slots = product_of_sizes(r.tokens, r.used), most = std::min(r.experts, slots);
+  auto* memory = reinterpret_cast<product*>(c.scratch_memory().take(product_of_sizes(most, sizeof(product))));
   product all = of(std::size_t{0}, std::size_t{0}, slots);
   std::span<product> products(&all, 1);
   if (!c.measuring()) {
@@ -123,7 +123,7 @@ void multiply_by_expert(compute& c, const routes& r, const Of& of) noexcept {
     }
     products = {memory, count};
   }
-  if (c.measuring()) static_cast<void>(c.scratch_memory().take(std::min(r.experts, slots) * 3 * cache_line));
+  if (c.measuring()) static_cast<void>(c.scratch_memory().take(product_of_sizes(most, 3, cache_line)));
   linear(c, products);
 }
 }  // namespace detail

@@ -69,7 +69,8 @@ inline operand operand_of(compute& c, activations x, const input_formats& format
   operand out{x};
   const auto take = [&]<class Block>(activation_format f, Block*& blocks) {
     if (!formats.has(f)) return;
-    blocks = reinterpret_cast<Block*>(c.scratch_memory().take(x.tokens * (x.width / Block::columns) * sizeof(Block)));
+    blocks =
+        reinterpret_cast<Block*>(c.scratch_memory().take(product_of_sizes(x.tokens, x.width / Block::columns, sizeof(Block))));
   };
   take(activation_format::blocks, out.blocks);
   take(activation_format::super_blocks, out.super_blocks);

@@ -69,6 +69,9 @@ inline result<const architecture_entry*> choose(const known_architectures& known
 /// A model without memory: shapes only.
 inline result<std::unique_ptr<loaded_model>> outline(const known_architectures& known, const gguf_file& file,
                                                      const load_options& options) {
+  if (options.mapped && file.access() == file_access::read) {
+    return error(errc::invalid_argument, "load_options::mapped: weights stay in the pages of a file, and this one is read");
+  }
   const auto entry = choose(known, file);
   if (!entry) return entry.failure();
   tensor_source tensors(file, known.formats, options.mapped);
@@ -131,7 +134,7 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
 
 result<any_model> any_model::try_load(const detail::known_architectures& known, const std::filesystem::path& path,
                                       const load_options& options) {
-  auto file = gguf_file::try_open(path, detail::limits_of(known, options));
+  auto file = gguf_file::try_open(path, detail::limits_of(known, options), options.access);
   if (!file) return std::move(file).failure();
   auto loaded = try_load(known, *std::move(file), options);
   if (!loaded) return std::move(loaded).failure().in(detail::path_text(path));

@@ -8,6 +8,7 @@
 #include "nibble/core/checked.hpp"
 #include "nibble/core/executor.hpp"
 #include "nibble/file/limits.hpp"
+#include "nibble/file/readable_file.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/model/step_output.hpp"
 
@@ -24,6 +25,9 @@ struct load_options {
   /// mapped_file. One that was given as an object or as bytes must outlive the model. Every product then packs them on its way,
   /// to the same bits: prompts are a little slower, single tokens several times.
   bool mapped = false;
+  /// How a file that is given by its path is opened. A file that is read is immune to what happens to it meanwhile, an error at
+  /// worst, and takes no address space; weights are laid out as they are read, a few MiB at a time. Not with `mapped`.
+  file_access access = file_access::mapped;
   /// Called while weights are made ready, with bytes done and of all; returning false gives up.
   std::function<bool(std::size_t done, std::size_t total)> progress = {};
 };

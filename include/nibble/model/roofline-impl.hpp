@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/kv/shape.hpp"
 #include "nibble/model/roofline.hpp"
@@ -21,14 +22,14 @@ namespace detail {
 inline std::uint64_t panel_bytes(const tensor_info& t) noexcept {
   std::size_t group = 0;
   visit_format(t.type, [&]<class Q>(std::type_identity<Q>) { group = group_bytes<Q>(static_cast<std::size_t>(t.cols())); });
-  return (t.rows() + panel_rows - 1) / panel_rows * group;
+  return product_of_sizes(t.rows() / panel_rows + (t.rows() % panel_rows != 0), group);
 }
 
 /// Bytes of one position's keys and values in one layer.
 inline std::uint64_t kv_position_bytes(const kv_shape& s, tensor_type format) noexcept {
   std::size_t page = 0;
   any_type(kv_formats{}, [&]<class Format>(std::type_identity<Format>) {
-    if (Format::type == format) page = s.heads * kv_page_bytes<Format>(s);
+    if (Format::type == format) page = product_of_sizes(s.heads, kv_page_bytes<Format>(s));
     return Format::type == format;
   });
   return page / page_positions;

@@ -30,8 +30,11 @@ weight tensor_source::stack(std::string_view name, std::size_t matrices, std::si
   if (info->bytes != product_of_sizes(product_of_sizes(matrices, rows), format->row_bytes(columns))) {
     return fail(errc::shape_mismatch, name, "its bytes are not those of " + std::string(format->name)), weight{};
   }
-  const weight stored = weight::stored(*format, file_.bytes(*info).data(), rows, columns, matrices);
-  return mapped_ ? stored : pack(*info, stored);
+  if (mapped_) return weight::stored(*format, file_.bytes(*info).data(), rows, columns, matrices);
+  std::byte* panels = allocate(name, weight::packed_bytes(*format, rows, columns, matrices));
+  const weight packed = weight::packed(*format, panels, rows, columns, matrices);
+  if (panels) pack(*info, packed, panels);
+  return packed;
 }
 weight tensor_source::matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns) {
   return has(name) ? matrix(name, rows, columns) : weight{};
@@ -48,8 +51,11 @@ std::span<const float> tensor_source::vector(std::string_view name, std::size_t 
   std::byte* memory = allocate(name, product_of_sizes(n, sizeof(float)));
   if (!memory) return failure_ ? std::span<const float>() : std::span<const float>(static_cast<const float*>(nullptr), n);
   auto* out = reinterpret_cast<float*>(memory);
+  std::vector<std::byte> copy;
+  const std::byte* bytes = part_of(*info, 0, static_cast<std::size_t>(info->bytes), copy);
+  if (!bytes) return {};
   visit_format(info->type, [&]<class Q>(std::type_identity<Q>) {
-    if constexpr (float_format<Q>) decode_row<Q>(file_.bytes(*info).data(), n, out);
+    if constexpr (float_format<Q>) decode_row<Q>(bytes, n, out);
   });
   if (!mapped_) file_.release(*info, 0, static_cast<std::size_t>(info->bytes));
   return {out, n};
@@ -88,7 +94,7 @@ void tensor_source::refuse_unread(std::string_view architecture) {
            ": without it, the results would not be the model's");
 }
 
-bool tensor_source::is_harmless(const tensor_info& info) const {
+bool tensor_source::is_harmless(const tensor_info& info) {
   for (const std::string_view part : {"v.", "a.", "mm."}) {
     if (info.name.starts_with(part)) return true;
   }
@@ -96,9 +102,13 @@ bool tensor_source::is_harmless(const tensor_info& info) const {
   const bool is_bias = info.name.ends_with(".bias"), is_factors = info.name == "rope_freqs.weight";
   if (info.n_dims != 1 || (!is_bias && !is_factors)) return false;
   std::vector<float> numbers(static_cast<std::size_t>(info.dims[0]));
+  std::vector<std::byte> copy;
+  const std::byte* bytes = part_of(info, 0, static_cast<std::size_t>(info.bytes), copy);
   bool known = false;
   visit_format(info.type, [&]<class Q>(std::type_identity<Q>) {
-    if constexpr (float_format<Q>) decode_row<Q>(file_.bytes(info).data(), numbers.size(), numbers.data()), known = true;
+    if constexpr (float_format<Q>) {
+      if (bytes) decode_row<Q>(bytes, numbers.size(), numbers.data()), known = true;
+    }
   });
   return known && std::all_of(numbers.begin(), numbers.end(), [&](float x) { return x == (is_bias ? 0.0f : 1.0f); });
 }
@@ -114,10 +124,15 @@ inline std::string shape_text(std::array<std::uint64_t, 4> dims) {
   for (std::size_t i = rank; i > 0; --i) out += (i == rank ? "" : ", ") + std::to_string(dims[i - 1]);
   return out + ")";
 }
+/// A name as it stands, where that is short and printable.
+inline std::string plain_or_quoted(std::string_view name) {
+  const std::string safe = quoted(name);
+  return safe.size() == name.size() + 2 ? std::string(name) : safe;
+}
 }  // namespace detail
 
 void tensor_source::fail(errc code, std::string_view name, std::string sentence) {
-  if (!failure_) failure_ = error(code, std::string(name) + ": " + std::move(sentence));
+  if (!failure_) failure_ = error(code, detail::plain_or_quoted(name) + ": " + std::move(sentence));
 }
 
 /// The tensor, if it is there with exactly this shape, fastest dimension first.
@@ -135,34 +150,46 @@ const tensor_info* tensor_source::require(std::string_view name, std::array<std:
 /// Memory for a tensor, or null in a plan or after a failure.
 std::byte* tensor_source::allocate(std::string_view name, std::size_t bytes) {
   const std::size_t at = bytes_;
-  bytes_ = bytes > largest_size - cache_line ? largest_size : sum_of_sizes(bytes_, round_up(bytes, cache_line));
+  bytes_ = sum_of_sizes(bytes_, round_up(bytes, cache_line));
   if (memory_.empty() || failure_) return nullptr;
   if (bytes_ > memory_.size()) return fail(errc::out_of_memory, name, "more weights than were planned for"), nullptr;
   if (progress_ && !progress_(bytes_)) return fail(errc::cancelled, name, "loading was cancelled"), nullptr;
   return memory_.data() + at;
 }
 
-/// Packs matrices into panels, in parallel, and gives their mapped pages back as it goes: memory holds them once.
-weight tensor_source::pack(const tensor_info& info, const weight& stored) {
-  constexpr std::size_t at_once = std::size_t{4} << 20;  // bytes of the file that are resident beside their panels
-  const format_info& format = stored.format();
-  const std::size_t group_bytes = format.group_bytes(stored.columns()), matrices = stored.matrices();
-  std::byte* panels = allocate(info.name, weight::packed_bytes(format, stored.rows(), stored.columns(), matrices));
-  const weight packed = weight::packed(format, panels, stored.rows(), stored.columns(), matrices);
-  if (!panels) return packed;
-  const std::size_t groups = stored.groups() * matrices;
-  const std::size_t matrix_bytes = stored.rows() * format.row_bytes(stored.columns());
-  const std::size_t step = std::max<std::size_t>(1, at_once / (format.row_bytes(stored.columns()) * panel_rows + 1));
-  // Where group g of all begins in the file.
-  const auto begin_of = [&](std::size_t g) {
-    return g / stored.groups() * matrix_bytes + g % stored.groups() * panel_rows * format.row_bytes(stored.columns());
-  };
-  for (std::size_t begin = 0; begin < groups; begin += step) {
-    const std::size_t count = std::min(step, groups - begin);
-    executor_.run(count, [&](std::size_t i) { stored.pack_group(kernels(), begin + i, panels + (begin + i) * group_bytes); });
-    file_.release(info, begin_of(begin), begin_of(begin + count) - begin_of(begin));
+/// A part of a tensor's bytes: where they are mapped, or copied from a file that is read. Null after a failure.
+const std::byte* tensor_source::part_of(const tensor_info& info, std::size_t offset, std::size_t bytes,
+                                        std::vector<std::byte>& copy) {
+  if (file_.access() == file_access::mapped) return file_.bytes(info).data() + offset;
+  copy.resize(bytes);
+  if (auto read = file_.try_read(info, offset, copy); !read) {
+    if (!failure_) failure_ = std::move(read).failure();
+    return nullptr;
   }
-  return packed;
+  return copy.data();
+}
+
+/// Packs matrices into panels, in parallel, some rows at a time, and gives their mapped pages back as it goes: memory holds
+/// them once.
+void tensor_source::pack(const tensor_info& info, const weight& packed, std::byte* panels) {
+  constexpr std::size_t at_once = std::size_t{4} << 20;  // bytes of the file that are resident beside their panels
+  const format_info& format = packed.format();
+  const std::size_t group_bytes = format.group_bytes(packed.columns()), row_bytes = format.row_bytes(packed.columns());
+  const std::size_t step = std::max<std::size_t>(1, at_once / sum_of_sizes(product_of_sizes(row_bytes, panel_rows), 1));
+  std::vector<std::byte> copy;
+  std::size_t offset = 0;  // in the tensor
+  for (std::size_t m = 0; m < packed.matrices(); ++m) {
+    for (std::size_t group = 0; group < packed.groups(); group += step) {
+      const std::size_t count = std::min(step, packed.groups() - group);
+      const std::size_t rows = std::min(count * panel_rows, packed.rows() - group * panel_rows), bytes = rows * row_bytes;
+      const std::byte* from = part_of(info, offset, bytes, copy);
+      if (!from) return;
+      const weight stored = weight::stored(format, from, rows, packed.columns());
+      executor_.run(count, [&](std::size_t i) { stored.pack_group(kernels(), i, panels + i * group_bytes); });
+      file_.release(info, offset, bytes);
+      panels += count * group_bytes, offset += bytes;
+    }
+  }
 }
 
 }  // namespace NIBBLE_ABI

@@ -76,8 +76,9 @@ class tensor_source {
   void fail(errc code, std::string_view name, std::string sentence);
   const tensor_info* require(std::string_view name, std::array<std::uint64_t, 4> shape);
   std::byte* allocate(std::string_view name, std::size_t bytes);
-  weight pack(const tensor_info& info, const weight& stored);
-  bool is_harmless(const tensor_info& info) const;
+  const std::byte* part_of(const tensor_info& info, std::size_t offset, std::size_t bytes, std::vector<std::byte>& copy);
+  void pack(const tensor_info& info, const weight& packed, std::byte* panels);
+  bool is_harmless(const tensor_info& info);
 
   const gguf_file& file_;
   format_lookup formats_;

@@ -41,6 +41,7 @@
 #include <type_traits>
 
 #include "nibble/core/aligned.hpp"
+#include "nibble/core/checked.hpp"
 #include "nibble/quant/bits.hpp"
 #include "nibble/quant/format.hpp"
 
@@ -185,13 +186,14 @@ constexpr std::size_t unit_bytes(std::size_t columns) noexcept {
 /// Bytes of one group of sixteen rows; precondition: columns is a multiple of Q::block_size.
 template <quant_format Q>
 constexpr std::size_t group_bytes(std::size_t columns) noexcept {
-  return columns / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>) + unit_bytes<Q>(columns % unit_columns<Q>);
+  return sum_of_sizes(product_of_sizes(columns / unit_columns<Q>, unit_bytes<Q>(unit_columns<Q>)),
+                      unit_bytes<Q>(columns % unit_columns<Q>));
 }
 
 /// Bytes that a row of a file takes for so many columns.
 template <quant_format Q>
 constexpr std::size_t stored_bytes(std::size_t columns) noexcept {
-  return columns / Q::block_size * sizeof(typename Q::block);
+  return product_of_sizes(columns / Q::block_size, sizeof(typename Q::block));
 }
 
 /// Packs up to sixteen rows, as a file holds them, into one unit. Where rows are missing, the unit is left as it is.

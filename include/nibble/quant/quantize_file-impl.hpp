@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/gguf/writer.hpp"
 #include "nibble/quant/quantize-impl.hpp"
@@ -45,7 +46,7 @@ class tensor_converter {
       if (!to_bytes) return to_bytes.failure();
       const std::size_t offset = row * (*from_bytes / now);
       const auto from = source_->bytes(tensor).subspan(offset, *from_bytes);
-      values_.resize(now * cols);
+      values_.resize(product_of_sizes(now, cols));
       NIBBLE_TRY(try_dequantize_rows(tensor.type, from, now, cols, values_, options_->executor));
       NIBBLE_TRY(check_numbers(tensor.type, row, cols));
       if (type != tensor.type) NIBBLE_TRY(encode(type, row, now, cols, *to_bytes, importance));
@@ -110,6 +111,9 @@ class tensor_converter {
 
 result<quantize_report> try_quantize_file(const gguf_file& source, const std::filesystem::path& path,
                                           const quantize_recipe& recipe, const quantize_options& options) {
+  if (source.access() == file_access::read) {
+    return error(errc::invalid_argument, "quantizing: expected a file that is mapped, found one that is read");
+  }
   NIBBLE_TRY(detail::check_overrides(recipe, source));
   metadata meta = source.meta();
   meta.set("general.file_type", value(recipe.file_type));

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "nibble/core/aligned.hpp"
+#include "nibble/core/checked.hpp"
 #include "nibble/error.hpp"
 
 namespace nibble {
@@ -65,7 +66,7 @@ class scratch_arena {
   std::byte* take(std::size_t bytes) NIBBLE_NOEXCEPT {
     const std::size_t at = used_;
     NIBBLE_ASSERT(measuring() || round_up(bytes, cache_line) <= memory_.size() - at);
-    used_ += round_up(bytes, cache_line);
+    used_ = sum_of_sizes(used_, round_up(bytes, cache_line));
     peak_ = std::max(peak_, used_);
     return measuring() ? nullptr : memory_.data() + at;
   }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "nibble/core/aligned.hpp"
+#include "nibble/core/checked.hpp"
 #include "nibble/error.hpp"
 #include "nibble/tensor/shape.hpp"
 #include "nibble/tensor/view.hpp"
@@ -43,7 +44,7 @@ requires(std::is_trivially_copyable_v<T>&& std::is_trivially_destructible_v<T> &
     const auto count = element_count(extents);
     if (!count || *count > std::numeric_limits<std::size_t>::max() / sizeof(T))
       return error(errc::out_of_memory, "tensor " + text_of(extents) + ": more elements than memory can hold");
-    auto bytes = aligned_buffer::try_allocate(*count * sizeof(T));
+    auto bytes = aligned_buffer::try_allocate(product_of_sizes(*count, sizeof(T)));
     if (!bytes) return std::move(bytes).failure().in("tensor " + text_of(extents));
     tensor made;
     made.bytes_ = std::move(*bytes);

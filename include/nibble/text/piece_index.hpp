@@ -52,7 +52,7 @@ class piece_index {
 
   /// Empties the table and makes room for `count` values.
   void reset(std::size_t count) {
-    slots_.assign(std::bit_ceil(std::max<std::size_t>(2, (count * 4 + 2) / 3)), 0);
+    slots_.assign(std::bit_ceil(std::max<std::size_t>(2, (count * 4 + 2) / 3)), 0);  // fits: of tokens in memory
     mask_ = slots_.size() - 1;
   }
 
