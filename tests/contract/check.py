@@ -1,7 +1,7 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
 budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | versions MODEL LIBRARY KERNELS HIGHWAY COMPILER
 FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... | preconditions INCLUDE_FOLDER CASES |
-layers INCLUDE_FOLDER | sizes INCLUDE_FOLDER ; exit status 1 and one line a finding when
+layers INCLUDE_FOLDER | sizes INCLUDE_FOLDER | twins INCLUDE_FOLDER ; exit status 1 and one line a finding when
 a promise is broken."""
 import json
 import os
@@ -199,6 +199,53 @@ def sizes_test():
                 file.write(text)
             if len(sizes(root)) != count:
                 found.append("%r: %d findings" % (text, len(sizes(root))))
+    return found
+
+
+# metadata::get() is the one that gives nothing where there is nothing; it needs no exceptions.
+NO_TWIN = {"gguf/metadata.hpp": {"try_get"}}
+
+
+def twins(root):
+    """Every public try_x() has its twin in the same header, x() or a constructor, that throws: as many calls of it with `.value()`."""
+    found, seen = [], 0
+    for folder, _, names in os.walk(os.path.join(root, "nibble")):
+        for name in sorted(names):
+            path = os.path.relpath(os.path.join(folder, name), os.path.join(root, "nibble")).replace(os.sep, "/")
+            if name.endswith(("-inl.hpp", "-impl.hpp")):
+                continue
+            with open(os.path.join(folder, name)) as file:
+                text = re.sub(r'//(?! namespace)[^\n]*|"(?:[^"\\\n]|\\.)*"', "", file.read())
+            text = re.sub(r"\nnamespace detail \{\n[^\n]*(?:\n(?!\}  // namespace detail)[^\n]*)*", "", text)
+            text = re.sub(r"\n (?:private|protected):\n(?:(?!\n(?: public:|\};)).)*", "\n", text, flags=re.DOTALL)
+            declared = [match[1] for match in re.finditer(r"\bresult<[^;{}()]*>\s+(try_\w+)\(", text)
+                        if not re.match(r"[\w\s]*\boverride\b", text[closing(text, match.end(), "(", ")"):])]
+            seen += len(declared)
+            for function in sorted(set(declared) - NO_TWIN.get(path, set())):
+                thrown = sum(re.match(r"\.value\(\)", text[closing(text, match.end(), "(", ")"):]) is not None
+                             for match in re.finditer(r"\b%s(?:<\w+>)?\(" % function, text))
+                if thrown < declared.count(function):
+                    found.append("%s: %s stands there %d times, and what throws its error %d" % (path, function, declared.count(function), thrown))
+    return found if seen else found + [root + ": no try_ is seen: this check compares nothing"]
+
+
+def twins_test():
+    """The check of twins sees what it is there for."""
+    twin = "  static a load(int n) { return try_load(n).value(); }\n"
+    cases = [("class a {\n public:\n  static result<a> try_load(int n);\n%s};\n" % twin, 0),
+             ("class a {\n public:\n  static result<a> try_load(int n);\n};\n", 1),
+             ("class a {\n public:\n  static result<a> try_load(int n);\n  static result<a> try_load(char c);\n%s};\n" % twin, 1),
+             ("class a {\n public:\n  static result<a> try_create();\n  a() : a(try_create().value()) {}\n};\n", 0),
+             ("result<int> try_b();\nclass a {\n private:\n  result<int> try_c();\n};\n", 1),
+             ("namespace x {\nnamespace detail {\nresult<int> try_b();\n}  // namespace detail\nresult<int> try_c();\n}\n", 1)]
+    found = []
+    for text, count in cases:
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(os.path.join(root, "nibble"))
+            with open(os.path.join(root, "nibble/a.hpp"), "w") as file:
+                file.write(text)
+            if len(twins(root)) != count:
+                found.append("%r: %s" % (text, twins(root)))
     return found
 
 
@@ -518,6 +565,8 @@ def main(command, *rest):
         found = layers_test() + layers(rest[0])
     elif command == "sizes":
         found = sizes_test() + sizes(rest[0])
+    elif command == "twins":
+        found = twins_test() + twins(rest[0])
     else:
         found = budget(rest[0], rest[1], rest[2:])
     print("\n".join(found))

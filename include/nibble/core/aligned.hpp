@@ -34,6 +34,9 @@ class aligned_buffer {
 
   /// @errors  out_of_memory
   static result<aligned_buffer> try_allocate(std::size_t bytes);
+#if NIBBLE_EXCEPTIONS
+  static aligned_buffer allocate(std::size_t bytes) { return try_allocate(bytes).value(); }
+#endif
 
   /// Asks the system for large pages, which save a tenth of the time of reading it once through; a hint that may be ignored.
   /// For memory that will be used from end to end: a large page is resident as a whole.

@@ -14,6 +14,9 @@ inline namespace NIBBLE_ABI {
 class byte_sink {
  public:
   virtual result<void> try_write(std::span<const std::byte> bytes) = 0;
+#if NIBBLE_EXCEPTIONS
+  void write(std::span<const std::byte> bytes) { try_write(bytes).value(); }
+#endif
 
  protected:
   ~byte_sink() = default;

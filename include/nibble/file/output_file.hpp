@@ -33,6 +33,10 @@ class output_file final : public byte_sink {
   result<void> try_write(std::span<const std::byte> bytes) override;
   /// Writes what is buffered, waits until the disk has it, and renames. The object is done with afterwards.
   result<void> try_commit();
+#if NIBBLE_EXCEPTIONS
+  static output_file create(const std::filesystem::path& path) { return try_create(path).value(); }
+  void commit() { try_commit().value(); }
+#endif
 
  private:
 #if defined(_WIN32)

@@ -24,7 +24,8 @@ stop_filter::stop_filter(std::span<const std::string> stops, const special_token
 void stop_filter::reserve(std::size_t piece) {
   std::size_t longest = 0;
   for (const std::string& stop : stops_) longest = std::max(longest, stop.size());
-  if (!stops_.empty()) text_.reserve(2 * longest + piece);  // no more was handed out than is held back: see feed()
+  if (!stops_.empty())
+    text_.reserve(2 * longest + piece);  // fits: texts in memory; no more was handed out than is held back: see feed()
 }
 
 /// The automaton of a stop string's letters.

@@ -37,6 +37,9 @@ class metadata {
   metadata() = default;
   /// @errors  malformed: a key that stands there twice
   static result<metadata> try_collect(std::vector<metadata_entry> entries);
+#if NIBBLE_EXCEPTIONS
+  static metadata collect(std::vector<metadata_entry> entries) { return try_collect(std::move(entries)).value(); }
+#endif
 
   std::size_t size() const noexcept { return entries_.size(); }
   auto begin() const noexcept { return entries_.begin(); }
@@ -82,6 +85,13 @@ class metadata {
     if (!out) return named(key, std::move(out).failure());
     return out;
   }
+
+#if NIBBLE_EXCEPTIONS
+  template <value_element T>
+  std::vector<T> get_array(std::string_view key) const {
+    return try_get_array<T>(key).value();
+  }
+#endif
 
   /// A copy that refers to no memory but its own.
   metadata owned() const {

@@ -142,6 +142,17 @@ class value {
     }
   }
 
+#if NIBBLE_EXCEPTIONS
+  template <value_element T>
+  T as() const {
+    return try_as<T>().value();
+  }
+  template <value_element T>
+  std::vector<T> as_array() const {
+    return try_as_array<T>().value();
+  }
+#endif
+
  private:
   value(value_type type, std::span<const std::byte> encoded) noexcept : type_(type), borrowed_(encoded) {}
 

@@ -39,6 +39,11 @@ class kv_pool final {
   /// All memory is taken here: sequences allocate nothing while they grow.
   /// @errors  out_of_memory
   static result<std::unique_ptr<kv_pool>> try_create(std::span<const kv_shape> layers, const kv_room& room);
+#if NIBBLE_EXCEPTIONS
+  static std::unique_ptr<kv_pool> create(std::span<const kv_shape> layers, const kv_room& room) {
+    return try_create(layers, room).value();
+  }
+#endif
 
   kv_pool(const kv_pool&) = delete;
   kv_pool& operator=(const kv_pool&) = delete;

@@ -35,10 +35,16 @@ class sequence final {
   /// An empty one.
   /// @errors  out_of_memory: the pool has no room for another
   static result<sequence> try_create(kv_pool& pool);
+#if NIBBLE_EXCEPTIONS
+  static sequence create(kv_pool& pool) { return try_create(pool).value(); }
+#endif
   /// A copy, which goes on from the same place.
   /// @errors  out_of_memory: the pool has no room for it
   /// @cost    copies what is kept
   result<sequence> try_fork() const;
+#if NIBBLE_EXCEPTIONS
+  sequence fork() const { return try_fork().value(); }
+#endif
   /// Becomes a copy of another sequence of the same pool. False, and empty, where the pool has no room for that.
   /// @errors  none; precondition: the same pool, and no step is open in either
   bool assign(const sequence& from) NIBBLE_NOEXCEPT;

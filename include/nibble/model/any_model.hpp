@@ -2,12 +2,14 @@
 /// program pays nothing for architectures that it does not name.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -53,6 +55,14 @@ class any_model {
   }
   static any_model load(std::span<const std::byte> bytes, const load_options& options = {}) {
     return try_load(bytes, options).value();
+  }
+  static any_model load(gguf_file&& file, const load_options& options = {}) {
+    return try_load(std::move(file), options).value();
+  }
+  static any_model load(const gguf_file& file, const load_options& options = {}) { return try_load(file, options).value(); }
+  template <std::same_as<gguf_file> File>
+  static memory_plan plan(const File& file, const session_options& session = {}, const load_options& options = {}) {
+    return try_plan(file, session, options).value();
   }
 #endif
 

@@ -32,6 +32,11 @@ class batch_evaluator {
 
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
   static result<batch_evaluator> try_create(const any_model& model, std::size_t sequences, const session_options& options = {});
+#if NIBBLE_EXCEPTIONS
+  static batch_evaluator create(const any_model& model, std::size_t sequences, const session_options& options = {}) {
+    return try_create(model, sequences, options).value();
+  }
+#endif
   static constexpr std::size_t most_sequences = nibble::most_sequences;
 
   /// Processes tokens of one sequence at its next positions, step by step; logits(0) are then those after the last one.

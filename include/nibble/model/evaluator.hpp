@@ -25,6 +25,11 @@ class evaluator {
  public:
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
   static result<evaluator> try_create(const any_model& model, const session_options& options = {});
+#if NIBBLE_EXCEPTIONS
+  static evaluator create(const any_model& model, const session_options& options = {}) {
+    return try_create(model, options).value();
+  }
+#endif
 
   /// Processes tokens at the next positions, step by step; logits() are then those after the last one.
   ///

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <filesystem>
 #include <span>
@@ -53,6 +54,17 @@ class model : public any_model {
   static model load(std::span<const std::byte> bytes, const load_options& options = {}, Observer observer = {}) {
     return try_load(bytes, options, std::move(observer)).value();
   }
+  static model load(gguf_file&& file, const load_options& options = {}, Observer observer = {}) {
+    return try_load(std::move(file), options, std::move(observer)).value();
+  }
+  static model load(const gguf_file& file, const load_options& options = {}, Observer observer = {}) {
+    return try_load(file, options, std::move(observer)).value();
+  }
+  using any_model::plan;
+  template <std::same_as<gguf_file> File>
+  static memory_plan plan(const File& file, const session_options& session = {}, const load_options& options = {}) {
+    return try_plan(file, session, options).value();
+  }
 #endif
 
   const typename Arch::config& config() const noexcept { return config_; }
@@ -101,6 +113,17 @@ class basic_any_model<type_list<Archs...>, Formats, KV> : public any_model {
   }
   static basic_any_model load(std::span<const std::byte> bytes, const load_options& options = {}) {
     return try_load(bytes, options).value();
+  }
+  static basic_any_model load(gguf_file&& file, const load_options& options = {}) {
+    return try_load(std::move(file), options).value();
+  }
+  static basic_any_model load(const gguf_file& file, const load_options& options = {}) {
+    return try_load(file, options).value();
+  }
+  using any_model::plan;
+  template <std::same_as<gguf_file> File>
+  static memory_plan plan(const File& file, const session_options& session = {}, const load_options& options = {}) {
+    return try_plan(file, session, options).value();
   }
 #endif
 

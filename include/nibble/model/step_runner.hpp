@@ -26,6 +26,11 @@ class step_runner {
  public:
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
   static result<step_runner> try_create(const any_model& model, session_options options, std::size_t sequences);
+#if NIBBLE_EXCEPTIONS
+  static step_runner create(const any_model& model, session_options options, std::size_t sequences) {
+    return try_create(model, options, sequences).value();
+  }
+#endif
 
   step_runner(step_runner&&) noexcept = default;
   step_runner& operator=(step_runner&& other) noexcept;

@@ -14,6 +14,11 @@ inline namespace NIBBLE_ABI {
 /// Bytes of a matrix in a format.
 /// @errors  unknown_format; invalid_argument: cols is no multiple of the format's block, or the size passes the address space
 result<std::size_t> try_quantized_bytes(tensor_type type, std::size_t rows, std::size_t cols);
+#if NIBBLE_EXCEPTIONS
+inline std::size_t quantized_bytes(tensor_type type, std::size_t rows, std::size_t cols) {
+  return try_quantized_bytes(type, rows, cols).value();
+}
+#endif
 
 /// Encodes a matrix, row by row, on the calling thread unless an executor is given. The bytes do not depend on it.
 /// @shape   values (rows, cols); importance (cols), or empty: all columns count alike; out try_quantized_bytes(type, rows,

@@ -60,6 +60,9 @@ class scratch_arena {
     arena.memory_ = *std::move(memory);
     return arena;
   }
+#if NIBBLE_EXCEPTIONS
+  static scratch_arena create(std::size_t bytes) { return try_create(bytes).value(); }
+#endif
 
   bool measuring() const noexcept { return memory_.size() == 0; }
   /// @errors  none; precondition: the sum of what was taken is no more than what a measuring arena saw

@@ -24,6 +24,9 @@ class byte_level_bpe {
   ///          whose parts or result are no tokens, or that stands there twice. All name the key, and the merge where there is
   ///          one.
   static result<byte_level_bpe> try_load(const metadata& meta, const vocab& vocabulary);
+#if NIBBLE_EXCEPTIONS
+  static byte_level_bpe load(const metadata& meta, const vocab& vocabulary) { return try_load(meta, vocabulary).value(); }
+#endif
 
   bool adds_bos() const noexcept { return split_->adds_bos; }
 

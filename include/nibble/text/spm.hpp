@@ -24,6 +24,9 @@ class sentencepiece_bpe {
  public:
   /// @errors  bad_value; invalid_tokenizer: neither byte tokens nor an unknown token
   static result<sentencepiece_bpe> try_load(const metadata& meta, const vocab& vocabulary);
+#if NIBBLE_EXCEPTIONS
+  static sentencepiece_bpe load(const metadata& meta, const vocab& vocabulary) { return try_load(meta, vocabulary).value(); }
+#endif
 
   bool add_space_prefix() const noexcept { return add_space_prefix_; }
 

@@ -38,6 +38,9 @@ class vocab {
   ///          invalid_tokenizer: what contradicts itself. All name the key, and the token where there is one.
   /// @cost    O(bytes of all pieces)
   static result<vocab> try_load(const metadata& meta, const limits& most = {});
+#if NIBBLE_EXCEPTIONS
+  static vocab load(const metadata& meta, const limits& most = {}) { return try_load(meta, most).value(); }
+#endif
 
   std::size_t size() const noexcept { return types_.size(); }
   vocab_kind kind() const noexcept { return kind_; }
