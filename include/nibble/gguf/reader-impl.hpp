@@ -68,12 +68,14 @@ gguf_file::gguf_file(gguf_file&&) noexcept = default;
 gguf_file& gguf_file::operator=(gguf_file&&) noexcept = default;
 gguf_file::~gguf_file() = default;
 
-std::span<const std::byte> gguf_file::bytes(const tensor_info& tensor) const noexcept {
+std::span<const std::byte> gguf_file::bytes(const tensor_info& tensor) const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(holds(tensor));
   if (access_ == file_access::read) return {};
   return parts_[tensor.shard].bytes.subspan(static_cast<std::size_t>(tensor.offset), static_cast<std::size_t>(tensor.bytes));
 }
 
 result<void> gguf_file::try_read(const tensor_info& tensor, std::uint64_t offset, std::span<std::byte> out) const {
+  if (!holds(tensor)) return error(errc::invalid_argument, "a tensor of another file");
   if (offset > tensor.bytes || out.size() > tensor.bytes - offset) {
     return error(errc::invalid_argument, detail::quoted(tensor.name) + ": " + std::to_string(out.size()) + " bytes at " +
                                              std::to_string(offset) + " of its " + std::to_string(tensor.bytes));
@@ -89,7 +91,8 @@ result<void> gguf_file::try_read(const tensor_info& tensor, std::uint64_t offset
   return p.name.empty() ? std::move(failed) : std::move(failed).in(p.name);
 }
 
-void gguf_file::release(const tensor_info& tensor, std::size_t offset, std::size_t length) const noexcept {
+void gguf_file::release(const tensor_info& tensor, std::size_t offset, std::size_t length) const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(holds(tensor));
   if (offset > tensor.bytes || length > tensor.bytes - offset) return;
   parts_[tensor.shard].map.release(static_cast<std::size_t>(tensor.offset) + offset, length);
 }
@@ -201,6 +204,13 @@ result<void> gguf_file::try_add_shards(const std::filesystem::path& first, std::
                                       ", as many as the shards hold, found " + std::to_string(*total));
   for (const auto* key : {"split.no", "split.count", "split.tensors.count"}) meta_.erase(key);
   return {};
+}
+
+/// Whether these bytes lie in a file.
+bool gguf_file::holds(const tensor_info& tensor) const noexcept {
+  if (tensor.shard >= parts_.size()) return false;
+  const std::uint64_t size = parts_[tensor.shard].size;
+  return tensor.offset <= size && tensor.bytes <= size - tensor.offset;
 }
 
 result<void> gguf_file::try_index() {

@@ -63,7 +63,8 @@ class gguf_file {
   /// Whether bytes() are there, or only try_read().
   file_access access() const noexcept { return access_; }
   /// The data of a tensor of this file; empty in a file that is read.
-  std::span<const std::byte> bytes(const tensor_info& tensor) const noexcept;
+  /// @errors  none; precondition for this and release(): the tensor is one of tensors()
+  std::span<const std::byte> bytes(const tensor_info& tensor) const NIBBLE_NOEXCEPT;
   /// Copies a part of a tensor's data, however the file is accessed.
   /// @errors  invalid_argument: it is not inside of the tensor; truncated, io: only in a file that is read
   result<void> try_read(const tensor_info& tensor, std::uint64_t offset, std::span<std::byte> out) const;
@@ -74,7 +75,7 @@ class gguf_file {
 #endif
   /// Gives the mapped pages inside a part of a tensor back to the system; reading them again brings them back.
   /// @errors  none: a hint, without effect on memory that the caller owns
-  void release(const tensor_info& tensor, std::size_t offset, std::size_t length) const noexcept;
+  void release(const tensor_info& tensor, std::size_t offset, std::size_t length) const NIBBLE_NOEXCEPT;
 
   std::uint32_t version() const noexcept { return version_; }
   std::size_t shards() const noexcept { return parts_.size(); }
@@ -96,6 +97,7 @@ class gguf_file {
   result<metadata> try_add_file(const std::filesystem::path& path, const limits& most);
   result<void> try_add_shards(const std::filesystem::path& first, std::uint32_t count, const limits& most);
   result<void> try_index();
+  bool holds(const tensor_info& tensor) const noexcept;
 
   std::vector<part> parts_;
   metadata meta_;

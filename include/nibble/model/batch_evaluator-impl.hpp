@@ -23,6 +23,7 @@ batch_evaluator::batch_evaluator(step_runner runner)
 
 feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel) {
   NIBBLE_ASSERT(sequence < sequences());
+  NIBBLE_ASSERT(detail::are_tokens(tokens, runner_.model().vocabulary()));
   if (!runner_.fits(sequence, tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);

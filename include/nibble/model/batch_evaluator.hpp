@@ -62,22 +62,25 @@ class batch_evaluator {
   }
 
   /// After the last call; valid until the next.
-  std::span<float> logits(std::size_t i) & noexcept { return {rows_.row(i), rows_.width}; }
+  std::span<float> logits(std::size_t i) & NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(i < rows_.tokens);
+    return {rows_.row(i), rows_.width};
+  }
 
   std::size_t sequences() const noexcept { return runner_.sequences(); }
   std::size_t context() const noexcept { return runner_.options().context; }
   /// Tokens that a sequence holds.
-  std::size_t position(std::size_t sequence) const noexcept { return runner_.sequence(sequence).length(); }
+  std::size_t position(std::size_t sequence) const NIBBLE_NOEXCEPT { return runner_.sequence(sequence).length(); }
   /// See evaluator::mark.
-  void mark(std::size_t sequence) noexcept { runner_.mark(sequence); }
+  void mark(std::size_t sequence) NIBBLE_NOEXCEPT { runner_.mark(sequence); }
   /// See evaluator::resumable.
-  std::size_t resumable(std::size_t sequence, std::size_t position) const noexcept {
+  std::size_t resumable(std::size_t sequence, std::size_t position) const NIBBLE_NOEXCEPT {
     return runner_.resumable(sequence, position);
   }
   /// Cuts a sequence back to its first `position` tokens. False, and no change, if it cannot go on from there: see resumable.
-  bool truncate(std::size_t sequence, std::size_t position) noexcept { return runner_.truncate(sequence, position); }
+  bool truncate(std::size_t sequence, std::size_t position) NIBBLE_NOEXCEPT { return runner_.truncate(sequence, position); }
   /// Makes sequence `to` a copy of `from`, which both go on on their own.
-  void fork(std::size_t from, std::size_t to) noexcept { runner_.copy(from, to); }
+  void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT { runner_.copy(from, to); }
 
   /// Bytes that are allocated: KV for all sequences.
   memory_plan memory() const noexcept { return runner_.memory(); }

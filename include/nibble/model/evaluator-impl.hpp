@@ -17,6 +17,7 @@ result<evaluator> evaluator::try_create(const any_model& model, const session_op
 evaluator::evaluator(step_runner runner) : runner_(std::move(runner)), indices_(runner_.options().output_rows) {}
 
 feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) {
+  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);

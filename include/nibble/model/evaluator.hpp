@@ -73,16 +73,16 @@ class evaluator {
   bool has_mark() const noexcept { return runner_.sequence(0).has_mark(); }
   /// The last position, no later than `position`, from which the sequence can go on: the same one, or an earlier one where a
   /// sliding window has forgotten what comes before it, or a recurrent state cannot be cut back to it.
-  std::size_t resumable(std::size_t position) const noexcept { return runner_.resumable(0, position); }
+  std::size_t resumable(std::size_t position) const NIBBLE_NOEXCEPT { return runner_.resumable(0, position); }
   /// Cuts the sequence back to its first `position` tokens. False, and no change, if it cannot go on from there: then cut it
   /// back to resumable(position), and feed what comes behind that again.
-  bool truncate(std::size_t position) noexcept { return runner_.truncate(0, position); }
+  bool truncate(std::size_t position) NIBBLE_NOEXCEPT { return runner_.truncate(0, position); }
 
  private:
   explicit evaluator(step_runner runner);
   /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
   feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel);
-  bool fits(std::size_t count) const noexcept { return runner_.fits(0, count); }
+  bool fits(std::size_t count) const NIBBLE_NOEXCEPT { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 
   step_runner runner_;
@@ -93,6 +93,7 @@ class evaluator {
 
 template <class F>
 feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel) {
+  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const std::size_t most = runner_.options().output_rows;
   for (std::size_t i = 0; i < tokens.size();) {
@@ -109,6 +110,7 @@ feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, std
 template <class F>
 feed_outcome evaluator::feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
                                   std::stop_token cancel) {
+  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()) && detail::ascend_below(wanted, tokens.size()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const session_options& o = runner_.options();
   for (std::size_t i = 0, at = 0; i < tokens.size();) {

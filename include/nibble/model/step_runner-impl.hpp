@@ -57,9 +57,25 @@ step_runner& step_runner::operator=(step_runner&& other) noexcept {
   return *this;
 }
 
-bool step_runner::fits(std::size_t sequence, std::size_t count) const noexcept {
+bool step_runner::fits(std::size_t sequence, std::size_t count) const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(sequence < sequences_.size());
   const std::size_t length = sequences_[sequence].length();
   return count <= options_.context - length && (length == 0 || count == 0 || !model_.loaded().looks_ahead);
+}
+
+/// What run() wants of its arguments.
+bool step_runner::may_run(std::span<const token> ids, std::span<const token_run> runs,
+                          std::span<const std::uint32_t> wanted) const noexcept {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].sequence >= sequences_.size()) return false;
+    for (const token_run& other : runs.first(i)) {
+      if (other.sequence == runs[i].sequence) return false;
+    }
+    count = sum_of_sizes(count, runs[i].count);
+  }
+  return count == ids.size() && count <= positions_.size() && wanted.size() <= wanted_runs_.size() &&
+         detail::are_tokens(ids, model_.vocabulary()) && detail::ascend_below(wanted, ids.size());
 }
 
 /// Which of the wanted rows follow each other in a sequence.
@@ -79,22 +95,9 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
   return std::span(wanted_runs_).first(count);
 }
 
-/// Whether the preconditions of run() hold.
-bool step_runner::valid(std::span<const token> ids, std::span<const token_run> runs,
-                        std::span<const std::uint32_t> wanted) const noexcept {
-  const auto is_token = [&](token id) { return id >= 0 && static_cast<std::size_t>(id) < model_.vocabulary(); };
-  const auto is_alone = [&](const token_run& r) {
-    const auto same = [&](const token_run& other) { return other.sequence == r.sequence; };
-    return r.sequence < sequences_.size() && std::count_if(runs.begin(), runs.end(), same) == 1;
-  };
-  return ids.size() <= positions_.size() && wanted.size() <= wanted_runs_.size() &&
-         std::all_of(ids.begin(), ids.end(), is_token) && std::all_of(runs.begin(), runs.end(), is_alone) &&
-         std::is_sorted(wanted.begin(), wanted.end()) && (wanted.empty() || wanted.back() < ids.size());
-}
-
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
                                       std::span<const std::uint32_t> wanted, std::stop_token cancel) {
-  NIBBLE_ASSERT(valid(ids, runs, wanted));
+  NIBBLE_ASSERT(may_run(ids, runs, wanted));
   for (const token_run& r : runs) {  // before any has begun
     if (!fits(r.sequence, r.count)) return {feed_outcome::context_full, {}};
   }
@@ -124,17 +127,20 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
   return {cancelled ? feed_outcome::cancelled : feed_outcome::done, rows};
 }
 
-std::size_t step_runner::resumable(std::size_t sequence, std::size_t position) const noexcept {
+std::size_t step_runner::resumable(std::size_t sequence, std::size_t position) const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(sequence < sequences_.size());
   return sequences_[sequence].resumable(position);
 }
-bool step_runner::truncate(std::size_t sequence, std::size_t position) noexcept {
+bool step_runner::truncate(std::size_t sequence, std::size_t position) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(sequence < sequences_.size());
   nibble::sequence& s = sequences_[sequence];
   if (s.resumable(position) != position) return false;
   s.truncate(position);
   return true;
 }
 /// There is room: what a pool is made for, all of its sequences may hold at once.
-void step_runner::copy(std::size_t from, std::size_t to) noexcept {
+void step_runner::copy(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(from < sequences_.size() && to < sequences_.size());
   static_cast<void>(sequences_[to].assign(sequences_[from]));
 }
 

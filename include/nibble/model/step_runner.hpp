@@ -1,6 +1,7 @@
 /// step_runner: runs a model's steps for some sequences, with all the memory that this takes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,19 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+namespace detail {
+inline bool are_tokens(std::span<const token> ids, std::size_t vocabulary) noexcept {
+  return std::all_of(ids.begin(), ids.end(), [&](token id) { return id >= 0 && static_cast<std::size_t>(id) < vocabulary; });
+}
+/// Whether these are places among `count` things, each larger than the one before.
+inline bool ascend_below(std::span<const std::uint32_t> places, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i] >= count || (i > 0 && places[i] <= places[i - 1])) return false;
+  }
+  return true;
+}
+}  // namespace detail
+
 /// What evaluators are built on. All memory is taken when it is made; a step allocates nothing.
 class step_runner {
  public:
@@ -38,9 +52,12 @@ class step_runner {
   const any_model& model() const noexcept { return model_; }
   const session_options& options() const noexcept { return options_; }
   std::size_t sequences() const noexcept { return sequences_.size(); }
-  const nibble::sequence& sequence(std::size_t i) const noexcept { return sequences_[i]; }
+  const nibble::sequence& sequence(std::size_t i) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(i < sequences_.size());
+    return sequences_[i];
+  }
   /// Whether a sequence has room for `count` more.
-  bool fits(std::size_t sequence, std::size_t count) const noexcept;
+  bool fits(std::size_t sequence, std::size_t count) const NIBBLE_NOEXCEPT;
 
   struct outcome {
     feed_outcome how;
@@ -57,13 +74,16 @@ class step_runner {
               std::stop_token cancel);
 
   /// See sequence::mark.
-  void mark(std::size_t sequence) noexcept { sequences_[sequence].mark(); }
+  void mark(std::size_t sequence) NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(sequence < sequences_.size());
+    sequences_[sequence].mark();
+  }
   /// The last position, no later than `position`, from which a sequence can go on; see sequence::resumable.
-  std::size_t resumable(std::size_t sequence, std::size_t position) const noexcept;
+  std::size_t resumable(std::size_t sequence, std::size_t position) const NIBBLE_NOEXCEPT;
   /// Cuts a sequence back to its first `position` tokens. False, and no change, if it cannot go on from there.
-  bool truncate(std::size_t sequence, std::size_t position) noexcept;
+  bool truncate(std::size_t sequence, std::size_t position) NIBBLE_NOEXCEPT;
   /// Makes one sequence a copy of another.
-  void copy(std::size_t from, std::size_t to) noexcept;
+  void copy(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT;
 
   /// Bytes that are allocated.
   memory_plan memory() const noexcept;
@@ -72,7 +92,8 @@ class step_runner {
 
  private:
   step_runner(const any_model& model, const session_options& o) : model_(model), options_(o) {}
-  bool valid(std::span<const token> ids, std::span<const token_run> runs, std::span<const std::uint32_t> wanted) const noexcept;
+  bool may_run(std::span<const token> ids, std::span<const token_run> runs,
+               std::span<const std::uint32_t> wanted) const noexcept;
   std::span<const token_run> runs_of(std::span<const token_run> runs, std::span<const std::uint32_t> wanted) noexcept;
 
   any_model model_;

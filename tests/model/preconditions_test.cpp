@@ -1,0 +1,84 @@
+/// Preconditions of evaluators and of files, each broken once.
+#include <doctest/doctest.h>
+
+#include "nibble/config.hpp"
+
+#if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "model/toys.hpp"
+#include "nibble/model/batch_evaluator.hpp"
+
+namespace {
+using namespace nibble;
+using namespace nibble_test;
+
+bool refused(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const error& e) {
+    return e.code() == errc::precondition;
+  }
+  return false;
+}
+const auto nothing = [](std::size_t, std::span<float>) {};
+}  // namespace
+
+TEST_CASE("an evaluator reports what are no tokens, and wanted rows that there are not") {
+  const auto model = any_model::load(golden("models/llama.gguf"), {.threads = 1});
+  auto e = evaluator::create(model, {.context = 64, .prefill_chunk = 4, .output_rows = 2});
+  const auto ids = some_tokens(6);
+  for (const token bad : {-1, 512, 1 << 29}) {
+    for (const std::size_t at : {0u, 5u}) {
+      auto broken = ids;
+      broken[at] = bad;
+      CHECK(refused([&] { e.feed(broken); }));
+      CHECK(refused([&] { e.feed_each(broken, nothing); }));
+      CHECK(refused([&] { e.feed_some(broken, std::array{0u}, nothing); }));
+      CHECK(e.position() == 0);
+    }
+  }
+  CHECK(refused([&] { e.feed_some(ids, std::array{1u, 0u}, nothing); }));
+  CHECK(refused([&] { e.feed_some(ids, std::array{1u, 1u}, nothing); }));
+  CHECK(refused([&] { e.feed_some(ids, std::array{6u}, nothing); }));
+  CHECK(e.position() == 0);
+  CHECK(fresh(model, ids) == row_after(e, ids));
+}
+
+TEST_CASE("a batch reports sequences that there are not or that come twice, tokens and rows") {
+  const auto model = any_model::load(golden("models/llama.gguf"), {.threads = 1});
+  auto b = batch_evaluator::create(model, 2, {.context = 64});
+  using entry = batch_evaluator::entry;
+  const auto step = [&](std::vector<entry> entries) { return refused([&] { b.step(entries); }); };
+  CHECK(step({{0, 5}, {0, 6}}));
+  CHECK(step({{2, 5}}));
+  CHECK(step({{0, 5}, {1, 6}, {0, 7}}));
+  CHECK(step({{0, -1}}));
+  CHECK(step({{1, 512}}));
+  CHECK(refused([&] { b.feed(2, some_tokens(3)); }));
+  CHECK(refused([&] { b.feed(0, std::array<token, 1>{-5}); }));
+  CHECK(refused([&] { static_cast<void>(b.logits(0)); }));
+  CHECK(refused([&] { static_cast<void>(b.position(2)); }));
+  CHECK(refused([&] { static_cast<void>(b.resumable(2, 0)); }));
+  CHECK(refused([&] { static_cast<void>(b.truncate(2, 0)); }));
+  CHECK(refused([&] { b.fork(0, 2); }));
+  CHECK(refused([&] { b.fork(2, 0); }));
+  CHECK(refused([&] { b.mark(2); }));
+  CHECK(!step({{0, 5}, {1, 6}}));
+  CHECK(refused([&] { static_cast<void>(b.logits(2)); }));
+}
+
+TEST_CASE("a file reports a tensor that lies in none of its parts") {
+  const auto file = gguf_file::open(golden("models/llama.gguf"));
+  tensor_info other = file.tensors()[0];
+  other.shard = 1;
+  CHECK(refused([&] { static_cast<void>(file.bytes(other)); }));
+  CHECK(refused([&] { file.release(other, 0, 1); }));
+  other = file.tensors()[0], other.offset = file.file_bytes();
+  CHECK(refused([&] { static_cast<void>(file.bytes(other)); }));
+}
+
+#endif
