@@ -41,6 +41,16 @@ const std::vector<breach> breaches{
      [] { static_cast<void>(nibble::result<std::string>(nibble::error(nibble::errc::io, ""))->size()); }},
     {"error.hpp", "failure", [] { static_cast<void>(three.failure()); }},
     {"error.hpp", "failure", [] { static_cast<void>(nibble::result<void>().failure()); }},
+    {"gguf/reader.hpp", "bytes",
+     [] {
+       const auto bytes = nibble::gguf_writer({}).bytes();
+       static_cast<void>(nibble::gguf_file::parse(bytes).bytes({.name = "x", .offset = bytes.size(), .bytes = 1}));
+     }},
+    {"gguf/reader.hpp", "bytes",
+     [] {
+       const auto bytes = nibble::gguf_writer({}).bytes();
+       nibble::gguf_file::parse(bytes).release({.name = "x", .shard = 1}, 0, 0);
+     }},
     {"tensor/scratch.hpp", "take",
      [] {
        auto arena = nibble::scratch_arena::try_create(256).value();
