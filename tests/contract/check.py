@@ -406,6 +406,7 @@ def finite_math(compiler):
 UNTESTABLE = """
 tensor/eigen.hpp view_of
 file/byte_reader.hpp load_little
+text/normalize.hpp to_nfc
 """
 # Those that no NIBBLE_ASSERT checks yet. This list may only get shorter.
 UNCHECKED = """
@@ -430,13 +431,7 @@ quant/format.hpp decode_row
 quant/panel.hpp group_bytes
 quant/panel.hpp pack_unit
 quant/panel.hpp unit_bytes
-sample/candidates.hpp assign
-sample/candidates.hpp keep_likely
-sample/softmax.hpp least_logit
 tensor/view.hpp size
-text/special_tokens.hpp add
-text/utf8.hpp append_utf8
-text/utf8.hpp decode_utf8
 """
 
 

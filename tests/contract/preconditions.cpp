@@ -124,6 +124,39 @@ const std::vector<breach> breaches{
      [] {
        step({{0, 1}, {1, 1}, {1, 1}});
      }},
+    {"text/utf8.hpp", "decode_utf8", [] { static_cast<void>(nibble::decode_utf8("abc", 3)); }},
+    {"text/utf8.hpp", "append_utf8",
+     [] {
+       std::string out;
+       nibble::append_utf8(char32_t{0xD800}, out);
+     }},
+    {"text/special_tokens.hpp", "add", [] { nibble::special_tokens().add("", 1); }},
+    {"sample/candidates.hpp", "assign",
+     [] {
+       std::vector<float> logits((std::size_t{1} << 23) + 1);
+       nibble::candidates().assign(logits);
+     }},
+    {"sample/candidates.hpp", "operator[]", [] { static_cast<void>(nibble::candidates()[0]); }},
+    {"sample/candidates.hpp", "keep_likely",
+     [] {
+       std::vector<float> logits{1, 2};
+       nibble::candidates c;
+       c.assign(logits);
+       c.keep_likely(1.0, 2.0f);
+     }},
+    {"sample/candidates.hpp", "softmax",
+     [] {
+       std::vector<double> out(1);
+       nibble::softmax(nibble::candidates(), out);
+     }},
+    {"sample/softmax.hpp", "least_logit", [] { static_cast<void>(nibble::least_logit(0, 1.0f)); }},
+    {"generate/event_builder.hpp", "choose",
+     [] {
+       nibble::event_builder events(model->tokenizer());
+       nibble::sampling_scratch scratch;
+       std::vector<float> logits(3);
+       static_cast<void>(events.choose(logits, {}, scratch));
+     }},
     {"sample/candidates.hpp", "best", [] { static_cast<void>(nibble::candidates().best()); }},
     {"generate/event_builder.hpp", "accept",
      [] {
