@@ -69,7 +69,7 @@ TEST_CASE("a thousand requests to stop are heard soon, in the prompt and the rep
   }
   const auto model = nibble::any_model::load(*path);
   const std::size_t room = 600, times = 1000;
-  tokens prompt(150);
+  tokens prompt(40);
   for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = token(300 + i * 7 % 200);
   nibble::session session(model, {.context = room}), fresh(model, {.context = room});
   tokens expected;  // the reply, as far as a session that nobody stops has been asked for it
