@@ -224,3 +224,40 @@ TEST_CASE("memory that cannot be had is an error, and so are sizes that do not f
   CHECK(kv_pool::planned_bytes(wrapping, {0, 64, 1, 1}).states == largest_size);
   CHECK_FALSE(kv_pool::try_create(wrapping, {0, 64, 1, 1}));
 }
+
+TEST_CASE("sizes that do not fit are an error, whatever they are made of") {
+  const std::size_t large = largest_size / 2;
+  for (const kv_shape& s : {kv_shape{large, 64, 64}, kv_shape{1u << 20, 1024, 1024, large}, kv_shape{1, 64, 64, 0, large},
+                            kv_shape{0, 0, 0, 0, largest_size}}) {
+    for (const kv_room& room : {kv_room{1, large, 64, 1}, kv_room{1, largest_size, largest_size, 4096},
+                                kv_room{1, std::size_t{16} << 20, 64, largest_size}}) {
+      const std::vector<kv_shape> shapes(3, s);
+      const auto plan = kv_pool::planned_bytes(shapes, room);
+      CHECK(sum_of_sizes(plan.pages, plan.states) >= large);
+      const auto pool = kv_pool::try_create(shapes, room);
+      REQUIRE(!pool);
+      CHECK(pool.failure().code() == errc::out_of_memory);
+    }
+  }
+  const std::vector<kv_shape> wide{{1, largest_size - 31, 64}};
+  CHECK(kv_pool::planned_bytes(wide, {1, 64, 1, 1}).pages == largest_size);
+  CHECK(!kv_pool::try_create(wide, {1, 64, 1, 1}));
+  CHECK(kv_pages(100, largest_size, largest_size) == largest_size / page_positions + 1);
+}
+
+TEST_CASE("pages of a pool have numbers of 32 bits") {
+  const std::vector<kv_shape> shapes{{0, 0, 0, 0, 1}};
+  CHECK(!kv_pool::try_create(shapes, {1, std::size_t{1} << 39, 1, 1}));
+}
+
+TEST_CASE("the tables of a pool and its sequences are planned to the byte") {
+  for (std::size_t sequences : {1, 3}) {
+    const kv_room room{find_kv_format(tensor_type::f16), 4096, 16, sequences};
+    const auto plan = kv_pool::planned_bytes(gemma_like, room);
+    const auto pool = kv_pool::try_create(gemma_like, room).value();
+    CHECK(pool->memory().tables == plan.tables);
+    // two windows: page numbers that are free, (3 + 64) a sequence, and (4096 / 64 + 1) of each window's table
+    CHECK(plan.tables > sequences * (67 + 2 * 65) * sizeof(std::uint32_t));
+    CHECK(plan.tables < sequences * (67 + 2 * 65) * sizeof(std::uint32_t) + 1500);
+  }
+}

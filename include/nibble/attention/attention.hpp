@@ -33,19 +33,33 @@ struct token_run {
 /// @errors  none (noexcept); precondition: the sequences have room for the runs' positions
 template <class Layers>
 void store_kv(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations k,
-              activations v) noexcept;
+              activations v) NIBBLE_NOEXCEPT;
 
 /// Attends with queries of tokens whose keys and values are stored. They need not be all tokens of a step.
 /// @shape   q, out (queries, heads * key_dim / value_dim); runs: which of their rows follow each other in a sequence
-/// @errors  none (noexcept)
+/// @errors  none (noexcept); precondition: the runs' positions are stored
 /// @cost    reads each page once for all heads that share it
 template <class Layers>
 void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
-            activations out) noexcept;
+            activations out) NIBBLE_NOEXCEPT;
+
+namespace detail {
+/// Whether the rows and positions of some runs exist. Where only sizes are asked for, nothing is stored yet.
+template <class Layers>
+bool runs_fit(const compute& c, std::span<const token_run> runs, Layers&& kv, std::size_t rows) {
+  return c.measuring() || std::all_of(runs.begin(), runs.end(), [&](const token_run& run) {
+           const std::size_t positions = kv(run.sequence).positions;
+           return run.first <= rows && run.count <= rows - run.first && run.position <= positions &&
+                  run.count <= positions - run.position;
+         });
+}
+}  // namespace detail
 
 template <class Layers>
 void store_kv(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations k,
-              activations v) noexcept {
+              activations v) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(k.width == spec.kv_heads * spec.key_dim && v.width == spec.kv_heads * spec.value_dim);
+  NIBBLE_ASSERT(detail::runs_fit(c, runs, kv, k.tokens));
   c.for_each_range(k.tokens, least_tokens(k.width), [&](std::size_t begin, std::size_t end) {
     for (const token_run& run : runs) {
       const kv_layer layer = kv(run.sequence);
@@ -63,7 +77,9 @@ void store_kv(compute& c, const attention_spec& spec, std::span<const token_run>
 
 template <class Layers>
 void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
-            activations out) noexcept {
+            activations out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(q.width == spec.heads * spec.key_dim && out.width == spec.heads * spec.value_dim);
+  NIBBLE_ASSERT(detail::runs_fit(c, runs, kv, q.tokens));
   const std::size_t group = spec.heads / spec.kv_heads;
   // Query heads of one call: those of a key-value head, or some of them where threads would else have nothing to do.
   std::size_t heads = std::min(group, max_queries);

@@ -41,16 +41,28 @@ struct tile_weights {
   float* const* out;           // (queries): rows of dimensions
 };
 
-/// sums += probability * value over some slots, for Vectors registers of dimensions and Queries queries.
-/// @shape   values: those of slot 0, `width` numbers from slot to slot; probabilities (Queries, 64); sums (Queries, 32)
+/// out = out * rescale + sum, for one register of dimensions.
+HWY_INLINE void add_to_output(float_vec sum, float rescale, float* out) {
+  const float_tag d;
+  hn::StoreU(hn::MulAdd(hn::LoadU(d, out), hn::Set(d, rescale), sum), d, out);
+}
+
+/// Sums of probability * value over some slots, for Vectors registers of dimensions from i on and Queries queries. They begin
+/// and end in `sums`, to be continued; where that is null they begin with 0 and go to the outputs.
+/// @shape   values: those of slot 0, `width` numbers from slot to slot; probabilities (Queries, 64); sums (Queries, 32);
+///          out: for each query, where the dimensions of this block of values begin
 template <std::size_t Queries, std::size_t Vectors, class T>
-HWY_INLINE void add_slots(const T* values, std::size_t width, slot_range slots, const float* probabilities, float* sums) {
+HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slot_range slots, const float* probabilities,
+                          float* sums, const float* rescale, float* const* out) {
   const float_tag d;
   float_vec sum[Queries][Vectors];
-  NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[n][v] = hn::Load(d, sums + n * kv_block + v * lanes);
+  NIBBLE_UNROLL for (auto& of_query : sum) NIBBLE_UNROLL for (auto& s : of_query) s = hn::Zero(d);
+  if (sums) {
+    NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[n][v] = hn::Load(d, sums + n * kv_block + i + v * lanes);
+    }
   }
-  const T* from = values + slots.begin * width;
+  const T* from = values + slots.begin * width + i;
   for (std::size_t slot = slots.begin; slot < slots.end; ++slot, from += width) {
     if constexpr (Queries <= few_queries) prefetch_ahead<1>(from, Vectors * lanes * sizeof(T));
     float_vec x[Vectors];
@@ -61,62 +73,72 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, slot_range slots, 
     }
   }
   NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) hn::Store(sum[n][v], d, sums + n * kv_block + v * lanes);
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+      if (sums) {
+        hn::Store(sum[n][v], d, sums + n * kv_block + i + v * lanes);
+      } else {
+        add_to_output(sum[n][v], rescale[n], out[n] + i + v * lanes);
+      }
+    }
   }
 }
-/// The same for all registers that `dims` dimensions fill. Returns how many dimensions that are.
+/// The same for all registers that `dims` dimensions fill.
 template <std::size_t Queries, class T>
-HWY_INLINE std::size_t add_slots_of_block(const T* values, std::size_t dims, slot_range slots, const float* probabilities,
-                                          float* sums) {
+HWY_INLINE void add_slots_of_block(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float* sums,
+                                   const float* rescale = nullptr, float* const* out = nullptr) {
   std::size_t i = 0;
   for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
-    add_slots<Queries, value_vectors>(values + i, dims, slots, probabilities, sums + i);
+    add_slots<Queries, value_vectors>(values, dims, i, slots, probabilities, sums, rescale, out);
   }
-  for (; i + lanes <= dims; i += lanes) add_slots<Queries, 1>(values + i, dims, slots, probabilities, sums + i);
-  return i;
+  for (; i + lanes <= dims; i += lanes) add_slots<Queries, 1>(values, dims, i, slots, probabilities, sums, rescale, out);
 }
 /// For one query, whose slots are at an edge of those that its block sees.
 template <class T>
 HWY_NOINLINE void add_edge(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float* sums) {
-  add_slots_of_block<1>(values, dims, slots, probabilities, sums);
+  if (slots.begin < slots.end) add_slots_of_block<1>(values, dims, slots, probabilities, sums);
+}
+/// out = out * rescale + sums, of one query, for all registers that `dims` dimensions fill.
+HWY_NOINLINE inline void add_sums(const float* sums, std::size_t dims, float rescale, float* out) {
+  for (std::size_t i = 0; i + lanes <= dims; i += lanes) {
+    add_to_output(hn::Load(float_tag(), sums + i), rescale, out + i);
+  }
 }
 
-/// out = out * rescale + probabilities * values, of one query and the dimensions from i on that fill no register.
+/// out = out * rescale + probabilities * values, of one query and the dimensions that fill no register.
 template <class T>
-HWY_NOINLINE void add_last_dims(const T* values, std::size_t i, std::size_t dims, slot_range slots, const float* probabilities,
-                                float rescale, float* out) {
-  for (; i < dims; ++i) {
+HWY_NOINLINE void add_last_dims(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float rescale,
+                                float* out) {
+  for (std::size_t i = dims / lanes * lanes; i < dims; ++i) {
     float sum = out[i] * rescale;
     for (std::size_t slot = slots.begin; slot < slots.end; ++slot) sum += probabilities[slot] * float(values[slot * dims + i]);
     out[i] = sum;
   }
 }
 
-/// out = out * rescale + probabilities * values, of `dims` dimensions from `first` on.
-/// @shape   values (64, dims)
+/// out = out * rescale + probabilities * values, of a block of `dims` dimensions.
+/// @shape   values (64, dims); out: for each query, where these dimensions begin
 template <std::size_t Queries, class T>
-HWY_INLINE void add_value_block(const T* values, std::size_t first, std::size_t dims, const tile_weights& w,
-                                const float* probabilities) {
-  const float_tag d;
-  alignas(64) float sums[Queries * kv_block] = {};
+HWY_INLINE void add_value_block(const T* values, std::size_t dims, const tile_weights& w, const float* probabilities,
+                                float* const* out) {
   const slot_range *seen = w.seen, *last = seen + Queries - 1;
   const slot_range middle{last->begin, std::max(last->begin, seen->end)};
-  const bool edges = seen->begin != last->begin || seen->end != last->end;
-  const auto add_edges = [&](auto&& part) {
-    for (std::size_t n = 0; n < Queries && edges; ++n) {
-      add_edge(values, dims, part(seen[n]), probabilities + n * page_positions, sums + n * kv_block);
+  if (seen->begin == last->begin && seen->end == last->end) {
+    add_slots_of_block<Queries>(values, dims, middle, probabilities, nullptr, w.rescale, out);
+  } else {
+    alignas(64) float sums[Queries * kv_block] = {};
+    for (std::size_t n = 0; n < Queries; ++n) {
+      const slot_range front{seen[n].begin, std::min(seen[n].end, middle.begin)};
+      add_edge(values, dims, front, probabilities + n * page_positions, sums + n * kv_block);
     }
-  };
-  add_edges([&](slot_range s) { return slot_range{s.begin, std::min(s.end, middle.begin)}; });
-  const std::size_t whole = add_slots_of_block<Queries>(values, dims, middle, probabilities, sums);
-  add_edges([&](slot_range s) { return slot_range{std::max(s.begin, middle.end), s.end}; });
-  for (std::size_t n = 0; n < Queries; ++n) {
-    float* out = w.out[n] + first;
-    for (std::size_t i = 0; i < whole; i += lanes) {
-      const auto sum = hn::Load(d, sums + n * kv_block + i);
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, out + i), hn::Set(d, w.rescale[n]), sum), d, out + i);
+    add_slots_of_block<Queries>(values, dims, middle, probabilities, sums);
+    for (std::size_t n = 0; n < Queries; ++n) {
+      const slot_range back{std::max(seen[n].begin, middle.end), seen[n].end};
+      add_edge(values, dims, back, probabilities + n * page_positions, sums + n * kv_block);
+      add_sums(sums + n * kv_block, dims, w.rescale[n], out[n]);
     }
-    if (whole < dims) add_last_dims(values, whole, dims, seen[n], probabilities + n * page_positions, w.rescale[n], out);
+  }
+  for (std::size_t n = 0; n < Queries && dims % lanes != 0; ++n) {
+    add_last_dims(values, dims, seen[n], probabilities + n * page_positions, w.rescale[n], out[n]);
   }
 }
 
@@ -124,8 +146,10 @@ HWY_INLINE void add_value_block(const T* values, std::size_t first, std::size_t 
 /// @shape   tile: the values of 64 positions, see kv/tile.hpp
 template <kv_format Format, std::size_t Queries>
 HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const tile_weights& w) {
+  float* out[Queries];
   for (std::size_t b = 0; b < dim; b += kv_block, tile += value_block_bytes<Format>(kv_block)) {
     const std::size_t dims = value_width(dim, b);
+    for (std::size_t n = 0; n < Queries; ++n) out[n] = w.out[n] + b;
     if constexpr (std::is_same_v<Format, q8_0>) {  // probability * scale of the position
       alignas(64) float scaled[Queries * page_positions];
       for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
@@ -136,9 +160,9 @@ HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const til
         }
       }
       const auto* codes = reinterpret_cast<const std::int8_t*>(tile + page_positions * sizeof(half));
-      add_value_block<Queries>(codes, b, dims, w, scaled);
+      add_value_block<Queries>(codes, dims, w, scaled, out);
     } else {
-      add_value_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), b, dims, w, w.probabilities);
+      add_value_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
     }
   }
 }

@@ -8,6 +8,10 @@
 #error "include <nibble/kernels/compile.hpp> before any Highway header, in a file without a foreach_target.h of its own"
 #endif
 
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(_M_FP_FAST)
+#error "nibble's kernels have an outcome for NaN, and one order of sums: compile them without -ffast-math (or /fp:fast)"
+#endif
+
 // Scalable vectors cannot stand in the arrays that our register blocks are made of. Newer x86 targets must be asked for.
 #ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)

@@ -226,8 +226,8 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
 /// x / (1 + exp(-x)), computed from exp(-|x|), which cannot overflow.
 HWY_INLINE float_vec silu(float_vec x) {
   const float_tag d;
-  const auto size = hn::Abs(x), most = hn::Set(d, 104);  // exp(-104) is 0, and beyond it Exp overflows on its way
-  const auto e = hn::IfThenElseZero(hn::Le(size, most), hn::Exp(d, hn::Neg(hn::Min(size, most))));
+  const auto size = hn::Min(hn::Abs(x), hn::Set(d, 104));  // exp(-104) is 0, and beyond it Exp overflows on its way
+  const auto e = hn::Exp(d, hn::Neg(size));
   const auto numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(x, e), x);
   return hn::Div(numerator, hn::Add(hn::Set(d, 1), e));
 }
@@ -237,7 +237,8 @@ HWY_INLINE float_vec tanh_of(float_vec x) { return hn::IfThenElse(hn::Eq(x, x), 
 HWY_INLINE float_vec gelu_tanh(float_vec x) {
   const float_tag d;
   const auto cubic = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715f), x);
-  const auto t = tanh_of(hn::Mul(hn::Set(d, 0.797884560802865f), cubic));
+  const auto most = hn::Set(d, 10), angle = hn::Mul(hn::Set(d, 0.797884560802865f), cubic);  // see tanh_of; NaN stays in x
+  const auto t = hn::Tanh(d, hn::Max(hn::Min(angle, most), hn::Neg(most)));
   const auto half_x = hn::Mul(hn::Set(d, 0.5f), x);
   return hn::MulAdd(half_x, t, half_x);
 }

@@ -1,9 +1,14 @@
 /// Definitions of kv/pool.hpp, compiled once: see nibble/compile.hpp.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "nibble/kv/pool.hpp"
 
@@ -22,31 +27,62 @@ inline std::size_t state_slot_bytes(std::span<const kv_shape> layers) noexcept {
   }
   return bytes;
 }
+
+/// Whether a head can be kept: what is computed of its dimensions fits.
+inline bool valid_head(const kv_shape& s) noexcept {
+  return s.key_dim > 0 && s.value_dim > 0 && s.key_dim <= max_head_dim && s.value_dim <= max_head_dim;
+}
+/// The window of a layer's table: one that reaches as far as the context is none.
+inline std::size_t window_of(const kv_shape& s, const kv_room& room) noexcept {
+  return s.window >= room.context ? 0 : s.window;
+}
+/// Numbers of a sequence's table, see sequence::try_create.
+inline std::size_t table_tiles(const kv_room& room) noexcept { return room.context / page_positions + 1; }
 }  // namespace detail
 
 kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept {
   plan p;
   const std::size_t slot = detail::state_slot_bytes(layers);
   const bool marks = room.marks && slot == 0;
-  for (const kv_shape& s : layers) {
+  const auto add = [](std::size_t& to, auto... factors) { to = sum_of_sizes(to, product_of_sizes(factors...)); };
+  std::size_t reaches = 0;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const kv_shape& s = layers[i];
+    if (s.heads == 0) continue;
     const std::size_t pages = product_of_sizes(kv_pages(s.window, room.context, room.prefill_chunk, marks), room.sequences);
-    p.pages = sum_of_sizes(p.pages, product_of_sizes(pages, s.heads, kv_page_of(room.format, s).bytes));
+    add(p.pages, pages, s.heads, detail::valid_head(s) ? kv_page_of(room.format, s).bytes : largest_size);
+    const auto shares = [&](const kv_shape& before) {
+      return before.heads > 0 && detail::window_of(before, room) == detail::window_of(s, room);
+    };
+    if (std::any_of(layers.begin(), layers.begin() + std::ptrdiff_t(i), shares)) continue;
+    ++reaches;
+    add(p.tables, pages, sizeof(std::uint32_t));
   }
   p.states = product_of_sizes(slot, room.sequences, detail::slots_of_sequence);
+  add(p.tables, room.sequences, reaches,
+      sum_of_sizes(product_of_sizes(detail::table_tiles(room), sizeof(std::uint32_t)), sequence_table_bytes));
+  add(p.tables, room.sequences, detail::slots_of_sequence * sizeof(std::uint32_t));
+  add(p.tables, reaches, sizeof(reach));
+  add(p.tables, layers.size(), sizeof(layer));
+  p.tables = sum_of_sizes(p.tables, sizeof(kv_pool));
   return p;
 }
 
 result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> layers, const kv_room& room) {
   for (const kv_shape& s : layers) {
-    if (s.heads > 0 && (s.key_dim == 0 || s.value_dim == 0 || s.key_dim > max_head_dim || s.value_dim > max_head_dim)) {
+    if (s.heads > 0 && !detail::valid_head(s)) {
       return error(errc::invalid_argument, "keys and values of a head: expected 1 to " + std::to_string(max_head_dim) +
                                                " dimensions, found " + std::to_string(s.key_dim) + " and " +
                                                std::to_string(s.value_dim));
     }
   }
   const plan p = planned_bytes(layers, room);
+  const auto where = [&] { return "KV cache of " + std::to_string(room.context) + " positions"; };
+  const std::size_t most_pages = product_of_sizes(kv_pages(0, room.context, room.prefill_chunk), room.sequences);
+  if (most_pages > std::numeric_limits<std::uint32_t>::max())
+    return error(errc::out_of_memory, "more pages than numbers").in(where());
   auto pages = aligned_buffer::try_allocate(p.pages);
-  if (!pages) return std::move(pages).failure().in("KV cache of " + std::to_string(room.context) + " positions");
+  if (!pages) return std::move(pages).failure().in(where());
   auto states = aligned_buffer::try_allocate(p.states);
   if (!states) return std::move(states).failure().in("recurrent states");
 
@@ -55,28 +91,42 @@ result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> l
   pool->states_ = *std::move(states);
   pool->slot_bytes_ = detail::state_slot_bytes(layers);
   pool->room_.marks = room.marks && pool->slot_bytes_ == 0;
+  pool->table_bytes_ = p.tables;
+  pool->place_layers(layers);
+  const std::size_t slots = product_of_sizes(detail::slots_of_sequence, room.sequences);
+  pool->free_slots_.reserve(slots);
+  for (std::size_t i = slots; i > 0; --i) pool->free_slots_.push_back(static_cast<std::uint32_t>(i - 1));
+  return pool;
+}
+
+/// Where each layer stands. All of it lies in what was allocated, so no sum or product here is too large.
+void kv_pool::place_layers(std::span<const kv_shape> layers) {
+  const auto window = [&](const kv_shape& s) { return detail::window_of(s, room_); };
+  std::vector<std::size_t> windows;
+  for (const kv_shape& s : layers) {
+    if (s.heads > 0 && std::find(windows.begin(), windows.end(), window(s)) == windows.end()) windows.push_back(window(s));
+  }
+  reaches_.reserve(windows.size());
+  for (const std::size_t w : windows) {
+    const std::size_t count = product_of_sizes(kv_pages(w, room_.context, room_.prefill_chunk, room_.marks), room_.sequences);
+    reaches_.push_back({w, count, {}});
+    reaches_.back().free.reserve(count);
+    for (std::size_t i = count; i > 0; --i) reaches_.back().free.push_back(static_cast<std::uint32_t>(i - 1));
+  }
+  layers_.reserve(layers.size());
   std::size_t offset = 0, state_offset = 0;
   for (const kv_shape& s : layers) {
-    const kv_page page = kv_page_of(room.format, s);
-    layer l{offset, 0, page.bytes, page.value_offset, s.heads, no_pages, state_offset, s.state};
-    state_offset += round_up(s.state * sizeof(float), cache_line) / sizeof(float);
+    layer l{offset, 0, 0, 0, s.heads, no_pages, state_offset, s.state};
+    state_offset += round_up(product_of_sizes(s.state, sizeof(float)), cache_line) / sizeof(float);
     if (s.heads > 0) {
-      const std::size_t window = s.window >= room.context ? 0 : s.window;
-      const std::size_t count = kv_pages(window, room.context, room.prefill_chunk, pool->room_.marks) * room.sequences;
-      for (l.reach = 0; l.reach < pool->reaches_.size() && pool->reaches_[l.reach].window != window;) ++l.reach;
-      if (l.reach == pool->reaches_.size()) {
-        pool->reaches_.push_back({window, count, {}});
-        for (std::size_t i = count; i > 0; --i) pool->reaches_.back().free.push_back(static_cast<std::uint32_t>(i - 1));
-      }
-      l.head_bytes = count * page.bytes;
-      offset += s.heads * l.head_bytes;
+      const kv_page page = kv_page_of(room_.format, s);
+      l.page_bytes = page.bytes, l.value_offset = page.value_offset;
+      l.reach = std::size_t(std::find(windows.begin(), windows.end(), window(s)) - windows.begin());
+      l.head_bytes = product_of_sizes(reaches_[l.reach].pages, page.bytes);
+      offset = sum_of_sizes(offset, product_of_sizes(s.heads, l.head_bytes));
     }
-    pool->layers_.push_back(l);
+    layers_.push_back(l);
   }
-  for (std::size_t i = detail::slots_of_sequence * room.sequences; i > 0; --i) {
-    pool->free_slots_.push_back(static_cast<std::uint32_t>(i - 1));
-  }
-  return pool;
 }
 
 }  // namespace NIBBLE_ABI

@@ -30,14 +30,15 @@ struct kv_room {
 /// Memory, and which of it is free. Sequences take from it and give back; none may outlive it, and it does not move.
 class kv_pool final {
  public:
-  /// Exact bytes of keys and values, and of recurrent states; largest_size where they could not be counted.
+  /// Exact bytes of keys and values, of recurrent states, and of the tables that say where they are, those of its sequences
+  /// included. largest_size where they could not be counted.
   struct plan {
-    std::size_t pages = 0, states = 0;
+    std::size_t pages = 0, states = 0, tables = 0;
   };
   static plan planned_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept;
 
   /// All memory is taken here: sequences allocate nothing while they grow.
-  /// @errors  out_of_memory
+  /// @errors  out_of_memory; invalid_argument: heads of no or too many dimensions
   static result<std::unique_ptr<kv_pool>> try_create(std::span<const kv_shape> layers, const kv_room& room);
 #if NIBBLE_EXCEPTIONS
   static std::unique_ptr<kv_pool> create(std::span<const kv_shape> layers, const kv_room& room) {
@@ -50,7 +51,7 @@ class kv_pool final {
 
   const kv_room& room() const noexcept { return room_; }
   std::size_t bytes() const noexcept { return pages_.size() + states_.size(); }
-  plan memory() const noexcept { return {pages_.size(), states_.size()}; }
+  plan memory() const noexcept { return {pages_.size(), states_.size(), table_bytes_}; }
 
  private:
   friend class sequence;
@@ -68,7 +69,11 @@ class kv_pool final {
   };
   static constexpr std::size_t no_pages = largest_size;
 
+  /// Bytes of what a sequence keeps of one table beside its numbers: three sizes of a vector, and two of its own.
+  static constexpr std::size_t sequence_table_bytes = sizeof(std::vector<std::uint32_t>) + 2 * sizeof(std::size_t);
+
   explicit kv_pool(const kv_room& room) noexcept : room_(room) {}
+  void place_layers(std::span<const kv_shape> layers);
   std::byte* page(const layer& l, std::size_t head, std::uint32_t page) noexcept {
     return pages_.data() + l.offset + head * l.head_bytes + page * l.page_bytes;
   }
@@ -76,7 +81,7 @@ class kv_pool final {
 
   kv_room room_;
   aligned_buffer pages_, states_;
-  std::size_t slot_bytes_ = 0;
+  std::size_t slot_bytes_ = 0, table_bytes_ = 0;
   std::vector<layer> layers_;
   std::vector<reach> reaches_;
   std::vector<std::uint32_t> free_slots_;

@@ -14,7 +14,8 @@ inline namespace NIBBLE_ABI {
 /// out(t) = row ids[t] of the table, decoded.
 /// @shape   table (vocabulary, width), ids (tokens), out (tokens, width)
 /// @errors  none (noexcept); precondition: 0 <= id < vocabulary
-inline void embed(compute& c, const weight& table, std::span<const token> ids, activations out) noexcept {
+inline void embed(compute& c, const weight& table, std::span<const token> ids, activations out) NIBBLE_NOEXCEPT {
+  for ([[maybe_unused]] const token id : ids) NIBBLE_ASSERT(id >= 0 && static_cast<std::size_t>(id) < table.rows());
   c.for_each_range(ids.size(), least_tokens(out.width), [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) table.decode_row(c.kernels(), static_cast<std::size_t>(ids[t]), out.row(t));
   });

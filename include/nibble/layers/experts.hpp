@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "nibble/core/half.hpp"
 #include "nibble/layers/elementwise.hpp"
 #include "nibble/layers/linear.hpp"
 
@@ -64,7 +65,7 @@ inline void gate_scores(float* score, std::size_t n, router_spec::gating by) noe
     for (std::size_t e = 0; e < n; ++e) total += score[e] = std::exp(score[e] - largest);
     for (std::size_t e = 0; e < n; ++e) score[e] /= total;
   } else if (by == router_spec::gating::sigmoid) {
-    for (std::size_t e = 0; e < n; ++e) score[e] = 1 / (1 + std::exp(-score[e]));
+    for (std::size_t e = 0; e < n; ++e) score[e] = 1 / (1 + std::exp(std::min(-score[e], 88.0f)));  // exp(89) overflows
   }
 }
 
@@ -77,7 +78,7 @@ inline void choose_experts(const router_spec& r, float* score, std::size_t n, st
     for (std::size_t e = 0; e < n; ++e) {
       if (std::find(chosen, chosen + k, e) != chosen + k) continue;
       const float value = score[e] + (r.preference.empty() ? 0 : r.preference[e]);
-      if (best == n || value > best_value || (best_value != best_value && value == value)) best = e, best_value = value;
+      if (best == n || value > best_value || (is_nan(best_value) && !is_nan(value))) best = e, best_value = value;
     }
     chosen[k] = static_cast<std::uint32_t>(best);
     share[k] = score[best];
@@ -135,8 +136,9 @@ void multiply_by_expert(compute& c, const routes& r, const Of& of) noexcept {
 /// @cost    tokens * used * hidden * 3 * width multiply-adds; each expert in use is read once
 /// @source  Shazeer et al. 2017
 inline void experts(compute& c, const layer_input& in, const router_spec& r, const expert_weights& w, glu f,
-                    layer_output out) noexcept {
+                    layer_output out) NIBBLE_NOEXCEPT {
   const std::size_t tokens = in.x.tokens, slots = tokens * r.used, count = w.router.rows();
+  NIBBLE_ASSERT(r.used >= 1 && r.used <= count && out.how != epilogue::gate);
   if (tokens == 0) return;
   const scratch_scope scope(c);
   activations x = in.x;

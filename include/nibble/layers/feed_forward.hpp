@@ -18,7 +18,9 @@ inline namespace NIBBLE_ABI {
 /// @cost    tokens * hidden * (2 * columns + rows) multiply-adds
 /// @source  Shazeer 2020
 inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
-                         layer_output out) noexcept {
+                         layer_output out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(gate.rows() == up.rows() && up.rows() == down.columns() && gate.columns() == up.columns());
+  NIBBLE_ASSERT(x.x.width == gate.columns() && out.y.width == down.rows() && out.y.tokens == x.x.tokens);
   const std::size_t tokens = x.x.tokens, hidden = gate.rows(), groups = gate.groups();
   if (tokens == 0) return;
   const scratch_scope scope(c);

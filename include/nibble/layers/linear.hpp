@@ -112,7 +112,11 @@ inline void prepare_all(compute& c, std::span<product> products) noexcept {
 /// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32; out may be the input's memory
 ///          only where that is normed or all weights have integer formats, and no product's that stands apart
 /// @cost    sum of tokens * rows * columns multiply-adds
-inline void linear(compute& c, std::span<product> products) noexcept {
+inline void linear(compute& c, std::span<product> products) NIBBLE_NOEXCEPT {
+  for ([[maybe_unused]] const product& p : products) {
+    NIBBLE_ASSERT(p.in.x.width == p.w.columns() && p.out.y.width == p.w.rows() && p.in.x.tokens == p.out.y.tokens);
+    NIBBLE_ASSERT(p.w.columns() % p.w.format().block_size == 0 && !p.out.y.listed);
+  }
   const scratch_scope scope(c);
   std::size_t groups = 0, tokens = 0, width = 0;
   for (const product& p : products) {
@@ -135,7 +139,7 @@ inline void linear(compute& c, std::span<product> products) noexcept {
 /// The products of one input with several weights.
 /// @shape   x (tokens, columns); each weight (rows, columns), its output (tokens, rows)
 template <std::size_t N>
-void linear(compute& c, const layer_input& x, const projection (&projections)[N]) noexcept {
+void linear(compute& c, const layer_input& x, const projection (&projections)[N]) NIBBLE_NOEXCEPT {
   [&]<std::size_t... Index>(std::index_sequence<Index...>) {
     std::array<product, N> products{product{projections[Index].w, x, projections[Index].out, Index > 0}...};
     linear(c, std::span<product>(products));

@@ -31,8 +31,8 @@ std::array<float, N> error_weights(const std::array<float, N>& x, const encode_h
   if (!hint.importance) return w;
   float mean = 0;
   for (std::size_t i = 0; i < N; ++i) mean += std::max(hint.importance[i], 0.0f) / float(N);
-  if (!(mean > 0) || !std::isfinite(mean)) return w;
-  const float mean_square = encodable(hint.row_mean_square);
+  if (!(mean > 0) || !is_finite(mean)) return w;
+  const float mean_square = is_nan(hint.row_mean_square) ? 0 : limited(hint.row_mean_square, 1e20f);
   for (std::size_t i = 0; i < N; ++i) {
     const float share = std::max(hint.importance[i], 0.0f) / mean;
     const float size = mean_square > 0 ? std::sqrt(mean_square + std::min(x[i] * x[i], 2 * mean_square)) : 1.0f;
@@ -155,6 +155,14 @@ std::uint8_t code_of(float level) noexcept {
   }
 }
 
+/// Whether values reach below `-deepest`, and further down than up. Levels count up from an
+/// offset, so such values are encoded with the other sign, and so are their scale and offset.
+template <std::size_t N>
+bool leans_down(const std::array<float, N>& x, float deepest) noexcept {
+  const auto [low, high] = std::minmax_element(x.begin(), x.end());
+  return *low < -deepest && -*low > *high;
+}
+
 /// Encodes a block of any integer format. Every input has an outcome, see encodable() and error_weights().
 template <class Q>
 void encode_codes(std::span<const float, Q::block_size> values, const encode_hint& hint, typename Q::block& out) noexcept {
@@ -162,6 +170,9 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
   constexpr std::size_t columns = scales::sub_block, count = Q::block_size / columns;
   std::array<float, Q::block_size> x;
   std::transform(values.begin(), values.end(), x.begin(), encodable);
+  constexpr float deepest = largest_half * (Q::block_size > 32 ? 63 : 1);  // what an offset in the file can be
+  const float sign = scales::has_offset && leans_down(x, deepest) ? -1.0f : 1.0f;
+  for (float& v : x) v *= sign;
   const auto w = error_weights(x, hint);
   std::array<samples<columns>, count> part;
   for (std::size_t j = 0; j < count; ++j) {
@@ -183,11 +194,11 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
   } else if constexpr (std::is_same_v<scales, block_scale_min>) {
     const auto stored = [](line free) { return line{stored_half(free.scale), stored_half(free.offset)}; };
     y[0] = best_scale_min(part[0], std::numeric_limits<float>::infinity(), stored).y;
-    s.d = to_half(y[0].scale), s.m = to_half(y[0].offset);
+    s.d = to_half(sign * y[0].scale), s.m = to_half(sign * y[0].offset);
   } else {
     const auto found = best_super_scales<scales>(part);
-    s.d = to_half(found.d);
-    if constexpr (scales::has_offset) s.dmin = to_half(found.dmin);
+    s.d = to_half(sign * found.d);
+    if constexpr (scales::has_offset) s.dmin = to_half(sign * found.dmin);
     for (std::size_t j = 0; j < count; ++j) {
       y[j] = found.at(j);
       s.scale[j] = typename decltype(s.scale)::value_type(found.scale[j]);

@@ -31,11 +31,13 @@ struct fit {
   float error = std::numeric_limits<float>::infinity();
 };
 
-/// A value as encoders see it: NaN counts as 0, and magnitudes above 65504 (the largest half), infinities included, as 65504.
-inline float encodable(float value) noexcept { return value == value ? std::clamp(value, -65504.0f, 65504.0f) : 0.0f; }
+/// The magnitude that no integer format reaches past: the largest half times the largest codes of scale and value (Q6_K).
+inline constexpr float furthest_value = largest_half * 128 * 32;
+/// A value as encoders see it: NaN counts as 0, and what no format reaches, infinities included, as the largest that one does.
+inline float encodable(float value) noexcept { return is_nan(value) ? 0.0f : limited(value, furthest_value); }
 
 /// What a scale becomes in a file; never infinite.
-inline float stored_half(float value) noexcept { return to_half(std::clamp(value, -65504.0f, 65504.0f)); }
+inline float stored_half(float value) noexcept { return to_half(limited(value, largest_half)); }
 
 /// Sum of f(i) over [0, N), N a multiple of 8, in eight lanes: one fixed order, which compilers can vectorise.
 template <std::size_t N, class F>
