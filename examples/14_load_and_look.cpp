@@ -15,8 +15,10 @@ int main(int argc, char** argv) try {
   }
   nibble::load_options options;
   // Weights, and each session with them, take no more than this, or are refused before anything is taken. The cap is on memory,
-  // not on addresses: a mapped file has addresses, too, which count where a system limits those (ulimit -v).
+  // not on addresses: a mapped file has addresses, too, which count where a system limits those (ulimit -v). One
+  // that is read has none, and may change or vanish meanwhile.
   options.memory_cap = (argc > 2 ? std::stoul(argv[2]) : 4096) << 20;
+  options.access = nibble::file_access::read;
   options.progress = [](std::size_t done, std::size_t total) {
     const std::size_t percent = total ? 100 * done / total : 100;
     std::cerr << "\r[" << std::left << std::setw(25) << std::string(percent / 4, '#') << "] " << percent << '%' << std::flush;
