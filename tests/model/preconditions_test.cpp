@@ -6,24 +6,16 @@
 #if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
 
 #include <array>
-#include <functional>
 #include <vector>
 
 #include "model/toys.hpp"
 #include "nibble/model/batch_evaluator.hpp"
+#include "support/refused.hpp"
 
 namespace {
 using namespace nibble;
 using namespace nibble_test;
 
-bool refused(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const error& e) {
-    return e.code() == errc::precondition;
-  }
-  return false;
-}
 const auto nothing = [](std::size_t, std::span<float>) {};
 }  // namespace
 

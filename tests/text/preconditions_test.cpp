@@ -1,20 +1,12 @@
-#if !defined(NIBBLE_CHECKED) || !NIBBLE_CHECKED
-#define NIBBLE_TEST_OWN_COPY  // the library is not checked: this file has a checked copy of what it tests
-#undef NIBBLE_CHECKED
-#define NIBBLE_CHECKED 1
-#endif
+/// Preconditions of text functions, each broken once.
 #include <doctest/doctest.h>
 
 #include <string>
 
 #include "nibble/text/special_tokens.hpp"
 #include "nibble/text/utf8.hpp"
-#ifdef NIBBLE_TEST_OWN_COPY
-#include "nibble/text/special_tokens-impl.hpp"
-#include "nibble/text/utf8-impl.hpp"
-#endif
 
-#if NIBBLE_EXCEPTIONS
+#if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
 TEST_CASE("under NIBBLE_CHECKED the broken preconditions of text functions are reported") {
   CHECK(nibble::decode_utf8("a", 0).code == U'a');
   CHECK_THROWS_AS(static_cast<void>(nibble::decode_utf8("a", 1)), nibble::error);

@@ -1,0 +1,46 @@
+/// Preconditions of attention, each broken once.
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "nibble/attention/attention.hpp"
+#include "nibble/core/executor.hpp"
+#include "support/refused.hpp"
+
+#if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
+using namespace nibble;
+using nibble_test::refused;
+
+namespace {
+struct room {
+  inline_executor executor;
+  scratch_arena arena = *scratch_arena::try_create(1 << 16);
+  compute c{kernels(), executor, arena};
+  std::vector<float> numbers = std::vector<float>(64 * 64);
+  activations x{numbers.data(), 2, 64};
+  std::vector<float> out = std::vector<float>(4096);
+  activations y(std::size_t tokens, std::size_t width) { return {out.data(), tokens, width}; }
+};
+}  // namespace
+
+TEST_CASE("positions that a sequence has no room for are reported") {
+  room r;
+  const attention_spec spec{1, 1, 64, 64};
+  const token_run runs[] = {{0, 2, 7, 0}};
+  kv_layer layer{};
+  layer.positions = 8;
+  CHECK(refused([&] {
+    store_kv(
+        r.c, spec, runs, [&](std::size_t) { return layer; }, r.x, r.x);
+  }));
+  CHECK(refused([&] {
+    attend(
+        r.c, spec, runs, [&](std::size_t) { return layer; }, r.x, r.y(2, 64));
+  }));
+  CHECK(refused([&] {
+    attend(
+        r.c, spec, runs, [&](std::size_t) { return layer; }, r.y(2, 63), r.y(2, 64));
+  }));
+}
+
+#endif
