@@ -9,6 +9,7 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nibble/generate/session.hpp"
@@ -71,20 +72,27 @@ void try_model(std::span<const std::byte> bytes, tensor_type kv) {
   require(reply_of(*model, 1) == reply_of(*other, 5));
 }
 
+struct small_model {
+  std::vector<std::byte> bytes;
+  std::size_t weights;  // where they begin
+  explicit small_model(std::vector<std::byte> file)
+      : bytes(std::move(file)), weights(static_cast<std::size_t>(gguf_file::try_parse(bytes)->tensors()[0].offset)) {}
+};
+
 /// Every architecture, with its matrices in a format of its own.
-const std::vector<std::vector<std::byte>>& small_models() {
+const std::vector<small_model>& small_models() {
   static const auto models = [] {
     std::vector<tensor_type> types;
     any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
       if (Q::block_size <= 32) types.push_back(Q::type);
       return false;
     });
-    std::vector<std::vector<std::byte>> all;
+    std::vector<small_model> all;
     any_type(architectures{}, [&]<class A>(std::type_identity<A>) {
       nibble_test::smallest_model model(A::name);
-      all.push_back(model.bytes());
+      all.emplace_back(model.bytes());
       model.recode(types[all.size() / 2 % types.size()]);
-      all.push_back(model.bytes());
+      all.emplace_back(model.bytes());
       return false;
     });
     return all;
@@ -92,20 +100,22 @@ const std::vector<std::vector<std::byte>>& small_models() {
   return models;
 }
 
-/// Which model, and the format of keys and values; then changes of five bytes: where in the file, and a number or a kind of it.
+/// Which model, and the format of keys and values; then up to 16 changes of five bytes each: where, and the number that comes
+/// there. Odd numbers are weights, plain bytes stand anywhere in the file.
 void try_recipe(std::span<const std::uint8_t> recipe) {
   static constexpr std::array<tensor_type, 4> kv{tensor_type::f16, tensor_type::f32, tensor_type::bf16, tensor_type::q8_0};
   static constexpr std::array<std::uint32_t, 12> odd{0x7fc00000, 0xffc00001, 0x7f800000, 0xff800000, 0x7f7fffff, 0xff7fffff,
                                                      0x74000000, 0xf4000000, 0x00000001, 0x80000000, 0x7e007e00, 0x7c00fc00};
-  auto bytes = small_models()[recipe[0] % small_models().size()];
-  for (std::size_t i = 2; i + 5 <= recipe.size(); i += 5) {
+  const small_model& base = small_models()[recipe[0] % small_models().size()];
+  auto bytes = base.bytes;
+  for (std::size_t i = 2; i + 5 <= recipe.size() && i < 2 + 16 * 5; i += 5) {
     const std::uint8_t* r = recipe.data() + i;
-    const std::size_t at = (std::size_t{r[0]} | std::size_t{r[1]} << 8 | std::size_t{r[2]} << 16) % bytes.size();
-    if (r[3] >= odd.size()) {
-      bytes[at] = static_cast<std::byte>(r[4]);
-    } else {  // at a multiple of four, where floats are
-      const std::size_t float_at = at / 4 * 4;
-      std::memcpy(bytes.data() + float_at, &odd[r[3]], std::min(bytes.size() - float_at, std::size_t{4}));
+    const std::size_t at = std::size_t{r[0]} | std::size_t{r[1]} << 8 | std::size_t{r[2]} << 16;
+    if (r[3] < 240) {
+      const std::size_t numbers = (bytes.size() - base.weights) / 4;
+      std::memcpy(bytes.data() + base.weights + at * 61 % numbers * 4, &odd[r[3] % odd.size()], 4);
+    } else {
+      bytes[at % bytes.size()] = static_cast<std::byte>(r[4]);
     }
   }
   try_model(bytes, kv[recipe[1] % kv.size()]);

@@ -69,8 +69,8 @@ class kv_pool final {
   };
   static constexpr std::size_t no_pages = largest_size;
 
-  /// Bytes of what a sequence keeps of one table beside its numbers: three sizes of a vector, and two of its own.
-  static constexpr std::size_t sequence_table_bytes = sizeof(std::vector<std::uint32_t>) + 2 * sizeof(std::size_t);
+  /// Bytes of what a sequence keeps of one table beside its numbers: the vector itself, and four sizes.
+  static constexpr std::size_t sequence_table_bytes = sizeof(std::vector<std::uint32_t>) + 4 * sizeof(std::size_t);
 
   explicit kv_pool(const kv_room& room) noexcept : room_(room) {}
   void place_layers(std::span<const kv_shape> layers);

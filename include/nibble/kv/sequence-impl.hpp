@@ -15,6 +15,7 @@ inline namespace NIBBLE_ABI {
 result<sequence> sequence::try_create(kv_pool& pool) {
   sequence made(pool);
   const std::size_t tiles = pool.room_.context / page_positions + 1;
+  static_assert(sizeof(table) == kv_pool::sequence_table_bytes);
   made.tables_.resize(pool.reaches_.size());
   for (table& t : made.tables_) t.page_of.resize(tiles);
   if (made.has_state()) {

@@ -25,10 +25,10 @@ constexpr std::size_t kv_pages(std::size_t window, std::size_t context, std::siz
                                bool marks = false) noexcept {
   const std::size_t all = context / page_positions + (context % page_positions != 0);
   if (window == 0 || window >= context) return all;
-  const auto pages_of = [](std::size_t span) {  // which begins anywhere in a page
-    return sum_of_sizes(span, page_positions - 2) / page_positions + 1;
-  };
-  return std::min(all, sum_of_sizes(pages_of(sum_of_sizes(window - 1, prefill_chunk)), marks ? pages_of(window) : 0));
+  // a stretch of positions begins anywhere in a page
+  const auto pages_of = [](std::size_t span) { return sum_of_sizes(span, page_positions - 2) / page_positions + 1; };
+  const std::size_t step = pages_of(sum_of_sizes(window - 1, prefill_chunk));
+  return std::min(all, sum_of_sizes(step, marks ? pages_of(window) : 0));
 }
 
 /// A page of one head: 64 positions' keys, and behind `value_offset` bytes their values.

@@ -193,7 +193,7 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
     s.d = to_half(y[0].scale);
   } else if constexpr (std::is_same_v<scales, block_scale_min>) {
     const auto stored = [](line free) { return line{stored_half(free.scale), stored_half(free.offset)}; };
-    y[0] = best_scale_min(part[0], std::numeric_limits<float>::infinity(), stored).y;
+    y[0] = best_scale_min(part[0], largest_half, stored).y;
     s.d = to_half(sign * y[0].scale), s.m = to_half(sign * y[0].offset);
   } else {
     const auto found = best_super_scales<scales>(part);
