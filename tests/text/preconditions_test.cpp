@@ -4,7 +4,10 @@
 #include <string>
 
 #include "nibble/text/special_tokens.hpp"
+#include "nibble/text/tokenizer.hpp"
 #include "nibble/text/utf8.hpp"
+#include "support/refused.hpp"
+#include "text/vocabularies.hpp"
 
 #if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
 TEST_CASE("under NIBBLE_CHECKED the broken preconditions of text functions are reported") {
@@ -23,5 +26,18 @@ TEST_CASE("under NIBBLE_CHECKED the broken preconditions of text functions are r
   CHECK(set.add("a", 0));
   static_cast<void>(set.finish());
   CHECK_THROWS_AS(static_cast<void>(set.add("b", 1)), nibble::error);
+}
+
+TEST_CASE("ids that are no token are reported, but for the one that stands where there is none") {
+  using nibble_test::refused;
+  const auto t = nibble_test::golden_vocabulary("bytes").load();
+  for (const nibble::token id : {-2, static_cast<nibble::token>(t.size()), 1 << 29}) {
+    CHECK(refused([&] { static_cast<void>(t.piece(id)); }));
+    CHECK(refused([&] { static_cast<void>(t.decode(std::vector<nibble::token>{1, id})); }));
+    CHECK(refused([&] { static_cast<void>(t.is_control(id)); }));
+    CHECK(refused([&] { static_cast<void>(t.vocabulary().score(id)); }));
+  }
+  CHECK(t.piece(nibble::no_token).empty());
+  CHECK(t.decode(std::vector<nibble::token>{nibble::no_token}).empty());
 }
 #endif

@@ -10,5 +10,8 @@ inline namespace NIBBLE_ABI {
 
 using token = std::int32_t;
 
+/// What stands where there is none.
+inline constexpr token no_token = -1;
+
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

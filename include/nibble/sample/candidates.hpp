@@ -22,9 +22,6 @@ struct candidate {
   float logit;
 };
 
-/// What is chosen where nothing is left to choose from.
-inline constexpr token no_token = -1;
-
 /// The order of candidates: greater logits first, lower ids first among equals, NaN behind everything.
 constexpr bool ranks_before(const candidate& a, const candidate& b) noexcept {
   if (a.logit > b.logit) return true;

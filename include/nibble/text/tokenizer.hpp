@@ -64,13 +64,14 @@ class tokenizer {
 
   /// The text of tokens, as raw bytes; control and unknown tokens are left out. If the file puts a space in front of every
   /// text, that space is left out too. Ids that are no token, such as no_token, add nothing: this holds for all below.
+  /// @errors  none; precondition: ids of the vocabulary or no_token. Any other is a mistake that NIBBLE_CHECKED reports
   std::string decode(std::span<const token> tokens) const;
   /// Appends what a token adds to generated text: nothing for control and unknown tokens.
   void append_piece(token id, std::string& out) const {
     if (is_text(id)) out += piece(id);
   }
   /// The bytes of a token, which may be a part of a character; the name of a control token.
-  std::string_view piece(token id) const& noexcept { return vocab_.piece(id); }
+  std::string_view piece(token id) const& NIBBLE_NOEXCEPT { return vocab_.piece(id); }
   std::string_view piece(token id) const&& = delete;
 
   std::size_t size() const noexcept { return vocab_.size(); }
@@ -84,7 +85,7 @@ class tokenizer {
   /// Generation ends here: eos, eot, and the control tokens that published models end a turn or a text with.
   bool is_end(token id) const noexcept;
   /// No text: begins, ends and structures it.
-  bool is_control(token id) const noexcept { return vocab_.type(id) == token_type::control; }
+  bool is_control(token id) const NIBBLE_NOEXCEPT { return vocab_.type(id) == token_type::control; }
   /// The control or user-defined token of this name.
   std::optional<token> find_special(std::string_view name) const noexcept;
   const vocab& vocabulary() const& noexcept { return vocab_; }
@@ -94,7 +95,7 @@ class tokenizer {
   class run;
 
   tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder) noexcept;
-  bool is_text(token id) const noexcept { return !is_control(id) && vocab_.type(id) != token_type::unknown; }
+  bool is_text(token id) const NIBBLE_NOEXCEPT { return !is_control(id) && vocab_.type(id) != token_type::unknown; }
 
   vocab vocab_;
   std::shared_ptr<const detail::word_encoder> encoder_;

@@ -54,16 +54,21 @@ class vocab {
 
   /// The bytes that a token stands for; the name of a control token.
   /// Of an id that is no token: nothing, undefined, 0.
-  std::string_view piece(token id) const noexcept {
+  /// @errors  none; precondition: an id of the vocabulary or no_token. Any other is a mistake that NIBBLE_CHECKED reports, and
+  ///          no token otherwise
+  std::string_view piece(token id) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(may_be_asked(id));
     if (!contains(id)) return {};
     const auto i = static_cast<std::size_t>(id);
     return std::string_view(arena_).substr(begins_[i], begins_[i + 1] - begins_[i]);
   }
-  token_type type(token id) const noexcept {
+  token_type type(token id) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(may_be_asked(id));
     return contains(id) ? types_[static_cast<std::size_t>(id)] : token_type::undefined;
   }
   /// 0 where the file has none.
-  float score(token id) const noexcept {
+  float score(token id) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(may_be_asked(id));
     return static_cast<std::size_t>(id) < scores_.size() ? scores_[static_cast<std::size_t>(id)] : 0.0f;  // -1 is huge
   }
   bool contains(token id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < size(); }
@@ -84,6 +89,7 @@ class vocab {
   const std::vector<token>& ends() const noexcept { return ends_; }
 
  private:
+  bool may_be_asked(token id) const noexcept { return id == no_token || contains(id); }
   vocab() = default;
   result<void> try_read_types(const metadata& meta);
   result<void> try_add(const std::vector<std::string_view>& texts, const limits& most);
