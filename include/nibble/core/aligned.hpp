@@ -38,6 +38,9 @@ class aligned_buffer {
   static aligned_buffer allocate(std::size_t bytes) { return try_allocate(bytes).value(); }
 #endif
 
+  /// Bytes that are allocated beside `bytes` themselves, so that they can be aligned.
+  static constexpr std::size_t slack(std::size_t bytes) noexcept { return bytes > 0 ? cache_line : 0; }
+
   /// Asks the system for large pages, which save a tenth of the time of reading it once through; a hint that may be ignored.
   /// For memory that will be used from end to end: a large page is resident as a whole.
   void prefer_large_pages() noexcept;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/core/rng.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/generate/event.hpp"
@@ -27,7 +28,11 @@ class tokenizer;
 struct sampling_scratch {
   sampling_scratch() noexcept = default;
   /// Takes the memory for a vocabulary at once. Without it, the first choice does.
-  explicit sampling_scratch(std::size_t vocabulary) : choices(vocabulary) {}
+  explicit sampling_scratch(std::size_t vocabulary) : choices(vocabulary) { logits.reserve(vocabulary); }
+  /// Bytes that it takes then.
+  static constexpr std::size_t planned_bytes(std::size_t vocabulary) noexcept {
+    return product_of_sizes(vocabulary, sizeof(candidate) + sizeof(float));
+  }
 
   candidates choices;
   std::vector<float> logits;  // a copy for the sampler to change, where log-probabilities are asked for

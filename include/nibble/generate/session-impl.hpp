@@ -35,12 +35,19 @@ class model_evaluation final : public evaluation {
  private:
   evaluator evaluator_;
 };
+
+std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept {
+  const std::size_t objects = sizeof(session_state) + sizeof(model_evaluation);
+  return sum_of_sizes(sum_of_sizes(objects, product_of_sizes(context, sizeof(token))),
+                      sampling_scratch::planned_bytes(vocabulary));
+}
 }  // namespace detail
 
 result<session> session::try_create(const any_model& model, const session_options& options) {
   NIBBLE_TRY(detail::check_generates(model, options));
   auto made = evaluator::try_create(model, options);
   if (!made) return std::move(made).failure();
+  NIBBLE_TRY(detail::check_cap("model and session", model.plan(options).total(), model.memory_cap()));
   auto evaluation = std::make_unique<detail::model_evaluation>(*std::move(made));
   return session(std::make_unique<detail::session_state>(model, std::move(evaluation)));
 }

@@ -97,6 +97,13 @@ void gguf_file::release(const tensor_info& tensor, std::size_t offset, std::size
   parts_[tensor.shard].map.release(static_cast<std::size_t>(tensor.offset) + offset, length);
 }
 
+std::vector<mapped_file> gguf_file::mappings() && {
+  std::vector<mapped_file> maps;
+  maps.reserve(parts_.size());
+  for (part& p : parts_) maps.push_back(std::move(p.map));
+  return maps;
+}
+
 result<gguf_file> gguf_file::try_parse(std::span<const std::byte> bytes, const limits& most) {
   gguf_file file;
   auto meta = file.try_add({{}, {}, bytes}, most);

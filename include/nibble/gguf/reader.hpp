@@ -77,6 +77,10 @@ class gguf_file {
   /// @errors  none: a hint, without effect on memory that the caller owns
   void release(const tensor_info& tensor, std::size_t offset, std::size_t length) const NIBBLE_NOEXCEPT;
 
+  /// What keeps bytes() where they are when the file itself is gone: a mapping for each shard, empty where the bytes are the
+  /// caller's or read.
+  std::vector<mapped_file> mappings() &&;
+
   std::uint32_t version() const noexcept { return version_; }
   std::size_t shards() const noexcept { return parts_.size(); }
   /// Size of all shards together.

@@ -13,6 +13,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 result<sequence> sequence::try_create(kv_pool& pool) {
+  static_assert(sizeof(table) == kv_pool::sequence_table_bytes, "a pool plans what its sequences take");
   sequence made(pool);
   const std::size_t tiles = pool.room_.context / page_positions + 1;
   static_assert(sizeof(table) == kv_pool::sequence_table_bytes);

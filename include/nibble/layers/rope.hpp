@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "nibble/core/heap_bytes.hpp"
 #include "nibble/layers/compute.hpp"
 #include "nibble/layers/elementwise.hpp"
 
@@ -32,6 +33,7 @@ class rope {
   /// @units   scale: 1 / the factor of linear scaling
   rope(std::size_t dimensions, double base, double scale, rope_pairs order, std::span<const float> factors = {})
       : order_(order) {
+    frequencies_.reserve(dimensions / 2);
     for (std::size_t i = 0; i < dimensions / 2; ++i) {
       const double divisor = i < factors.size() && factors.data() ? double(factors[i]) : 1.0;
       frequencies_.push_back(scale * std::pow(base, -2.0 * double(i) / double(dimensions)) / divisor);
@@ -65,6 +67,8 @@ class rope {
       }
     });
   }
+
+  std::size_t memory_bytes() const noexcept { return detail::heap_bytes(frequencies_); }
 
  private:
   std::vector<double> frequencies_;

@@ -28,6 +28,7 @@ std::size_t any_model::vocabulary() const noexcept { return model_->vocabulary; 
 std::size_t any_model::width() const noexcept { return model_->width; }
 std::size_t any_model::context() const noexcept { return model_->context; }
 std::size_t any_model::weight_bytes() const noexcept { return model_->weight_bytes; }
+std::size_t any_model::tokenizer_bytes() const noexcept { return model_->tokenizer_bytes; }
 std::size_t any_model::memory_cap() const noexcept { return model_->memory_cap; }
 executor_ref any_model::executor() const noexcept { return model_->executor; }
 const std::string& any_model::chat_template() const& noexcept { return model_->chat_template; }
@@ -42,7 +43,13 @@ memory_plan any_model::plan(const session_options& options, std::size_t sequence
   const auto kept = kv_pool::planned_bytes(kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, o.marks});
   std::size_t scratch = detail::measure_scratch(*model_, o.prefill_chunk, o.output_rows, o.output);
   if (sequences > 1) scratch = std::max(scratch, detail::measure_scratch(*model_, sequences, sequences, o.output));
-  return {weight_bytes(), kept.pages, kept.states, scratch};
+  memory_plan p;
+  p.weights = weight_bytes(), p.tokenizer = tokenizer_bytes();
+  p.kv = kept.pages, p.states = kept.states, p.scratch = scratch;
+  p.tables = sum_of_sizes(kept.tables, detail::step_bytes(o, sequences));
+  for (const std::size_t block : {p.kv, p.states, p.scratch}) p.tables = sum_of_sizes(p.tables, aligned_buffer::slack(block));
+  p.sampling = sequences == 1 ? detail::sampling_bytes(vocabulary(), o.context) : 0;
+  return p;
 }
 
 namespace detail {
@@ -66,8 +73,32 @@ inline result<const architecture_entry*> choose(const known_architectures& known
                                                (several ? "one of " + names + "; " : names + ", ") + "found " + quoted(*name));
 }
 
-/// A model without memory: shapes only.
-inline result<std::unique_ptr<loaded_model>> outline(const known_architectures& known, const gguf_file& file,
+/// Gives a model what it keeps beside weights, for whose sizes it is asked.
+inline result<void> read_text(loaded_model& m, const gguf_file& file, const load_options& options) {
+  auto tokenizer = nibble::tokenizer::try_load(file.meta(), options.limits);
+  if (!tokenizer) return std::move(tokenizer).failure();
+  if (tokenizer->size() != m.vocabulary) {
+    return error(errc::shape_mismatch, "token_embd.weight: expected a row for each of the " +
+                                           std::to_string(tokenizer->size()) + " tokens, found " +
+                                           std::to_string(m.vocabulary));
+  }
+  m.tokenizer.emplace(*std::move(tokenizer));
+  m.chat_template = std::string(file.meta().get<std::string_view>("tokenizer.chat_template").value_or(""));
+  m.chat_form = nibble::chat_template::try_from(file.meta());
+  if (!m.chat_form) m.chat_form = error(m.chat_form.failure().code(), std::string(m.chat_form.failure().what()));  // no longer
+  if (options.mapped) m.files.resize(file.shards());
+  m.tokenizer_bytes = m.text_bytes();
+  return {};
+}
+
+inline result<void> check_cap(std::string_view what, std::size_t bytes, std::size_t cap) {
+  if (cap == 0 || bytes <= cap) return {};
+  return error(errc::out_of_memory, std::string(what) + " take " + std::to_string(bytes) + " bytes, above the cap of " +
+                                        std::to_string(cap));
+}
+
+/// A model without weights: all else, and the shapes of what is not there.
+inline result<std::shared_ptr<loaded_model>> outline(const known_architectures& known, const gguf_file& file,
                                                      const load_options& options) {
   if (options.mapped && file.access() == file_access::read) {
     return error(errc::invalid_argument, "load_options::mapped: weights stay in the pages of a file, and this one is read");
@@ -79,25 +110,17 @@ inline result<std::unique_ptr<loaded_model>> outline(const known_architectures& 
   if (!made) return made;
   (*made)->weight_bytes = tensors.bytes();
   (*made)->kv_type = known.kv_type;
+  NIBBLE_TRY(check_cap("the weights", tensors.bytes(), options.memory_cap));
+  NIBBLE_TRY(read_text(**made, file, options));
   return made;
 }
 
 inline result<std::shared_ptr<loaded_model>> load(const known_architectures& known, const gguf_file& file,
                                                   const load_options& options) {
-  const auto plan = outline(known, file, options);
-  if (!plan) return plan.failure();
+  auto plan = outline(known, file, options);
+  if (!plan) return std::move(plan).failure();
   const std::size_t bytes = (*plan)->weight_bytes;
-  if (options.memory_cap > 0 && bytes > options.memory_cap) {
-    return error(errc::out_of_memory, "the weights take " + std::to_string(bytes) + " bytes, above the cap of " +
-                                          std::to_string(options.memory_cap));
-  }
-  auto tokenizer = nibble::tokenizer::try_load(file.meta(), options.limits);
-  if (!tokenizer) return std::move(tokenizer).failure();
-  if (tokenizer->size() != (*plan)->vocabulary) {
-    return error(errc::shape_mismatch, "token_embd.weight: expected a row for each of the " +
-                                           std::to_string(tokenizer->size()) + " tokens, found " +
-                                           std::to_string((*plan)->vocabulary));
-  }
+  NIBBLE_TRY(check_cap("weights and tokenizer", sum_of_sizes(bytes, (*plan)->tokenizer_bytes), options.memory_cap));
   std::optional<thread_pool> pool;
   executor_ref executor;
   if (options.executor) {
@@ -123,9 +146,7 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
   m->weight_bytes = tensors.bytes();
   m->memory_cap = options.memory_cap;
   m->weights = *std::move(memory);
-  m->tokenizer.emplace(*std::move(tokenizer));
-  m->chat_template = file.meta().get<std::string_view>("tokenizer.chat_template").value_or("");
-  m->chat_form = nibble::chat_template::try_from(file.meta());
+  m->take_text(std::move(**plan));
   if (pool) m->pool.emplace(*std::move(pool));
   m->executor = m->pool ? executor_ref(*m->pool) : executor;
   return m;
@@ -148,10 +169,9 @@ result<any_model> any_model::try_load(const detail::known_architectures& known, 
 }
 result<any_model> any_model::try_load(const detail::known_architectures& known, gguf_file&& file, const load_options& options) {
   if (!options.mapped) return try_load(known, std::as_const(file), options);
-  const auto kept = std::make_shared<const gguf_file>(std::move(file));
-  auto loaded = detail::load(known, *kept, options);
+  auto loaded = detail::load(known, file, options);
   if (!loaded) return std::move(loaded).failure();
-  (*loaded)->file = kept;
+  (*loaded)->files = std::move(file).mappings();
   return any_model(*std::move(loaded));
 }
 result<any_model> any_model::try_load(const detail::known_architectures& known, const gguf_file& file,

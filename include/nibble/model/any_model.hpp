@@ -46,7 +46,9 @@ class any_model {
   /// model.
   static result<any_model> try_load(gguf_file&& file, const load_options& options = {});
   static result<any_model> try_load(const gguf_file& file, const load_options& options = {});
-  /// What loading and one session would take, before anything is allocated.
+  /// What loading and one session would take, before either is done.
+  /// @errors  as loading, but for those that only reading the weights finds
+  /// @cost    makes the tokenizer, which is a part of it: some ms, about a hundred for 262,144 tokens
   static result<memory_plan> try_plan(const gguf_file& file, const session_options& session = {},
                                       const load_options& options = {});
 #if NIBBLE_EXCEPTIONS
@@ -81,6 +83,8 @@ class any_model {
   /// Positions that the model was trained for.
   std::size_t context() const noexcept;
   std::size_t weight_bytes() const noexcept;
+  /// Bytes that it keeps beside its weights: memory_plan::tokenizer.
+  std::size_t tokenizer_bytes() const noexcept;
   std::size_t memory_cap() const noexcept;
   executor_ref executor() const noexcept;
   /// The chat template that the file carries, or nothing.
@@ -95,8 +99,8 @@ class any_model {
   std::vector<kv_shape> kv() const;
   /// The format of keys and values where a session names none.
   tensor_type kv_type() const noexcept;
-  /// Exact bytes of this model and of a session on it, or of a batch_evaluator of so many sequences, 1 to
-  /// most_sequences.
+  /// Exact bytes of this model and of a session on it; of a batch_evaluator of so many sequences, 1 to most_sequences, or of an
+  /// evaluator, but for `sampling`, which they do not take.
   memory_plan plan(const session_options& options = {}, std::size_t sequences = 1) const;
   /// One step. For evaluators; @errors none (noexcept).
   /// @shape   out (wanted rows, vocabulary or width), see step_output
@@ -105,6 +109,7 @@ class any_model {
  protected:
   explicit any_model(std::shared_ptr<const detail::loaded_model> model) noexcept;
   const detail::loaded_model& loaded() const noexcept { return *model_; }
+  const std::shared_ptr<const detail::loaded_model>& shared() const noexcept { return model_; }
 
   // The same functions for a list of architectures.
   static result<any_model> try_load(const detail::known_architectures& known, const std::filesystem::path& path,

@@ -23,6 +23,8 @@ inline namespace NIBBLE_ABI {
 ///     A(config, tensors)       takes its weights by name and shape; a file with others is another model's, and refused: see
 ///                              tensor_source::refuse_unread
 ///     kv()                     what each layer keeps between tokens
+///     memory_bytes()           optional: what it has allocated itself, which plans count; weights are counted already. A
+///                              config may have one, too
 ///     gives_hidden             optional, true: forward() knows step_output::hidden
 ///     forward(step, out)       logits (or hidden states, if that is asked) of the wanted rows; noexcept, no allocation, and
 ///     scratch that depends on

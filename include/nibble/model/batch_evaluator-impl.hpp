@@ -18,8 +18,6 @@ result<batch_evaluator> batch_evaluator::try_create(const any_model& model, std:
   if (!runner) return std::move(runner).failure();
   return batch_evaluator(*std::move(runner));
 }
-batch_evaluator::batch_evaluator(step_runner runner)
-    : runner_(std::move(runner)), runs_(runner_.sequences()), ids_(runner_.sequences()), indices_(runner_.sequences()) {}
 
 feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel) {
   NIBBLE_ASSERT(sequence < sequences());
@@ -28,7 +26,7 @@ feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> 
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
     const auto last = static_cast<std::uint32_t>(count - 1);
-    runs_[0] = {0, count, 0, sequence};
+    runner_.room().runs[0] = {0, count, 0, sequence};
     const bool ends = i + count == tokens.size();
     const auto how = run(tokens.subspan(i, count), 1, {&last, ends ? std::size_t{1} : 0}, cancel);
     if (how != feed_outcome::done) return how;
@@ -39,18 +37,19 @@ feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> 
 
 feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_token cancel) {
   NIBBLE_ASSERT(entries.size() <= sequences());
+  auto& [runs, ids, wanted] = runner_.room();
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    runs_[i] = {i, 1, 0, entries[i].sequence};
-    ids_[i] = entries[i].id;
-    indices_[i] = static_cast<std::uint32_t>(i);
+    runs[i] = {i, 1, 0, entries[i].sequence};
+    ids[i] = entries[i].id;
+    wanted[i] = static_cast<std::uint32_t>(i);
   }
   const std::size_t count = entries.size();
-  return run(std::span(ids_).first(count), count, std::span(indices_).first(count), cancel);
+  return run(std::span(ids).first(count), count, std::span(wanted).first(count), cancel);
 }
 
 feed_outcome batch_evaluator::run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
                                   const std::stop_token& cancel) {
-  const auto [how, rows] = runner_.run(ids, std::span(runs_).first(runs), wanted, cancel);
+  const auto [how, rows] = runner_.run(ids, std::span(runner_.room().runs).first(runs), wanted, cancel);
   if (how == feed_outcome::done) rows_ = rows;
   return how;
 }

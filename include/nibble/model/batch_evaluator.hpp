@@ -6,7 +6,6 @@
 #include <span>
 #include <stop_token>
 #include <utility>
-#include <vector>
 
 #include "nibble/error.hpp"
 #include "nibble/model/step_runner.hpp"
@@ -54,12 +53,7 @@ class batch_evaluator {
   feed_outcome step(std::span<const entry> entries, std::stop_token cancel = {});
 
   batch_evaluator(batch_evaluator&&) noexcept = default;
-  batch_evaluator& operator=(batch_evaluator&& other) noexcept {
-    if (this == &other) return *this;
-    runner_ = std::move(other.runner_), runs_ = std::move(other.runs_), ids_ = std::move(other.ids_);
-    indices_ = std::move(other.indices_), rows_ = other.rows_;
-    return *this;
-  }
+  batch_evaluator& operator=(batch_evaluator&& other) noexcept = default;
 
   /// After the last call; valid until the next.
   std::span<float> logits(std::size_t i) & NIBBLE_NOEXCEPT {
@@ -86,14 +80,11 @@ class batch_evaluator {
   memory_plan memory() const noexcept { return runner_.memory(); }
 
  private:
-  explicit batch_evaluator(step_runner runner);
+  explicit batch_evaluator(step_runner runner) : runner_(std::move(runner)) {}
   feed_outcome run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
                    const std::stop_token& cancel);
 
   step_runner runner_;
-  std::vector<token_run> runs_;
-  std::vector<token> ids_;
-  std::vector<std::uint32_t> indices_;
   activations rows_;
 };
 

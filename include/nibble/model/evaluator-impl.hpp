@@ -14,15 +14,14 @@ result<evaluator> evaluator::try_create(const any_model& model, const session_op
   if (!runner) return std::move(runner).failure();
   return evaluator(*std::move(runner));
 }
-evaluator::evaluator(step_runner runner) : runner_(std::move(runner)), indices_(runner_.options().output_rows) {}
 
 feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) {
   NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
-    indices_[0] = static_cast<std::uint32_t>(count - 1);
-    const auto how = step(tokens.subspan(i, count), std::span(indices_).first(i + count == tokens.size() ? 1 : 0), cancel);
+    const auto last = static_cast<std::uint32_t>(count - 1);
+    const auto how = step(tokens.subspan(i, count), {&last, i + count == tokens.size() ? std::size_t{1} : 0}, cancel);
     if (how != feed_outcome::done) return how;
     i += count;
   }

@@ -8,7 +8,6 @@
 #include <span>
 #include <stop_token>
 #include <utility>
-#include <vector>
 
 #include "nibble/error.hpp"
 #include "nibble/model/step_runner.hpp"
@@ -48,12 +47,7 @@ class evaluator {
                          std::stop_token cancel = {});
 
   evaluator(evaluator&&) noexcept = default;
-  evaluator& operator=(evaluator&& other) noexcept {
-    if (this == &other) return *this;
-    runner_ = std::move(other.runner_), indices_ = std::move(other.indices_);
-    rows_ = other.rows_, last_row_ = other.last_row_;
-    return *this;
-  }
+  evaluator& operator=(evaluator&& other) noexcept = default;
 
   const any_model& model() const& noexcept { return runner_.model(); }
   const any_model& model() const&& = delete;
@@ -62,7 +56,7 @@ class evaluator {
   /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
   std::span<float> logits() & noexcept { return last_row_; }
 
-  /// Bytes that are allocated: what plan() said.
+  /// Bytes that are allocated: what any_model::plan() said, but for `sampling`, which is a session's.
   memory_plan memory() const noexcept { return runner_.memory(); }
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }
@@ -79,14 +73,13 @@ class evaluator {
   bool truncate(std::size_t position) NIBBLE_NOEXCEPT { return runner_.truncate(0, position); }
 
  private:
-  explicit evaluator(step_runner runner);
+  explicit evaluator(step_runner runner) : runner_(std::move(runner)) {}
   /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
   feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel);
   bool fits(std::size_t count) const NIBBLE_NOEXCEPT { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 
   step_runner runner_;
-  std::vector<std::uint32_t> indices_;  // of the wanted tokens in a step
   activations rows_;
   std::span<float> last_row_;
 };
@@ -96,10 +89,11 @@ feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, std
   NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const std::size_t most = runner_.options().output_rows;
+  const std::span<std::uint32_t> indices = runner_.room().wanted;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(most, tokens.size() - i);
-    for (std::size_t k = 0; k < count; ++k) indices_[k] = static_cast<std::uint32_t>(k);
-    const auto how = step(tokens.subspan(i, count), std::span(indices_).first(count), cancel);
+    for (std::size_t k = 0; k < count; ++k) indices[k] = static_cast<std::uint32_t>(k);
+    const auto how = step(tokens.subspan(i, count), indices.first(count), cancel);
     if (how != feed_outcome::done) return how;
     for (std::size_t k = 0; k < count; ++k) on_row(i + k, row(k));
     i += count;
@@ -113,15 +107,16 @@ feed_outcome evaluator::feed_some(std::span<const token> tokens, std::span<const
   NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()) && detail::ascend_below(wanted, tokens.size()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const session_options& o = runner_.options();
+  const std::span<std::uint32_t> indices = runner_.room().wanted;
   for (std::size_t i = 0, at = 0; i < tokens.size();) {
     // As many tokens as a step may have, up to one whose output would be one too many.
     std::size_t rows = 0, count = std::min(o.prefill_chunk, tokens.size() - i);
     for (; at + rows < wanted.size() && wanted[at + rows] < i + count; ++rows) {
       if (rows == o.output_rows) count = wanted[at + rows] - i;
       if (rows == o.output_rows) break;
-      indices_[rows] = static_cast<std::uint32_t>(wanted[at + rows] - i);
+      indices[rows] = static_cast<std::uint32_t>(wanted[at + rows] - i);
     }
-    const auto how = step(tokens.subspan(i, count), std::span(indices_).first(rows), cancel);
+    const auto how = step(tokens.subspan(i, count), indices.first(rows), cancel);
     if (how != feed_outcome::done) return how;
     for (std::size_t k = 0; k < rows; ++k) on_row(std::size_t{wanted[at + k]}, row(k));
     i += count, at += rows;

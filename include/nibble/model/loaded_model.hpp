@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "nibble/core/aligned.hpp"
+#include "nibble/core/heap_bytes.hpp"
 #include "nibble/core/thread_pool.hpp"
 #include "nibble/error.hpp"
 #include "nibble/gguf/reader.hpp"
@@ -39,13 +40,29 @@ class loaded_model {
   std::size_t weight_bytes = 0, memory_cap = 0;
   nibble::limits limits;
   std::uint64_t stored_bytes = 0;  ///< of all tensors of the file
+  std::size_t tokenizer_bytes = 0;  ///< of all that is kept beside weights
+  std::size_t own_bytes = 0;        ///< that of them: this object, and what its architecture keeps
   aligned_buffer weights;
   std::optional<nibble::tokenizer> tokenizer;
   std::string chat_template;
   result<nibble::chat_template> chat_form = error(errc::missing_key, {});  ///< what it is, or why it is not known
   std::optional<thread_pool> pool;
   executor_ref executor;
-  std::shared_ptr<const gguf_file> file;  ///< where weights stay
+  std::vector<mapped_file> files;  ///< where weights stay
+
+  /// Takes all that is not weights from another model of the same file.
+  void take_text(loaded_model&& other) {
+    tokenizer = std::move(other.tokenizer);
+    chat_template = std::move(other.chat_template), chat_form = std::move(other.chat_form);
+    files = std::move(other.files);
+    tokenizer_bytes = other.tokenizer_bytes;
+  }
+  /// Bytes of all that a model keeps beside its weights.
+  std::size_t text_bytes() const {
+    std::size_t bytes = own_bytes + aligned_buffer::slack(weight_bytes) + heap_bytes(chat_template) + heap_bytes(files);
+    if (tokenizer) bytes += tokenizer->memory_bytes();
+    return bytes + (chat_form ? chat_form->memory_bytes() : heap_bytes(std::string(chat_form.failure().what())));
+  }
 };
 
 /// A model whose architecture is known here, with what observes its steps.
@@ -57,6 +74,7 @@ class typed_model final : public loaded_model {
     vocabulary = c.vocabulary, width = c.width, context = c.context;
     if constexpr (requires { Arch::gives_hidden; }) gives_hidden = Arch::gives_hidden;
     for (const kv_shape& s : arch_.kv()) looks_ahead = looks_ahead || s.looks_ahead;
+    own_bytes = heap_bytes_of(config) + heap_bytes_of(arch_);
   }
   std::string_view architecture_name() const noexcept override { return Arch::name; }
   std::vector<kv_shape> kv() const override { return arch_.kv(); }
@@ -78,7 +96,7 @@ class typed_model final : public loaded_model {
 
 /// How a model of one architecture is made from a file.
 struct architecture_entry {
-  using make_function = result<std::unique_ptr<loaded_model>>(const gguf_file& file, tensor_source& tensors,
+  using make_function = result<std::shared_ptr<loaded_model>>(const gguf_file& file, tensor_source& tensors,
                                                               const limits& limits, const void* observer);
   std::string_view name;
   make_function* make;
@@ -94,19 +112,24 @@ struct known_architectures {
 };
 
 template <architecture Arch, class Observer>
-result<std::unique_ptr<loaded_model>> make_model(const gguf_file& file, tensor_source& tensors, const limits& limits,
+std::shared_ptr<loaded_model> share_model(const typename Arch::config& c, tensor_source& tensors, const Observer& observer) {
+  using made_type = typed_model<Arch, Observer>;
+  std::size_t bytes = 0;
+  auto made = std::allocate_shared<made_type>(counting_allocator<made_type>(bytes), c, tensors, observer);
+  made->own_bytes += bytes;
+  return made;
+}
+
+template <architecture Arch, class Observer>
+result<std::shared_ptr<loaded_model>> make_model(const gguf_file& file, tensor_source& tensors, const limits& limits,
                                                  const void* observer) {
   hyperparameters h(file.meta(), Arch::name, limits);
   auto config = Arch::read(h);
   h.refuse_unread();
   if (h.failure()) return *h.failure();
   if (config.vocabulary == 0) config.vocabulary = tensors.rows_of("token_embd.weight");
-  std::unique_ptr<loaded_model> made;
-  if (const auto* of = static_cast<const Observer*>(observer)) {
-    made = std::make_unique<typed_model<Arch, Observer>>(config, tensors, *of);
-  } else {
-    made = std::make_unique<typed_model<Arch, unobserved>>(config, tensors, unobserved{});
-  }
+  const auto* of = static_cast<const Observer*>(observer);
+  auto made = of ? share_model<Arch>(config, tensors, *of) : share_model<Arch>(config, tensors, unobserved{});
   made->limits = limits;
   for (const tensor_info& t : file.tensors()) made->stored_bytes += t.bytes;
   tensors.refuse_unread(Arch::name);

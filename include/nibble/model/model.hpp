@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -67,11 +68,13 @@ class model : public any_model {
   }
 #endif
 
-  const typename Arch::config& config() const noexcept { return config_; }
+  const typename Arch::config& config() const noexcept { return *config_; }
 
  private:
-  explicit model(any_model m)
-      : any_model(std::move(m)), config_(static_cast<const detail::typed_model<Arch, Observer>&>(loaded()).config) {}
+  explicit model(any_model m) : any_model(std::move(m)), config_(shared_config()) {}
+  std::shared_ptr<const typename Arch::config> shared_config() const noexcept {
+    return {shared(), &static_cast<const detail::typed_model<Arch, Observer>&>(loaded()).config};
+  }
   static detail::known_architectures known(const Observer* observer) noexcept {
     return {{&detail::entry_of<Arch, Observer>, 1}, &find_format<>, nullptr, KV::format::type, observer};
   }
@@ -80,7 +83,7 @@ class model : public any_model {
     return model(*std::move(loaded));
   }
 
-  typename Arch::config config_;  // a copy: an any_model that this is part of may be given another model
+  std::shared_ptr<const typename Arch::config> config_;  // keeps it: this any_model may be given another model
 };
 
 /// Some architectures, chosen by the file, with weights in some formats: those of the registries and your own.

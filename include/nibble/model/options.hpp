@@ -18,7 +18,7 @@ inline namespace NIBBLE_ABI {
 struct load_options {
   std::size_t threads = 0;                    ///< of the model's own pool; 0: see thread_pool. Not used with an executor
   std::optional<executor_ref> executor = {};  ///< where work runs instead; must outlive the model
-  std::size_t memory_cap = 0;                 ///< bytes that weights, and weights and a session, may take; 0: no cap
+  std::size_t memory_cap = 0;                 ///< bytes that the model, and it and a session, may take by their plan; 0: no cap
   nibble::limits limits = {};                 ///< what a file may ask for
   /// Weights stay in the pages of the file, which processes share and the system may drop: loading reads only what is small,
   /// and the cap and plans leave them out. The file must not change: shortening it ends in a fault of the system, see
@@ -50,15 +50,30 @@ struct session_options {
   bool marks = true;
 };
 
-/// Exact bytes, before anything is allocated.
+/// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before
+/// it is given a prompt.
+///
+/// Not in it, for it does not stay: what loading takes beside (the header of the file, taken apart; of a file that is read,
+/// some MiB a thread), and a reply, which takes a few times its prompt and its longest token, and allocates nothing after its
+/// first event. Nor threads, their stacks included; nor what an architecture of yours allocates and does not count, see
+/// architecture.
 struct memory_plan {
-  std::size_t weights = 0;  ///< once a model
-  std::size_t kv = 0;       ///< keys and values, once a session
-  std::size_t states = 0;   ///< of recurrent layers, once a session
-  std::size_t scratch = 0;  ///< once a session
+  std::size_t weights = 0;    ///< once a model
+  std::size_t tokenizer = 0;  ///< once a model: vocabulary, merges, chat template, and the lists of layers
+  std::size_t kv = 0;         ///< keys and values, once a session
+  std::size_t states = 0;     ///< of recurrent layers, once a session
+  std::size_t scratch = 0;    ///< once a session
+  std::size_t tables = 0;     ///< once a session: which page is whose, what a step is made of, and the gaps of alignment
+  std::size_t sampling = 0;   ///< once a session: its tokens, and room to choose one; evaluators take none
 
   /// largest_size where the sum does not fit.
-  std::size_t total() const noexcept { return sum_of_sizes(sum_of_sizes(weights, kv), sum_of_sizes(states, scratch)); }
+  std::size_t total() const noexcept { return sum_of_sizes(of_model(), of_session()); }
+  /// What is there once.
+  std::size_t of_model() const noexcept { return sum_of_sizes(weights, tokenizer); }
+  /// What each session takes.
+  std::size_t of_session() const noexcept {
+    return sum_of_sizes(sum_of_sizes(sum_of_sizes(kv, states), sum_of_sizes(scratch, tables)), sampling);
+  }
 };
 
 }  // namespace NIBBLE_ABI

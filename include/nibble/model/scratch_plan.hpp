@@ -1,4 +1,4 @@
-/// What a session on a model will take: its options with the defaults filled in, and the scratch of its largest step.
+/// What a session on a model will take: its options with the defaults filled in, and the room of its largest step.
 #pragma once
 
 #include <algorithm>
@@ -54,6 +54,15 @@ inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, st
   const std::size_t all = measure_step(m, tokens, wanted, output);
   return wanted == tokens && tokens > 1 ? std::max(all, measure_step(m, tokens, tokens - 1, output)) : all;
 }
+
+/// Bytes of what a step_runner has beside its cache and scratch. No sum of it is too large: see most_positions.
+inline std::size_t step_bytes(const session_options& o, std::size_t sequences) noexcept {
+  const std::size_t tokens = std::max(o.prefill_chunk, sequences), rows = std::max(o.output_rows, sequences);
+  const std::size_t each = sizeof(sequence) + sizeof(sequence*) + sizeof(token_run) + sizeof(token);
+  return sequences * each + tokens * sizeof(std::uint32_t) + rows * (sizeof(token_run) + sizeof(std::uint32_t));
+}
+/// Bytes of what a session has beside its evaluator; defined with sessions.
+std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept;
 
 /// What a file of so many bytes may ask for, for each position or token; see limits.
 inline std::uint64_t most_of(std::uint64_t limit, std::uint64_t stored, std::uint64_t least) noexcept {

@@ -23,15 +23,14 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
   const std::size_t format = find_kv_format(*o.kv);
   const std::vector<kv_shape> layers = model.kv();
   const kv_room room{format, o.context, o.prefill_chunk, sequences, o.marks};
-  const memory_plan plan = model.plan(o, sequences);
-  if (model.memory_cap() > 0 && plan.total() > model.memory_cap()) {
-    return error(errc::out_of_memory, "weights and session take " + std::to_string(plan.total()) + " bytes, above the cap of " +
-                                          std::to_string(model.memory_cap()));
-  }
+  memory_plan plan = model.plan(o, sequences);
+  plan.sampling = 0;
+  NIBBLE_TRY(detail::check_cap("model and session", plan.total(), model.memory_cap()));
   auto pool = kv_pool::try_create(layers, room);
   if (!pool) return std::move(pool).failure();
   made.pool_ = *std::move(pool);
   made.sequences_.reserve(sequences);
+  made.borrowed_.reserve(sequences);
   for (std::size_t i = 0; i < sequences; ++i) {
     auto fresh = nibble::sequence::try_create(*made.pool_);
     if (!fresh) return std::move(fresh).failure();
@@ -43,6 +42,9 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
   made.scratch_ = *std::move(scratch);
   made.positions_.resize(std::max(o.prefill_chunk, sequences));
   made.wanted_runs_.resize(std::max(o.output_rows, sequences));
+  made.room_.runs.resize(sequences), made.room_.ids.resize(sequences);
+  made.room_.wanted.resize(made.wanted_runs_.size());
+  made.tables_ = plan.tables;
   return made;
 }
 
@@ -54,6 +56,7 @@ step_runner& step_runner::operator=(step_runner&& other) noexcept {
   sequences_ = std::move(other.sequences_), borrowed_ = std::move(other.borrowed_);
   scratch_ = std::move(other.scratch_);
   positions_ = std::move(other.positions_), wanted_runs_ = std::move(other.wanted_runs_);
+  room_ = std::move(other.room_), tables_ = other.tables_;
   return *this;
 }
 
@@ -146,7 +149,7 @@ void step_runner::copy(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
 
 memory_plan step_runner::memory() const noexcept {
   const auto kept = pool_->memory();
-  return {model_.weight_bytes(), kept.pages, kept.states, scratch_.capacity()};
+  return {model_.weight_bytes(), model_.tokenizer_bytes(), kept.pages, kept.states, scratch_.capacity(), tables_, 0};
 }
 
 }  // namespace NIBBLE_ABI

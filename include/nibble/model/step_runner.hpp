@@ -73,6 +73,14 @@ class step_runner {
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted,
               std::stop_token cancel);
 
+  /// Room for the arguments of run(), for who calls it: a run and an id for each sequence, and as many places as may be wanted.
+  struct arguments {
+    std::vector<token_run> runs;
+    std::vector<token> ids;
+    std::vector<std::uint32_t> wanted;
+  };
+  arguments& room() noexcept { return room_; }
+
   /// See sequence::mark.
   void mark(std::size_t sequence) NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(sequence < sequences_.size());
@@ -104,6 +112,8 @@ class step_runner {
   scratch_arena scratch_;
   std::vector<std::uint32_t> positions_;
   std::vector<token_run> wanted_runs_;
+  arguments room_;
+  std::size_t tables_ = 0;  // as planned
 };
 
 }  // namespace NIBBLE_ABI

@@ -29,6 +29,7 @@ class byte_level_bpe {
 #endif
 
   bool adds_bos() const noexcept { return split_->adds_bos; }
+  std::size_t memory_bytes() const noexcept { return detail::heap_bytes(merges_) + index_.memory_bytes(); }
 
   /// Appends the tokens of `text`.
   /// @cost  O(n log n) at worst, with n the length of the longest word; linear over words

@@ -62,6 +62,8 @@ class chat_template {
 #endif
 
   format form() const noexcept { return form_; }
+  /// Bytes that it has allocated.
+  std::size_t memory_bytes() const noexcept { return detail::heap_bytes(system_); }
   /// The system message of conversations that bring none.
   const std::string& system() const& noexcept { return system_; }
   std::string system() const&& { return system_; }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nibble/config.hpp"
+#include "nibble/core/heap_bytes.hpp"
 #include "nibble/core/token.hpp"
 
 namespace nibble {
@@ -80,6 +81,9 @@ class piece_index {
       if (matches(slots_[at], hash) && same(value_of(slots_[at]))) return value_of(slots_[at]);
     return -1;
   }
+
+  /// Bytes that it has allocated; so do the others of this name.
+  std::size_t memory_bytes() const noexcept { return detail::heap_bytes(slots_); }
 
  private:
   static constexpr std::uint64_t tag_mask = 0xFFFFFFFF00000000u;

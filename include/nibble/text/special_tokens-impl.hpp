@@ -23,9 +23,15 @@ std::optional<token> special_tokens::finish() {
   for (std::size_t i = 1; i < entries_.size(); ++i)
     if (text_of(i) == text_of(i - 1)) return entries_[i].id;
   if (!entries_.empty()) grow(begins);
-  arena_ = {};
+  std::string().swap(arena_);
   link();
+  byte_.shrink_to_fit(), first_.shrink_to_fit(), longest_.shrink_to_fit();
   return std::nullopt;
+}
+
+std::size_t special_tokens::memory_bytes() const noexcept {
+  return detail::heap_bytes(arena_) + detail::heap_bytes(entries_) + detail::heap_bytes(byte_) + detail::heap_bytes(first_) +
+         detail::heap_bytes(fail_) + detail::heap_bytes(longest_);
 }
 
 /// Sorts the entries by their reversed texts. @returns where in the arena those begin

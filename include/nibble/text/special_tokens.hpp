@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nibble/core/heap_bytes.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 
@@ -39,6 +40,7 @@ class special_tokens {
   std::optional<token> finish();
 
   bool empty() const noexcept { return entries_.empty(); }
+  std::size_t memory_bytes() const noexcept;
 
   /// The token that is written exactly so.
   std::optional<token> find(std::string_view text) const noexcept;

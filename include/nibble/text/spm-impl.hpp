@@ -95,7 +95,8 @@ result<sentencepiece_bpe> sentencepiece_bpe::try_load(const metadata& meta, cons
     out.unknown_ = *unknown;
   else if (!vocabulary.says_all())
     return detail::tokenizer_error(errc::invalid_tokenizer, "tokens", "neither 256 byte tokens nor an unknown token");
-  out.powers_.assign(1, 1);
+  out.powers_.reserve(vocabulary.longest_piece() + 1);
+  out.powers_.push_back(1);
   while (out.powers_.size() <= vocabulary.longest_piece()) out.powers_.push_back(out.powers_.back() * detail::hash_base);
   for (std::size_t i = 0; i < vocabulary.size(); ++i) {
     const std::string_view piece = vocabulary.piece(static_cast<token>(i));

@@ -29,6 +29,7 @@ class sentencepiece_bpe {
 #endif
 
   bool add_space_prefix() const noexcept { return add_space_prefix_; }
+  std::size_t memory_bytes() const noexcept { return detail::heap_bytes(powers_); }
 
   /// Appends the tokens of `text`.
   /// @param prefix  put a space in front

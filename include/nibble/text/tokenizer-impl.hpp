@@ -41,36 +41,55 @@ class word_encoder {
       bpe->encode(vocabulary, text, room, out);
   }
 
+  std::size_t memory_bytes() const noexcept {
+    if (const auto* bpe = std::get_if<byte_level_bpe>(&how_)) return bpe->memory_bytes();
+    return std::get_if<sentencepiece_bpe>(&how_)->memory_bytes();
+  }
+
  private:
   std::variant<sentencepiece_bpe, byte_level_bpe> how_;
 };
 
-inline result<std::shared_ptr<const word_encoder>> load_encoder(const metadata& meta, const vocab& vocabulary) {
+/// @param bytes  those of the object itself are added
+inline result<std::shared_ptr<const word_encoder>> load_encoder(const metadata& meta, const vocab& vocabulary,
+                                                                std::size_t& bytes) {
+  const auto share = [&](auto how) {
+    return std::shared_ptr<const word_encoder>(
+        std::allocate_shared<word_encoder>(counting_allocator<word_encoder>(bytes), std::move(how)));
+  };
   if (vocabulary.kind() == vocab_kind::byte_level) {
     auto bpe = byte_level_bpe::try_load(meta, vocabulary);
     if (!bpe) return std::move(bpe).failure();
-    return std::shared_ptr<const word_encoder>(std::make_shared<word_encoder>(*std::move(bpe)));
+    return share(*std::move(bpe));
   }
   auto spm = sentencepiece_bpe::try_load(meta, vocabulary);
   if (!spm) return std::move(spm).failure();
-  return std::shared_ptr<const word_encoder>(std::make_shared<word_encoder>(*std::move(spm)));
+  return share(*std::move(spm));
 }
 
 }  // namespace detail
 
-tokenizer::tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder) noexcept
-    : vocab_(std::move(vocabulary)), encoder_(std::move(encoder)), adds_space_(encoder_->adds_space()) {}
+tokenizer::tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder, std::size_t encoder_bytes) noexcept
+    : vocab_(std::move(vocabulary)),
+      encoder_(std::move(encoder)),
+      encoder_bytes_(encoder_bytes),
+      adds_space_(encoder_->adds_space()) {}
+
+std::size_t tokenizer::memory_bytes() const noexcept {
+  return vocab_.memory_bytes() + encoder_bytes_ + encoder_->memory_bytes();
+}
 
 result<tokenizer> tokenizer::try_load(const metadata& meta, const limits& most) {
   auto vocabulary = vocab::try_load(meta, most);
   if (!vocabulary) return std::move(vocabulary).failure();
-  auto encoder = detail::load_encoder(meta, *vocabulary);
+  std::size_t encoder_bytes = 0;
+  auto encoder = detail::load_encoder(meta, *vocabulary, encoder_bytes);
   if (!encoder) return std::move(encoder).failure();
   const auto bos = meta.try_get<bool>("tokenizer.ggml.add_bos_token", (*encoder)->adds_bos());
   if (!bos) return bos.failure();
   const auto eos = meta.try_get<bool>("tokenizer.ggml.add_eos_token", false);
   if (!eos) return eos.failure();
-  tokenizer out(*std::move(vocabulary), *std::move(encoder));
+  tokenizer out(*std::move(vocabulary), *std::move(encoder), encoder_bytes);
   out.adds_bos_ = *bos;
   out.adds_eos_ = *eos;
   const auto lacks = [](std::string_view key, std::string_view name) {

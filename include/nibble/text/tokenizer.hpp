@@ -88,17 +88,21 @@ class tokenizer {
   bool is_control(token id) const NIBBLE_NOEXCEPT { return vocab_.type(id) == token_type::control; }
   /// The control or user-defined token of this name.
   std::optional<token> find_special(std::string_view name) const noexcept;
+  /// Bytes that it has allocated; copies share some of them.
+  std::size_t memory_bytes() const noexcept;
   const vocab& vocabulary() const& noexcept { return vocab_; }
   const vocab& vocabulary() const&& = delete;
 
  private:
   class run;
 
-  tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder) noexcept;
+  tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder, std::size_t encoder_bytes) noexcept;
   bool is_text(token id) const NIBBLE_NOEXCEPT { return !is_control(id) && vocab_.type(id) != token_type::unknown; }
+  tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder) noexcept;
 
   vocab vocab_;
   std::shared_ptr<const detail::word_encoder> encoder_;
+  std::size_t encoder_bytes_ = 0;  // of the object itself
   bool adds_bos_ = false;
   bool adds_eos_ = false;
   bool adds_space_ = false;

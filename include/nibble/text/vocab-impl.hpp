@@ -203,6 +203,11 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
   return {};
 }
 
+std::size_t vocab::memory_bytes() const noexcept {
+  return detail::heap_bytes(arena_) + detail::heap_bytes(begins_) + detail::heap_bytes(types_) + detail::heap_bytes(scores_) +
+         pieces_.memory_bytes() + controls_.memory_bytes() + user_defined_.memory_bytes() + detail::heap_bytes(ends_);
+}
+
 bool vocab::is_mergeable(std::size_t i, bool user_defined) const noexcept {
   if (foreign_[i] || begins_[i] == begins_[i + 1]) return false;
   if (user_defined) return types_[i] == token_type::user_defined;
@@ -235,7 +240,7 @@ result<void> vocab::try_index() {
       const char byte = static_cast<char>(static_cast<unsigned char>(b));
       if (const token id = find({&byte, 1}); id >= 0) bytes_[b] = id;
     }
-  foreign_ = {};
+  std::vector<bool>().swap(foreign_);
   return {};
 }
 
@@ -298,6 +303,7 @@ void vocab::find_ends() {
   }
   std::sort(ends_.begin(), ends_.end());
   ends_.erase(std::unique(ends_.begin(), ends_.end()), ends_.end());
+  ends_.shrink_to_fit();
 }
 
 }  // namespace NIBBLE_ABI

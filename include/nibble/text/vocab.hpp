@@ -85,6 +85,7 @@ class vocab {
   bool says_all() const noexcept {
     return kind_ == vocab_kind::byte_level || std::all_of(bytes_.begin(), bytes_.end(), [](token id) { return id >= 0; });
   }
+  std::size_t memory_bytes() const noexcept;
   /// The tokens at which generation ends, ascending.
   const std::vector<token>& ends() const noexcept { return ends_; }
 

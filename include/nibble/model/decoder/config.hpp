@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nibble/attention/attention.hpp"
+#include "nibble/core/heap_bytes.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/layers/experts.hpp"
 #include "nibble/layers/norm.hpp"
@@ -68,6 +69,10 @@ struct decoder_config {
   void read_experts(hyperparameters& h);
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
   void scale_scores_by_width() noexcept;
+  /// Bytes that it has allocated.
+  std::size_t memory_bytes() const noexcept {
+    return nibble::detail::heap_bytes(layer) + nibble::detail::heap_bytes(ropes);
+  }
   /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
   void set_windows(std::size_t window, std::size_t period);
 };

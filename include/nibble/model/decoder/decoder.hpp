@@ -35,6 +35,8 @@ class decoder {
   decoder(const config& c, tensor_source& t);
 
   std::vector<kv_shape> kv() const;
+  /// Bytes that it has allocated; weights lie elsewhere.
+  std::size_t memory_bytes() const noexcept;
   /// @shape   out (wanted rows, vocabulary or width), see step_output
   template <class Step>
   void forward(Step& s, activations out) const noexcept;
@@ -78,6 +80,7 @@ decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t
     t.reject("the decoder's description", wrong);
     return;
   }
+  ropes_.reserve(c.ropes.size());
   for (const rope_config& r : c.ropes) {
     const auto factors = r.has_factors ? t.vector_or_none("rope_freqs.weight", r.dimensions / 2) : std::span<const float>();
     ropes_.emplace_back(r.dimensions, r.base, r.scale, r.order, factors);
@@ -110,6 +113,18 @@ std::vector<kv_shape> decoder<Mixers, FeedForwards>::kv() const {
   std::vector<kv_shape> shapes;
   for (const layer& l : layers_) shapes.push_back(l.mixer.visit([](const auto& part) { return part.keeps(); }));
   return shapes;
+}
+
+template <class Mixers, class FeedForwards>
+std::size_t decoder<Mixers, FeedForwards>::memory_bytes() const noexcept {
+  using nibble::detail::heap_bytes, nibble::detail::heap_bytes_of;
+  std::size_t bytes = config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(layers_);
+  for (const rope& r : ropes_) bytes += r.memory_bytes();
+  for (const layer& l : layers_) {
+    bytes += l.mixer.visit([](const auto& part) { return heap_bytes_of(part); });
+    bytes += l.feed_forward.visit([](const auto& part) { return heap_bytes_of(part); });
+  }
+  return bytes;
 }
 
 template <class Mixers, class FeedForwards>

@@ -1,0 +1,212 @@
+/// A plan and what is allocated then, counted: equal to the byte.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "memory/heap.hpp"
+#include "model/toys.hpp"
+#include "nibble/nibble.hpp"
+#include "support/files.hpp"
+#include "support/model_parts.hpp"
+
+#if NIBBLE_TEST_COUNTS_HEAP
+namespace {
+using nibble_test::allocations;
+using nibble_test::live_bytes;
+using nibble_test::most_live_bytes;
+namespace fs = std::filesystem;
+
+nibble::inline_executor here;
+
+nibble::load_options options_of(bool mapped = false, nibble::file_access access = nibble::file_access::mapped) {
+  return {.executor = nibble::executor_ref(here), .mapped = mapped, .access = access};
+}
+
+std::vector<fs::path> goldens() {
+  std::vector<fs::path> out;
+  for (const auto& entry : fs::directory_iterator(nibble_test::golden("models")))
+    if (entry.path().extension() == ".gguf") out.push_back(entry.path());
+  out.push_back(nibble_test::golden("../../examples/models/nibble-tiny-Q4_K_M.gguf"));
+  return out;
+}
+
+/// What is made by `make` takes `planned` bytes, and gives all of them back.
+template <class Make>
+void check_takes(std::size_t planned, Make&& make) {
+  const std::size_t before = live_bytes;
+  {
+    const auto made = make();
+    const std::size_t taken = live_bytes - before;
+    CHECK(taken == planned);
+  }
+  const std::size_t left = live_bytes - before;
+  CHECK(left == 0);
+}
+
+/// A session on `model` takes what is planned, and a token more takes nothing more.
+void check_session(const nibble::any_model& model, const nibble::session_options& room, const nibble::memory_plan& planned) {
+  const nibble::memory_plan plan = model.plan(room);
+  CHECK(plan.total() == planned.total());
+  CHECK(plan.of_session() == planned.of_session());
+  check_takes(plan.of_session(), [&] { return nibble::session(model, room); });
+  const std::size_t before = live_bytes;
+  {
+    nibble::session session(model, room);
+    for (const bool logprobs : {false, true}) {
+      auto reply = session.generate("a b", {.max_tokens = 5, .logprobs = logprobs});
+      auto event = reply.begin();
+      const std::size_t first = allocations;
+      while (event != reply.end()) ++event;
+      const std::size_t more = allocations - first;
+      CHECK(more == 0);
+    }
+    const std::size_t taken = live_bytes - before;
+    CHECK(taken == plan.of_session());  // replies have left nothing behind
+  }
+  const std::size_t left = live_bytes - before;
+  CHECK(left == 0);
+}
+
+/// The model, then a session, as planned before the model is loaded.
+template <class Model = nibble::any_model>
+void check_model(const fs::path& path, const nibble::load_options& options, const nibble::session_options& room) {
+  INFO(path.string());
+  static_cast<void>(Model::load(path, options));  // whatever is made once in a process
+  std::optional<nibble::memory_plan> plan;
+  {
+    const auto file = nibble::gguf_file::open(path, options.limits, options.access);
+    plan = Model::plan(file, room, options);
+  }
+  check_takes(plan->of_model(), [&] { return Model::load(path, options); });
+  const auto model = Model::load(path, options);
+  CHECK(model.weight_bytes() == plan->weights);
+  CHECK(model.tokenizer_bytes() == plan->tokenizer);
+  bool sees_ahead = false;
+  for (const auto& layer : model.kv()) sees_ahead = sees_ahead || layer.looks_ahead;
+  if (!sees_ahead) check_session(model, room, *plan);
+}
+}  // namespace
+
+TEST_CASE("the count counts") {
+  const std::size_t before = live_bytes, calls = allocations;
+  {
+    const std::vector<char> bytes(1000);
+    const auto block = nibble::aligned_buffer::allocate(100);
+    const std::size_t taken = live_bytes - before, made = allocations - calls;
+    CHECK(taken == 1000 + 100 + nibble::aligned_buffer::slack(100));
+    CHECK(made == 2);
+  }
+  const std::size_t left = live_bytes - before;
+  CHECK(left == 0);
+}
+
+TEST_CASE("models and sessions of every architecture take what was planned, however they are loaded") {
+  for (const auto& path : goldens()) {
+    const nibble::session_options room{.context = 200, .prefill_chunk = 16};
+    check_model(path, options_of(), room);
+    check_model(path, options_of(true), room);
+    check_model(path, options_of(false, nibble::file_access::read), room);
+  }
+}
+
+TEST_CASE("sessions take what was planned: every cache, chunk, number of outputs, with marks and without") {
+  for (const char* name : {"models/gemma3.gguf", "models/llama.gguf"}) {
+    const auto model = nibble::any_model::load(nibble_test::golden(name), options_of());
+    for (const auto kv :
+         {nibble::tensor_type::f32, nibble::tensor_type::f16, nibble::tensor_type::bf16, nibble::tensor_type::q8_0})
+      for (const bool marks : {false, true})
+        for (const std::size_t context : {1, 63, 64, 700})
+          for (const std::size_t chunk : {1, 128})
+            for (const std::size_t rows : {1, 7}) {
+              const nibble::session_options room{context, chunk, rows, kv, nibble::step_output::logits, marks};
+              const auto plan = model.plan(room);
+              check_takes(plan.of_session(), [&] { return nibble::session(model, room); });
+              check_takes(plan.of_session() - plan.sampling, [&] { return nibble::evaluator::create(model, room); });
+            }
+  }
+}
+
+TEST_CASE("evaluators of one and of several sequences say what they take, and feeding takes nothing") {
+  const auto model = nibble::any_model::load(nibble_test::golden("models/gemma3.gguf"), options_of());
+  for (const std::size_t sequences : {1, 2, 5, 40}) {
+    const nibble::session_options room{.context = 100, .prefill_chunk = 8, .output_rows = 3};
+    const auto plan = model.plan(room, sequences);
+    if (sequences > 1) CHECK(plan.sampling == 0);
+    const std::size_t planned = plan.of_session() - plan.sampling;
+    check_takes(planned, [&] { return nibble::batch_evaluator::create(model, sequences, room); });
+    auto batch = nibble::batch_evaluator::create(model, sequences, room);
+    CHECK(batch.memory().total() == plan.of_model() + planned);
+    const std::vector<nibble::token> said(20, 7);
+    std::vector<nibble::batch_evaluator::entry> next;
+    for (std::size_t i = 0; i < sequences; ++i) next.push_back({i, 9});
+    const std::size_t before = allocations;
+    for (std::size_t i = 0; i < sequences; ++i) batch.feed(i, said);
+    batch.step(next);
+    const std::size_t made = allocations - before;
+    CHECK(made == 0);
+  }
+}
+
+TEST_CASE("models of one architecture known at compile time, of lists, and of bytes take what was planned") {
+  const auto path = nibble_test::golden("models/llama.gguf");
+  const nibble::session_options room{.context = 100};
+  using typed = nibble::model<nibble::arch::llama, nibble::kv_cache<nibble::q8_0>>;
+  for (const bool mapped : {false, true}) {
+    check_model<typed>(path, options_of(mapped), room);
+    const auto watch = [](const nibble::operation_event&) {};
+    check_model<nibble::model<nibble::arch::llama, nibble::kv_cache<>, decltype(watch)>>(path, options_of(mapped), room);
+    check_model<nibble::basic_any_model<nibble::type_list<nibble::arch::llama>>>(path, options_of(mapped), room);
+    const auto bytes = nibble_test::read_all(path);
+    const auto file = nibble::gguf_file::parse(bytes);
+    const auto plan = nibble::any_model::plan(file, room, options_of(mapped));
+    check_takes(plan.of_model(), [&] { return nibble::any_model::load(bytes, options_of(mapped)); });
+    check_takes(plan.of_model(), [&] { return nibble::any_model::load(file, options_of(mapped)); });
+  }
+}
+
+TEST_CASE("recurrent states, experts and models that see ahead take what was planned") {
+  using namespace nibble_test;
+  using toys = nibble::basic_any_model<nibble::type_list<hybrid, mixture, encoder>>;
+  for (const auto& bytes : {file_of("hybrid"), file_of("mixture", make_experts), file_of("encoder")}) {
+    const nibble::session_options room{.context = 70, .prefill_chunk = 9};
+    const auto plan = toys::plan(nibble::gguf_file::parse(bytes), room, options_of());
+    check_takes(plan.of_model(), [&] { return toys::load(bytes, options_of()); });
+    const auto model = toys::load(bytes, options_of());
+    CHECK((model.architecture_name() == "hybrid") == (plan.states > 0));
+    check_takes(plan.of_session() - plan.sampling, [&] { return nibble::evaluator::create(model, room); });
+    if (model.architecture_name() != "encoder") check_session(model, room, plan);
+  }
+}
+
+TEST_CASE("a cap is one for all that is planned") {
+  const auto path = nibble_test::golden("models/stories260K-q8_0.gguf");
+  const nibble::session_options room{.context = 100};
+  const auto plan = nibble::any_model::plan(nibble::gguf_file::open(path), room, options_of());
+  const auto load = [&](std::size_t cap) {
+    auto options = options_of();
+    options.memory_cap = cap;
+    return nibble::any_model::try_load(path, options);
+  };
+  const auto is_refused = [](const auto& result) {
+    return !result && result.failure().code() == nibble::errc::out_of_memory &&
+           std::string(result.failure().what()).find("above the cap of ") != std::string::npos;
+  };
+  CHECK(is_refused(load(plan.weights - 1)));
+  CHECK(is_refused(load(plan.of_model() - 1)));
+  const auto without_session = load(plan.of_model());
+  REQUIRE(without_session);
+  CHECK(is_refused(nibble::evaluator::try_create(*without_session, room)));
+  const auto almost = load(plan.total() - 1), all = load(plan.total());
+  CHECK(is_refused(nibble::session::try_create(*almost, room)));
+  CHECK(nibble::evaluator::try_create(*almost, room));
+  const std::size_t before = live_bytes;
+  most_live_bytes = before;
+  const auto session = nibble::session::try_create(*all, room);
+  REQUIRE(session);
+  const std::size_t most = most_live_bytes - before;
+  CHECK(most < plan.of_session() + 20'000);  // shapes of layers, and what a step looks like, while it is measured
+}
+#endif
