@@ -8,11 +8,12 @@ nibble::result<std::size_t> tell_a_story(const char* path) {
   auto file = nibble::gguf_file::try_open(path);
   if (!file) return std::move(file).failure();
 
-  // what it will take is known before anything is allocated, and a cap is kept
+  // what it will take is known to the byte before it is taken, and a cap is kept
   const nibble::session_options options{.context = 256, .prefill_chunk = 64};
   auto plan = nibble::any_model::try_plan(*file, options);
   if (!plan) return std::move(plan).failure();
-  std::cout << "weights " << plan->weights << ", cache " << plan->kv << ", scratch " << plan->scratch << " bytes\n";
+  std::cout << "weights " << plan->weights << ", tokenizer " << plan->tokenizer << ", cache " << plan->kv << ", all "
+            << plan->total() << " bytes\n";
 
   auto model = nibble::any_model::try_load(*file, {.memory_cap = plan->total()});
   if (!model) return std::move(model).failure();

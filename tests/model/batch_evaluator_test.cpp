@@ -93,9 +93,9 @@ TEST_CASE("a batch of no sequences, of too many, or above the cap is refused") {
   CHECK(batch::try_create(tiny(), 0).failure().code() == nibble::errc::invalid_argument);
   CHECK(batch::try_create(tiny(), batch::most_sequences + 1).failure().code() == nibble::errc::invalid_argument);
   const nibble::session_options options{.context = 256};
-  const auto one = tiny().plan(options);
+  const auto one = tiny().plan(options), two = tiny().plan(options, 2);
   const auto capped = nibble::any_model::load(nibble_test::golden("../../examples/models/nibble-tiny-Q4_K_M.gguf"),
-                                              {.memory_cap = one.total() + one.kv});
+                                              {.memory_cap = two.total()});
   CHECK(batch::try_create(capped, 2, options));
   CHECK(batch::try_create(capped, 3, options).failure().code() == nibble::errc::out_of_memory);
   CHECK(batch::try_create(capped, 2, options)->memory().kv == 2 * one.kv);

@@ -102,8 +102,8 @@ TEST_CASE("weights that stay in the file give the same bits, and leave the cap a
     CHECK(mapped.weight_bytes() < packed.weight_bytes() / 10);
     const auto plan = nibble::any_model::try_plan(nibble::gguf_file::open(entry.path()), {}, {.mapped = true});
     CHECK(plan->weights == mapped.weight_bytes());
-    CHECK(nibble::any_model::try_load(entry.path(), {.memory_cap = mapped.weight_bytes(), .mapped = true}));
-    CHECK(!nibble::any_model::try_load(entry.path(), {.memory_cap = mapped.weight_bytes()}));
+    CHECK(nibble::any_model::try_load(entry.path(), {.memory_cap = plan->of_model(), .mapped = true}));
+    CHECK(!nibble::any_model::try_load(entry.path(), {.memory_cap = plan->of_model()}));
   }
 }
 
