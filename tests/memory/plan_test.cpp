@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "file/temporary_folder.hpp"
 #include "memory/heap.hpp"
 #include "model/toys.hpp"
 #include "nibble/nibble.hpp"
@@ -179,6 +180,28 @@ TEST_CASE("recurrent states, experts and models that see ahead take what was pla
     check_takes(plan.of_session() - plan.sampling, [&] { return nibble::evaluator::create(model, room); });
     if (model.architecture_name() != "encoder") check_session(model, room, plan);
   }
+}
+
+TEST_CASE("a file that is read takes no more than a twentieth beside what stays") {
+  const nibble_test::temporary_folder folder;
+  const auto path = [&] {
+    constexpr std::size_t hidden = 32768;
+    nibble_test::model_parts parts(nibble_test::golden("models/llama.gguf"));
+    parts.meta.set("llama.feed_forward_length", nibble::value(std::uint32_t{hidden}));
+    for (auto& t : parts.tensors) {
+      for (auto& d : t.dims) d = d == 128 ? hidden : d;
+      t.data.resize(std::size_t(t.dims[0] * (t.dims.size() > 1 ? t.dims[1] : 1)) * sizeof(float));
+    }
+    return folder.put("large.gguf", parts.bytes());
+  }();
+  const auto options = options_of(false, nibble::file_access::read);
+  const auto plan = nibble::any_model::plan(nibble::gguf_file::open(path), {}, options);
+  REQUIRE(plan.weights > 50'000'000);
+  const std::size_t before = live_bytes;
+  most_live_bytes = before;
+  const auto model = nibble::any_model::load(path, options);
+  const std::size_t most = most_live_bytes - before;
+  CHECK(most < plan.weights * 21 / 20 + plan.tokenizer);
 }
 
 TEST_CASE("a cap is one for all that is planned") {

@@ -93,8 +93,8 @@ inline result<void> read_text(loaded_model& m, const gguf_file& file, const load
 
 inline result<void> check_cap(std::string_view what, std::size_t bytes, std::size_t cap) {
   if (cap == 0 || bytes <= cap) return {};
-  return error(errc::out_of_memory, std::string(what) + " take " + std::to_string(bytes) + " bytes, above the cap of " +
-                                        std::to_string(cap));
+  return error(errc::out_of_memory,
+               std::string(what) + " take " + std::to_string(bytes) + " bytes, above the cap of " + std::to_string(cap));
 }
 
 /// A model without weights: all else, and the shapes of what is not there.

@@ -39,7 +39,7 @@ class loaded_model {
   tensor_type kv_type = tensor_type::f16;
   std::size_t weight_bytes = 0, memory_cap = 0;
   nibble::limits limits;
-  std::uint64_t stored_bytes = 0;  ///< of all tensors of the file
+  std::uint64_t stored_bytes = 0;   ///< of all tensors of the file
   std::size_t tokenizer_bytes = 0;  ///< of all that is kept beside weights
   std::size_t own_bytes = 0;        ///< that of them: this object, and what its architecture keeps
   aligned_buffer weights;

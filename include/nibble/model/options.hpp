@@ -26,7 +26,7 @@ struct load_options {
   /// to the same bits: prompts are a little slower, single tokens several times.
   bool mapped = false;
   /// How a file that is given by its path is opened. A file that is read is immune to what happens to it meanwhile, an error at
-  /// worst, and takes no address space; weights are laid out as they are read, a few MiB at a time. Not with `mapped`.
+  /// worst, and takes no address space; weights are laid out as they are read, 2 MiB at a time. Not with `mapped`.
   file_access access = file_access::mapped;
   /// Called while weights are made ready, with bytes done and of all; returning false gives up.
   std::function<bool(std::size_t done, std::size_t total)> progress = {};
@@ -53,10 +53,10 @@ struct session_options {
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before
 /// it is given a prompt.
 ///
-/// Not in it, for it does not stay: what loading takes beside (the header of the file, taken apart; of a file that is read,
-/// some MiB a thread), and a reply, which takes a few times its prompt and its longest token, and allocates nothing after its
-/// first event. Nor threads, their stacks included; nor what an architecture of yours allocates and does not count, see
-/// architecture.
+/// Not in it, for it does not stay: what loading takes beside (the header of the file, taken apart; where it is read, 2 MiB of
+/// it or its longest vector), and a reply, which takes a few times its prompt and its longest token, and allocates nothing
+/// after its first event. Nor threads, their stacks included; nor what an architecture of yours allocates and does not count,
+/// see architecture.
 struct memory_plan {
   std::size_t weights = 0;    ///< once a model
   std::size_t tokenizer = 0;  ///< once a model: vocabulary, merges, chat template, and the lists of layers

@@ -172,7 +172,7 @@ const std::byte* tensor_source::part_of(const tensor_info& info, std::size_t off
 /// Packs matrices into panels, in parallel, some rows at a time, and gives their mapped pages back as it goes: memory holds
 /// them once.
 void tensor_source::pack(const tensor_info& info, const weight& packed, std::byte* panels) {
-  constexpr std::size_t at_once = std::size_t{4} << 20;  // bytes of the file that are resident beside their panels
+  constexpr std::size_t at_once = std::size_t{2} << 20;  // bytes of the file that are resident beside their panels
   const format_info& format = packed.format();
   const std::size_t group_bytes = format.group_bytes(packed.columns()), row_bytes = format.row_bytes(packed.columns());
   const std::size_t step = std::max<std::size_t>(1, at_once / sum_of_sizes(product_of_sizes(row_bytes, panel_rows), 1));
