@@ -225,6 +225,17 @@ TEST_CASE("a cap is one for all that is planned") {
   const auto almost = load(plan.total() - 1), all = load(plan.total());
   CHECK(is_refused(nibble::session::try_create(*almost, room)));
   CHECK(nibble::evaluator::try_create(*almost, room));
+
+  const std::vector<std::string> prompts{"a", "b"};
+  const auto each = all->plan({.context = 100, .marks = false}, prompts.size());
+  const std::size_t enough = each.total() + nibble::sampling_scratch::planned_bytes(all->vocabulary());
+  const auto answer = [&](std::size_t cap) {
+    const auto ignore = [](std::size_t, const nibble::token_event&) {};
+    return nibble::try_generate_each(*load(cap), prompts, {.max_tokens = 2}, ignore, room);
+  };
+  CHECK(is_refused(answer(enough - 1)));
+  CHECK(answer(enough));
+
   const std::size_t before = live_bytes;
   most_live_bytes = before;
   const auto session = nibble::session::try_create(*all, room);

@@ -12,6 +12,7 @@
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/generate_each.hpp"
 #include "nibble/model/batch_evaluator.hpp"
+#include "nibble/model/scratch_plan.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
@@ -92,6 +93,9 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
   NIBBLE_TRY(check_generates(model, room));
   auto evaluator = batch_evaluator::try_create(model, prompts.size(), room);
   if (!evaluator) return std::move(evaluator).failure();
+  memory_plan plan = model.plan(room, prompts.size());
+  plan.sampling = sampling_scratch::planned_bytes(model.vocabulary());
+  NIBBLE_TRY(check_cap("model and replies", plan.total(), model.memory_cap()));
   each_replies replies(model, *std::move(evaluator), on_event);
   generate_options of_one = options;
   for (const std::string& prompt : prompts) {

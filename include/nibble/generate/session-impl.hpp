@@ -10,6 +10,7 @@
 #include "nibble/generate/session.hpp"
 #include "nibble/generate/session_state.hpp"
 #include "nibble/model/evaluator.hpp"
+#include "nibble/model/scratch_plan.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -37,9 +38,9 @@ class model_evaluation final : public evaluation {
 };
 
 std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept {
-  const std::size_t objects = sizeof(session_state) + sizeof(model_evaluation);
-  return sum_of_sizes(sum_of_sizes(objects, product_of_sizes(context, sizeof(token))),
-                      sampling_scratch::planned_bytes(vocabulary));
+  const std::size_t objects = sum_of_sizes(sizeof(session_state), sizeof(model_evaluation));
+  const std::size_t tokens = product_of_sizes(context, sizeof(token));
+  return sum_of_sizes(objects, sum_of_sizes(tokens, sampling_scratch::planned_bytes(vocabulary)));
 }
 }  // namespace detail
 

@@ -34,9 +34,9 @@ struct session_state;
 /// A sequence of tokens that a model continues. Each call goes on where the last one stopped: the session keeps what it was
 /// given and what it answered. Owned by one thread at a time; any number of sessions share a model side by side.
 ///
-/// All memory is taken when a session is made: the KV cache of its whole context, scratch for a step, room for sampling. The
-/// model is held by value, for models are handles. Generations and views do not compile on a temporary session, which they
-/// would outlive.
+/// All memory is taken when a session is made, as much as any_model::plan says: the KV cache of its whole context, scratch for
+/// a step, its tokens, room for sampling. The model is held by value, for models are handles. Generations and views do not
+/// compile on a temporary session, which they would outlive.
 /// @example  auto model = nibble::any_model::load("model.gguf");
 ///           auto session = nibble::session(model);
 ///           for (auto& event : session.generate("The capital of France is", {.max_tokens = 64})) show(event.text);

@@ -91,12 +91,6 @@ inline result<void> read_text(loaded_model& m, const gguf_file& file, const load
   return {};
 }
 
-inline result<void> check_cap(std::string_view what, std::size_t bytes, std::size_t cap) {
-  if (cap == 0 || bytes <= cap) return {};
-  return error(errc::out_of_memory,
-               std::string(what) + " take " + std::to_string(bytes) + " bytes, above the cap of " + std::to_string(cap));
-}
-
 /// A model without weights: all else, and the shapes of what is not there.
 inline result<std::shared_ptr<loaded_model>> outline(const known_architectures& known, const gguf_file& file,
                                                      const load_options& options) {

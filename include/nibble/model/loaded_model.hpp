@@ -59,9 +59,12 @@ class loaded_model {
   }
   /// Bytes of all that a model keeps beside its weights.
   std::size_t text_bytes() const {
-    std::size_t bytes = own_bytes + aligned_buffer::slack(weight_bytes) + heap_bytes(chat_template) + heap_bytes(files);
-    if (tokenizer) bytes += tokenizer->memory_bytes();
-    return bytes + (chat_form ? chat_form->memory_bytes() : heap_bytes(std::string(chat_form.failure().what())));
+    const std::size_t form = chat_form ? chat_form->memory_bytes() : heap_bytes(std::string(chat_form.failure().what()));
+    std::size_t bytes = aligned_buffer::slack(weight_bytes);
+    for (const std::size_t part :
+         {own_bytes, tokenizer ? tokenizer->memory_bytes() : 0, heap_bytes(chat_template), form, heap_bytes(files)})
+      bytes = sum_of_sizes(bytes, part);
+    return bytes;
   }
 };
 

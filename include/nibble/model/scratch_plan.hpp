@@ -55,11 +55,15 @@ inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, st
   return wanted == tokens && tokens > 1 ? std::max(all, measure_step(m, tokens, tokens - 1, output)) : all;
 }
 
-/// Bytes of what a step_runner has beside its cache and scratch. No sum of it is too large: see most_positions.
+/// Bytes of what a step_runner has beside its cache and scratch.
 inline std::size_t step_bytes(const session_options& o, std::size_t sequences) noexcept {
   const std::size_t tokens = std::max(o.prefill_chunk, sequences), rows = std::max(o.output_rows, sequences);
-  const std::size_t each = sizeof(sequence) + sizeof(sequence*) + sizeof(token_run) + sizeof(token);
-  return sequences * each + tokens * sizeof(std::uint32_t) + rows * (sizeof(token_run) + sizeof(std::uint32_t));
+  std::size_t bytes = product_of_sizes(tokens, sizeof(std::uint32_t));
+  for (const std::size_t each : {sizeof(sequence), sizeof(sequence*), sizeof(token_run), sizeof(token)})
+    bytes = sum_of_sizes(bytes, product_of_sizes(sequences, each));
+  for (const std::size_t each : {sizeof(token_run), sizeof(std::uint32_t)})
+    bytes = sum_of_sizes(bytes, product_of_sizes(rows, each));
+  return bytes;
 }
 /// Bytes of what a session has beside its evaluator; defined with sessions.
 std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept;
@@ -94,6 +98,14 @@ inline result<void> check_proportion(const loaded_model& m, std::size_t kv_forma
                  scratch, most_scratch, "scratch_token_bytes");
   }
   return {};
+}
+
+/// Whether what is planned stays below a cap; one of 0 is none.
+/// @errors  out_of_memory
+inline result<void> check_cap(std::string_view what, std::size_t bytes, std::size_t cap) {
+  if (cap == 0 || bytes <= cap) return {};
+  return error(errc::out_of_memory,
+               std::string(what) + " take " + std::to_string(bytes) + " bytes, above the cap of " + std::to_string(cap));
 }
 
 /// Whether a session with these options can be made.

@@ -70,7 +70,9 @@ struct decoder_config {
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
   void scale_scores_by_width() noexcept;
   /// Bytes that it has allocated.
-  std::size_t memory_bytes() const noexcept { return nibble::detail::heap_bytes(layer) + nibble::detail::heap_bytes(ropes); }
+  std::size_t memory_bytes() const noexcept {
+    return sum_of_sizes(nibble::detail::heap_bytes(layer), nibble::detail::heap_bytes(ropes));
+  }
   /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
   void set_windows(std::size_t window, std::size_t period);
 };
