@@ -20,8 +20,9 @@ std::size_t heap_bytes(const std::vector<T>& v) noexcept {
 }
 /// Bytes of a text and its last 0; none where they stand in the object itself.
 inline std::size_t heap_bytes(const std::string& s) noexcept {
-  const char* object = reinterpret_cast<const char*>(&s);
-  const bool inside = std::less_equal<>()(object, s.data()) && std::greater<>()(object + sizeof s, s.data());
+  const auto* object = reinterpret_cast<const char*>(&s);
+  const auto* behind = reinterpret_cast<const char*>(&s + 1);  // fits: it is there
+  const bool inside = std::less_equal<>()(object, s.data()) && std::less<>()(s.data(), behind);
   return inside ? 0 : s.capacity() + 1;  // fits: they are in memory
 }
 /// Bytes of a thing that counts its own; 0 of others.
