@@ -122,14 +122,16 @@ TEST_CASE("tensors that change nothing are passed over: zero biases, factors of 
 
 TEST_CASE("biases of queries, keys, values, outputs, feed-forwards and logits are read where a file has them") {
   const auto plain = logits_of("models/llama.gguf");
-  for (const auto& [name, size] : {std::pair<const char*, std::uint64_t>("blk.0.attn_q.bias", 64),
-                                   {"blk.0.attn_k.bias", 32},
-                                   {"blk.0.attn_v.bias", 32},
-                                   {"blk.1.attn_output.bias", 64},
-                                   {"blk.0.ffn_gate.bias", 128},
-                                   {"blk.0.ffn_up.bias", 128},
-                                   {"blk.1.ffn_down.bias", 64},
-                                   {"output.bias", 512}}) {
+  for (const auto& bias : {std::pair<const char*, std::uint64_t>("blk.0.attn_q.bias", 64),
+                           {"blk.0.attn_k.bias", 32},
+                           {"blk.0.attn_v.bias", 32},
+                           {"blk.1.attn_output.bias", 64},
+                           {"blk.0.ffn_gate.bias", 128},
+                           {"blk.0.ffn_up.bias", 128},
+                           {"blk.1.ffn_down.bias", 64},
+                           {"output.bias", 512}}) {
+    const char* const name = bias.first;
+    const std::uint64_t size = bias.second;
     INFO(name);
     const auto bytes = with("models/llama.gguf", {floats_tensor(name, {size}, 0.5f)}).bytes();
     const bool shifts_scores = std::string_view(name).find("attn_k") != std::string_view::npos;

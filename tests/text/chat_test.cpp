@@ -83,9 +83,9 @@ TEST_CASE("templates are taken for a form only where their prompts are those of 
   const auto records = nibble_test::split(text_of(nibble_test::golden("text/chat_templates.txt")), "\x1e");
   REQUIRE(records.size() > 60);
   std::vector<std::vector<chat_message>> talks;
-  for (const std::string& talk : nibble_test::split(records[0], "\x1f")) {
+  for (const std::string& written : nibble_test::split(records[0], "\x1f")) {
     talks.emplace_back();
-    const auto fields = nibble_test::split(talk, "\x1d");
+    const auto fields = nibble_test::split(written, "\x1d");
     for (std::size_t i = 0; i + 1 < fields.size(); i += 2) talks.back().push_back({fields[i], fields[i + 1]});
   }
   std::size_t prompts = 0;
