@@ -98,7 +98,6 @@ class tokenizer {
 
   tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder, std::size_t encoder_bytes) noexcept;
   bool is_text(token id) const NIBBLE_NOEXCEPT { return !is_control(id) && vocab_.type(id) != token_type::unknown; }
-  tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encoder> encoder) noexcept;
 
   vocab vocab_;
   std::shared_ptr<const detail::word_encoder> encoder_;
