@@ -1,26 +1,12 @@
 /// Every macro a user may set, with its default and effect. Set them by flags of the compiler.
 ///
-/// | macro                | default          | effect                                                             |
-/// |----------------------|------------------|--------------------------------------------------------------------|
-/// | NIBBLE_EXCEPTIONS    | what the compiler does | 0: no throwing twins; every failure but bad_alloc is a result<T> |
-/// | NIBBLE_CHECKED       | 0                | 1: a broken precondition throws nibble::error(errc::precondition)  |
+/// | macro             | default                | effect                                                            |
+/// |-------------------|------------------------|-------------------------------------------------------------------|
+/// | NIBBLE_EXCEPTIONS | what the compiler does | 0: no throwing twins; every failure but bad_alloc is a result<T>  |
+/// | NIBBLE_CHECKED    | 0                      | 1: a broken precondition throws nibble::error(errc::precondition) |
 ///
-/// Which flags the files of a program may differ in, and still hand models and sessions to each other:
-/// - exceptions and RTTI (NIBBLE_EXCEPTIONS): yes. A compiled unit with exceptions serves files without; one without must not
-/// be
-///   given functions that throw. Memory that small things need (names, lists, sentences) and that the system refuses is
-///   std::bad_alloc; without exceptions the standard library then ends the program. Weights, the KV cache and scratch are asked
-///   for without throwing, and are errors with and without exceptions.
-/// - optimisation and instruction sets (-O, -m): yes, but files share inline functions, those of the standard library as well
-/// as
-///   ours, and the linker keeps one of each: give every file that includes nibble the flags of the oldest processor that the
-///   program shall run on. The kernels are compiled for every instruction set whatever the flags, and chosen at run time.
-/// - NIBBLE_CHECKED, the version, _GLIBCXX_DEBUG: no. The program does not link, nibble's own compiled unit included (CMake:
-/// the
-///   option NIBBLE_CHECKED); an undefined symbol tells which.
-/// - what changes the size of types (-fpack-struct, -fshort-enums, another standard library): no, and nothing tells.
-/// - -ffinite-math-only, which -ffast-math and -Ofast turn on: in no file that includes nibble, which refuses it. NaN and
-///   infinities are values to it, and inline functions are shared. With -fno-finite-math-only behind it, a file compiles.
+/// In which other flags the files of a program may differ, and still hand models and sessions to each other, says a table in
+/// the README: exceptions and instruction sets yes, NIBBLE_CHECKED no; -ffinite-math-only is refused here.
 #pragma once
 
 #include <bit>

@@ -20,7 +20,8 @@
 
 namespace nibble_test {
 
-/// A model of two layers, 32 numbers wide, whose vocabulary is 40 letters. Its weights are random, the same ones each time.
+/// A model of two layers, 32 numbers wide unless it is said otherwise, whose vocabulary is 40 letters. Its weights are random,
+/// the same ones each time.
 ///
 /// Only what its architecture insists on is in it: optional tensors are not. An error names what a file lacks, and with it the
 /// name or shape that is wanted; so no architecture needs a line here.
@@ -35,7 +36,8 @@ class smallest_model {
   nibble::metadata meta;
   std::vector<tensor> tensors;
 
-  explicit smallest_model(std::string_view architecture) {
+  explicit smallest_model(std::string_view architecture, std::size_t width = 32, int layers = 2)
+      : width_(width), layers_(layers) {
     std::vector<std::string> letters;
     for (char c = 'A'; c < 'A' + 40; ++c) letters.push_back({c});
     set("general.architecture", architecture);
@@ -43,7 +45,7 @@ class smallest_model {
     set("tokenizer.ggml.pre", "gpt-2");
     set("tokenizer.ggml.tokens", letters);
     set("tokenizer.ggml.merges", std::vector<std::string>{});
-    tensors.push_back({"token_embd.weight", nibble::tensor_type::f32, {32, 40}, {}});
+    tensors.push_back({"token_embd.weight", nibble::tensor_type::f32, {width_, 40}, {}});
     std::string last;
     for (int round = 0; round < 200; ++round) {
       const auto whole = bytes();
@@ -121,9 +123,10 @@ class smallest_model {
     throw e;
   }
   void add_key(std::string_view key) {
-    static constexpr std::pair<std::string_view, int> counts[] = {
-        {"block_count", 2},          {"context_length", 96}, {"embedding_length", 32}, {"head_count", 2},
-        {"feed_forward_length", 32}, {"expert_count", 4},    {"expert_used_count", 2}, {"sliding_window", 5}};
+    const auto width = static_cast<int>(width_);
+    const std::pair<std::string_view, int> counts[] = {
+        {"block_count", layers_},       {"context_length", 96}, {"embedding_length", width}, {"head_count", 2},
+        {"feed_forward_length", width}, {"expert_count", 4},    {"expert_used_count", 2},    {"sliding_window", 5}};
     for (const auto& [ending, n] : counts)
       if (key.ends_with(ending)) return set(std::string(key), n);
     set(std::string(key), key.ends_with("epsilon") ? 1e-5f : 1.0f);
@@ -132,6 +135,9 @@ class smallest_model {
     const std::size_t from = text.find(begin) + begin.size();
     return text.substr(from, text.find(end, from) - from);
   }
+
+  std::size_t width_;
+  int layers_;
 };
 
 }  // namespace nibble_test

@@ -62,10 +62,11 @@ inline constexpr half nan_half{0x7e00};
 constexpr bool is_nan(float v) noexcept { return (std::bit_cast<std::uint32_t>(v) & 0x7fffffffu) > 0x7f800000u; }
 constexpr bool is_finite(float v) noexcept { return (std::bit_cast<std::uint32_t>(v) & 0x7fffffffu) < 0x7f800000u; }
 
-/// The nearest number to v in [-limit, limit]; NaN stays NaN. precondition: limit >= 0
+/// The nearest number to v in [-|limit|, |limit|]; NaN stays NaN.
 constexpr float limited(float v, float limit) noexcept {
   if (is_nan(v)) return v;
-  return v > limit ? limit : v < -limit ? -limit : v;
+  const float most = limit < 0 ? -limit : limit;
+  return v > most ? most : v < -most ? -most : v;
 }
 
 }  // namespace NIBBLE_ABI

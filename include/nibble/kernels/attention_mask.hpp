@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "nibble/config.hpp"
+#include "nibble/error.hpp"
 
 namespace nibble::NIBBLE_KERNELS_ABI {
 
@@ -21,7 +21,10 @@ struct attention_mask {
   /// Itself and all before it.
   static constexpr attention_mask causal() noexcept { return {}; }
   /// The last n positions, itself included; precondition: n > 0.
-  static constexpr attention_mask window(std::size_t n) noexcept { return {n - 1, 0}; }
+  static constexpr attention_mask window(std::size_t n) NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(n > 0);
+    return {n - 1, 0};
+  }
   /// Positions at most n / 2 away, in both directions.
   static constexpr attention_mask symmetric_window(std::size_t n) noexcept { return {n / 2, n / 2}; }
   /// Every position, before and behind.
@@ -30,7 +33,8 @@ struct attention_mask {
   /// The first position that a query at `position` sees.
   constexpr std::size_t first(std::size_t position) const noexcept { return position - std::min(position, before); }
   /// One past the last, where `positions` are stored; precondition: position < positions.
-  constexpr std::size_t end(std::size_t position, std::size_t positions) const noexcept {
+  constexpr std::size_t end(std::size_t position, std::size_t positions) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(position < positions);
     return position + 1 + std::min(after, positions - position - 1);
   }
 

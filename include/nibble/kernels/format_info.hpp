@@ -33,7 +33,8 @@ struct format_info {
   const format_kernels* own;                                 ///< kernels of a format that the table does not know
 
   /// Bytes of a row as a file holds it; precondition: columns is a multiple of block_size.
-  constexpr std::size_t row_bytes(std::size_t columns) const noexcept {
+  constexpr std::size_t row_bytes(std::size_t columns) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(columns % block_size == 0);
     return product_of_sizes(columns / block_size, block_bytes);
   }
   constexpr const format_kernels& kernels(const kernel_table& table) const noexcept {

@@ -33,7 +33,7 @@ class weight {
   }
   /// A weight as a file holds it: matrices of rows of blocks, without gaps, any alignment.
   static constexpr weight stored(const format_info& format, const std::byte* bytes, std::size_t rows, std::size_t columns,
-                                 std::size_t matrices = 1) noexcept {
+                                 std::size_t matrices = 1) NIBBLE_NOEXCEPT {
     return {format, bytes, false, format.row_bytes(columns), rows, columns, matrices};
   }
   /// Bytes of packed(): whole groups for every matrix.
@@ -49,10 +49,13 @@ class weight {
   /// Groups of sixteen rows of one matrix, the last of which may be partly padding.
   constexpr std::size_t groups() const noexcept { return groups_of(rows_); }
   /// The format; precondition for this and what follows: not empty().
-  constexpr const format_info& format() const noexcept { return *format_; }
-  constexpr tensor_type type() const noexcept { return format_->type; }
+  constexpr const format_info& format() const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(format_ != nullptr);
+    return *format_;
+  }
+  constexpr tensor_type type() const NIBBLE_NOEXCEPT { return format().type; }
   /// What its products take activations as.
-  constexpr activation_format input() const noexcept { return format_->input; }
+  constexpr activation_format input() const NIBBLE_NOEXCEPT { return format().input; }
 
   /// Matrix i of a stack.
   constexpr weight matrix(std::size_t i) const noexcept {
@@ -62,7 +65,8 @@ class weight {
     return w;
   }
   /// The rows of `count` groups from `first` on; precondition: there are so many.
-  constexpr weight row_groups(std::size_t first, std::size_t count) const noexcept {
+  constexpr weight row_groups(std::size_t first, std::size_t count) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(first <= groups() && count <= groups() - first);
     weight w = *this;
     w.matrices_ = 1;
     w.rows_ = std::min(count * panel_rows, rows_ - first * panel_rows);
@@ -72,8 +76,8 @@ class weight {
 
   /// One row as floats, the same bits for any storage.
   /// @shape   out (columns)
-  void decode_row(const kernel_table& table, std::size_t row, float* out) const noexcept {
-    const format_kernels& k = format_->kernels(table);
+  void decode_row(const kernel_table& table, std::size_t row, float* out) const NIBBLE_NOEXCEPT {
+    const format_kernels& k = format().kernels(table);
     if (packed_) {
       k.unpack_row(data_ + row / panel_rows * step_, row % panel_rows, columns_, out);
     } else {
@@ -83,18 +87,19 @@ class weight {
 
   /// A matrix product with the groups [args.first, args.last), the same bits for any storage; see matmul_args.
   /// @errors  none; precondition: the caller has filled in what matmul_args says of the product
-  void multiply(const kernel_table& table, matmul_args args) const noexcept {
+  void multiply(const kernel_table& table, matmul_args args) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(args.first <= args.last && args.last <= groups() && args.output_stride >= rows_ && args.tokens > 0);
     (packed_ ? args.groups : args.stored) = data_;
     (packed_ ? args.group_bytes : args.row_bytes) = step_;
     args.rows = rows_, args.columns = columns_;
-    format_->kernels(table).matmul(args);
+    format().kernels(table).matmul(args);
   }
 
   /// Packs group g, counted through all matrices, of a weight that is stored() as a file holds it.
   /// @shape   group: format().group_bytes(columns())
-  void pack_group(const kernel_table& table, std::size_t g, std::byte* group) const noexcept {
+  void pack_group(const kernel_table& table, std::size_t g, std::byte* group) const NIBBLE_NOEXCEPT {
     const std::size_t row = g % groups() * panel_rows;
-    format_->kernels(table).pack(data_ + (g / groups() * rows_ + row) * step_, std::min(panel_rows, rows_ - row), step_,
+    format().kernels(table).pack(data_ + (g / groups() * rows_ + row) * step_, std::min(panel_rows, rows_ - row), step_,
                                  columns_, group);
   }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <type_traits>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/error.hpp"
 #include "nibble/tensor/shape.hpp"
 
@@ -41,10 +42,10 @@ requires(Rank > 0) class tensor_view {
   constexpr const shape<Rank>& extents() const noexcept { return extents_; }
   constexpr const shape<Rank>& strides() const noexcept { return strides_; }
   constexpr std::size_t extent(std::size_t dimension) const noexcept { return extents_[dimension]; }
-  /// How many elements are seen. @errors none; precondition: they could be stored
+  /// How many elements are seen; largest_size where that does not fit.
   constexpr std::size_t size() const noexcept {
     std::size_t count = 1;
-    for (const std::size_t extent : extents_) count *= extent;
+    for (const std::size_t extent : extents_) count = product_of_sizes(count, extent);
     return count;
   }
   constexpr bool empty() const noexcept { return size() == 0; }
