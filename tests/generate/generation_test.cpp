@@ -228,3 +228,40 @@ TEST_CASE("what a user's sampler throws passes through, and the session goes on 
   CHECK(session.generate("", {.max_tokens = 7}, watch) == finish::max_tokens);
   CHECK(ids == expected.ids);
 }
+
+TEST_CASE("where a sampler throws before the first event, begin() tries again, and the reply is that of the whole prompt") {
+  const std::vector<nibble::chat_message> talk{{"user", "Once upon a time"}};
+  const auto form = nibble::chat_template::chatml();
+  const auto ask = [&](nibble::session& session, int kind, nibble::any_sampler sampler) {
+    nibble::generate_options options{.max_tokens = 6, .sampler = std::move(sampler), .logprobs = true};
+    if (kind == 2) return session.chat(talk, form, std::move(options));
+    return session.generate(kind == 0 ? "" : "Once upon a time", std::move(options));
+  };
+  for (const auto* model : {&stories(), &windowed()}) {
+    for (const int kind : {0, 1, 2}) {
+      for (const bool goes_on : {false, true}) {
+        CAPTURE(kind), CAPTURE(goes_on);
+        nibble::session session(*model, {.context = 100, .prefill_chunk = 4}), straight(*model, {.context = 100});
+        if (goes_on)
+          read(session.generate("One day", {.max_tokens = 3})), read(straight.generate("One day", {.max_tokens = 3}));
+        const auto expected = read(ask(straight, kind, nibble::greedy{}));
+        int calls = 0;
+        auto moody = [&calls](nibble::candidates& c) {
+          if (++calls < 3) throw std::runtime_error("no");
+          c.keep_top(1);
+        };
+        auto reply = ask(session, kind, moody);
+        CHECK_THROWS_AS(reply.begin(), std::runtime_error);
+        CHECK_THROWS_AS(reply.begin(), std::runtime_error);
+        CHECK(reply.reason() == finish::none);
+        tokens ids;
+        std::vector<float> logprobs;
+        for (const auto& event : reply) ids.push_back(event.id), logprobs.push_back(event.logprob);
+        CHECK(ids == expected.ids);
+        CHECK(logprobs == expected.logprobs);
+        CHECK(reply.reason() == expected.reason);
+        CHECK(to_vector(session.tokens()) == to_vector(straight.tokens()));
+      }
+    }
+  }
+}

@@ -116,11 +116,13 @@ TEST_CASE("logits that were taken are made anew, those that were not are still t
 
 TEST_CASE("what two transcripts share is their common beginning") {
   nibble::detail::transcript said(std::make_unique<fake>());
-  CHECK(said.shared_prefix(tokens{1, 2}) == 0);
+  CHECK(said.shared_with(tokens{1, 2}, 0) == 0);
   said.append(tokens{1, 2, 3});
-  CHECK(said.shared_prefix({}) == 0);
-  CHECK(said.shared_prefix(tokens{1, 2}) == 2);
-  CHECK(said.shared_prefix(tokens{1, 2, 3, 4}) == 3);
-  CHECK(said.shared_prefix(tokens{1, 9, 3}) == 1);
+  CHECK(said.shared_with({}, 0) == 0);
+  CHECK(said.shared_with(tokens{1, 2}, 0) == 2);
+  CHECK(said.shared_with(tokens{1, 2, 3, 4}, 0) == 3);
+  CHECK(said.shared_with(tokens{1, 9, 3}, 0) == 1);
+  CHECK(said.shared_with(tokens{2, 3, 4}, 1) == 2);
+  CHECK(said.shared_with(tokens{1}, 3) == 0);
   CHECK(said.room() == 97);
 }

@@ -1,6 +1,7 @@
 /// What a host's executor may do: say that it has no threads, throw anywhere, and look like the executors that programs have.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <functional>
@@ -194,5 +195,41 @@ TEST_CASE("a session whose executor throws is at its last good token, and goes o
     CHECK(std::vector<nibble::token>(session.tokens().begin(), session.tokens().end()) == said);
   }
   CHECK(thrown > 20);
+}
+
+TEST_CASE("a reply whose executor throws in the prompt goes on with the rest of it: begin() tries again") {
+  failing_executor executor;
+  const auto model = nibble::any_model::load(larger, {.executor = executor});
+  const auto read = [](nibble::generation& generation) {
+    std::vector<nibble::token> ids;
+    for (const auto& event : generation) ids.push_back(event.id);
+    return ids;
+  };
+  nibble::session calm(model, {.context = 64, .prefill_chunk = 4});
+  auto straight = calm.generate(text, {.max_tokens = 4});
+  const auto expected = read(straight);
+  std::size_t thrown = 0, behind_a_step = 0;
+  for (std::size_t k = 0;; k += 3) {
+    executor = {};
+    nibble::session session(model, {.context = 64, .prefill_chunk = 4});
+    auto generation = session.generate(text, {.max_tokens = 4});
+    for (int attempts = 0; attempts < 2; ++attempts) {
+      executor = {.fail_at = k};
+      try {
+        static_cast<void>(generation.begin());
+      } catch (const std::runtime_error&) {
+        ++thrown;
+        behind_a_step += session.position() > 0;
+      }
+    }
+    const bool failed = executor.runs > k;
+    executor = {};
+    CHECK(read(generation) == expected);
+    CHECK(generation.stats().prompt_tokens >= text.size());
+    CHECK(std::equal(session.tokens().begin(), session.tokens().end(), calm.tokens().begin(), calm.tokens().end()));
+    if (!failed && k > 300) break;
+  }
+  CHECK(thrown > 20);
+  CHECK(behind_a_step > 5);
 }
 #endif

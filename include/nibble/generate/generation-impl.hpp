@@ -17,24 +17,25 @@ generation::generation(detail::session_state& session, detail::prompt prompt, ge
 
 generation::iterator generation::begin() & {
   if (number_ == 0) {
-    encode_prompt();
+    place_prompt();
     number_ = ++session_->generations;
-    advance();
   }
+  if (!event_ && reason() == finish::none) advance();
   return iterator(*this);
 }
 
-/// The tokens of a text, which follows what the session holds. Behind nothing, or a special token, a text begins: so does the
-/// tokenizer see it in the middle of one.
-void generation::encode_prompt() {
-  if (!prompt_.text) return;
+/// Finds where the prompt begins, and the tokens of its text. Behind nothing, or a special token, a text begins; elsewhere its
+/// first word is encoded as one in the middle of a text.
+void generation::place_prompt() {
   const detail::transcript& said = session_->transcript;
+  if (!prompt_->place) prompt_->place = said.size();
+  if (!prompt_->text) return;
   const bool empty = said.size() == 0;
   const token_type last = empty ? token_type::control : said.tokenizer().vocabulary().type(said.tokens().back());
   const bool begins = last == token_type::control || last == token_type::user_defined;
   const encode_options how{events_.options().parse_special, empty ? std::nullopt : std::optional(false), false, !begins};
-  prompt_.tokens = said.tokenizer().encode(*prompt_.text, how);
-  prompt_.text.reset();
+  prompt_->tokens = said.tokenizer().encode(*prompt_->text, how);
+  prompt_->text.reset();
 }
 
 /// The next event, or the end.
@@ -50,7 +51,7 @@ void generation::advance() {
 std::optional<token_event> generation::make_event() {
   if (session_->generations != number_) return events_.end(finish::cancelled);
   const bool first = stats_.generated_tokens == 0;
-  if (const finish early = first ? prefill() : decode(); early != finish::none) return events_.end(early);
+  if (const finish early = prompt_ ? prefill() : decode(); early != finish::none) return events_.end(early);
   detail::transcript& said = session_->transcript;
   const token_choice choice = events_.choose(said.take_logits(), said.tokens(), session_->scratch);
   if (!first) ++stats_.generation_steps;
@@ -66,14 +67,14 @@ inline finish finish_of(feed_outcome how) noexcept {
   return how == feed_outcome::context_full ? finish::context_full : finish::none;
 }
 
-/// Appends the prompt to the transcript and processes it.
+/// Appends the prompt to the transcript and processes it; all but what an attempt before did that threw.
 /// @returns  finish::none if a token can be chosen then
 finish generation::prefill() {
   detail::transcript& said = session_->transcript;
   const generate_options& options = events_.options();
-  const detail::prompt prompt = std::exchange(prompt_, {});
-  const std::size_t kept = prompt.from_start ? said.shared_prefix(prompt.tokens) : said.size();
-  const auto added = std::span(prompt.tokens).subspan(prompt.from_start ? kept : 0);
+  const std::span<const token> prompt = prompt_->tokens;
+  const std::size_t shared = said.shared_with(prompt, *prompt_->place), kept = *prompt_->place + shared;
+  const auto added = prompt.subspan(shared);
   if (added.size() > said.context() - kept) return finish::context_full;
   said.truncate(kept);
   said.append(added);
@@ -83,19 +84,22 @@ finish generation::prefill() {
     if (!first) return finish::end_of_text;
     said.append(*first);
   }
-  const std::size_t processed_before = said.processed();
   struct undo {  // nothing, if all is processed
-    ~undo() { said.drop_unprocessed(kept); }
+    ~undo() {
+      said.drop_unprocessed(kept);
+      stats.prompt_tokens += said.processed() - before;
+    }
     detail::transcript& said;
-    const std::size_t kept;
+    generation_stats& stats;
+    const std::size_t kept, before;
   };
   const feed_outcome outcome = [&] {
-    const undo rest{said, kept};
+    const undo rest{said, stats_, kept, said.processed()};
     return said.process(options.cancel);
   }();
-  stats_.prompt_tokens = said.processed() - processed_before;
   if (outcome != feed_outcome::done) return finish_of(outcome);
   if (said.size() > kept || !said.has_mark()) said.mark();
+  prompt_.reset();
   if (options.max_tokens == 0) return finish::max_tokens;
   return said.room() == 0 ? finish::context_full : finish::none;
 }

@@ -24,9 +24,9 @@ struct session_state;
 struct prompt {
   std::vector<token> tokens;
   std::optional<std::string> text = {};
-  /// False: they follow what the session holds. True: they begin at its first position; what the session holds stays as far as
-  /// it is the same, and the rest of it is cut off.
-  bool from_start = false;
+  /// Where in the session they begin: what it holds from there on stays as far as it is the same, and the rest is cut off.
+  /// Empty: behind what it holds when the generation begins.
+  std::optional<std::size_t> place = {};
 };
 }  // namespace detail
 
@@ -41,7 +41,7 @@ struct prompt {
 /// not outlive its session. When a later generation of the same session begins, or the session is cut back, this one ends
 /// (finish::cancelled).
 /// @errors   none but what a sampler or an executor of the user's throws: the session then ends with the last event's token, or
-///           with the last whole step of a prompt, and ++ may be tried again
+///           with the last whole step of a prompt. begin() and ++ may be tried again, and go on from there
 /// @example  auto reply = session.generate("Once upon a time", {.max_tokens = 100});
 ///           for (auto& event : reply) show(event.text);
 ///           if (reply.reason() == nibble::finish::context_full) tell_the_user();
@@ -52,7 +52,8 @@ class generation {
   generation(generation&&) noexcept = default;
   generation& operator=(generation&&) noexcept = default;
 
-  /// Processes the prompt and makes the first event. Only the first call does: later ones give where the range stands.
+  /// Processes the prompt and makes the first event. Only the first call that does not throw: later ones give where the range
+  /// stands.
   iterator begin() &;
   std::default_sentinel_t end() const noexcept { return {}; }
 
@@ -66,14 +67,14 @@ class generation {
 
   generation(detail::session_state& session, detail::prompt prompt, generate_options options);
 
-  void encode_prompt();
+  void place_prompt();
   void advance();
   std::optional<token_event> make_event();
   finish prefill();
   finish decode();
 
   detail::session_state* session_;
-  detail::prompt prompt_;
+  std::optional<detail::prompt> prompt_;  // until it is processed
   event_builder events_;
   std::optional<token_event> event_;  // that the range stands at; empty at the end
   generation_stats stats_;

@@ -90,7 +90,7 @@ result<generation> session::try_chat(std::span<const chat_message> messages, con
                                      generate_options options) & {
   const auto parts = form.try_render(messages);
   if (!parts) return parts.failure();
-  return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, true}, std::move(options));
+  return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, 0}, std::move(options));
 }
 
 }  // namespace NIBBLE_ABI

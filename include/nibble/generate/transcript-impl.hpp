@@ -9,9 +9,10 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-std::size_t transcript::shared_prefix(std::span<const token> other) const noexcept {
-  const auto differ = std::mismatch(tokens_.begin(), tokens_.end(), other.begin(), other.end());
-  return static_cast<std::size_t>(differ.first - tokens_.begin());
+std::size_t transcript::shared_with(std::span<const token> other, std::size_t place) const noexcept {
+  const auto held = tokens().subspan(place);
+  const auto differ = std::mismatch(held.begin(), held.end(), other.begin(), other.end());
+  return static_cast<std::size_t>(differ.first - held.begin());
 }
 
 void transcript::truncate(std::size_t size) noexcept {

@@ -32,8 +32,8 @@ class transcript {
   std::size_t room() const noexcept { return context() - size(); }
   const nibble::tokenizer& tokenizer() const noexcept { return evaluator_->tokenizer(); }
   const evaluation& evaluator() const noexcept { return *evaluator_; }
-  /// How many tokens at the beginning are the same.
-  std::size_t shared_prefix(std::span<const token> other) const noexcept;
+  /// How many tokens from `place` on are those that `other` begins with.
+  std::size_t shared_with(std::span<const token> other, std::size_t place) const noexcept;
 
   /// @errors  none; precondition: tokens.size() <= room(), all in [0, vocabulary)
   void append(std::span<const token> tokens) NIBBLE_NOEXCEPT {
