@@ -240,7 +240,8 @@ TEST_CASE("where a sampler throws before the first event, begin() tries again, a
   for (const auto* model : {&stories(), &windowed()}) {
     for (const int kind : {0, 1, 2}) {
       for (const bool goes_on : {false, true}) {
-        CAPTURE(kind), CAPTURE(goes_on);
+        CAPTURE(kind);
+        CAPTURE(goes_on);
         nibble::session session(*model, {.context = 100, .prefill_chunk = 4}), straight(*model, {.context = 100});
         if (goes_on)
           read(session.generate("One day", {.max_tokens = 3})), read(straight.generate("One day", {.max_tokens = 3}));
