@@ -204,6 +204,39 @@ TEST_CASE("a file that is read takes no more than a twentieth beside what stays"
   CHECK(most < plan.weights * 21 / 20 + plan.tokenizer);
 }
 
+TEST_CASE("a vector that is not read is looked into a little at a time, and no further than its first number that counts") {
+  const nibble_test::temporary_folder folder;
+  struct row {
+    const char* what;
+    nibble::tensor_type type;
+    std::uint64_t numbers;
+    std::size_t bytes;
+    char filling;
+    bool harmless;
+  };
+  const row rows[] = {
+      {"of no plain format", static_cast<nibble::tensor_type>(19), 1u << 26, (1u << 26) / 256 * 50, 0, false},
+      {"above every limit", nibble::tensor_type::f16, (4u << 20) + 1, (8u << 20) + 2, 0, false},
+      {"not of zeros", nibble::tensor_type::f32, 4u << 20, 16u << 20, 1, false},
+      {"of zeros", nibble::tensor_type::f32, 4u << 20, 16u << 20, 0, true},
+  };
+  for (const row& r : rows) {
+    INFO(r.what);
+    nibble_test::model_parts parts(nibble_test::golden("models/llama.gguf"));
+    parts.tensors.push_back({"output_norm.bias", r.type, {r.numbers}, std::vector<std::byte>(r.bytes, std::byte(r.filling))});
+    const auto path = folder.put("bias.gguf", parts.bytes());
+    for (const auto access : {nibble::file_access::mapped, nibble::file_access::read}) {
+      const auto file = nibble::gguf_file::open(path, {}, access);
+      const std::size_t before = live_bytes;
+      most_live_bytes = before;
+      const bool planned = bool(nibble::any_model::try_plan(file, {}, options_of(false, access)));
+      const std::size_t most = most_live_bytes - before;
+      CHECK(planned == r.harmless);
+      CHECK(most < 2'000'000);
+    }
+  }
+}
+
 TEST_CASE("a cap is one for all that is planned") {
   const auto path = nibble_test::golden("models/stories260K-q8_0.gguf");
   const nibble::session_options room{.context = 100};

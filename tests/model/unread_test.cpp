@@ -60,7 +60,6 @@ TEST_CASE("a tensor that the architecture does not read is an error that names i
                            "blk.0.attn_sinks.weight",
                            "blk.0.post_attention_norm.weight",
                            "blk.0.layer_output_scale.weight",
-                           "blk.0.attn_qkv.weight",
                            "blk.0.attn_qkv.bias",
                            "blk.0.ffn_gate_exps.weight",
                            "blk.0.exp_probs_b.bias",
@@ -76,8 +75,6 @@ TEST_CASE("a tensor that the architecture does not read is an error that names i
                            "per_layer_token_embd.weight",
                            "a-tensor-of-nobody"}) {
     INFO(name);
-    // A fused projection is read in place of the three.
-    if (std::string_view(name).find("attn_qkv.weight") != std::string_view::npos) continue;
     refuse(with("models/llama.gguf", {floats_tensor(name, {16}, 0.5f)}).bytes(), errc::unread_tensor,
            std::string(name) + ": llama does not read this tensor: without it, the results would not be the model's");
   }
@@ -166,6 +163,8 @@ TEST_CASE("a key that changes the results and is not read is an error, unless it
       {"use_parallel_residual", value(true), value(false)},
       {"activation_sparsity_scale", value(std::vector<float>{0, 1}), value(std::vector<float>{0, 0})},
       {"rope.freq_base_swa", value(5e5f), value(10000.0)},
+      {"rope.global.freq_base", value(1e6f), value(10000.0)},
+      {"rope.local.freq_base", value(5e5f), value(10000.0f)},
       {"rope.scaling.attn_factor", value(1.5f), value(1.0f)},
       {"rope.scaling.alpha", value(1000.0f), value(std::uint32_t{0})},
   };
@@ -225,6 +224,61 @@ TEST_CASE("keys that decide nothing may hold anything: a stale vocabulary size, 
   CHECK(logits_of(parts.bytes()) != scaled);
   CHECK(logits_of(with_key("models/gemma3.gguf", "gemma3.final_logit_softcapping", value(0.0f))) ==
         logits_of("models/gemma3.gguf"));
+}
+
+TEST_CASE("gemma3: the rotary bases may have either name, and have to agree where both are there") {
+  const auto expected = logits_of("models/gemma3.gguf");
+  model_parts parts(golden("models/gemma3.gguf"));
+  const auto fails = [&](const char* key, float x) {
+    model_parts changed = parts;
+    changed.meta.set(key, value(x));
+    const auto loaded = any_model::try_load(changed.bytes(), {.threads = 1});
+    REQUIRE(!loaded);
+    CHECK(std::string(loaded.failure().what()).starts_with("key '" + std::string(key) + "': expected "));
+  };
+  fails("gemma3.rope.global.freq_base", 1e4f);
+  parts.meta.set("gemma3.rope.freq_base_swa", value(1e4f));
+  fails("gemma3.rope.local.freq_base", 1e6f);
+  parts.meta.erase("gemma3.rope.freq_base"), parts.meta.erase("gemma3.rope.freq_base_swa");
+  CHECK(logits_of(parts.bytes()) == expected);  // without either
+  parts.meta.set("gemma3.rope.global.freq_base", value(1e6f)), parts.meta.set("gemma3.rope.local.freq_base", value(1e4f));
+  CHECK(logits_of(parts.bytes()) == expected);
+  parts.meta.set("gemma3.rope.freq_base", value(1e6)), parts.meta.set("gemma3.rope.freq_base_swa", value(1e4));
+  CHECK(logits_of(parts.bytes()) == expected);
+  for (const char* key : {"gemma3.rope.global.freq_base", "gemma3.rope.local.freq_base"}) {
+    model_parts changed(golden("models/gemma3.gguf"));
+    changed.meta.erase("gemma3.rope.freq_base"), changed.meta.erase("gemma3.rope.freq_base_swa");
+    changed.meta.set(key, value(5e4f));
+    CHECK(logits_of(changed.bytes()) != expected);
+  }
+}
+
+TEST_CASE("which layers see a window is a period, or a flag for each layer") {
+  for (const std::string name : {"gemma2", "gemma3"}) {
+    INFO(name);
+    const std::string file = "models/" + name + ".gguf", key = name + ".attention.sliding_window_pattern";
+    model_parts parts(golden(file));
+    parts.meta.set(name + ".attention.sliding_window", value(std::uint32_t{4}));
+    const auto with_pattern = [&](const value& pattern) {
+      parts.meta.set(key, pattern);
+      return logits_of(parts.bytes());
+    };
+    const auto layers = static_cast<std::size_t>(*parts.meta.get<std::uint64_t>(name + ".block_count"));
+    std::vector<bool> flags(layers);
+    for (std::size_t i = 0; i < layers; ++i) flags[i] = i % 2 < 1;
+    const auto alternating = with_pattern(value(std::uint32_t{2}));
+    CHECK(with_pattern(value(flags)) == alternating);
+    flags.flip();
+    CHECK(with_pattern(value(flags)) != alternating);
+    CHECK(with_pattern(value(std::vector<bool>(layers))) == with_pattern(value(std::uint32_t{1})));
+    flags.push_back(true);
+    for (const value& bad : {value(flags), value(std::vector<std::string>(layers, "x"))}) {
+      parts.meta.set(key, bad);
+      const auto loaded = any_model::try_load(parts.bytes(), {.threads = 1});
+      REQUIRE(!loaded);
+      CHECK(std::string(loaded.failure().what()).starts_with("key '" + key + "'"));
+    }
+  }
 }
 
 TEST_CASE("integers of any width, floats of either, and one number for each layer are read") {

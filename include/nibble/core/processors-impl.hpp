@@ -27,7 +27,7 @@ namespace detail {
 #if defined(__linux__)
 
 /// The beginning of a small file, or nothing.
-inline std::string text_of(const std::string& path) {
+inline std::string file_text(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return {};
   char text[4096];
@@ -50,8 +50,8 @@ inline constexpr std::size_t no_quota = std::numeric_limits<std::size_t>::max();
 
 /// Processors that the folder of a control group grants.
 inline std::size_t quota_in(const std::string& folder) {
-  std::string text = text_of(folder + "/cpu.max");  // version 2; or else version 1
-  if (text.empty()) text = text_of(folder + "/cpu.cfs_quota_us") + ' ' + text_of(folder + "/cpu.cfs_period_us");
+  std::string text = file_text(folder + "/cpu.max");  // version 2; or else version 1
+  if (text.empty()) text = file_text(folder + "/cpu.cfs_quota_us") + ' ' + file_text(folder + "/cpu.cfs_period_us");
   std::string_view rest = text;
   const std::uint64_t quota = take_number(rest), period = take_number(rest);
   if (quota == 0 || period == 0) return no_quota;
@@ -93,7 +93,7 @@ inline std::size_t affinity() {
 }
 
 inline std::size_t usable_processors() {
-  const std::size_t allowed = affinity(), quota = quota_of(text_of("/proc/self/cgroup"), "/sys/fs/cgroup");
+  const std::size_t allowed = affinity(), quota = quota_of(file_text("/proc/self/cgroup"), "/sys/fs/cgroup");
   return std::max<std::size_t>(1, std::min(allowed != 0 ? allowed : std::thread::hardware_concurrency(), quota));
 }
 

@@ -46,6 +46,8 @@ inline constexpr deciding_key deciding_keys[] = {
     {"attention.value_length_swa", 0, 0, "attention.value_length"},
     {"rope.dimension_count_swa", 0, 0, "rope.dimension_count"},
     {"rope.freq_base_swa", 0, 0, "rope.freq_base"},
+    {"rope.global.freq_base", 0, 0, "rope.freq_base"},
+    {"rope.local.freq_base", 0, 0, "rope.freq_base"},
     {"rope.scaling.factor", 0, 1},
     {"rope.scale_linear", 0, 1},
     {"rope.scaling.attn_factor", 0, 1},
@@ -72,7 +74,7 @@ inline bool all_are(const value& v, double a, double b) {
   return numbers && std::all_of(numbers->begin(), numbers->end(), [&](double x) { return x == a || x == b; });
 }
 /// For a sentence.
-inline std::string text_of(const value& v) {
+inline std::string shown(const value& v) {
   if (const auto text = v.try_as<std::string_view>()) return quoted(*text);
   const auto numbers = numbers_of(v);
   return v.is_array() || !numbers ? v.type_name() : std::to_string(numbers->front());
@@ -122,8 +124,28 @@ float hyperparameters::positive_or(std::string_view key, float fallback) { retur
 float hyperparameters::positive_or_zero(std::string_view key, float fallback) {
   return has(key) ? checked(key, read<float>(key).value_or(1.0f), true) : fallback;
 }
+float hyperparameters::positive_of(std::initializer_list<std::string_view> keys, float fallback) {
+  std::optional<float> out;
+  for (const std::string_view key : keys) {
+    if (!has(key)) continue;
+    const float found = positive(key);
+    if (out && *out != found) reject(key, "expected " + std::to_string(*out) + ", as another key says", std::to_string(found));
+    if (!out) out = found;
+  }
+  return out.value_or(fallback);
+}
 bool hyperparameters::flag_or(std::string_view key, bool fallback) {
   return has(key) ? read<bool>(key).value_or(fallback) : fallback;
+}
+std::optional<std::vector<bool>> hyperparameters::flags_or_none(std::string_view key, std::size_t n) {
+  const value* found = find(key);
+  if (!found || !found->is_array()) return std::nullopt;
+  ignore(key);
+  std::vector<bool> out(n);
+  const auto all = meta_.try_get_array<bool>(name_of(key));
+  if (!all) return fail(all.failure()), out;
+  if (all->size() != n) return reject(key, "expected " + std::to_string(n) + " flags", found->type_name()), out;
+  return *all;
 }
 std::string_view hyperparameters::text_or(std::string_view key, std::string_view fallback) {
   return has(key) ? read<std::string_view>(key).value_or(fallback) : fallback;
@@ -145,7 +167,7 @@ void hyperparameters::refuse_unread() {
       if (context && numbers->front() >= static_cast<double>(*context)) continue;  // it sees everything
     }
     return reject(k.key, "expected none, for " + architecture + " does not read this key, and it changes the results",
-                  detail::text_of(*found));
+                  detail::shown(*found));
   }
 }
 

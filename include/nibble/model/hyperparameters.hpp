@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,7 +41,11 @@ class hyperparameters {
   float positive_or(std::string_view key, float fallback);
   /// The same, or 0, by which files turn off what the number is for.
   float positive_or_zero(std::string_view key, float fallback);
+  /// A positive finite number that files write under one of several names: those that are there have to agree.
+  float positive_of(std::initializer_list<std::string_view> keys, float fallback);
   bool flag_or(std::string_view key, bool fallback);
+  /// A flag for each of n layers, where the key holds an array of any kind; nothing where it does not.
+  std::optional<std::vector<bool>> flags_or_none(std::string_view key, std::size_t n);
   /// A string, or the default where there is none.
   std::string_view text_or(std::string_view key, std::string_view fallback);
 

@@ -135,7 +135,7 @@ result<std::shared_ptr<loaded_model>> make_model(const gguf_file& file, tensor_s
   auto made = of ? share_model<Arch>(config, tensors, *of) : share_model<Arch>(config, tensors, unobserved{});
   made->limits = limits;
   for (const tensor_info& t : file.tensors()) made->stored_bytes += t.bytes;
-  tensors.refuse_unread(Arch::name);
+  tensors.refuse_unread(Arch::name, limits);
   if (tensors.failure()) return *tensors.failure();
   return made;
 }

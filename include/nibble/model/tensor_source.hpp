@@ -13,6 +13,7 @@
 
 #include "nibble/core/executor.hpp"
 #include "nibble/error.hpp"
+#include "nibble/file/limits.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/kernels/format_info.hpp"
 #include "nibble/kernels/weight.hpp"
@@ -62,8 +63,10 @@ class tensor_source {
   ///
   /// Harmless are biases of zeros and frequency factors of ones, tables of angles ("attn_rot_embd") that follow from the
   /// metadata, and what turns pictures and sounds into embeddings ("v.", "a.", "mm.").
-  /// @errors  kept: unread_tensor
-  void refuse_unread(std::string_view architecture);
+  /// @param most  vectors above its width, hidden and vocabulary are not looked into, and not harmless
+  /// @errors      kept: unread_tensor
+  /// @cost        O(numbers of unread vectors), up to the first that is not neutral, in 16 KiB each of floats and bytes
+  void refuse_unread(std::string_view architecture, const limits& most = {});
 
   /// Called with the bytes read so far; returning false gives up with errc::cancelled.
   void on_progress(std::function<bool(std::size_t)> f);
@@ -78,7 +81,8 @@ class tensor_source {
   std::byte* allocate(std::string_view name, std::size_t bytes);
   const std::byte* part_of(const tensor_info& info, std::size_t offset, std::size_t bytes, std::vector<std::byte>& copy);
   void pack(const tensor_info& info, const weight& packed, std::byte* panels);
-  bool is_harmless(const tensor_info& info);
+  bool is_harmless(const tensor_info& info, const limits& most);
+  bool all_are(const tensor_info& info, float number);
 
   const gguf_file& file_;
   format_lookup formats_;

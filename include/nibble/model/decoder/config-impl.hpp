@@ -108,10 +108,22 @@ void decoder_config::read_experts(hyperparameters& h) {
 void decoder_config::scale_scores_by_width() noexcept { attention_scale = 1 / std::sqrt(float(width) / float(layer[0].heads)); }
 
 void decoder_config::set_windows(std::size_t window, std::size_t period) {
+  std::vector<bool> marked(layer.size());
+  for (std::size_t i = 0; i < layer.size(); ++i) marked[i] = i % period < period - 1;
+  set_windows(window, marked);
+}
+void decoder_config::set_windows(std::size_t window, const std::vector<bool>& marked) {
+  NIBBLE_ASSERT(marked.size() == layer.size());
   if (window == 0) return;
   for (std::size_t i = 0; i < layer.size(); ++i) {
-    if (i % period < period - 1) layer[i].mask = attention_mask::window(window);
+    if (marked[i]) layer[i].mask = attention_mask::window(window);
   }
+}
+void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period) {
+  constexpr std::string_view which = "attention.sliding_window_pattern";
+  window = h.count_or("attention.sliding_window", window, 0, h.limits().context);
+  if (const auto marked = h.flags_or_none(which, layers)) return set_windows(window, *marked);
+  set_windows(window, h.count_or(which, period, 1, h.limits().layers));
 }
 
 }  // namespace arch
