@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nibble/generate/event_builder.hpp"
+#include "nibble/generate/generate_each.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
@@ -69,6 +70,18 @@ TEST_CASE("after the first token nothing is allocated") {
     auto all = [](nibble::candidates& c) { c.sort_descending(); };
     CHECK(allocations_of(session, {.sampler = all | nibble::top_k{1}}) == 0);
   }
+}
+
+TEST_CASE("replies side by side allocate nothing once each has its first token") {
+  const auto model = nibble::any_model::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.threads = 2});
+  const std::vector<std::string> prompts{"Once upon a time", "", "One day"};
+  std::size_t events = 0, before = 0, after = 0;
+  nibble::generate_each(
+      model, prompts, {.max_tokens = 200, .sampler = nibble::temperature{1.5f}, .stop = {"never said"}},
+      [&](std::size_t, const nibble::token_event&) { (++events == prompts.size() ? before : after) = allocations; },
+      {.context = 256});
+  CHECK(events > 300);
+  CHECK(after == before);
 }
 
 TEST_CASE("event builders beside each other allocate nothing after their first event") {

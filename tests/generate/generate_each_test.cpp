@@ -10,6 +10,7 @@
 #include "generate/replies.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
+#include "support/model_parts.hpp"
 
 using namespace nibble_test;
 using nibble::token_event;
@@ -97,4 +98,52 @@ TEST_CASE("no prompts, too many of them, and rooms that cannot be") {
   CHECK_THROWS_AS(
       nibble::generate_each(stories(), prompts, {}, [](std::size_t, const token_event&) { throw std::runtime_error("no"); }),
       std::runtime_error);
+}
+
+TEST_CASE("a reply ends as a session's does, whatever ends it, and whatever else could") {
+  // An empty text begins with a token; or is given one by whoever generates; or there is none.
+  model_parts parts(golden("models/stories260K-q8_0.gguf"));
+  parts.meta.set("tokenizer.ggml.add_bos_token", nibble::value(false));
+  const auto unmarked = nibble::any_model::load(parts.bytes(), {.threads = 2});
+  const model_parts words(golden("text/bytes.gguf"));
+  for (const auto& entry : words.meta) parts.meta.set(std::string(entry.key), entry.value);
+  for (const char* name : {"bos_token_id", "eos_token_id"}) parts.meta.erase("tokenizer.ggml." + std::string(name));
+  for (auto& t : parts.tensors) {
+    if (t.dims.size() != 2 || t.dims[1] != 512) continue;  // a row for each token
+    t.data.resize(t.data.size() / 512 * 860), t.dims[1] = 860;
+  }
+  const auto endless = nibble::any_model::load(parts.bytes(), {.threads = 2});
+  REQUIRE(unmarked.tokenizer().encode("").empty());
+  REQUIRE(!endless.tokenizer().bos());
+  REQUIRE(!endless.tokenizer().eos());
+  std::vector<std::size_t> seen(8);
+  for (const nibble::any_model* model : {&stories(), &unmarked, &endless})
+    for (const std::string prompt : {"", "a", "One day, a big dog"})
+      for (const std::size_t context : {1, 2, 3, 5, 40})
+        for (const std::size_t most : {0, 1, 2, 5})
+          for (const std::size_t shown : {1, 2, 5, 100})  // events, of which the last is refused
+            for (const bool cancelled : {false, true}) {
+              CAPTURE(prompt);
+              CAPTURE(context);
+              CAPTURE(most);
+              CAPTURE(shown);
+              CAPTURE(cancelled);
+              std::stop_source stop;
+              if (cancelled) stop.request_stop();
+              const nibble::generate_options options{.max_tokens = most, .cancel = stop.get_token()};
+              std::size_t left = shown, events = 0;
+              const auto alone =
+                  nibble::session(*model, {.context = context}).generate(prompt, options, [&](const token_event&) {
+                    return ++events, left-- > 1;
+                  });
+              std::size_t left_beside = shown, events_beside = 0;
+              const auto beside = nibble::generate_each(
+                  *model, std::vector{prompt}, options,
+                  [&](std::size_t, const token_event&) { return ++events_beside, left_beside-- > 1; }, {.context = context});
+              CHECK(beside[0] == alone);
+              CHECK(events_beside == events);
+              ++seen.at(std::size_t(alone));
+            }
+  for (const auto reason : {finish::max_tokens, finish::context_full, finish::end_of_text, finish::cancelled})
+    CHECK(seen[std::size_t(reason)] > 5);
 }

@@ -1,6 +1,7 @@
 /// The definitions behind generate_each.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -8,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/generate_each.hpp"
+#include "nibble/generate/reply_ends.hpp"
 #include "nibble/model/batch_evaluator.hpp"
 #include "nibble/model/scratch_plan.hpp"
 #include "nibble/text/tokenizer.hpp"
@@ -23,7 +26,10 @@ namespace detail {
 class each_replies {
  public:
   each_replies(const any_model& model, batch_evaluator evaluator, const each_callback& on_event)
-      : tokenizer_(model.tokenizer()), evaluator_(std::move(evaluator)), on_event_(on_event), scratch_(tokenizer_.size()) {}
+      : tokenizer_(model.tokenizer()), evaluator_(std::move(evaluator)), on_event_(on_event), scratch_(tokenizer_.size()) {
+    replies_.reserve(evaluator_.sequences());
+    now_.reserve(evaluator_.sequences()), next_.reserve(evaluator_.sequences());
+  }
 
   /// Reads a prompt, and makes the first token of its reply.
   void begin(std::string_view prompt, generate_options options) {
@@ -31,21 +37,25 @@ class each_replies {
     const std::stop_token cancel = options.cancel;
     std::vector<token> tokens = tokenizer_.encode(prompt, {.special = options.parse_special});
     reply& r = replies_.emplace_back(reply{event_builder(tokenizer_, std::move(options)), std::move(tokens)});
-    const auto first = tokenizer_.bos() ? tokenizer_.bos() : tokenizer_.eos();
-    if (r.tokens.empty() && !first) return end(i, finish::end_of_text);
-    if (r.tokens.empty()) r.tokens.push_back(*first);
-    if (r.builder.remaining() == 0) return end(i, finish::max_tokens);
-    if (r.tokens.size() >= evaluator_.context()) return end(i, finish::context_full);
+    const std::size_t context = evaluator_.context(), most = r.builder.remaining();
+    const finish early = end_before_prompt(tokenizer_, context, 0, r.tokens.size(), most);
+    if (early != finish::none) return end(i, early);
+    if (r.tokens.empty()) r.tokens.push_back(*beginning_of_text(tokenizer_));
+    const finish behind = end_behind_prompt(context - r.tokens.size(), most);
+    if (cancel.stop_requested()) return end(i, finish::cancelled);
+    if (behind != finish::none) return end(i, behind);  // nobody goes on from such a prompt: it is not processed
+    r.tokens.reserve(r.tokens.size() + std::min(most, context - r.tokens.size()));
     if (evaluator_.feed(i, r.tokens, cancel) != feed_outcome::done) return end(i, finish::cancelled);
     make_event(i, evaluator_.logits(0));
   }
 
   /// One more token for all replies that are not at their end; false if none is left.
   bool step(const std::stop_token& cancel) {
-    const std::vector<batch_evaluator::entry> now = std::exchange(next_, {});
-    const bool done = !now.empty() && evaluator_.step(now, cancel) == feed_outcome::done;
-    for (std::size_t row = 0; row < now.size(); ++row) {
-      const std::size_t i = now[row].sequence;
+    now_.clear();
+    std::swap(now_, next_);
+    const bool done = !now_.empty() && evaluator_.step(now_, cancel) == feed_outcome::done;
+    for (std::size_t row = 0; row < now_.size(); ++row) {
+      const std::size_t i = now_[row].sequence;
       done ? make_event(i, evaluator_.logits(row)) : end(i, finish::cancelled);
     }
     return !next_.empty();
@@ -53,7 +63,7 @@ class each_replies {
 
   std::vector<finish> reasons() const {
     std::vector<finish> out;
-    for (const reply& r : replies_) out.push_back(r.builder.reason());
+    for (const reply& r : replies_) out.push_back(r.left ? finish::cancelled : r.builder.reason());
     return out;
   }
 
@@ -61,6 +71,7 @@ class each_replies {
   struct reply {
     event_builder builder;
     std::vector<token> tokens;  // its prompt's too
+    bool left = false;          // by who is called with its events
   };
 
   void make_event(std::size_t i, std::span<float> logits) {
@@ -73,8 +84,10 @@ class each_replies {
   void end(std::size_t i, finish reason) { show(i, replies_[i].builder.end(reason)); }
   void show(std::size_t i, const std::optional<token_event>& event) {
     if (!event) return;
-    if (event->id != no_token) replies_[i].tokens.push_back(event->id);
-    if (!on_event_(i, *event)) replies_[i].builder.end(finish::cancelled);
+    reply& r = replies_[i];
+    if (event->id != no_token) r.tokens.push_back(event->id);
+    r.left = !on_event_(i, *event);
+    if (r.left) r.builder.end(finish::cancelled);
   }
 
   const nibble::tokenizer& tokenizer_;
@@ -82,7 +95,8 @@ class each_replies {
   const each_callback& on_event_;
   sampling_scratch scratch_;
   std::vector<reply> replies_;
-  std::vector<batch_evaluator::entry> next_;  // the newest token of each reply that goes on
+  std::vector<batch_evaluator::entry> now_,
+      next_;  // the newest token of each reply that goes on: in this step, and in the next
 };
 
 result<std::vector<finish>> generate_each(const any_model& model, std::span<const std::string> prompts,
@@ -94,7 +108,8 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
   auto evaluator = batch_evaluator::try_create(model, prompts.size(), room);
   if (!evaluator) return std::move(evaluator).failure();
   memory_plan plan = model.plan(room, prompts.size());
-  plan.sampling = sampling_scratch::planned_bytes(model.vocabulary());
+  plan.sampling = sum_of_sizes(sampling_scratch::planned_bytes(model.vocabulary()),
+                               product_of_sizes(prompts.size(), evaluator->context(), sizeof(token)));
   NIBBLE_TRY(check_cap("model and replies", plan.total(), model.memory_cap()));
   each_replies replies(model, *std::move(evaluator), on_event);
   generate_options of_one = options;

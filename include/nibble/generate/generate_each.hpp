@@ -35,11 +35,12 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
 /// the bits of a session for each. The prompt with index i is encoded as the first one of a session, and its reply drawn with
 /// options.seed + i.
 ///
-/// @param    room  of each reply: takes as much KV cache as a session for each: see any_model::plan. The cap counts that,
-///                 and room to choose tokens: 12 bytes for each of the vocabulary
-/// @return   how each reply ended; one whose prompt does not fit has no events: finish::context_full
+/// @param    room  of each reply: takes as much KV cache as a session for each: see any_model::plan. The cap counts that, 4
+///                 bytes for each token of its context, and room to choose tokens: 12 bytes for each of the vocabulary
+/// @return   how each reply ended, as a session's would; one whose prompt does not fit has no events: finish::context_full
 /// @errors   out_of_memory (the model's memory_cap included), invalid_argument: as a session, and more than most_sequences
 ///           prompts; what on_event or a sampler of the user's throws
+/// @cost     no allocation between the first event of the last prompt and the end
 /// @example  std::vector<std::string> texts(prompts.size());
 ///           nibble::generate_each(model, prompts, {.stop = {"\n\n"}},
 ///                                 [&](std::size_t i, const nibble::token_event& event) { texts[i] += event.text; });

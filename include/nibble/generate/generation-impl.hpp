@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "nibble/generate/generation.hpp"
+#include "nibble/generate/reply_ends.hpp"
 #include "nibble/generate/session_state.hpp"
 #include "nibble/text/tokenizer.hpp"
 
@@ -75,15 +76,11 @@ finish generation::prefill() {
   const std::span<const token> prompt = prompt_->tokens;
   const std::size_t shared = said.shared_with(prompt, *prompt_->place), kept = *prompt_->place + shared;
   const auto added = prompt.subspan(shared);
-  if (added.size() > said.context() - kept) return finish::context_full;
-  said.truncate(kept);
+  const finish early = detail::end_before_prompt(said.tokenizer(), said.context(), kept, added.size(), options.max_tokens);
+  if (early != finish::context_full) said.truncate(kept);
+  if (early != finish::none) return early;
   said.append(added);
-  if (said.size() == 0) {
-    if (options.max_tokens == 0) return finish::max_tokens;
-    const auto first = said.tokenizer().bos() ? said.tokenizer().bos() : said.tokenizer().eos();
-    if (!first) return finish::end_of_text;
-    said.append(*first);
-  }
+  if (said.size() == 0) said.append(*detail::beginning_of_text(said.tokenizer()));
   struct undo {  // nothing, if all is processed
     ~undo() {
       said.drop_unprocessed(kept);
@@ -100,8 +97,7 @@ finish generation::prefill() {
   if (outcome != feed_outcome::done) return finish_of(outcome);
   if (said.size() > kept || !said.has_mark()) said.mark();
   prompt_.reset();
-  if (options.max_tokens == 0) return finish::max_tokens;
-  return said.room() == 0 ? finish::context_full : finish::none;
+  return detail::end_behind_prompt(said.room(), options.max_tokens);
 }
 
 /// Processes the token of the last event.

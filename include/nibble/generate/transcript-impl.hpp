@@ -29,9 +29,13 @@ feed_outcome transcript::process(const std::stop_token& cancel) {
     rewind(size() - 1);  // the last token again, for its logits
   }
   has_logits_ = false;
-  const std::size_t before = position();
-  const feed_outcome outcome = evaluator_->feed(tokens().subspan(before), cancel);
-  processed_ += position() - before;
+  struct count {  // of whole steps, where one throws too
+    ~count() { said.processed_ += said.position() - before; }
+    transcript& said;
+    const std::size_t before;
+  };
+  const count steps{*this, position()};
+  const feed_outcome outcome = evaluator_->feed(tokens().subspan(position()), cancel);
   has_logits_ = outcome == feed_outcome::done;
   return outcome;
 }
