@@ -29,8 +29,8 @@ class executor_task {
 };
 
 /// Runs f(i) once for every i in [0, n), in any order and on any threads, and returns when all calls have. `concurrency()` is
-/// how many may run at once: a hint for splitting work, never for results, which are the same for every executor; 0 counts
-/// as 1.
+/// how many may run at once: a hint for splitting work, never for results, which are the same for every executor; 0 and less
+/// count as 1.
 ///
 /// f is an executor_task, which a run(std::size_t, std::function<void(std::size_t)>) takes, too. n is no number of threads: it
 /// is a few times concurrency() for most work, and up to many thousand where there is so much to do (the attention of long
@@ -38,7 +38,8 @@ class executor_task {
 /// other; but sessions of several threads call run() at the same time.
 ///
 /// What run() throws reaches whoever called nibble: loading and quantizing leave nothing behind, a step is undone and its
-/// sequences are as they were before. When it throws, none of its tasks runs any more, nor will.
+/// sequences hold the same tokens as before (what they can be cut back to may be less: see sequence::rollback). When it throws,
+/// none of its tasks runs any more, nor will.
 /// @example  struct my_executor {
 ///             std::size_t concurrency() const { return pool.size(); }
 ///             void run(std::size_t n, nibble::executor_task f) { pool.parallel_for(0, n, f); }
@@ -70,7 +71,7 @@ class executor_ref {
   requires(!std::same_as<std::remove_cvref_t<E>, executor_ref>) executor_ref(E& e)
       : self_(const_cast<void*>(static_cast<const void*>(std::addressof(e)))),
         run_(&run_on<E>),
-        concurrency_(std::clamp(static_cast<std::size_t>(e.concurrency()), std::size_t{1}, most_threads)) {}
+        concurrency_(threads_of(e.concurrency())) {}
 
   /// From 1 to most_threads.
   std::size_t concurrency() const noexcept { return concurrency_; }
@@ -82,6 +83,13 @@ class executor_ref {
   }
 
  private:
+  template <class Count>
+  static std::size_t threads_of(const Count& count) {
+    if constexpr (std::is_signed_v<Count>) {
+      if (!(count > 0)) return 1;
+    }
+    return std::clamp(static_cast<std::size_t>(count), std::size_t{1}, most_threads);
+  }
   static void run_inline(void*, std::size_t n, const executor_task& f) {
     for (std::size_t i = 0; i < n; ++i) f(i);
   }
