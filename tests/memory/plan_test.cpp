@@ -134,8 +134,11 @@ TEST_CASE("evaluators of one and of several sequences say what they take, and fe
   const auto model = nibble::any_model::load(nibble_test::golden("models/gemma3.gguf"), options_of());
   for (const std::size_t sequences : {1, 2, 5, 40}) {
     const nibble::session_options room{.context = 100, .prefill_chunk = 8, .output_rows = 3};
-    const auto plan = model.plan(room, sequences);
+    auto unmarked = room;
+    unmarked.marks = false;
+    const auto plan = model.plan(sequences == 1 ? unmarked : room, sequences);
     if (sequences > 1) CHECK(plan.sampling == 0);
+    if (sequences > 1) CHECK(model.plan(unmarked, sequences).kv == plan.kv);
     const std::size_t planned = plan.of_session() - plan.sampling;
     check_takes(planned, [&] { return nibble::batch_evaluator::create(model, sequences, room); });
     auto batch = nibble::batch_evaluator::create(model, sequences, room);
@@ -149,6 +152,25 @@ TEST_CASE("evaluators of one and of several sequences say what they take, and fe
     const std::size_t made = allocations - before;
     CHECK(made == 0);
   }
+}
+
+TEST_CASE("room for marks is a session's, unless it is asked for or turned off") {
+  const auto model = nibble::any_model::load(nibble_test::golden("models/gemma3.gguf"), options_of());
+  const auto with = [](std::optional<bool> marks) {
+    return nibble::session_options{.context = 200, .prefill_chunk = 8, .marks = marks};
+  };
+  const auto marked = model.plan(with(true)), plain = model.plan(with(false));
+  REQUIRE(marked.kv > plain.kv);
+  CHECK(model.plan(with({})).kv == marked.kv);
+  check_takes(marked.of_session(), [&] { return nibble::session(model, with({})); });
+  check_takes(plain.of_session() - plain.sampling, [&] { return nibble::evaluator::create(model, with({})); });
+  const auto batch = model.plan(with({}), 3);
+  CHECK(batch.kv == 3 * plain.kv);
+  check_takes(batch.of_session(), [&] { return nibble::batch_evaluator::create(model, 3, with({})); });
+  auto e = nibble::evaluator::create(model, with({})), marking = nibble::evaluator::create(model, with(true));
+  e.mark(), marking.mark();
+  CHECK(!e.has_mark());
+  CHECK(marking.has_mark());
 }
 
 TEST_CASE("models of one architecture known at compile time, of lists, and of bytes take what was planned") {
@@ -261,7 +283,8 @@ TEST_CASE("a cap is one for all that is planned") {
 
   const std::vector<std::string> prompts{"a", "b"};
   const auto each = all->plan({.context = 100, .marks = false}, prompts.size());
-  const std::size_t enough = each.total() + nibble::sampling_scratch::planned_bytes(all->vocabulary());
+  const std::size_t said = prompts.size() * room.context * sizeof(nibble::token);
+  const std::size_t enough = each.total() + nibble::sampling_scratch::planned_bytes(all->vocabulary()) + said;
   const auto answer = [&](std::size_t cap) {
     const auto ignore = [](std::size_t, const nibble::token_event&) {};
     return nibble::try_generate_each(*load(cap), prompts, {.max_tokens = 2}, ignore, room);

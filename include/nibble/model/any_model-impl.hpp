@@ -40,7 +40,8 @@ void any_model::forward(step& s, activations out) const noexcept { model_->forwa
 memory_plan any_model::plan(const session_options& options, std::size_t sequences) const {
   const session_options o = detail::complete(*model_, options);
   sequences = std::clamp<std::size_t>(sequences, 1, most_sequences);
-  const auto kept = kv_pool::planned_bytes(kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, o.marks});
+  const bool marks = o.marks.value_or(sequences == 1);
+  const auto kept = kv_pool::planned_bytes(kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, marks});
   std::size_t scratch = detail::measure_scratch(*model_, o.prefill_chunk, o.output_rows, o.output);
   if (sequences > 1) scratch = std::max(scratch, detail::measure_scratch(*model_, sequences, sequences, o.output));
   memory_plan p;

@@ -46,8 +46,9 @@ struct session_options {
   std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
   step_output output = step_output::logits;  ///< what a step gives for them
   /// Room in which layers with a window keep what they saw at a mark, such as the end of a prompt: another reply to it costs no
-  /// second reading. Takes no more than the windows do; see evaluator::mark. Sessions mark their prompts.
-  bool marks = true;
+  /// second reading. Takes no more than the windows do; see evaluator::mark. Empty: sessions, which mark their prompts, have
+  /// it; evaluators and batches have not.
+  std::optional<bool> marks = {};
 };
 
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before
