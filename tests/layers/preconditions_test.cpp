@@ -1,6 +1,7 @@
 /// Preconditions of layers, each broken once.
 #include <doctest/doctest.h>
 
+#include <span>
 #include <vector>
 
 #include "nibble/core/executor.hpp"
@@ -21,6 +22,7 @@ struct room {
   compute c{kernels(), executor, arena};
   std::vector<float> numbers = std::vector<float>(64 * 64);
   weight w = weight::stored(format_of<f32>, reinterpret_cast<const std::byte*>(numbers.data()), 32, 64);
+  weight down = weight::stored(format_of<f32>, reinterpret_cast<const std::byte*>(numbers.data()), 32, 32);
   activations x{numbers.data(), 2, 64};
   std::vector<float> out = std::vector<float>(4096);
   activations y(std::size_t tokens, std::size_t width) { return {out.data(), tokens, width}; }
@@ -42,6 +44,35 @@ TEST_CASE("operands of products that do not fit are reported") {
   CHECK(refused([&] { linear(r.c, r.x, {{r.w, r.y(3, 32)}}); }));
   CHECK(refused([&] { linear(r.c, activations{r.numbers.data(), 2, 63}, {{r.w, r.y(2, 32)}}); }));
   CHECK(refused([&] { feed_forward(r.c, r.x, r.w, r.w, glu::silu, r.w, r.y(2, 32)); }));  // down takes 32 columns
+}
+
+TEST_CASE("biases of other sizes than their products are reported") {
+  room r;
+  const std::vector<float> zeros(33);
+  const auto bias = [&](std::size_t n) { return std::span(zeros).first(n); };
+  const auto square = weight::stored(format_of<f32>, reinterpret_cast<const std::byte*>(r.numbers.data()), 64, 64);
+  const auto run = [&](const feed_forward_biases& b) {
+    return refused([&] { feed_forward(r.c, r.x, r.w, r.w, glu::silu, r.down, b, r.y(2, 32)); });
+  };
+  CHECK(!run({}));
+  CHECK(!run({.gate = bias(32), .up = bias(32), .down = bias(32)}));
+  CHECK(run({.gate = bias(33)}));
+  CHECK(run({.up = bias(31)}));
+  CHECK(run({.down = bias(33)}));
+  for (const std::size_t n : {0, 32}) {  // and what the products themselves want
+    CHECK(refused([&] { feed_forward(r.c, r.x, r.w, r.w, glu::silu, r.w, {.gate = bias(n)}, r.y(2, 32)); }));
+    CHECK(refused([&] { feed_forward(r.c, r.x, r.w, square, glu::silu, r.down, {.gate = bias(n)}, r.y(2, 32)); }));
+  }
+}
+
+TEST_CASE("more scratch than there is is reported, by whoever asks for it") {
+  room r;
+  CHECK(!refused([&] { static_cast<void>(r.c.scratch(128, 64)); }));
+  CHECK(refused([&] { static_cast<void>(r.c.scratch(1024, 64)); }));
+  r.c.scratch_memory().rewind(0);
+  static_cast<void>(r.c.scratch(256, 63));
+  const auto tall = weight::stored(format_of<q8_0>, reinterpret_cast<const std::byte*>(r.numbers.data()), 32, 64);
+  CHECK(refused([&] { linear(r.c, activations{r.numbers.data(), 64, 64}, {{tall, r.y(64, 32)}}); }));
 }
 
 TEST_CASE("more experts a token than there are, and none, are reported") {

@@ -10,6 +10,7 @@
 
 #include "model/toys.hpp"
 #include "nibble/model/batch_evaluator.hpp"
+#include "nibble/model/step_runner.hpp"
 #include "support/refused.hpp"
 
 namespace {
@@ -17,7 +18,64 @@ using namespace nibble;
 using namespace nibble_test;
 
 const auto nothing = [](std::size_t, std::span<float>) {};
+
+/// Asks a layer for what it cannot do, where there is anything to compute.
+struct breaks_a_layer : arch::decoder<> {
+  static constexpr std::string_view name = "broken";
+  using decoder::decoder;
+  void forward(step& s, activations out) const NIBBLE_NOEXCEPT {
+    decoder::forward(s, out);
+    if (!s.measuring() && s.tokens() > 2) static_cast<void>(s.scratch(std::size_t{1} << 30));
+  }
+};
 }  // namespace
+
+TEST_CASE("a precondition that a forward pass breaks reaches the caller, and the step is undone") {
+  using broken = basic_any_model<type_list<breaks_a_layer>>;
+  const auto model = broken::load(file_of("broken"), {.threads = 2});
+  auto e = evaluator::create(model, {.context = 64});
+  const auto ids = some_tokens(6);
+  e.feed(std::span(ids).first(2));
+  const floats before(e.logits().begin(), e.logits().end());
+  CHECK(refused([&] { e.feed(std::span(ids).subspan(2)); }));
+  CHECK(e.position() == 2);
+  e.feed(std::span(ids).subspan(2, 2));
+  CHECK(e.position() == 4);
+}
+
+TEST_CASE("what was moved from says so, and can be given another") {
+  const auto model = any_model::load(golden("models/llama.gguf"), {.threads = 1});
+  const auto ids = some_tokens(3);
+  auto e = evaluator::create(model, {.context = 64});
+  auto taken = evaluator(std::move(e));
+  CHECK(refused([&] { e.feed(ids); }));
+  CHECK(refused([&] { e.feed_each(ids, nothing); }));
+  CHECK(refused([&] { e.feed_some(ids, std::array{0u}, nothing); }));
+  CHECK(refused([&] { static_cast<void>(e.position()); }));
+  CHECK(refused([&] { e.mark(); }));
+  CHECK(refused([&] { static_cast<void>(e.has_mark()); }));
+  CHECK(refused([&] { static_cast<void>(e.resumable(0)); }));
+  CHECK(refused([&] { static_cast<void>(e.truncate(0)); }));
+  CHECK(refused([&] { static_cast<void>(e.model()); }));
+  CHECK(refused([&] { static_cast<void>(e.memory()); }));
+  e = std::move(taken);
+  CHECK(row_after(e, ids) == fresh(model, ids));
+
+  auto b = batch_evaluator::create(model, 2, {.context = 64});
+  const auto kept = batch_evaluator(std::move(b));
+  CHECK(refused([&] { b.feed(0, ids); }));
+  CHECK(refused([&] { b.step({}); }));
+  CHECK(refused([&] { static_cast<void>(b.position(0)); }));
+  CHECK(refused([&] { b.mark(0); }));
+  CHECK(refused([&] { b.fork(0, 1); }));
+  CHECK(refused([&] { static_cast<void>(b.memory()); }));
+
+  auto r = step_runner::create(model, {.context = 64}, 2);
+  const auto last = step_runner(std::move(r));
+  CHECK(refused([&] { static_cast<void>(r.model()); }));
+  CHECK(refused([&] { static_cast<void>(r.memory()); }));
+  CHECK(refused([&] { r.run({}, {}, {}, {}); }));
+}
 
 TEST_CASE("an evaluator reports what are no tokens, and wanted rows that there are not") {
   const auto model = any_model::load(golden("models/llama.gguf"), {.threads = 1});

@@ -18,7 +18,8 @@ inline namespace NIBBLE_ABI {
 /// memory that it would take, which is how a plan is exact.
 ///
 /// Layers are noexcept: when the executor throws, the compute keeps the exception, and all else runs on the calling thread.
-/// What a layer has written is then of no use; rethrow() tells, once layers are done.
+/// What a layer has written is then of no use; rethrow() tells, once layers are done. Under NIBBLE_CHECKED a layer throws where
+/// its own precondition is broken; what a task breaks is kept as an executor's exception is, unless it is the only task.
 class compute {
  public:
   compute(const kernel_table& kernels, executor_ref executor, scratch_arena& scratch) noexcept
@@ -35,32 +36,37 @@ class compute {
   bool measuring() const noexcept { return scratch_->measuring(); }
 
   /// Scratch of (tokens, width), valid until the step ends or the arena is rewound. Not initialised.
-  activations scratch(std::size_t tokens, std::size_t width) noexcept {
+  /// @errors  none; precondition: see scratch_arena::take
+  activations scratch(std::size_t tokens, std::size_t width) NIBBLE_NOEXCEPT {
     return {reinterpret_cast<float*>(scratch_->take(product_of_sizes(tokens, width, sizeof(float)))), tokens, width};
   }
 
   /// f(i) for every i in [0, n), in parallel where n > 1.
   template <class F>
-  void for_each(std::size_t n, F&& f) noexcept {
+  void for_each(std::size_t n, F&& f) NIBBLE_NOEXCEPT {
     if (scratch_->measuring() || n == 0) return;
     if (n == 1) return static_cast<void>(f(std::size_t{0}));
     run(n, executor_task(f));
   }
 
-  /// Whether the executor has thrown.
+  /// f(), of which an exception is kept as the executor's is.
+  template <class F>
+  void attempt(F&& f) noexcept;
+
+  /// Whether the executor has thrown, or what is attempted.
   bool failed() const noexcept { return *failure_ != nullptr; }
-  /// Throws what the executor has thrown, if it has, once.
+  /// Throws what was thrown first, if anything was, once.
   void rethrow();
 
   /// f(begin, end) over parts of [0, n) that are worth a thread: at least `least` each, a few for each thread.
   template <class F>
-  void for_each_range(std::size_t n, std::size_t least, std::size_t parts_a_thread, F&& f) noexcept {
+  void for_each_range(std::size_t n, std::size_t least, std::size_t parts_a_thread, F&& f) NIBBLE_NOEXCEPT {
     const std::size_t most = concurrency() == 1 ? 1 : parts_a_thread * concurrency();
     const std::size_t parts = std::max<std::size_t>(1, std::min(n / least, most));
     for_each(parts, [&](std::size_t i) { f(n * i / parts, n * (i + 1) / parts); });
   }
   template <class F>
-  void for_each_range(std::size_t n, std::size_t least, F&& f) noexcept {
+  void for_each_range(std::size_t n, std::size_t least, F&& f) NIBBLE_NOEXCEPT {
     for_each_range(n, least, 4, std::forward<F>(f));
   }
 
@@ -72,6 +78,19 @@ class compute {
   scratch_arena* scratch_;
   std::exception_ptr own_failure_, *failure_;
 };
+
+template <class F>
+void compute::attempt(F&& f) noexcept {
+#if NIBBLE_EXCEPTIONS
+  try {
+    f();
+  } catch (...) {
+    if (!failed()) *failure_ = std::current_exception();
+  }
+#else
+  f();
+#endif
+}
 
 /// Gives scratch back at the end of a scope: for memory that does not outlive a layer.
 class scratch_scope {

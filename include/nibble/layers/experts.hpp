@@ -47,8 +47,10 @@ struct routes {
   std::uint32_t* begin;   ///< (experts + 1): the first slot of an expert
   std::uint32_t* chosen;  ///< (tokens, used): experts, in the order of their scores
 
-  routes(compute& c, std::size_t token_count, std::size_t used_count, std::size_t expert_count) noexcept
-      : tokens(token_count), used(used_count), experts(expert_count) {
+  routes(compute& c, std::size_t token_count, std::size_t used_count, std::size_t expert_count) NIBBLE_NOEXCEPT
+      : tokens(token_count),
+        used(used_count),
+        experts(expert_count) {
     const auto take = [&]<class T>(T*& to, std::size_t n) {
       to = reinterpret_cast<T*>(c.scratch_memory().take(product_of_sizes(n, sizeof(T))));
     };
@@ -111,7 +113,7 @@ inline void sort_by_expert(const routes& r) noexcept {
 /// with all rows takes as much scratch, but for what begins each expert's operands (floats, two kinds of blocks) on a cache
 /// line.
 template <class Of>
-void multiply_by_expert(compute& c, const routes& r, const Of& of) noexcept {
+void multiply_by_expert(compute& c, const routes& r, const Of& of) NIBBLE_NOEXCEPT {
   const scratch_scope scope(c);
   const std::size_t slots = product_of_sizes(r.tokens, r.used), most = std::min(r.experts, slots);
   auto* memory = reinterpret_cast<product*>(c.scratch_memory().take(product_of_sizes(most, sizeof(product))));

@@ -59,9 +59,13 @@ struct feed_forward_biases {
 
 /// out = down(f(gate x + its bias) * (up x + its bias)) + its bias. The hidden activations stand whole in memory here.
 /// @shape   as above
-/// @errors  none (noexcept); precondition: as of linear()
+/// @errors  none (noexcept); precondition: as of linear(), and each bias is empty or has the shape that it says
 inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
-                         const feed_forward_biases& biases, layer_output out) noexcept {
+                         const feed_forward_biases& biases, layer_output out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(gate.rows() == up.rows() && up.rows() == down.columns());
+  NIBBLE_ASSERT(biases.gate.empty() || biases.gate.size() == gate.rows());
+  NIBBLE_ASSERT(biases.up.empty() || biases.up.size() == up.rows());
+  NIBBLE_ASSERT(biases.down.empty() || biases.down.size() == down.rows());
   if (biases.gate.empty() && biases.up.empty()) {
     feed_forward(c, x, gate, up, f, down, out);
   } else {

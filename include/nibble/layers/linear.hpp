@@ -50,7 +50,7 @@ struct projection {
 namespace detail {
 /// Rows of groups [first, last) of one product.
 inline void multiply(compute& c, const operand& in, const weight& w, const layer_output& out, std::size_t first,
-                     std::size_t last) noexcept {
+                     std::size_t last) NIBBLE_NOEXCEPT {
   matmul_args a{};
   a.first = first, a.last = last;
   a.input = in.as(w.input()), a.input_stride = in.x.stride, a.tokens = in.x.tokens;
@@ -58,7 +58,7 @@ inline void multiply(compute& c, const operand& in, const weight& w, const layer
   a.how = out.how, a.gate = out.gate;
   w.multiply(c.kernels(), a);
 }
-inline void multiply(compute& c, const product& p, std::size_t first, std::size_t last) noexcept {
+inline void multiply(compute& c, const product& p, std::size_t first, std::size_t last) NIBBLE_NOEXCEPT {
   if (p.gate.empty()) return multiply(c, p.prepared, p.w, p.out, first, last);
   multiply(c, p.prepared, p.gate, p.out.y, first, last);
   multiply(c, p.prepared, p.w, gated_by(p.out.y, p.gate_function), first, last);
@@ -68,14 +68,14 @@ inline void multiply(compute& c, const product& p, std::size_t first, std::size_
 /// memory: in two long parts a thread, for one that begins anew waits for its first bytes; in up to eight where each keeps a
 /// million weights, for no two threads are equally quick.
 template <class F>
-void for_each_group_range(compute& c, std::size_t tokens, std::size_t width, std::size_t groups, F&& f) noexcept {
+void for_each_group_range(compute& c, std::size_t tokens, std::size_t width, std::size_t groups, F&& f) NIBBLE_NOEXCEPT {
   const std::size_t least = std::max<std::size_t>(1, least_elements * 4 / (panel_rows * width * tokens + 1));
   const std::size_t millions = (panel_rows * width * groups >> 20) / c.concurrency();
   c.for_each_range(groups, least, tokens == 1 ? std::clamp<std::size_t>(millions, 2, 8) : 4, std::forward<F>(f));
 }
 
 /// Makes the operand of each product: one for those that share their input.
-inline void prepare_all(compute& c, std::span<product> products) noexcept {
+inline void prepare_all(compute& c, std::span<product> products) NIBBLE_NOEXCEPT {
   std::size_t tokens = 0, width = 0;
   for (std::size_t i = 0, next; i < products.size(); i = next) {
     input_formats formats;

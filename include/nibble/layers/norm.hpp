@@ -47,7 +47,7 @@ inline void apply_norm(const kernel_table& kernels, const norm_weights& norm, co
 
 /// f(row) for each token, shared out between threads.
 template <class F>
-void for_each_token(compute& c, activations x, F&& f) noexcept {
+void for_each_token(compute& c, activations x, F&& f) NIBBLE_NOEXCEPT {
   c.for_each_range(x.tokens, least_tokens(x.width), [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) f(t);
   });
@@ -56,13 +56,13 @@ void for_each_token(compute& c, activations x, F&& f) noexcept {
 
 /// out = norm(x) for each token.
 /// @shape   x, out (tokens, width), the same memory allowed
-inline void apply(compute& c, const norm_weights& norm, activations x, activations out) noexcept {
+inline void apply(compute& c, const norm_weights& norm, activations x, activations out) NIBBLE_NOEXCEPT {
   detail::for_each_token(c, x, [&](std::size_t t) { detail::apply_norm(c.kernels(), norm, x.row(t), x.width, out.row(t)); });
 }
 
 /// The same for each head on its own, in place.
 /// @shape   x (tokens, heads * head_dim); the norm's weights (head_dim)
-inline void apply_to_heads(compute& c, const norm_weights& norm, activations x) noexcept {
+inline void apply_to_heads(compute& c, const norm_weights& norm, activations x) NIBBLE_NOEXCEPT {
   const std::size_t head_dim = norm.gain.size();
   detail::for_each_token(c, x, [&](std::size_t t) {
     for (float* head = x.row(t); head < x.row(t) + x.width; head += head_dim) {

@@ -65,7 +65,7 @@ class input_formats {
 };
 
 /// Rows, and scratch for what is taken of them.
-inline operand operand_of(compute& c, activations x, const input_formats& formats) noexcept {
+inline operand operand_of(compute& c, activations x, const input_formats& formats) NIBBLE_NOEXCEPT {
   operand out{x};
   const auto take = [&]<class Block>(activation_format f, Block*& blocks) {
     if (!formats.has(f)) return;
@@ -79,7 +79,7 @@ inline operand operand_of(compute& c, activations x, const input_formats& format
 
 /// Quantises `count` columns of token t from column `first` on, which stand at `from`.
 inline void quantize(compute& c, const operand& to, std::size_t t, std::size_t first, std::size_t count,
-                     const float* from) noexcept {
+                     const float* from) NIBBLE_NOEXCEPT {
   const auto blocks = [&]<class Block>(Block* out, auto* kernel) {
     if (!out) return;
     const auto [start, step] = place_of(t, to.x.tokens, to.x.width / Block::columns);
@@ -89,7 +89,7 @@ inline void quantize(compute& c, const operand& to, std::size_t t, std::size_t f
   blocks(to.super_blocks, c.kernels().quantize_super);
 }
 /// Quantises all of an operand.
-inline void quantize(compute& c, const operand& to) noexcept {
+inline void quantize(compute& c, const operand& to) NIBBLE_NOEXCEPT {
   if (!to.quantised()) return;
   const std::size_t columns = to.columns_of_block(), blocks = to.x.width / columns;
   c.for_each_range(to.x.tokens * blocks, 2048 / columns, [&](std::size_t begin, std::size_t end) {
@@ -106,7 +106,7 @@ inline bool is_copied(const layer_input& in, const input_formats& formats) noexc
   return in.is_normed || (in.x.listed && formats.has(activation_format::floats));
 }
 /// Makes row t of an operand from that of its input.
-inline void prepare_row(compute& c, const layer_input& in, const operand& to, std::size_t t) noexcept {
+inline void prepare_row(compute& c, const layer_input& in, const operand& to, std::size_t t) NIBBLE_NOEXCEPT {
   const float* row = in.x.row(t);
   if (to.x.data != in.x.data) {
     if (in.is_normed) {
@@ -122,7 +122,7 @@ inline void prepare_row(compute& c, const layer_input& in, const operand& to, st
 inline std::size_t least_prepared(std::size_t width) noexcept { return 2048 / (width + 1) + 1; }
 
 /// An operand of one input.
-inline operand prepare(compute& c, const layer_input& in, const input_formats& formats) noexcept {
+inline operand prepare(compute& c, const layer_input& in, const input_formats& formats) NIBBLE_NOEXCEPT {
   const bool copied = is_copied(in, formats);
   const operand out = operand_of(c, copied ? c.scratch(in.x.tokens, in.x.width) : in.x, formats);
   if (copied) {

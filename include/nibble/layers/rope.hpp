@@ -42,7 +42,7 @@ class rope {
 
   /// @shape   positions (tokens)
   /// @cost    tokens * pairs sines and cosines, in double: an angle of 10^5 radians keeps its fraction
-  rope_angles angles(compute& c, std::span<const std::uint32_t> positions) const noexcept {
+  rope_angles angles(compute& c, std::span<const std::uint32_t> positions) const NIBBLE_NOEXCEPT {
     const std::size_t pairs = frequencies_.size();
     const rope_angles a{c.scratch(positions.size(), pairs), c.scratch(positions.size(), pairs)};
     c.for_each_range(positions.size(), 16, [&](std::size_t begin, std::size_t end) {
@@ -60,7 +60,7 @@ class rope {
   /// Rotates every head of x in place; dimensions past those of the embedding stay.
   /// @shape   x (tokens, heads * head_dim)
   /// @source  Su et al. 2021, eq. 34
-  void rotate(compute& c, activations x, std::size_t head_dim, const rope_angles& a) const noexcept {
+  void rotate(compute& c, activations x, std::size_t head_dim, const rope_angles& a) const NIBBLE_NOEXCEPT {
     detail::for_each_token(c, x, [&](std::size_t t) {
       for (float* head = x.row(t); head < x.row(t) + x.width; head += head_dim) {
         c.kernels().rope(head, a.cosines.row(t), a.sines.row(t), frequencies_.size(), order_);

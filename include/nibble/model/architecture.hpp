@@ -27,8 +27,8 @@ inline namespace NIBBLE_ABI {
 ///                              config may have one, too
 ///     gives_hidden             optional, true: forward() knows step_output::hidden
 ///     forward(step, out)       logits (or hidden states, if that is asked) of the wanted rows; noexcept, no allocation, and
-///     scratch that depends on
-///                              the counts of tokens and wanted rows alone
+///                              scratch that depends on the counts of tokens and wanted rows alone. NIBBLE_NOEXCEPT instead:
+///                              a precondition of a layer that it breaks then reaches who called nibble, under NIBBLE_CHECKED
 template <class A>
 concept architecture = requires(hyperparameters& h, tensor_source& tensors, const A& a, step& s, activations out,
                                 const typename A::config& config) {
@@ -39,8 +39,8 @@ concept architecture = requires(hyperparameters& h, tensor_source& tensors, cons
   { config.width } -> std::convertible_to<std::size_t>;
   A(config, tensors);
   { a.kv() } -> std::convertible_to<std::vector<kv_shape>>;
-  { a.forward(s, out) }
-  noexcept->std::same_as<void>;
+  { a.forward(s, out) } -> std::same_as<void>;
+  requires noexcept(a.forward(s, out)) || NIBBLE_CHECKED;
 };
 
 }  // namespace NIBBLE_ABI

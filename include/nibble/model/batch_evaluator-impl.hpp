@@ -36,7 +36,7 @@ feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> 
 }
 
 feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_token cancel) {
-  NIBBLE_ASSERT(entries.size() <= sequences());
+  NIBBLE_ASSERT(sequences() > 0 && entries.size() <= sequences());
   auto& [runs, ids, wanted] = runner_.room();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     runs[i] = {i, 1, 0, entries[i].sequence};

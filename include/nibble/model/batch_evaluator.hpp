@@ -48,10 +48,11 @@ class batch_evaluator {
   /// One token for each of some sequences, in one pass over the weights; logits(i) are then those of entries[i].
   ///
   /// If one of them is full, none has been fed. A cancelled call leaves all as they were.
-  /// @errors  what the model's executor throws, as if cancelled; precondition: no sequence comes twice; every token is in [0,
-  ///          vocabulary)
+  /// @errors  what the model's executor throws, as if cancelled; precondition: no sequence comes twice; every token is in
+  ///          [0, vocabulary)
   feed_outcome step(std::span<const entry> entries, std::stop_token cancel = {});
 
+  /// A batch_evaluator that was moved from can only be assigned to or destroyed: precondition of all its functions.
   batch_evaluator(batch_evaluator&&) noexcept = default;
   batch_evaluator& operator=(batch_evaluator&& other) noexcept = default;
 
@@ -77,7 +78,7 @@ class batch_evaluator {
   void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT { runner_.copy(from, to); }
 
   /// Bytes that are allocated: KV for all sequences.
-  memory_plan memory() const noexcept { return runner_.memory(); }
+  memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
 
  private:
   explicit batch_evaluator(step_runner runner) : runner_(std::move(runner)) {}

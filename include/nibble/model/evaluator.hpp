@@ -46,25 +46,28 @@ class evaluator {
   feed_outcome feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
                          std::stop_token cancel = {});
 
+  /// An evaluator that was moved from can only be assigned to or destroyed: precondition of all its functions.
   evaluator(evaluator&&) noexcept = default;
   evaluator& operator=(evaluator&& other) noexcept = default;
 
-  const any_model& model() const& noexcept { return runner_.model(); }
+  const any_model& model() const& NIBBLE_NOEXCEPT { return runner_.model(); }
   const any_model& model() const&& = delete;
-  std::size_t position() const noexcept { return runner_.sequence(0).length(); }
+  std::size_t position() const NIBBLE_NOEXCEPT { return runner_.sequence(0).length(); }
   std::size_t context() const noexcept { return runner_.options().context; }
   /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
   std::span<float> logits() & noexcept { return last_row_; }
 
-  /// Bytes that are allocated: what any_model::plan() said, but for `sampling`, which is a session's.
-  memory_plan memory() const noexcept { return runner_.memory(); }
+  /// Bytes that are allocated: what any_model::plan() said of the same session_options::marks, but for `sampling`, which is a
+  /// session's.
+  memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }
 
   /// Keeps what layers with a window see at the end of the sequence as it is now, until another place is marked or the sequence
-  /// is cut back further: resumable() gives this position, then, however much was fed.
-  void mark() noexcept { runner_.mark(0); }
-  bool has_mark() const noexcept { return runner_.sequence(0).has_mark(); }
+  /// is cut back further: resumable() gives this position, then, however much was fed. Needs session_options::marks = true,
+  /// where there are windows; without it nothing is kept.
+  void mark() NIBBLE_NOEXCEPT { runner_.mark(0); }
+  bool has_mark() const NIBBLE_NOEXCEPT { return runner_.sequence(0).has_mark(); }
   /// The last position, no later than `position`, from which the sequence can go on: the same one, or an earlier one where a
   /// sliding window has forgotten what comes before it, or a recurrent state cannot be cut back to it.
   std::size_t resumable(std::size_t position) const NIBBLE_NOEXCEPT { return runner_.resumable(0, position); }

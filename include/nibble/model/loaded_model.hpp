@@ -82,12 +82,14 @@ class typed_model final : public loaded_model {
   std::string_view architecture_name() const noexcept override { return Arch::name; }
   std::vector<kv_shape> kv() const override { return arch_.kv(); }
   void forward(step& s, activations out) const noexcept override {
-    if constexpr (std::is_same_v<Observer, unobserved>) {
-      arch_.forward(s, out);
-    } else {
-      watched_step<Observer> watched(s, observer_);
-      arch_.forward(watched, out);
-    }
+    s.attempt([&] {
+      if constexpr (std::is_same_v<Observer, unobserved>) {
+        arch_.forward(s, out);
+      } else {
+        watched_step<Observer> watched(s, observer_);
+        arch_.forward(watched, out);
+      }
+    });
   }
 
   typename Arch::config config;

@@ -50,13 +50,13 @@ class step : public compute {
 
   using compute::scratch;
   /// Scratch for all tokens of the step.
-  activations scratch(std::size_t width) noexcept { return compute::scratch(tokens(), width); }
+  activations scratch(std::size_t width) NIBBLE_NOEXCEPT { return compute::scratch(tokens(), width); }
 
   /// All tokens, and those whose output is wanted: past the keys and values of its last layer, a pass needs only these.
   step_rows all() const noexcept { return {tokens(), in_->runs, {}}; }
   const step_rows& wanted() const noexcept { return in_->wanted; }
   /// These rows of x, copied side by side unless they are all of it.
-  activations pick(const step_rows& rows, activations x) noexcept {
+  activations pick(const step_rows& rows, activations x) NIBBLE_NOEXCEPT {
     if (rows.count == x.tokens) return x;
     const activations out = compute::scratch(rows.count, x.width);
     copy(*this, x.subset(rows.of_tokens.data(), rows.count), out);
@@ -64,12 +64,13 @@ class step : public compute {
   }
 
   /// Stores keys and values of all tokens in a layer of their sequences.
-  void store_kv(std::size_t layer, const attention_spec& spec, activations k, activations v) noexcept {
+  void store_kv(std::size_t layer, const attention_spec& spec, activations k, activations v) NIBBLE_NOEXCEPT {
     nibble::store_kv(
         *this, spec, in_->runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, k, v);
   }
   /// Attends with the queries of some rows.
-  void attend(std::size_t layer, const attention_spec& spec, const step_rows& rows, activations q, activations out) noexcept {
+  void attend(std::size_t layer, const attention_spec& spec, const step_rows& rows, activations q,
+              activations out) NIBBLE_NOEXCEPT {
     nibble::attend(
         *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, out);
   }

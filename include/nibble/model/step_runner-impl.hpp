@@ -18,11 +18,12 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
     return error(errc::invalid_argument,
                  "sequences: expected 1 to " + std::to_string(most_sequences) + ", found " + std::to_string(sequences));
   }
+  options.marks = options.marks.value_or(false);
   step_runner made(model, detail::complete(model.loaded(), options));
   const session_options& o = made.options_;
   const std::size_t format = find_kv_format(*o.kv);
   const std::vector<kv_shape> layers = model.kv();
-  const kv_room room{format, o.context, o.prefill_chunk, sequences, o.marks};
+  const kv_room room{format, o.context, o.prefill_chunk, sequences, *o.marks};
   memory_plan plan = model.plan(o, sequences);
   plan.sampling = 0;
   NIBBLE_TRY(detail::check_cap("model and session", plan.total(), model.memory_cap()));
@@ -100,7 +101,7 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
 
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
                                       std::span<const std::uint32_t> wanted, std::stop_token cancel) {
-  NIBBLE_ASSERT(may_run(ids, runs, wanted));
+  NIBBLE_ASSERT(!sequences_.empty() && may_run(ids, runs, wanted));
   for (const token_run& r : runs) {  // before any has begun
     if (!fits(r.sequence, r.count)) return {feed_outcome::context_full, {}};
   }
@@ -147,7 +148,8 @@ void step_runner::copy(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
   static_cast<void>(sequences_[to].assign(sequences_[from]));
 }
 
-memory_plan step_runner::memory() const noexcept {
+memory_plan step_runner::memory() const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pool_);
   const auto kept = pool_->memory();
   return {model_.weight_bytes(), model_.tokenizer_bytes(), kept.pages, kept.states, scratch_.capacity(), tables_, 0};
 }

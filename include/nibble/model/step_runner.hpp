@@ -46,10 +46,14 @@ class step_runner {
   }
 #endif
 
+  /// A step_runner that was moved from can only be assigned to or destroyed: precondition of all its functions.
   step_runner(step_runner&&) noexcept = default;
   step_runner& operator=(step_runner&& other) noexcept;
 
-  const any_model& model() const noexcept { return model_; }
+  const any_model& model() const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(!sequences_.empty());
+    return model_;
+  }
   const session_options& options() const noexcept { return options_; }
   std::size_t sequences() const noexcept { return sequences_.size(); }
   const nibble::sequence& sequence(std::size_t i) const NIBBLE_NOEXCEPT {
@@ -68,8 +72,8 @@ class step_runner {
   /// sequence::rollback.
   /// @param   wanted  which of the ids' outputs are wanted, ascending
   /// @errors  what the model's executor throws: the step is rolled back; precondition: each sequence has one run at most; there
-  /// are no more ids than session_options::prefill_chunk
-  ///          and no more wanted than output_rows, or of both no more than sequences
+  ///          are no more ids than session_options::prefill_chunk and no more wanted than output_rows, or of both no more than
+  ///          sequences
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted,
               std::stop_token cancel);
 
@@ -94,7 +98,7 @@ class step_runner {
   void copy(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT;
 
   /// Bytes that are allocated.
-  memory_plan memory() const noexcept;
+  memory_plan memory() const NIBBLE_NOEXCEPT;
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return scratch_.peak(); }
 

@@ -39,7 +39,7 @@ class decoder {
   std::size_t memory_bytes() const noexcept;
   /// @shape   out (wanted rows, vocabulary or width), see step_output
   template <class Step>
-  void forward(Step& s, activations out) const noexcept;
+  void forward(Step& s, activations out) const NIBBLE_NOEXCEPT;
 
  private:
   struct layer {
@@ -55,12 +55,12 @@ class decoder {
   }
   template <class Step>
   activations forward_layer(Step& s, std::size_t i, const step_context& context, activations x, activations branch,
-                            const step_rows& rows) const noexcept;
+                            const step_rows& rows) const NIBBLE_NOEXCEPT;
   template <class Step>
   void mix(Step& s, std::size_t i, const step_context& context, const layer_input& x, const step_rows& rows,
-           layer_output out) const noexcept;
+           layer_output out) const NIBBLE_NOEXCEPT;
   template <class Step>
-  void add_branch(Step& s, std::size_t i, activations y, activations h, const norm_weights& norm) const noexcept;
+  void add_branch(Step& s, std::size_t i, activations y, activations h, const norm_weights& norm) const NIBBLE_NOEXCEPT;
 
   decoder_config config_;
   weight embedding_, output_;
@@ -129,7 +129,7 @@ std::size_t decoder<Mixers, FeedForwards>::memory_bytes() const noexcept {
 
 template <class Mixers, class FeedForwards>
 template <class Step>
-void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const noexcept {
+void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const NIBBLE_NOEXCEPT {
   activations x = s.scratch(config_.width);
   const activations branch = s.scratch(config_.width);
   std::array<rope_angles, most_ropes> angles;
@@ -156,7 +156,7 @@ void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const noex
 template <class Mixers, class FeedForwards>
 template <class Step>
 activations decoder<Mixers, FeedForwards>::forward_layer(Step& s, std::size_t i, const step_context& context, activations x,
-                                                         activations branch, const step_rows& rows) const noexcept {
+                                                         activations branch, const step_rows& rows) const NIBBLE_NOEXCEPT {
   const layer& l = layers_[i];
   const activations y = s.pick(rows, x), h = branch.range(0, rows.count);
   if (config_.parallel) {
@@ -186,7 +186,7 @@ activations decoder<Mixers, FeedForwards>::forward_layer(Step& s, std::size_t i,
 template <class Mixers, class FeedForwards>
 template <class Step>
 void decoder<Mixers, FeedForwards>::mix(Step& s, std::size_t i, const step_context& context, const layer_input& x,
-                                        const step_rows& rows, layer_output out) const noexcept {
+                                        const step_rows& rows, layer_output out) const NIBBLE_NOEXCEPT {
   layers_[i].mixer.visit([&](const auto& mixer) { mixer.forward(s, i, context, x, rows, out); });
 }
 
@@ -194,7 +194,7 @@ void decoder<Mixers, FeedForwards>::mix(Step& s, std::size_t i, const step_conte
 template <class Mixers, class FeedForwards>
 template <class Step>
 void decoder<Mixers, FeedForwards>::add_branch(Step& s, std::size_t i, activations y, activations h,
-                                               const norm_weights& norm) const noexcept {
+                                               const norm_weights& norm) const NIBBLE_NOEXCEPT {
   const auto watched = s.watch(operation::residual, i);
   nibble::add_branch(s, y, h, norm.gain.empty() ? nullptr : &norm, config_.residual_scale);
 }

@@ -19,7 +19,7 @@ class gated_feed_forward {
   gated_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
   /// @shape   x, out (tokens, width)
   template <class Step>
-  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const noexcept {
+  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
     const auto watched = s.watch(operation::feed_forward, layer);
     feed_forward(s, x, gate_, up_, function_, down_, biases_, out);
   }
@@ -36,7 +36,7 @@ class expert_feed_forward {
   expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
   /// @shape   x, out (tokens, width)
   template <class Step>
-  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const noexcept {
+  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
     const auto watched = s.watch(operation::experts, layer);
     experts(s, x, router_, weights_, function_, out);
   }

@@ -28,7 +28,7 @@ class self_attention {
   /// @shape   x (tokens, width); out (rows.count, width)
   template <class Step>
   void forward(Step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
-               layer_output out) const noexcept;
+               layer_output out) const NIBBLE_NOEXCEPT;
 
  private:
   weight q_, k_, v_, o_;
@@ -40,7 +40,7 @@ class self_attention {
 
 template <class Step>
 void self_attention::forward(Step& s, std::size_t layer, const step_context& context, const layer_input& x,
-                             const step_rows& rows, layer_output out) const noexcept {
+                             const step_rows& rows, layer_output out) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(s);
   const activations queries = s.compute::scratch(rows.count, q_.rows()), keys = s.scratch(k_.rows()),
                     values = s.scratch(v_.rows()), mixed = s.compute::scratch(rows.count, o_.columns());
