@@ -1,6 +1,9 @@
 // What would outlive the object that lends it does not compile on a temporary one: in `for (auto& x : make().x())` it is gone
 // before the loop begins. What is done at once, or given away, does.
 #include <concepts>
+#include <cstddef>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -83,4 +86,16 @@ static_assert(system<chat_template> && std::same_as<decltype(std::declval<chat_t
 // Two copies would read one session by turns.
 static_assert(std::movable<generation> && !std::copyable<generation>);
 static_assert(std::constructible_from<event_builder, const tokenizer&> && !std::constructible_from<event_builder, tokenizer>);
+
+// What each is made of, and refuses as a temporary.
+template <class Meta, class Limits>
+concept reads = std::constructible_from<hyperparameters, Meta, std::string_view, Limits>;
+static_assert(reads<const nibble::metadata&, const limits&>);
+static_assert(!reads<nibble::metadata, const limits&> && !reads<const nibble::metadata&, limits> &&
+              !reads<nibble::metadata, limits>);
+template <class File, class... Memory>
+concept lends_tensors = std::constructible_from<tensor_source, File, format_lookup, bool, Memory...>;
+static_assert(lends_tensors<const gguf_file&> && !lends_tensors<gguf_file>);
+static_assert(lends_tensors<const gguf_file&, executor_ref, std::span<std::byte>> &&
+              !lends_tensors<gguf_file, executor_ref, std::span<std::byte>>);
 }  // namespace

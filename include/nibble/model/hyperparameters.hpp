@@ -24,7 +24,10 @@ inline namespace NIBBLE_ABI {
 /// @example  const auto layers = h.count("block_count", 1, 4096);
 class hyperparameters {
  public:
-  hyperparameters(const metadata& meta, std::string_view architecture, const limits& most);
+  /// Both must outlive it.
+  hyperparameters(const metadata& meta, std::string_view architecture, const nibble::limits& most);
+  hyperparameters(const metadata&&, std::string_view, const nibble::limits&) = delete;
+  hyperparameters(const metadata&, std::string_view, const nibble::limits&&) = delete;
 
   const nibble::limits& limits() const noexcept { return most_; }
   /// Whether the file has a key. Asking is not reading.

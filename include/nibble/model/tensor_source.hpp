@@ -30,10 +30,12 @@ using format_lookup = const format_info* (*)(tensor_type type);
 /// A plan reads shapes only: weights and vectors have their sizes, but no memory, and `bytes()` says what they will take.
 class tensor_source {
  public:
-  /// A plan. If `mapped`, matrices stay in the file, which must outlive what is built from here.
+  /// A plan. The file must outlive it; if `mapped`, matrices stay in the file, which must outlive what is built from here.
   tensor_source(const gguf_file& file, format_lookup formats, bool mapped);
+  tensor_source(const gguf_file&&, format_lookup, bool) = delete;
   /// Reads into `memory`, which is as large as the bytes() of a plan and outlives what is built from here.
   tensor_source(const gguf_file& file, format_lookup formats, bool mapped, executor_ref executor, std::span<std::byte> memory);
+  tensor_source(const gguf_file&&, format_lookup, bool, executor_ref, std::span<std::byte>) = delete;
 
   /// Whether the file has a tensor. Asking is not reading.
   bool has(std::string_view name) const noexcept { return file_.find(name) != nullptr; }
