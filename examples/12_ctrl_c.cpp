@@ -19,7 +19,7 @@ extern "C" void on_interrupt(int) {
   std::signal(SIGINT, SIG_DFL);
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   if (argc < 2) {
     std::cerr << "usage: 12_ctrl_c MODEL.gguf [PROMPT] [TOKENS]\n";
     return 2;
@@ -47,4 +47,7 @@ int main(int argc, char** argv) {
   }
   // the session ends with the last token that was shown, and can go on
   std::cout << "\n[" << name_of(reason) << " at " << session.position() << " tokens]\n";
+} catch (const nibble::error& e) {
+  std::cerr << e.what() << '\n';
+  return 1;
 }

@@ -35,7 +35,8 @@ int main(int argc, char** argv) try {
               << '\n';
     if (event.id != nibble::no_token) sum += event.logprob;
   }
-  std::cout << "perplexity " << std::exp(-sum / double(reply.stats().generated_tokens)) << '\n';
+  const std::size_t tokens = reply.stats().generated_tokens;
+  if (tokens > 0) std::cout << "perplexity " << std::exp(-sum / double(tokens)) << '\n';
 } catch (const nibble::error& e) {  // a file, a setting or the system: a sentence, and a code to branch on
   std::cerr << '\n' << e.what() << '\n';
   return e.code() == nibble::errc::out_of_memory ? 3 : 1;
