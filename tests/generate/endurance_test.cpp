@@ -1,5 +1,6 @@
-/// Where there is a published model: a thousand requests to stop, by the clock, for the figure that it prints. (What must hold
-/// whatever the clock is in session_test.cpp.) And memory that does not grow.
+/// Where there is a published model: a thousand requests to stop, by the clock, for the figure that it prints, which must be
+/// below NIBBLE_MOST_LATE_MS where that is set. (What must hold whatever the clock is in session_test.cpp.) And memory that
+/// does not grow.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -16,6 +17,10 @@
 #include "generate/replies.hpp"
 #include "nibble/core/rng.hpp"
 #include "support/sanitized.hpp"
+
+#if defined(__linux__)
+#include <unistd.h>
+#endif
 
 using namespace nibble_test;
 
@@ -54,11 +59,13 @@ cancelled_reply cancel(nibble::session& session, const tokens& prompt, std::chro
   return r;
 }
 
+#if defined(__linux__) && !NIBBLE_TEST_SANITIZED
 std::size_t resident_bytes() {
   std::size_t all = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * 4096;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
+#endif
 }  // namespace
 
 TEST_CASE("a thousand requests to stop are heard soon, in the prompt and the reply, and leave the session as it should be") {
@@ -101,6 +108,7 @@ TEST_CASE("a thousand requests to stop are heard soon, in the prompt and the rep
   MESSAGE("stopped " << times << " times, " << in_prompt << " in the prompt; late by " << late[times / 2]
                      << " ms at the median, " << late[times * 99 / 100] << " at the 99th percentile, " << late.back()
                      << " at most");
+  if (const char* most = std::getenv("NIBBLE_MOST_LATE_MS")) CHECK(late[times * 99 / 100] < std::stod(most));
   // and it goes on as one that nobody stopped
   session.reset();
   const auto right = expected_of(20);
