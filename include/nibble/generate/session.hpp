@@ -47,7 +47,7 @@ class session {
 #if NIBBLE_EXCEPTIONS
   explicit session(const any_model& model, const session_options& options = {}) : session(try_create(model, options).value()) {}
 #endif
-  /// A session that was moved from may only be given another, or be destroyed: precondition of all its functions.
+  /// A session that was moved from can only be assigned to or destroyed: precondition of all its functions.
   session(session&&) noexcept;
   session& operator=(session&&) noexcept;
   ~session();

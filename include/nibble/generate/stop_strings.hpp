@@ -31,9 +31,9 @@ class stop_filter {
   stop_filter() = default;
   /// Copies the stop strings; empty ones do not count.
   explicit stop_filter(std::span<const std::string> stops);
-  /// The same for a text in which control tokens have no letters: where a stop string has the name of one, alone or among
-  /// letters, the token that was passed counts as its name. So do the letters of the name, and other stop strings do not see
-  /// the token.
+  /// The same for a text in which control tokens have no letters. Where a stop string has the name of one, alone or among
+  /// letters, two things match the name: the token, which is given by pass(), and the name's letters. Other stop strings do not
+  /// see the token.
   stop_filter(std::span<const std::string> stops, const special_tokens& controls);
 
   /// Makes room for pieces of so many bytes.

@@ -73,9 +73,9 @@ class sequence final {
   void mark() NIBBLE_NOEXCEPT;
   bool has_mark() const noexcept { return mark_ != nowhere; }
 
-  /// The last position, no later than `position`, from which the sequence can go on after truncate(): the same one, or an
-  /// earlier one where a window has forgotten what comes before it, or a state can't be cut back to it: the mark if it can go
-  /// on from there. Then the tokens from there on must be processed again.
+  /// The last position, no later than `position`, from which the sequence can go on after truncate(). It is `position` itself,
+  /// unless a window has forgotten what comes before that, or a state can't be cut back to it. Then it is the mark, where the
+  /// sequence can go on from that, or else an earlier position; the tokens behind it must be processed again.
   std::size_t resumable(std::size_t position) const noexcept;
   /// Cuts back to the first `position` positions.
   /// @errors  none; precondition: position == resumable(position), no step is open

@@ -21,8 +21,8 @@ inline std::size_t quantized_bytes(tensor_type type, std::size_t rows, std::size
 #endif
 
 /// Encodes a matrix, row by row, on the calling thread unless an executor is given. The bytes do not depend on it.
-/// @shape   values (rows, cols); importance (cols), or empty: all columns count alike; out try_quantized_bytes(type, rows,
-/// cols)
+/// @shape   values (rows, cols); importance (cols), or empty: all columns count alike;
+///          out try_quantized_bytes(type, rows, cols)
 /// @errors  unknown_format; invalid_argument: sizes that do not fit together, a value that is no number or beyond the range of
 ///          the format, told with its row (out is written then, too); what the executor throws
 /// @cost    O(rows * cols), a few hundred operations a value for integer formats; no allocation
