@@ -118,10 +118,14 @@ AS_TEXT = """{% for m in messages %}
 IN_LOOP = ("{% for message in messages %}" + TURN +
            "{% if loop.last and add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}{% endfor %}")
 OUTSIDE = ("{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\nYou are a clerk.<|im_end|>\\n' }}{% endif %}" + PLAIN)
+WITH_BRANCH = TOOLS.replace("{%- elif message.role == \"tool\" %}", "{%- elif message.role == \"user\" %}\n        {{- message.content }}\n    {%- elif message.role == \"tool\" %}")
+WITH_ELSE = TOOLS.replace("    {%- endif %}\n{%- endfor %}\n{%- if add", "    {%- else %}\n        {{- message.content }}\n    {%- endif %}\n{%- endfor %}\n{%- if add")
+SPACED = OUTSIDE.replace("system\\nYou are a clerk.<|im_end|>\\n' }}", "system\\n' }}You are a clerk.{{ '<|im_end|>\\n' }}")
 DEFINED = "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}"
 
 KNOWN = [
     PLAIN, DEFAULT, DASHED, AS_TEXT, IN_LOOP, OUTSIDE, TOOLS, GEMMA, PARTS,
+    SPACED, SPACED.replace('}}You', '}}\u3000You'), SPACED.replace('}}You', '-}} You').replace('clerk.{{', 'clerk.\n {{-'),
     DEFINED + PLAIN, '{{ bos_token }}' + PLAIN, '{{bos_token}}' + DEFAULT, DEFINED + '{{ bos_token }}' + PLAIN,
     PLAIN.replace("message['", "m['").replace('for message', 'for m'),
     PLAIN.replace("'", '"'), PLAIN.replace("\\n", "\n"), PLAIN + '\n', PLAIN.replace('%}', '%}\n'), '  ' + PLAIN,
@@ -146,6 +150,9 @@ OTHER = [
     TOOLS.replace('{%- for tool in tools %}', '{% raw %}{% else %}{% endraw %}{%- for tool in tools %}'), TOOLS.replace("and not loop.first", ''),
     GEMMA.replace(' | trim', ''), GEMMA.replace("'model'", "'assistant'"), GEMMA.replace("+ role +", "+ message['role'] +"), GEMMA.replace('% 2 == 0', '% 2 == 1'),
     GEMMA.replace(ALTERNATE, ''), PARTS.replace("'\n\n'", "'\n'"), PARTS.replace('messages[1:]', 'messages'), PARTS.replace("['content'] | trim", "['content']"),
+    WITH_BRANCH, WITH_BRANCH.replace('"user" %}\n        {{- m', '"system" %}\n        {{- m'), WITH_ELSE,
+    SPACED.replace('}}You', '-}}\u3000You'), SPACED.replace('}}You', '-}} \u3000 You'), SPACED.replace('clerk.{{', 'clerk.\u00a0{{-'),
+    SPACED.replace('clerk.{{', 'clerk.\u2028 {{-'), SPACED.replace('{% for', '\n\u3000 {% for'),
     "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system = messages[0]['content'] %}{% else %}"
     "{% set loop_messages = messages %}{% set system = 'You are a careful clerk.' %}{% endif %}{{ '<|im_start|>system\\n' + system + '<|im_end|>\\n' }}" +
     PLAIN.replace('in messages', 'in loop_messages'),

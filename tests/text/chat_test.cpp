@@ -49,6 +49,21 @@ TEST_CASE("ChatML is written as its template writes it, with the template's own 
   CHECK(joined(chat->try_render(ordered, false)) == "<|im_start|>system\nRhyme.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n");
 }
 
+TEST_CASE("names of control tokens are tokens in a default system message, and text in the messages of a conversation") {
+  const auto t = nibble_test::golden_vocabulary("stories260K").load();
+  const auto names = [&](const chat_template& chat, const std::vector<chat_message>& messages) {
+    const auto ids = t.encode(*chat.try_render(messages), {.bos = false});
+    return std::count(ids.begin(), ids.end(), 1);
+  };
+  std::string source(chatml_source);
+  source.replace(source.find("Be brief"), 8, "Be <s> brief <s>");
+  const auto chat = chat_template::try_parse(source);
+  REQUIRE(chat);
+  CHECK(names(*chat, {{"user", "a <s>"}}) == 2);
+  CHECK(names(*chat, {{"system", "Be <s> brief"}, {"user", "a <s>"}}) == 0);
+  CHECK(names(chat_template::chatml("<s>"), {{"user", "<s>"}, {"<s>", "b"}}) == 1);
+}
+
 TEST_CASE("Gemma's form trims, renames the assistant and puts a system message into the first turn") {
   CHECK(joined(chat_template::gemma().try_render(talk)) ==
         "<start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n<start_of_turn>user\nBye.<end_of_"

@@ -22,10 +22,10 @@ TEST_CASE("under NIBBLE_CHECKED the broken preconditions of text functions are r
   for (const char32_t code : {0xD7FFu, 0xE000u, 0x10FFFFu, 0u}) CHECK_NOTHROW(nibble::append_utf8(code, out));
 
   nibble::special_tokens set;
-  CHECK_THROWS_AS(static_cast<void>(set.add("", 0)), nibble::error);
-  CHECK(set.add("a", 0));
+  CHECK_THROWS_AS(set.add("", 0), nibble::error);
+  set.add("a", 0);
   static_cast<void>(set.finish());
-  CHECK_THROWS_AS(static_cast<void>(set.add("b", 1)), nibble::error);
+  CHECK_THROWS_AS(set.add("b", 1), nibble::error);
 }
 
 TEST_CASE("ids that are no token are reported, but for the one that stands where there is none") {

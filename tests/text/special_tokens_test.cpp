@@ -20,7 +20,7 @@ namespace {
 
 special_tokens made_of(const std::vector<std::string>& texts) {
   special_tokens out;
-  for (std::size_t i = 0; i < texts.size(); ++i) REQUIRE(out.add(texts[i], static_cast<token>(i)));
+  for (std::size_t i = 0; i < texts.size(); ++i) out.add(texts[i], static_cast<token>(i));
   REQUIRE_FALSE(out.finish());
   return out;
 }
@@ -92,18 +92,51 @@ TEST_CASE("a set of no special tokens finds none, and one that is there twice is
   CHECK(found.empty());
 
   special_tokens twice;
-  REQUIRE(twice.add("ab", 7));
-  REQUIRE(twice.add("abc", 8));
-  REQUIRE(twice.add("ab", 9));
+  twice.add("ab", 7);
+  twice.add("abc", 8);
+  twice.add("ab", 9);
   CHECK(twice.finish() == 9);
 }
 
-TEST_CASE("all special tokens together have a limit") {
-  special_tokens set;
-  CHECK(set.add(std::string(special_tokens::most_bytes - 1, 'x'), 0));
-  CHECK_FALSE(set.add("yz", 1));
-  CHECK(set.add("y", 1));
-  CHECK_FALSE(set.add("z", 2));
+TEST_CASE("special tokens are found a window at a time, and few are kept, however long the text is") {
+  const std::vector<std::string> sets[] = {{"a"},
+                                           {"aa", "aaa"},
+                                           {"b", std::string(4095, 'a')},
+                                           {std::string(10'000, 'a') + 'b', "a"},
+                                           {"ab", "ba", "bb" + std::string(4094, 'a')}};
+  for (const auto& texts : sets) {
+    CAPTURE(texts.front().size());
+    const special_tokens set = made_of(texts);
+    for (const std::string_view part : {std::string_view("a"), std::string_view("aab")}) {
+      std::string text;
+      while (text.size() < 50'000) text += part;
+      for (const std::size_t size : {4095, 4096, 4097, 8192, 12'289, 50'000}) {
+        const std::string_view shown = std::string_view(text).substr(0, size);
+        std::vector<special_tokens::match> all, some;
+        set.find_all(shown, all);
+        std::size_t count = 0, end = 0, most = 0;
+        for (std::size_t at = 0; at < size;) {
+          at = set.find_some(shown, at, some);
+          most = std::max(most, some.capacity());
+          for (const auto& m : some) {
+            REQUIRE(count < all.size());
+            const bool same = m.id == all[count].id && m.begin == all[count].begin && m.size == all[count].size;
+            REQUIRE(same);
+            ++count, end = m.begin + m.size;
+          }
+          REQUIRE(end <= at);
+        }
+        CHECK(count == all.size());
+        CHECK(most <= 16'384);  // and not a place for each letter
+        const auto right = naive(texts, shown);
+        REQUIRE(right.size() == all.size());
+        for (std::size_t i = 0; i < all.size(); ++i) {
+          const bool same = right[i].id == all[i].id && right[i].begin == all[i].begin;
+          REQUIRE(same);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("special tokens that were made to be confused are found in a million bytes within a second") {

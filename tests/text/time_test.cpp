@@ -84,7 +84,7 @@ nibble::tokenizer sentencepieces(const std::vector<std::string>& pieces, int typ
   meta.set("tokenizer.ggml.token_type", value(types));
   meta.set("tokenizer.ggml.scores", value(scores));
   meta.set("tokenizer.ggml.add_space_prefix", value(false));
-  auto made = nibble::tokenizer::try_load(meta);
+  auto made = nibble::tokenizer::try_load(meta, {.special_bytes = 8u << 20});
   if (!made) FAIL(std::string(made.failure().what()));
   return *std::move(made);
 }

@@ -209,17 +209,26 @@ TEST_CASE("a text has to be sayable: all bytes, or an unknown token") {
 }
 
 TEST_CASE("the caller's limits hold, and can be raised") {
+  constexpr std::size_t names = 17, name_bytes = 65'536;  // half of them control, half user-defined
   const auto many = [](vocabulary_file& f) {
     std::vector<std::string> all = f.strings(tokens_key);
     std::vector<std::int32_t> types = f.numbers<std::int32_t>(types_key);
-    for (std::size_t i = 0; i < 257; ++i) {
-      all.push_back(std::to_string(1000 + i) + std::string(65'532, 'x'));
-      types.push_back(3);
+    for (std::size_t i = 0; i < names; ++i) {
+      all.push_back(std::to_string(1000 + i) + std::string(name_bytes - 4, 'x'));
+      types.push_back(i % 2 == 0 ? 3 : 4);
     }
     f.meta.set(tokens_key, value(all));
     f.meta.set(types_key, value(types));
   };
-  check({"special text", "bytes", many, errc::limit_exceeded, "have more text than the limit of 16777216 bytes"});
+  check({"special text", "bytes", many, errc::limit_exceeded, "have more text than the limit of 1048576 bytes"});
+  auto bytes = golden_vocabulary("bytes");
+  std::size_t own = 0;
+  const auto texts = bytes.strings(tokens_key);
+  const auto types = bytes.numbers<std::int32_t>(types_key);
+  for (std::size_t i = 0; i < texts.size(); ++i) own += types[i] == 3 || types[i] == 4 ? texts[i].size() : 0;
+  many(bytes);
+  CHECK(nibble::tokenizer::try_load(bytes.meta, {.special_bytes = own + names * name_bytes}));
+  CHECK_FALSE(nibble::tokenizer::try_load(bytes.meta, {.special_bytes = own + names * name_bytes - 1}));
   check({"vocabulary", "bytes", set("pre", "gpt-2"), errc::limit_exceeded, "tokens': 860 tokens; the limit is 859"},
         {.vocabulary = 859});
   check({"token", "stories260K", set("pre", "default"), errc::limit_exceeded, "; the limit is 5"}, {.token_bytes = 5});

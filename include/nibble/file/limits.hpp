@@ -45,6 +45,8 @@ struct limits {
   // The tokenizer.
   std::uint64_t vocabulary = 4u << 20;  ///< tokens
   std::uint64_t token_bytes = 65'536;   ///< the text of one token
+  /// All control and user-defined tokens together. What finds them in a text takes 13 bytes for each.
+  std::uint64_t special_bytes = 1u << 20;
 };
 
 }  // namespace NIBBLE_ABI

@@ -8,24 +8,11 @@
 
 #include "nibble/text/chat.hpp"
 #include "nibble/text/known_templates.hpp"
+#include "nibble/text/margin.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
-
-/// Bytes of the whitespace character that a text begins (or ends) with, or 0.
-/// @source  Python's str.isspace, which Jinja's trim follows
-inline std::size_t margin(std::string_view text, bool end) noexcept {
-  const auto has = [&](std::string_view space) { return end ? text.ends_with(space) : text.starts_with(space); };
-  constexpr std::string_view ascii = " \t\n\v\f\r\x1C\x1D\x1E\x1F";
-  if (text.empty()) return 0;
-  if (ascii.find(end ? text.back() : text.front()) != ascii.npos) return 1;
-  for (const std::string_view space :
-       {"\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
-        "\u2009", "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"})
-    if (has(space)) return space.size();
-  return 0;
-}
 
 inline std::string_view without_margins(std::string_view text) noexcept {
   while (const std::size_t size = margin(text, false)) text.remove_prefix(size);
@@ -39,12 +26,8 @@ inline error message_error(std::size_t i, const std::string& what) {
 
 }  // namespace detail
 
-chat_template chat_template::chatml(std::string system) { return chat_template(format::chatml, std::move(system)); }
-chat_template chat_template::gemma() {
-  chat_template out(format::gemma, {});
-  out.bos_ = true;
-  return out;
-}
+chat_template chat_template::chatml(std::string system) { return chat_template({.system = std::move(system)}); }
+chat_template chat_template::gemma() { return chat_template({.form = format::gemma, .bos = true}); }
 
 result<chat_template> chat_template::try_from(const metadata& meta) {
   constexpr std::string_view key = "tokenizer.chat_template";
@@ -62,34 +45,30 @@ result<chat_template> chat_template::try_parse(std::string_view source) {
     return error(errc::bad_value,
                  "a chat template that is not known, and templates are not run; give the form of the model's prompts, for "
                  "instance chat_template::chatml()");
-  chat_template out(known->gemma ? format::gemma : format::chatml, std::move(known->system));
-  out.bos_ = known->bos;
-  out.takes_system_ = known->takes_system;
-  out.usual_roles_ = known->usual_roles;
-  return out;
+  return chat_template(*std::move(known));
 }
 
 result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_message> messages, bool reply) const {
   if (messages.empty()) return error(errc::invalid_argument, "a conversation needs a message");
-  return form_ == format::chatml ? try_render_chatml(messages, reply) : try_render_gemma(messages, reply);
+  return known_.form == format::chatml ? try_render_chatml(messages, reply) : try_render_gemma(messages, reply);
 }
 
 result<std::vector<prompt_part>> chat_template::try_render_chatml(std::span<const chat_message> messages, bool reply) const {
   std::vector<prompt_part> out;
-  if (bos_) out.push_back({{}, true, true});
-  const auto turn = [&](std::string_view role, std::string_view content) {
+  if (known_.bos) out.push_back({{}, true, true});
+  const auto turn = [&](std::string_view role, std::string_view content, bool special) {
     out.push_back({"<|im_start|>", true});
-    out.push_back({std::string(role).append("\n").append(content), false});
+    out.push_back({std::string(role).append("\n").append(content), special});
     out.push_back({"<|im_end|>\n", true});
   };
-  if (!system_.empty() && messages.front().role != "system") turn("system", system_);
+  if (!known_.system.empty() && messages.front().role != "system") turn("system", known_.system, true);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const std::string& role = messages[i].role;
     if (role.empty()) return detail::message_error(i, "a role is missing");
-    if (usual_roles_ && role != "system" && role != "user" && role != "assistant")
+    if (known_.usual_roles && role != "system" && role != "user" && role != "assistant")
       return detail::message_error(i,
                                    "a role " + detail::quoted(role) + " has no place here; expected system, user or assistant");
-    turn(messages[i].role, messages[i].content);
+    turn(role, messages[i].content, false);
   }
   if (reply) out.push_back({"<|im_start|>assistant\n", true});
   return out;
@@ -97,12 +76,12 @@ result<std::vector<prompt_part>> chat_template::try_render_chatml(std::span<cons
 
 result<std::vector<prompt_part>> chat_template::try_render_gemma(std::span<const chat_message> messages, bool reply) const {
   std::vector<prompt_part> out;
-  if (bos_) out.push_back({{}, true, true});
+  if (known_.bos) out.push_back({{}, true, true});
   std::string system;
   std::size_t turns = 0;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const auto& [role, content] = messages[i];
-    if (role == "system" && i == 0 && takes_system_) {  // goes before the first turn of the user
+    if (role == "system" && i == 0 && known_.takes_system) {  // goes before the first turn of the user
       system = content + "\n\n";
       continue;
     }

@@ -56,15 +56,15 @@ inline constexpr auto end_names = std::to_array<end_name>({
     {"<|file_sep|>", false, false},
 });
 
-/// Beside all tokens of `beside`, which are ends, `name` is none: it stands between parts of one reply, or is HTML.
+/// `name` is no end in a vocabulary that has this other end, or both of these: it stands between parts of one reply, or is
+/// HTML.
 struct end_exception {
-  std::string_view name;
-  std::array<std::string_view, 2> beside;
+  std::string_view name, beside, also = {};
 };
 inline constexpr auto end_exceptions = std::to_array<end_exception>({
-    {"<|end|>", {"<|return|>", "<|call|>"}},
-    {"<|end|>", {"<|calls|>", "<|flush|>"}},
-    {"</s>", {"<|tool_response>", "<|tool_response>"}},
+    {"<|end|>", "<|return|>", "<|call|>"},
+    {"<|end|>", "<|calls|>", "<|flush|>"},
+    {"</s>", "<|tool_response>"},
 });
 
 /// True for names of control tokens, whatever the type that a file gives them.

@@ -1,4 +1,4 @@
-/// known_template: the published chat templates whose prompts are known to be those of a form of chat_template.
+/// find_known_template: the published chat templates whose prompts are known to be those of a form of chat_template.
 #pragma once
 
 #include <algorithm>
@@ -8,20 +8,12 @@
 #include <string_view>
 
 #include "nibble/config.hpp"
+#include "nibble/text/chat.hpp"
 #include "nibble/text/template_outline.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
-
-/// What is known of a template. Templates are not run: one that is written differently is not known, whatever it prints.
-struct known_template {
-  bool gemma = false;        ///< else ChatML
-  bool bos = false;          ///< begins with bos_token
-  bool takes_system = true;  ///< else a system message is an error
-  bool usual_roles = false;  ///< other roles than system, user and assistant are written in another way
-  std::string system = {};   ///< the message of conversations that bring none
-};
 
 /// An outline, read from its beginning.
 class outline_reader {
@@ -43,7 +35,8 @@ class outline_reader {
     rest_.remove_prefix(text.size());
     return out.find("<|im_") == out.npos;  // one turn, not several
   }
-  /// Goes behind the statement that ends a branch which is never taken. False: something unusual stands in it.
+  /// Goes behind the statement that ends a branch which is never taken, nor is the one for tools behind it. False: something
+  /// unusual stands there, such as one more branch.
   bool skip_to(std::string_view end) noexcept {
     for (std::size_t depth = 0;;) {
       rest_.remove_prefix(std::min(rest_.find('\1'), rest_.size()));
@@ -57,7 +50,7 @@ class outline_reader {
       } else if (word == "endif" || word == "endfor") {
         if (depth-- == 0) return false;
       } else if (word == "elif" || word == "else") {
-        if (depth == 0 && end != "endif") return false;
+        if (depth == 0 && (end != "endif" || statement.substr(1) != "elif message.role==\4tool\4")) return false;
       } else if (word != "set" || statement.find('=') == statement.npos) {
         return false;
       }
@@ -89,7 +82,7 @@ inline std::optional<known_template> known_chatml(std::string_view outline) {
 /// Gemma's, in three spellings: without a system message, with one, and with parts of messages (images).
 inline std::optional<known_template> known_gemma(std::string_view outline) {
   outline_reader in(outline);
-  known_template out{true};
+  known_template out{chat_format::gemma};
   out.bos = in.take("\2bos_token\3");
   out.takes_system = !in.take("\1if messages[0].role==\4system\4\3\2raise_exception(\4System role not supported\4)\3\1endif\3");
   if (out.takes_system &&
@@ -134,7 +127,8 @@ inline std::optional<known_template> known_with_tools(std::string_view outline) 
   return fine && in.rest().empty() ? std::optional(out) : std::nullopt;
 }
 
-/// The published template that a source is, or nothing.
+/// The published template that a source is, or nothing. Templates are not run: one that is written differently is not known,
+/// whatever it prints.
 inline std::optional<known_template> find_known_template(std::string_view source) {
   const auto outline = template_outline::of(source);
   if (!outline) return std::nullopt;

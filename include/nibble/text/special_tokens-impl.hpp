@@ -9,12 +9,11 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-bool special_tokens::add(std::string_view text, token id) {
-  NIBBLE_ASSERT(!text.empty() && byte_.empty());
-  if (text.size() > most_bytes - arena_.size()) return false;
+void special_tokens::add(std::string_view text, token id) {
+  NIBBLE_ASSERT(!text.empty() && byte_.empty() && text.size() < (std::size_t{1} << 31) - arena_.size());
   entries_.push_back({static_cast<std::uint32_t>(text.size()), id});
   arena_.append(text.rbegin(), text.rend());
-  return true;
+  longest_text_ = (std::max)(longest_text_, text.size());
 }
 
 std::optional<token> special_tokens::finish() {
@@ -115,22 +114,36 @@ std::optional<token> special_tokens::find(std::string_view text) const noexcept 
 
 void special_tokens::find_all(std::string_view text, std::vector<match>& out) const {
   out.clear();
-  if (empty()) return;
+  std::vector<match> some;
+  for (std::size_t at = 0; at < text.size();) {
+    at = find_some(text, at, some);
+    out.insert(out.end(), some.begin(), some.end());
+  }
+}
+
+/// Reads backwards to know the longest token that begins at each place of the window. From the left, the first place that has
+/// one is the leftmost of all, its token the longest there, and places inside of that token are passed over.
+std::size_t special_tokens::find_some(std::string_view text, std::size_t from, std::vector<match>& out) const {
+  out.clear();
+  if (empty() || from >= text.size()) return text.size();
+  const std::size_t window = (std::max)(std::size_t{4096}, longest_text_);  // reads no byte more than twice
+  const std::size_t to = from + (std::min)(window, text.size() - from);
   node state = 0;
-  for (std::size_t at = text.size(); at-- > 0;) {
+  for (std::size_t at = to + (std::min)(longest_text_ - 1, text.size() - to); at-- > from;) {
     state = next(state, text[at]);
-    if (state == 0 || longest_[state] == none) continue;
+    if (at >= to || state == 0 || longest_[state] == none) continue;
     const entry& e = entries_[longest_[state]];
     out.push_back({e.id, at, e.size});
   }
   std::reverse(out.begin(), out.end());
-  std::size_t kept = 0, end = 0;
+  std::size_t kept = 0, end = from;
   for (const match& m : out) {
     if (m.begin < end) continue;
     end = m.begin + m.size;
     out[kept++] = m;
   }
   out.resize(kept);
+  return (std::max)(to, end);
 }
 
 }  // namespace NIBBLE_ABI

@@ -22,19 +22,15 @@ inline namespace NIBBLE_ABI {
 /// @source  Aho and Corasick 1975, over reversed texts
 class special_tokens {
  public:
-  /// The bytes of all of them together: far more than any model has, and what their automaton takes stays small (13 times it).
-  static constexpr std::size_t most_bytes = std::size_t{16} << 20;
-
   struct match {
     token id;
     std::size_t begin, size;
   };
 
-  /// @return  false: too much, see most_bytes
-  /// @errors  precondition: text is not empty, and finish() was not called
-  bool add(std::string_view text, token id);
+  /// @errors  precondition: text is not empty, all texts have less than 2 GiB, and finish() was not called
+  void add(std::string_view text, token id);
 
-  /// Builds the automaton. To be called once.
+  /// Builds the automaton, of 13 bytes for each byte of the texts (see limits::special_bytes). To be called once.
   /// @return  a token whose text another one has too, or nothing
   /// @cost    O(bytes of all texts), and their sorting
   std::optional<token> finish();
@@ -49,6 +45,11 @@ class special_tokens {
   /// @param out  their places, ascending; what it held is lost
   /// @cost       O(text.size())
   void find_all(std::string_view text, std::vector<match>& out) const;
+  /// The same a window at a time, so that `out` stays small however long a text is: call it again with what it returned, until
+  /// that is text.size().
+  /// @param from  behind the special token found last, or 0
+  /// @return      where to go on
+  std::size_t find_some(std::string_view text, std::size_t from, std::vector<match>& out) const;
 
  private:
   using node = std::uint32_t;
@@ -67,6 +68,7 @@ class special_tokens {
   /// The node of the longest beginning of a (reversed) special token that the bytes read so far end with.
   node next(node from, char byte) const noexcept;
 
+  std::size_t longest_text_ = 0;
   std::string arena_;           // the reversed texts, until finish()
   std::vector<entry> entries_;  // by reversed text, afterwards
   // The nodes, level by level: the children of a node stand together, by byte. Node 0 is the root.

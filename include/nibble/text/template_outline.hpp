@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "nibble/config.hpp"
+#include "nibble/text/margin.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -23,7 +24,8 @@ namespace detail {
 /// @cost  O(source.size()), in one pass
 class template_outline {
  public:
-  /// Nothing, if the source has what this does not know: comments, unusual escapes, braces in tags, control characters.
+  /// Nothing, if the source has what this does not know: comments, unusual escapes, braces in tags, control characters, and
+  /// whitespace that is not ASCII beside a tag that cuts it.
   static std::optional<std::string> of(std::string_view source) {
     template_outline outline(source);
     if (!outline.read()) return std::nullopt;
@@ -48,14 +50,17 @@ class template_outline {
     for (const char c : source_)
       if (static_cast<unsigned char>(c) < 0x20 && !is_space(c)) return false;
     while (place_ < source_.size()) {
+      if (cuts_ && margin(source_.substr(place_), false) > 0) return false;
       std::size_t open = source_.find('{', place_);
       while (open != source_.npos && at(open + 1) != '{' && at(open + 1) != '%' && at(open + 1) != '#')
         open = source_.find('{', open + 1);
       std::string_view text = source_.substr(place_, open == source_.npos ? open : open - place_);
       if (open == source_.npos) return out_ += text, true;
       const bool prints = at(open + 1) == '{', cuts = at(open + 2) == '-';
-      while (cuts && !text.empty() && is_space(text.back())) text.remove_suffix(1);
-      if (!cuts && !prints) text = without_indent(text);
+      std::string_view cut = text;
+      while (!cut.empty() && is_space(cut.back())) cut.remove_suffix(1);
+      if ((cuts || !prints) && margin(cut, true) > 0) return false;
+      text = cuts ? cut : prints ? text : without_indent(text);
       out_ += text;
       place_ = open + (cuts ? 3 : 2);
       if (at(open + 1) == '#' || !(prints ? read_print() : read_statement())) return false;
@@ -103,6 +108,7 @@ class template_outline {
     const bool cuts = at(place_) == '-';
     if (depth_ > 0 || at(place_ + cuts) != mark || at(place_ + cuts + 1) != '}') return false;
     place_ += cuts ? 3 : 2;
+    cuts_ = cuts;
     if (cuts)
       skip_space();
     else if (mark == '%' && at(place_) == '\n')
@@ -195,7 +201,7 @@ class template_outline {
 
   std::string_view source_;
   std::size_t place_ = 0, depth_ = 0;
-  bool begins_line_ = true;
+  bool begins_line_ = true, cuts_ = false;  // cuts_: the last tag cuts what stands behind it
   std::string out_, loop_variable_;
 };
 

@@ -119,34 +119,40 @@ class tokenizer::run {
   run(const tokenizer& self, std::vector<token>& out, bool fresh) : self_(self), out_(out), fresh_(fresh) {}
 
   void add(std::string_view text, bool special) {
-    std::size_t at = 0;
-    if (special) {
-      self_.vocab_.controls().find_all(text, controls_);
-      for (const auto& found : controls_) {
-        joined_ += text.substr(at, found.begin - at);
-        finish();
-        push(found.id);
-        at = found.begin + found.size;
-      }
-    }
-    joined_ += text.substr(at);
+    const std::size_t end =
+        !special ? 0 : each(self_.vocab_.controls(), text, controls_, [&](std::string_view before, token id) {
+          joined_ += before;
+          finish();
+          push(id);
+        });
+    joined_ += text.substr(end);
   }
 
   /// Encodes what waits.
   void finish() {
     const std::string_view text = joined_;
-    std::size_t at = 0;
-    self_.vocab_.user_defined().find_all(text, user_defined_);
-    for (const auto& found : user_defined_) {
-      encode(text.substr(at, found.begin - at));
-      push(found.id);
-      at = found.begin + found.size;
-    }
-    encode(text.substr(at));
+    const std::size_t end = each(self_.vocab_.user_defined(), text, user_defined_, [&](std::string_view before, token id) {
+      encode(before);
+      push(id);
+    });
+    encode(text.substr(end));
     joined_.clear();
   }
 
  private:
+  /// Calls f(the text before it, the token) for each special token of a set. @returns where the last one ends
+  template <class F>
+  static std::size_t each(const special_tokens& set, std::string_view text, std::vector<special_tokens::match>& room, F&& f) {
+    std::size_t end = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      at = set.find_some(text, at, room);
+      for (const special_tokens::match& found : room) {
+        f(text.substr(end, found.begin - end), found.id);
+        end = found.begin + found.size;
+      }
+    }
+    return end;
+  }
   void push(token id) {
     out_.push_back(id);
     fresh_ = true;

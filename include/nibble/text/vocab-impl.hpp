@@ -186,9 +186,11 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
   if (user_defined || type == token_type::control || type == token_type::unknown) {
     if (text.empty()) return {};  // no text is found to be it
     // Gemma has HTML's </s> as a user-defined token. It ends the text of other models, so it too counts only where asked for.
-    if (!(user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id))
+    special_bytes_ += text.size();
+    if (special_bytes_ > (std::min<std::uint64_t>)(most.special_bytes, (std::numeric_limits<std::int32_t>::max)()))
       return bad(errc::limit_exceeded, "and the special tokens before it have more text than the limit of " +
-                                           std::to_string(special_tokens::most_bytes) + " bytes");
+                                           std::to_string(most.special_bytes) + " bytes");
+    (user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id);
   }
   const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
   if (kind_ == vocab_kind::sentencepiece && merges) {
@@ -295,7 +297,7 @@ void vocab::find_ends() {
   for (const detail::end_name& end : detail::end_names) {
     const auto id = control(end.name);
     const auto is_excepted = [&](const detail::end_exception& e) {
-      return e.name == end.name && control(e.beside[0]) && control(e.beside[1]);
+      return e.name == end.name && control(e.beside) && (e.also.empty() || control(e.also));
     };
     if (!id || std::any_of(detail::end_exceptions.begin(), detail::end_exceptions.end(), is_excepted)) continue;
     ends_.push_back(*id);

@@ -111,6 +111,7 @@ class vocab {
   std::vector<bool> foreign_;  // pieces that no merging of text can give: characters outside of the file's alphabet
   piece_index pieces_;
   special_tokens controls_, user_defined_;
+  std::size_t special_bytes_ = 0;  // of the names of both
   std::array<token, 256> bytes_{};
   special_ids special_;
   std::vector<token> ends_;
