@@ -40,7 +40,7 @@ concept architecture = requires(hyperparameters& h, tensor_source& tensors, cons
   A(config, tensors);
   { a.kv() } -> std::convertible_to<std::vector<kv_shape>>;
   { a.forward(s, out) } -> std::same_as<void>;
-  requires noexcept(a.forward(s, out)) || NIBBLE_CHECKED;
+  requires noexcept(a.forward(s, out)) || bool(NIBBLE_CHECKED);
 };
 
 }  // namespace NIBBLE_ABI
