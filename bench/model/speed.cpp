@@ -20,7 +20,7 @@ void speed(const arguments& a) {
   const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const nibble::session_options options{
-      .context = std::max(a.prompt, a.depth + a.generate) + 64, .prefill_chunk = a.chunk, .kv = kv_type(a.kv)};
+      .context = std::max(a.prompt, a.depth + a.generate) + 64, .prefill_chunk = a.chunk, .kv = kv_type(a.kv), .marks = false};
   decoder d(model, a.sequences, options);
   check_answers(model, a.sequences, options);
 

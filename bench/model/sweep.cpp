@@ -75,7 +75,7 @@ class sweeper {
 
  private:
   nibble::session_options options(std::size_t context) const {
-    return {.context = context, .prefill_chunk = a_.chunk, .kv = kv_type(a_.kv)};
+    return {.context = context, .prefill_chunk = a_.chunk, .kv = kv_type(a_.kv), .marks = false};
   }
 
   void measure(const nibble::any_model& model, const costs& cost) {
