@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -286,6 +287,18 @@ TEST_CASE("open and parse throw the error that their twins return") {
   CHECK(file.tensors().size() == 4);
 }
 #endif
+
+TEST_CASE("the largest limits are limits, however a file is read") {
+  const auto path = golden("models/llama.gguf");
+  constexpr std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
+  for (const std::uint64_t bytes : {largest, largest - (64u << 20) + 100}) {
+    for (const auto access : {nibble::file_access::mapped, nibble::file_access::read}) {
+      const auto file = gguf_file::try_open(path, {.header_bytes = bytes}, access);
+      REQUIRE(file);
+      CHECK(file->tensors().size() > 10);
+    }
+  }
+}
 
 TEST_CASE("the tiny model is read as it was made") {
   const auto path = shared("models/nibble-tiny-f32.gguf");

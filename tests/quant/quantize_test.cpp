@@ -143,6 +143,34 @@ TEST_CASE("a value that is no number, or beyond the range of the format, is refu
   });
 }
 
+TEST_CASE("a value is beyond the range of a format where no scale and no offset reach it") {
+  nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+    CAPTURE(Q::name);
+    if constexpr (nibble::integer_format<Q>) {
+      constexpr bool super = Q::block_size == 256, offset = Q::scales::has_offset;
+      constexpr float scales = super ? (offset ? 63 : 128) : 1;
+      float most = 0;
+      for (unsigned code = 0; code < (1u << Q::code_bits); ++code)
+        most = std::max(most, std::abs(float(nibble::level_of<Q>(std::uint8_t(code)))));
+      const auto fits = [](float a, float b) {
+        std::vector<float> values(256);
+        values[3] = a, values[5] = b;
+        std::vector<std::byte> packed(*nibble::try_quantized_bytes(Q::type, 1, values.size()));
+        return bool(nibble::try_quantize_rows(Q::type, values, 1, values.size(), {}, packed));
+      };
+      const float end = 65504 * scales * most, deepest = 65504 * scales;  // deepest: an offset, to one side
+      for (const float sign : {1.0f, -1.0f}) {
+        CHECK(fits(sign * end, 0));
+        CHECK_FALSE(fits(sign * end * 1.01f, 0));
+        if (!offset) continue;
+        CHECK(fits(sign * 2 * deepest, sign * -deepest));
+        CHECK_FALSE(fits(sign * 2 * deepest, sign * -1.01f * deepest));
+      }
+    }
+    return false;
+  });
+}
+
 #if NIBBLE_EXCEPTIONS
 TEST_CASE("what an executor throws reaches who quantizes") {
   struct closed_executor {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/file/os.hpp"
 #include "nibble/gguf/reader.hpp"
 
@@ -45,7 +46,7 @@ inline result<void> check_shard(const metadata& meta, std::uint32_t index, std::
 /// hold all that they promise.
 inline result<aligned_buffer> read_header(const readable_file& file, const limits& most) {
   constexpr std::uint64_t first = 1u << 20, descriptions = 64u << 20;
-  const std::uint64_t largest = std::min(file.size(), most.header_bytes + descriptions);
+  const std::uint64_t largest = std::min<std::uint64_t>(file.size(), sum_of_sizes(most.header_bytes, descriptions));
   for (std::uint64_t bytes = std::min(first, largest);; bytes = std::min(2 * bytes, largest)) {
     auto memory = aligned_buffer::try_allocate(static_cast<std::size_t>(bytes));
     if (!memory) return std::move(memory).failure().in("header");

@@ -14,6 +14,7 @@
 #include <string>
 #include <type_traits>
 
+#include "nibble/quant/encode.hpp"
 #include "nibble/quant/quantize.hpp"
 #include "nibble/quant/registry.hpp"
 
@@ -43,8 +44,34 @@ void quantize_row(std::span<const float> row, const float* importance, std::byte
   }
 }
 
-/// The first value of a row that its format cannot hold, or the row's length: one that is no number, or so large that decoding
-/// gives something else, for instance infinity.
+/// How far values of a block may reach: a scale and an offset are largest halves times their largest codes.
+template <integer_format Q>
+struct reach {
+  static constexpr bool has_offset = Q::scales::has_offset, has_codes = Q::scales::columns > Q::scales::sub_block;
+  static constexpr float offset = has_offset ? largest_half * (has_codes ? 63 : 1) : 0;
+  static constexpr float scale = largest_half * (has_codes ? (has_offset ? 63 : 128) : 1);
+  /// The largest level: up from an offset, or to either side of 0, for a scale has a sign.
+  static constexpr float level = [] {
+    int most = 0;
+    for (unsigned code = 0; code < (1u << Q::code_bits); ++code)
+      most = std::max({most, level_of<Q>(std::uint8_t(code)), -level_of<Q>(std::uint8_t(code))});
+    return float(most);
+  }();
+};
+
+/// The first value of a block that the format does not reach, or the block's size. Offsets go down, so a block that reaches
+/// further down than they do is written with the other sign, see leans_down().
+template <integer_format Q>
+std::size_t beyond_reach(const std::array<float, Q::block_size>& x) noexcept {
+  using range = reach<Q>;
+  const float sign = range::has_offset && leans_down(x, range::offset) ? -1.0f : 1.0f;
+  const float least = range::has_offset ? -range::offset : -range::scale * range::level;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (sign * x[i] < least || sign * x[i] > range::scale * range::level) return i;
+  return x.size();
+}
+
+/// The first value of a row that its format cannot hold, or the row's length: one that is no number, or beyond its range.
 template <class Q>
 std::size_t misfit(std::span<const float> row, const std::byte* made) noexcept {
   float largest = 0;
@@ -52,16 +79,17 @@ std::size_t misfit(std::span<const float> row, const std::byte* made) noexcept {
     if (!std::isfinite(row[i])) return i;
     largest = std::max(largest, std::abs(row[i]));
   }
-  if (largest < 1024) return row.size();  // every format holds these
+  if (largest <= largest_half) return row.size();  // every format holds these
   for (std::size_t at = 0; at < row.size(); at += Q::block_size, made += sizeof(typename Q::block)) {
-    typename Q::block block;
-    std::memcpy(&block, made, sizeof block);
-    std::array<float, Q::block_size> back;
-    Q::decode(block, back);
-    largest = 0;
-    for (std::size_t i = 0; i < Q::block_size; ++i) largest = std::max(largest, std::abs(row[at + i]));
-    for (std::size_t i = 0; i < Q::block_size; ++i)
-      if (!(std::abs(back[i] - row[at + i]) <= largest / 2)) return at + i;
+    std::array<float, Q::block_size> block;
+    if constexpr (integer_format<Q>) {
+      std::copy_n(row.begin() + std::ptrdiff_t(at), Q::block_size, block.begin());
+      if (const std::size_t i = beyond_reach<Q>(block); i < Q::block_size) return at + i;
+    } else {
+      decode_row<Q>(made, Q::block_size, block.data());
+      for (std::size_t i = 0; i < Q::block_size; ++i)
+        if (!std::isfinite(block[i])) return at + i;
+    }
   }
   return row.size();
 }

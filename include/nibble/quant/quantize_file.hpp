@@ -43,9 +43,11 @@ struct quantize_report {
 /// general.quantization_version and options.keys. The source may be quantised itself.
 ///
 /// The file appears whole or not at all, and does not depend on the executor.
+/// A weight that is infinite or no number is never written: this holds for tensors that keep their format, too, such as a mask
+/// of F32 in which -inf stands. Only tables of integers are copied as they are.
 /// @errors  io; unknown_format: a source that this library cannot decode; invalid_argument: importance of the wrong length, an
-///          override that matches no matrix, a weight that is no number or beyond the range of its format (F16: 65504), told
-///          with tensor and row: an override with BF16 or F32 keeps it; what the executor throws
+///          override that matches no matrix, a weight that is no number, or beyond the range of its format (F16: 65504; an
+///          override with BF16 or F32 keeps it), told with tensor and row; what the executor throws
 /// @cost    as try_quantize_rows; a few MiB of memory however large the model
 /// @example  auto report = nibble::try_quantize_file(source, "model-Q4_K_M.gguf", nibble::quantize_recipe::named("Q4_K_M"));
 result<quantize_report> try_quantize_file(const gguf_file& source, const std::filesystem::path& path,
