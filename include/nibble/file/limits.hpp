@@ -37,8 +37,8 @@ struct limits {
   std::uint64_t heads = 1'024;        ///< of a layer's queries: attention.head_count
   std::uint64_t experts = 1'024;      ///< of a layer
 
-  // What a session may take of memory for each position and each token; 0: in proportion to the file, a sixteenth of the bytes
-  // of its tensors, and from 16 KiB (64 KiB of scratch) to 16 MiB. Published models ask for less than a hundredth.
+  // What a session may ask for. 0 is a limit in proportion to the file: a sixteenth of the bytes of its tensors, but no less
+  // than 16 KiB a position, 64 KiB a token, and no more than 16 MiB.
   std::uint64_t kv_position_bytes = 0;    ///< keys and values of one position, in all layers
   std::uint64_t scratch_token_bytes = 0;  ///< scratch of a step for each of its tokens, without their outputs
 

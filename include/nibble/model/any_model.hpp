@@ -101,6 +101,8 @@ class any_model {
   tensor_type kv_type() const noexcept;
   /// Exact bytes of this model and of a session on it; of a batch_evaluator of so many sequences, 1 to most_sequences, or of an
   /// evaluator, but for `sampling`, which they do not take. Where session_options::marks is empty, one sequence is a session's.
+  /// A plan of any size is told; whether it is within limits::kv_position_bytes, limits::scratch_token_bytes and the cap is
+  /// checked where a session is made, and by try_plan.
   memory_plan plan(const session_options& options = {}, std::size_t sequences = 1) const;
   /// One step. For evaluators; @errors none (noexcept).
   /// @shape   out (wanted rows, vocabulary or width), see step_output

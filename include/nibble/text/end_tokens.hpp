@@ -56,8 +56,7 @@ inline constexpr auto end_names = std::to_array<end_name>({
     {"<|file_sep|>", false, false},
 });
 
-/// `name` is no end in a vocabulary that has this other end, or both of these: it stands between parts of one reply, or is
-/// HTML.
+/// A name that is no end where the vocabulary has another one, or two others: it stands between parts of one reply, or is HTML.
 struct end_exception {
   std::string_view name, beside, also = {};
 };

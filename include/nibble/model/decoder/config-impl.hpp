@@ -113,9 +113,8 @@ void decoder_config::set_windows(std::size_t window, std::size_t period) {
   set_windows(window, marked);
 }
 void decoder_config::set_windows(std::size_t window, const std::vector<bool>& marked) {
-  NIBBLE_ASSERT(marked.size() == layer.size());
   if (window == 0) return;
-  for (std::size_t i = 0; i < layer.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(marked.size(), layer.size()); ++i) {
     if (marked[i]) layer[i].mask = attention_mask::window(window);
   }
 }

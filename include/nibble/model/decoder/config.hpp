@@ -75,8 +75,7 @@ struct decoder_config {
   }
   /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
   void set_windows(std::size_t window, std::size_t period);
-  /// The same for the layers that are marked.
-  /// @errors  precondition: a mark for each layer
+  /// The same for the layers that are marked; layers beyond the marks have none.
   void set_windows(std::size_t window, const std::vector<bool>& marked);
   /// Reads the window and which layers see it: a period, or a flag for each layer. The numbers hold where the file is silent.
   void read_windows(hyperparameters& h, std::size_t window, std::size_t period);
