@@ -259,6 +259,22 @@ TEST_CASE("a vector that is not read is looked into a little at a time, and no f
   }
 }
 
+TEST_CASE("a long text of special tokens takes no memory for the places where they stand") {
+  const auto file = nibble::gguf_file::open(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  const auto tokenizer = nibble::tokenizer::load(file.meta());
+  constexpr std::size_t count = 1'000'000;
+  std::string text;
+  while (text.size() < 3 * count) text += "<s>";
+  std::vector<nibble::token> ids;
+  ids.reserve(count + 1);
+  const std::size_t before = live_bytes;
+  most_live_bytes = before;
+  tokenizer.encode(text, ids, {.special = true, .bos = false});
+  const std::size_t most = most_live_bytes - before;
+  CHECK(ids.size() == count);
+  CHECK(most < 200'000);
+}
+
 TEST_CASE("a cap is one for all that is planned") {
   const auto path = nibble_test::golden("models/stories260K-q8_0.gguf");
   const nibble::session_options room{.context = 100};
