@@ -134,7 +134,8 @@ result<std::shared_ptr<loaded_model>> make_model(const gguf_file& file, tensor_s
   if (h.failure()) return *h.failure();
   if (config.vocabulary == 0) config.vocabulary = tensors.rows_of("token_embd.weight");
   const auto* of = static_cast<const Observer*>(observer);
-  auto made = of ? share_model<Arch>(config, tensors, *of) : share_model<Arch>(config, tensors, unobserved{});
+  auto made =
+      of ? share_model<Arch, Observer>(config, tensors, *of) : share_model<Arch, unobserved>(config, tensors, unobserved{});
   made->limits = limits;
   for (const tensor_info& t : file.tensors()) made->stored_bytes += t.bytes;
   tensors.refuse_unread(Arch::name, limits);
