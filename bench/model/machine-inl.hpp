@@ -33,7 +33,7 @@ namespace bench {
 namespace HWY_NAMESPACE {
 
 inline constexpr const char* target_name =
-    HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 ? "reference" : HWY_STR(HWY_NAMESPACE) + 2 /* N_AVX2 -> AVX2 */;
+    HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 ? "reference" : &HWY_STR(HWY_NAMESPACE)[2] /* N_AVX2 -> AVX2 */;
 
 #if BENCH_SIMD
 using namespace nibble::HWY_NAMESPACE;
