@@ -4,24 +4,14 @@
 #include <vector>
 
 #include "nibble/attention/attention.hpp"
-#include "nibble/core/executor.hpp"
+#include "support/layer_room.hpp"
 #include "support/refused.hpp"
 
 #if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
 using namespace nibble;
 using nibble_test::refused;
 
-namespace {
-struct room {
-  inline_executor executor;
-  scratch_arena arena = *scratch_arena::try_create(1 << 16);
-  compute c{kernels(), executor, arena};
-  std::vector<float> numbers = std::vector<float>(64 * 64);
-  activations x{numbers.data(), 2, 64};
-  std::vector<float> out = std::vector<float>(4096);
-  activations y(std::size_t tokens, std::size_t width) { return {out.data(), tokens, width}; }
-};
-}  // namespace
+using room = nibble_test::layer_room;
 
 TEST_CASE("positions that a sequence has no room for are reported") {
   room r;

@@ -4,11 +4,11 @@
 #include <span>
 #include <vector>
 
-#include "nibble/core/executor.hpp"
 #include "nibble/layers/embedding.hpp"
 #include "nibble/layers/experts.hpp"
 #include "nibble/layers/feed_forward.hpp"
 #include "nibble/layers/linear.hpp"
+#include "support/layer_room.hpp"
 #include "support/refused.hpp"
 
 #if NIBBLE_CHECKED && NIBBLE_EXCEPTIONS
@@ -16,16 +16,9 @@ using namespace nibble;
 using nibble_test::refused;
 
 namespace {
-struct room {
-  inline_executor executor;
-  scratch_arena arena = *scratch_arena::try_create(1 << 16);
-  compute c{kernels(), executor, arena};
-  std::vector<float> numbers = std::vector<float>(64 * 64);
+struct room : nibble_test::layer_room {
   weight w = weight::stored(format_of<f32>, reinterpret_cast<const std::byte*>(numbers.data()), 32, 64);
   weight down = weight::stored(format_of<f32>, reinterpret_cast<const std::byte*>(numbers.data()), 32, 32);
-  activations x{numbers.data(), 2, 64};
-  std::vector<float> out = std::vector<float>(4096);
-  activations y(std::size_t tokens, std::size_t width) { return {out.data(), tokens, width}; }
 };
 }  // namespace
 
