@@ -64,15 +64,6 @@ const attention_mask masks[] = {attention_mask::causal(),
                                 attention_mask::symmetric_window(130),
                                 attention_mask::everything()};
 
-template <class F>
-void for_each_kv_format(F&& f) {
-  any_type(kv_formats{}, [&]<class Q>(std::type_identity<Q> q) {
-    INFO("KV format ", std::string(Q::name));
-    f(q);
-    return false;
-  });
-}
-
 }  // namespace
 
 TEST_CASE("every target attends like the reference: grouped heads, all masks, caps, sinks, any page order") {

@@ -35,15 +35,6 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-template <class F>
-void for_each_kv_format(F&& f) {
-  any_type(kv_formats{}, [&]<class Q>(std::type_identity<Q> q) {
-    INFO("KV format ", std::string(Q::name));
-    f(q);
-    return false;
-  });
-}
-
 /// Keys and values of one head, of hostile numbers, and queries.
 template <class Format>
 struct hostile_cache {

@@ -11,6 +11,7 @@
 
 #include "nibble/kernels/reference.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kv/tile.hpp"
 
 namespace nibble_test {
 
@@ -39,6 +40,15 @@ inline double relative_error(std::span<const float> expected, std::span<const fl
     size += double(expected[i]) * expected[i];
   }
   return size > 0 ? std::sqrt(difference / size) : std::sqrt(difference);
+}
+
+template <class F>
+void for_each_kv_format(F&& f) {
+  nibble::any_type(nibble::kv_formats{}, [&]<class Q>(std::type_identity<Q> q) {
+    INFO("KV format ", std::string(Q::name));
+    f(q);
+    return false;
+  });
 }
 
 }  // namespace nibble_test

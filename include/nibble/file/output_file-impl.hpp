@@ -15,7 +15,7 @@
 #if !defined(_WIN32)
 #include <sys/resource.h>
 
-#include <cstdio>
+#include <cstdio>  // rename, and nothing else of it
 #endif
 
 namespace nibble {
