@@ -23,8 +23,8 @@
 #endif
 
 // The loops below, once for each instruction set that the library's kernels know.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#define HWY_WANT_AVX3_DL 1
+#include "nibble/kernels/target_macros.hpp"
+
 #define HWY_TARGET_INCLUDE "machine-inl.hpp"
 #include "hwy/foreach_target.h"
 // after foreach_target, which has defined the target:

@@ -1,9 +1,13 @@
 /// Every macro a user may set, with its default and effect. Set them by flags of the compiler.
 ///
-/// | macro             | default                | effect                                                            |
-/// |-------------------|------------------------|-------------------------------------------------------------------|
-/// | NIBBLE_EXCEPTIONS | what the compiler does | 0: no throwing twins; every failure but bad_alloc is a result<T>  |
-/// | NIBBLE_CHECKED    | 0                      | 1: a broken precondition throws nibble::error(errc::precondition) |
+/// | macro             | default                | effect                                                               |
+/// |-------------------|------------------------|----------------------------------------------------------------------|
+/// | NIBBLE_EXCEPTIONS | what the compiler does | 0: no throwing twins; every failure but bad_alloc is a result<T>     |
+/// | NIBBLE_CHECKED    | 0                      | 1: a broken precondition throws nibble::error(errc::precondition)    |
+/// | NIBBLE_TARGETS    | all since SSE4         | the instruction sets that kernels/compile.hpp makes kernels for, in  |
+/// |                   |                        | Highway's names: HWY_AVX2 \| HWY_AVX3_DL. Each takes seconds of the |
+/// |                   |                        | compiler and a part of the program; a processor that has none of     |
+/// |                   |                        | them runs scalar code. CMake: a list, -DNIBBLE_TARGETS="AVX2;SSE4"   |
 ///
 /// In which other flags the files of a program may differ, and still hand models and sessions to each other, says a table in
 /// the README: exceptions and instruction sets yes, NIBBLE_CHECKED no; -ffinite-math-only is refused here.

@@ -1,12 +1,8 @@
 /// Products of a format with a codebook that is not registered: the kernels are compiled here once more, for it alone.
 #include "support/codebook_format.hpp"
 
-#ifndef HWY_DISABLED_TARGETS  // as kernels/compile.hpp sets them
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#endif
-#ifndef HWY_WANT_AVX3_DL
-#define HWY_WANT_AVX3_DL 1
-#endif
+#include "nibble/kernels/target_macros.hpp"
+// whatever is compiled once comes first:
 #include "nibble/kernels/reference.hpp"
 
 #undef HWY_TARGET_INCLUDE

@@ -12,15 +12,9 @@
 #error "nibble's kernels have an outcome for NaN, and one order of sums: compile them without -ffast-math (or /fp:fast)"
 #endif
 
-// Scalable vectors cannot stand in the arrays that our register blocks are made of. Newer x86 targets must be asked for.
-#ifndef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#endif
-#ifndef HWY_WANT_AVX3_DL
-#define HWY_WANT_AVX3_DL 1
-#endif
-
-#include "nibble/kernels/reference.hpp"  // whatever is compiled once comes first
+#include "nibble/kernels/target_macros.hpp"
+// whatever is compiled once comes first:
+#include "nibble/kernels/reference.hpp"
 
 #define HWY_TARGET_INCLUDE "nibble/kernels/all-inl.hpp"
 #include "hwy/foreach_target.h"

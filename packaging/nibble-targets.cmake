@@ -1,0 +1,37 @@
+# NIBBLE_TARGETS: a list of Highway's names of instruction sets, or "native"; see kernels/target_macros.hpp.
+
+cmake_minimum_required(VERSION 3.22)
+
+# nibble_target_definition(RESULT LIST): the macro that means this list, or nothing if it is empty.
+function(nibble_target_definition result list)
+  set(known AVX10_2 AVX3_SPR AVX3_ZEN4 AVX3_DL AVX3 AVX2 SSE4 SSSE3 SSE2 NEON_BF16 NEON NEON_WITHOUT_AES)
+  if(list STREQUAL "native")
+    nibble_best_target(list)
+  endif()
+  foreach(target IN LISTS list)
+    if(NOT target IN_LIST known)
+      list(JOIN known " " known)
+      message(FATAL_ERROR "NIBBLE_TARGETS: ${target} is none of native ${known}")
+    endif()
+  endforeach()
+  list(TRANSFORM list PREPEND "HWY_")
+  list(JOIN list "|" bits)
+  if(bits)
+    set(bits "NIBBLE_TARGETS=(${bits})")
+  endif()
+  set(${result} "${bits}" PARENT_SCOPE)
+endfunction()
+
+# The best target of the processor that this runs on, as Highway names it.
+function(nibble_best_target result)
+  if(NOT DEFINED NIBBLE_NATIVE_TARGET)
+    set(source "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/best_target.cpp")
+    try_run(exit compiled "${CMAKE_CURRENT_BINARY_DIR}/best_target" "${source}" LINK_LIBRARIES hwy::hwy
+            CXX_STANDARD 20 COMPILE_OUTPUT_VARIABLE errors RUN_OUTPUT_VARIABLE name)
+    if(NOT compiled OR NOT exit EQUAL 0)
+      message(FATAL_ERROR "NIBBLE_TARGETS: native needs a processor that runs what is compiled here; name a target instead. ${errors}")
+    endif()
+    set(NIBBLE_NATIVE_TARGET "${name}" CACHE INTERNAL "The best target of this machine")
+  endif()
+  set(${result} "${NIBBLE_NATIVE_TARGET}" PARENT_SCOPE)
+endfunction()

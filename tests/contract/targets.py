@@ -1,0 +1,59 @@
+"""targets.py CMAKE FOLDER_OF_MODULES COMPILER FLAG...: which instruction sets NIBBLE_TARGETS chooses, as a macro and in CMake.
+
+Says what is not as it should be; compiles no kernel."""
+import re
+import subprocess
+import sys
+import tempfile
+
+DEFAULT = "HWY_SSE4|HWY_AVX2|HWY_AVX3|HWY_AVX3_DL"
+# Flags, and what is there beside the target that the flags of the file promise.
+CHOICES = [([], DEFAULT), (["-DNIBBLE_TARGETS=HWY_AVX2"], "HWY_AVX2"), (["-DNIBBLE_TARGETS=HWY_SSSE3|HWY_AVX2"], "HWY_SSSE3|HWY_AVX2"),
+           (["-DNIBBLE_TARGETS=HWY_AVX3_DL", "-msse4.2"], "HWY_AVX3_DL"), (["-DHWY_DISABLED_TARGETS=HWY_SSE4"], "HWY_AVX2")]
+# Lists of CMake, and the macro that they become, or a part of the error.
+LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NEON", "[NIBBLE_TARGETS=(HWY_NEON)]"),
+         ("AVX2;AVX9", "AVX9 is none of native AVX10_2")]
+
+
+def macros(compiler, folder):
+    """The macro, in a file of kernels."""
+    found = []
+    with open(folder + "/unit.cpp", "w") as file:
+        file.write("#include \"nibble/kernels/target_macros.hpp\"\n#define FALLBACK (HWY_SCALAR | HWY_EMU128)\n"
+                   "static_assert(((WANTED) & ~HWY_TARGETS) == 0, \"lacks\");\n"
+                   "static_assert(HWY_TARGETS & FALLBACK, \"has no code for every processor\");\n"
+                   "#ifdef NIBBLE_TARGETS\nstatic_assert((HWY_TARGETS & ~FALLBACK) == (WANTED), \"has more\");\n#endif\n"
+                   "#if !defined(NIBBLE_TARGETS) && !defined(HWY_DISABLED_TARGETS)\nstatic_assert((HWY_TARGETS & HWY_SSSE3) == 0);\n#endif\n")
+    compile = [*compiler, "-fsyntax-only", folder + "/unit.cpp"]
+    for flags, wanted in CHOICES:
+        done = subprocess.run([*compile, "-DWANTED=" + wanted, *flags], capture_output=True, text=True)
+        if done.returncode != 0:
+            found.append("%s: %s" % (flags, done.stderr))
+    for unknown in ("HWY_AVX2|HWY_AVX9", "AVX2", "0"):
+        done = subprocess.run([*compile, "-DWANTED=0", "-DNIBBLE_TARGETS=" + unknown], capture_output=True, text=True)
+        if done.returncode == 0 or "NIBBLE_TARGETS" not in done.stderr:
+            found.append("%s: is accepted, or refused without a hint: %s" % (unknown, done.stderr))
+    return found
+
+
+def lists(cmake, modules, folder):
+    """The variable of CMake."""
+    found = []
+    with open(folder + "/lists.cmake", "w") as file:
+        file.write("include(\"%s/nibble-targets.cmake\")\nnibble_target_definition(out \"${LIST}\")\nmessage(\"[${out}]\")\n" % modules)
+    for text, says in LISTS:
+        done = subprocess.run([cmake, "-DLIST=" + text, "-P", folder + "/lists.cmake"], capture_output=True, text=True)
+        said = re.sub(r"\s+", " ", done.stderr)
+        if says not in said:
+            found.append("%s: %s" % (text, said))
+    return found
+
+
+def main(cmake, modules, *compiler):
+    with tempfile.TemporaryDirectory() as folder:
+        found = macros(compiler, folder) + lists(cmake, modules, folder)
+    print("\n".join(found))
+    sys.exit(1 if found else 0)
+
+
+main(*sys.argv[1:])
