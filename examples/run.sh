@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds the chat example and lets a model speak:
 #   examples/run.sh                        the small model of this repository
+#   examples/run.sh qwen ["question"]      Qwen2.5-Coder-0.5B-Instruct, fetched once (491 MB)
+#   examples/run.sh qwen1.5b ["question"]  its larger sister (1.1 GB)
 #   examples/run.sh smollm2 ["question"]   SmolLM2-135M-Instruct, fetched once (98 MB)
 #   examples/run.sh gemma ["prompt"]       Gemma 3 270M, fetched once (253 MB)
 #   examples/run.sh file.gguf ["prompt"]   any model of a supported architecture
@@ -15,7 +17,7 @@ case ${1:-} in
   "") model=examples/models/nibble-tiny-Q4_K_M.gguf prompt="It was a dark and stormy night, and"
     echo "$prompt ..." >&2
     set -- "" "$prompt" --raw ;;
-  smollm2) model=$(examples/fetch smollm2) ;;
+  qwen | qwen1.5b | smollm2) model=$(examples/fetch "$1") ;;
   gemma) model=$(examples/fetch gemma); [ $# -gt 1 ] || set -- gemma "The capital of France is"; set -- "$@" --raw ;;
   /*) model=$1 ;;
   *) model=$here/$1 ;;

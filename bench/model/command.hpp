@@ -25,6 +25,7 @@ struct arguments {
   std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
   std::string target;  ///< the instruction set to run; empty: the best
   std::string kv = "f16";
+  std::vector<std::size_t> pieces;  ///< tokens of each step; empty: steps of `chunk`
   std::string text = "Explain memory optimization in LLMs.";
   bool special = false, limits = false, quick = false, mapped = false;
 };

@@ -31,21 +31,41 @@ double surprise(std::span<const float> logits, nibble::token id) {
   return most + std::log(sum) - double(logits[static_cast<std::size_t>(id)]);
 }
 
+/// The pieces to feed ids in, as told; what they leave over is one more.
+std::vector<std::size_t> pieces_of(const arguments& a, std::size_t ids) {
+  if (a.context > 0) throw std::runtime_error("--pieces: they are of one sequence; leave --context out");
+  std::vector<std::size_t> pieces;
+  for (const std::size_t n : a.pieces) {
+    pieces.push_back(std::min(n, ids)), ids -= pieces.back();
+  }
+  if (ids > 0) pieces.push_back(ids);
+  return pieces;
+}
+
 }  // namespace
 
 void logits(const arguments& a) {
   static_assert(std::endian::native == std::endian::little, "the file holds little-endian floats");
   const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const auto ids = read_ids(a.input, model.vocabulary());
+  std::vector<std::size_t> pieces;
+  arguments steps = a;
+  if (!a.pieces.empty()) {
+    pieces = pieces_of(a, ids.size());
+    steps.chunk = *std::max_element(pieces.begin(), pieces.end());
+  }
   const std::size_t n = a.context > 0 ? a.context : ids.size();
-  auto e = make_evaluator(model, a, std::min(n, ids.size()));
+  auto e = make_evaluator(model, steps, std::min(n, ids.size()));
   std::ofstream file(a.output, std::ios::binary);
   if (!file) throw std::runtime_error(a.output.string() + ": cannot be written");
-  for (std::size_t i = 0; i < ids.size(); i += n) {
-    e.truncate(0);
-    e.feed_each(std::span(ids).subspan(i, std::min(n, ids.size() - i)), [&](std::size_t, std::span<const float> row) {
-      file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
-    });
+  const auto write = [&](std::size_t, std::span<const float> row) {
+    file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
+  };
+  for (std::size_t i = 0, k = 0; i < ids.size();) {
+    const std::size_t count = std::min(pieces.empty() ? n : pieces[k++], ids.size() - i);
+    if (pieces.empty()) e.truncate(0);
+    e.feed_each(std::span(ids).subspan(i, count), write);
+    i += count;
   }
   if (!file.flush()) throw std::runtime_error(a.output.string() + ": cannot be written");
 }

@@ -50,6 +50,10 @@ class command_line {
     file(c, "out", "file to write", a_->output);
     evaluation(c);
     count(c, "--context", "start anew after so many ids; 0: never", a_->context);
+    c->add_option("--pieces", a_->pieces, "ids of each step, as 23,17; what they leave over is one more")
+        ->delimiter(',')
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 24))
+        ->excludes("--chunk");
 
     c = add("tokens", "writes the ids of a text as JSON, without those that begin and end it", bench::tokens);
     file(c, "text", "UTF-8 file", a_->input);

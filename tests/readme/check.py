@@ -57,7 +57,8 @@ def runnable(line):
     if not line or line.startswith(("#", "git clone", "cd ", "sudo ")) or "tests/run.sh" in line:
         return False
     models = pathlib.Path(os.environ.get("NIBBLE_MODELS", "/nonexistent"))
-    named = {"smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf", "gemma": "gemma-3-270m-q4_k_m.gguf"}
+    named = {"qwen": "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf", "qwen1.5b": "Qwen2.5-Coder-1.5B-Instruct-Q4_K_M.gguf",
+             "smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf", "gemma": "gemma-3-270m-q4_k_m.gguf"}
     return all((models / file).exists() for word, file in named.items() if re.search(r"\b%s\b" % word, line))
 
 
