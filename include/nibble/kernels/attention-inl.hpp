@@ -44,10 +44,13 @@ class query_rows {
   query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
       : query_(query), count_(count), head_dim_(head_dim) {}
   /// Multiplies the queries with a tile of keys.
-  /// @shape   scores (count, 64)
+  /// @shape   scores (count, in whole blocks of output_block; 64)
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
     const auto* keys = reinterpret_cast<const typename Format::block*>(tile);
-    std::fill_n(scores, count_ * page_positions, 0.0f);
+    if (count_ == 1) return score_one(keys, scores);
+    for (std::size_t n = 0; n < count_; n += output_block) {
+      std::fill_n(scores + n * page_positions, output_block * page_positions, 0.0f);
+    }
     for (std::size_t g = 0; g < page_positions / panel_rows; g += tile_groups) {
       for (std::size_t k = 0; k < head_dim_; k += float_columns) {
         const std::size_t columns = std::min(float_columns, head_dim_ - k);
@@ -56,16 +59,25 @@ class query_rows {
           w[i] = keys + ((g + i) * head_dim_ + k) * panel_rows;
           if (count_ <= few_queries) prefetch_ahead<1>(w[i], columns * panel_rows * sizeof *w[i]);
         }
-        for_each_block<float_token_block, true>(0, count_, [&](auto block, std::size_t n) NIBBLE_ATTR {
+        for_each_block<false, output_block>(0, count_, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
           add_float_columns<block()>(
-              w, columns, [&](std::size_t i) { return query_[n + i] + k; }, scores + n * page_positions + g * panel_rows,
-              page_positions);
+              w, columns, [&](std::size_t i) { return query_[n + i] + k; }, queries,
+              scores + n * page_positions + g * panel_rows, page_positions);
         });
       }
     }
   }
 
  private:
+  HWY_INLINE void score_one(const typename Format::block* keys, float* scores) const {
+    std::fill_n(scores, page_positions, 0.0f);
+    for (std::size_t g = 0; g < page_positions; g += panel_rows, keys += head_dim_ * panel_rows) {
+      for (std::size_t k = 0; k < head_dim_; k += float_columns) {
+        add_float_columns(keys + k * panel_rows, std::min(float_columns, head_dim_ - k), query_[0] + k, scores + g);
+      }
+    }
+  }
+
   const float* const* query_;
   std::size_t count_, head_dim_;
 };
@@ -93,18 +105,25 @@ class query_rows<q8_0> {
       const auto [first, step] = place_of(n, count, columns_ / 32);
       quantize(padded, columns_, codes_ + first, step);
     }
+    std::fill_n(codes_ + count * columns_ / 32, tile_tokens, activation_block{});
   }
   HWY_INLINE void score(const std::byte* tile, float* scores) {
     const std::size_t bytes = key_group_bytes<q8_0>(head_dim_);
     for (std::size_t g = 0; g < page_positions / panel_rows; g += tile_groups) {
       for (std::size_t k = 0; k < tile_groups; ++k) units_[k].open(tile + (g + k) * bytes, head_dim_);
+      if (count_ == 1) {
+        std::fill_n(scores + g * panel_rows, tile_groups * panel_rows, 0.0f);
+        for (std::size_t k = 0; k < tile_groups; ++k)
+          one_token<q8_0>(units_[k], columns_, codes_, scores + (g + k) * panel_rows);
+        continue;
+      }
       if (count_ <= few_queries) prefetch_ahead<1>(tile + g * bytes, tile_groups * bytes);
-      add_groups<q8_0>(units_, columns_, codes_, count_, scores + g * panel_rows, page_positions);
+      add_groups<q8_0>(units_, columns_, codes_, count_, true, scores + g * panel_rows, page_positions);
     }
   }
 
  private:
-  activation_block codes_[max_queries * max_head_dim / 32];
+  activation_block codes_[max_queries * max_head_dim / 32 + tile_tokens];
   key_units units_[tile_groups];
   std::size_t count_, head_dim_, columns_;
 };
@@ -132,7 +151,8 @@ struct query_block {
 /// @shape   see attention_args
 template <kv_format Format>
 void attention(const attention_args& a) {
-  alignas(64) float scores[max_queries * page_positions];  // of one tile, then its probabilities
+  // of one tile, then its probabilities; with room for blocks that are not full
+  alignas(64) float scores[(max_queries + output_block) * page_positions];
   float rescale[max_queries];
   slot_range seen[max_queries];
   query_block q(a);
@@ -148,9 +168,9 @@ void attention(const attention_args& a) {
       seen[n] = {std::max(q.first[n], base) - base, std::min(q.last[n] - base, page_positions)};
       rescale[n] = update_softmax(a, seen[n], scores + n * page_positions, q.softmax[n]);
     }
-    for_each_block<output_block, true>(first, last, [&](auto block, std::size_t n) NIBBLE_ATTR {
-      const tile_weights w{seen + n, scores + n * page_positions, rescale + n, q.out + n};
-      add_value_tile<Format, block()>(page + a.value_offset, a.value_dim, w);
+    for_each_block<false, output_block>(first, last, [&](auto, std::size_t n, std::size_t queries) NIBBLE_ATTR {
+      const tile_weights w{queries, seen + n, scores + n * page_positions, rescale + n, q.out + n};
+      add_value_tile<Format>(page + a.value_offset, a.value_dim, w);
     });
   }
   for (std::size_t n = 0; n < q.count; ++n) {

@@ -31,14 +31,15 @@ inline constexpr std::size_t few_queries = 7;
 
 /// Queries whose outputs are worked on at once, and registers of their dimensions: as many sums as registers hold. Two
 /// registers of values share each broadcast of a probability.
-inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4, value_vectors = 2;
+inline constexpr std::size_t output_block = 4, value_vectors = 2;
 
-/// What a tile adds to the outputs of some queries.
+/// What a tile adds to the outputs of a block of queries.
 struct tile_weights {
-  const slot_range* seen;      // (queries), not empty, in ascending order
-  const float* probabilities;  // (queries, 64)
-  const float* rescale;        // (queries)
-  float* const* out;           // (queries): rows of dimensions
+  std::size_t queries;     // 1 ... output_block
+  const slot_range* seen;  // (queries), not empty, in ascending order
+  float* probabilities;    // (output_block, 64): the last ones are overwritten where there are fewer queries
+  const float* rescale;    // (queries)
+  float* const* out;       // (queries): rows of dimensions
 };
 
 /// out = out * rescale + sum, for one register of dimensions.
@@ -48,12 +49,12 @@ HWY_INLINE void add_to_output(float_vec sum, float rescale, float* out) {
 }
 
 /// Sums of probability * value over some slots, for Vectors registers of dimensions from i on and Queries queries. They begin
-/// and end in `sums`, to be continued; where that is null they begin with 0 and go to the outputs.
+/// and end in `sums`, to be continued; where that is null they begin with 0 and go to the outputs of the first `queries`.
 /// @shape   values: those of slot 0, `width` numbers from slot to slot; probabilities (Queries, 64); sums (Queries, 32);
 ///          out: for each query, where the dimensions of this block of values begin
 template <std::size_t Queries, std::size_t Vectors, class T>
 HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slot_range slots, const float* probabilities,
-                          float* sums, const float* rescale, float* const* out) {
+                          float* sums, std::size_t queries, const float* rescale, float* const* out) {
   const float_tag d;
   float_vec sum[Queries][Vectors];
   NIBBLE_UNROLL for (auto& of_query : sum) NIBBLE_UNROLL for (auto& s : of_query) s = hn::Zero(d);
@@ -76,25 +77,26 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slo
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
       if (sums) {
         hn::Store(sum[n][v], d, sums + n * kv_block + i + v * lanes);
-      } else {
+      } else if (n < queries) {
         add_to_output(sum[n][v], rescale[n], out[n] + i + v * lanes);
       }
     }
   }
 }
-/// The same for all registers that `dims` dimensions fill.
+/// The same for all registers that `dims` dimensions fill. Not inlined: there are several callers.
 template <std::size_t Queries, class T>
-HWY_INLINE void add_slots_of_block(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float* sums,
-                                   const float* rescale = nullptr, float* const* out = nullptr) {
+HWY_NOINLINE void add_slots_of_block(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float* sums,
+                                   std::size_t queries = 0, const float* rescale = nullptr, float* const* out = nullptr) {
   std::size_t i = 0;
   for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
-    add_slots<Queries, value_vectors>(values, dims, i, slots, probabilities, sums, rescale, out);
+    add_slots<Queries, value_vectors>(values, dims, i, slots, probabilities, sums, queries, rescale, out);
   }
-  for (; i + lanes <= dims; i += lanes) add_slots<Queries, 1>(values, dims, i, slots, probabilities, sums, rescale, out);
+  for (; i + lanes <= dims; i += lanes)
+    add_slots<Queries, 1>(values, dims, i, slots, probabilities, sums, queries, rescale, out);
 }
 /// For one query, whose slots are at an edge of those that its block sees.
 template <class T>
-HWY_NOINLINE void add_edge(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float* sums) {
+HWY_INLINE void add_edge(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float* sums) {
   if (slots.begin < slots.end) add_slots_of_block<1>(values, dims, slots, probabilities, sums);
 }
 /// out = out * rescale + sums, of one query, for all registers that `dims` dimensions fill.
@@ -116,53 +118,57 @@ HWY_NOINLINE void add_last_dims(const T* values, std::size_t dims, slot_range sl
 }
 
 /// out = out * rescale + probabilities * values, of a block of `dims` dimensions.
-/// @shape   values (64, dims); out: for each query, where these dimensions begin
-template <std::size_t Queries, class T>
+/// @shape   values (64, dims); probabilities (output_block, 64); out: for each query, where these dimensions begin
+template <class T>
 HWY_INLINE void add_value_block(const T* values, std::size_t dims, const tile_weights& w, const float* probabilities,
                                 float* const* out) {
-  const slot_range *seen = w.seen, *last = seen + Queries - 1;
-  const slot_range middle{last->begin, std::max(last->begin, seen->end)};
-  if (seen->begin == last->begin && seen->end == last->end) {
-    add_slots_of_block<Queries>(values, dims, middle, probabilities, nullptr, w.rescale, out);
+  const slot_range *seen = w.seen, *last = seen + w.queries - 1;
+  const std::size_t begin = w.queries == 1 ? seen->end : last->begin;  // what one query sees is all its own
+  const slot_range middle{begin, std::max(begin, seen->end)};
+  if (w.queries > 1 && seen->begin == last->begin && seen->end == last->end) {
+    add_slots_of_block<output_block>(values, dims, middle, probabilities, nullptr, w.queries, w.rescale, out);
   } else {
-    alignas(64) float sums[Queries * kv_block] = {};
-    for (std::size_t n = 0; n < Queries; ++n) {
+    alignas(64) float sums[output_block * kv_block] = {};
+    for (std::size_t n = 0; n < w.queries; ++n) {
       const slot_range front{seen[n].begin, std::min(seen[n].end, middle.begin)};
       add_edge(values, dims, front, probabilities + n * page_positions, sums + n * kv_block);
     }
-    add_slots_of_block<Queries>(values, dims, middle, probabilities, sums);
-    for (std::size_t n = 0; n < Queries; ++n) {
+    if (middle.begin < middle.end) add_slots_of_block<output_block>(values, dims, middle, probabilities, sums);
+    for (std::size_t n = 0; n < w.queries; ++n) {
       const slot_range back{std::max(seen[n].begin, middle.end), seen[n].end};
       add_edge(values, dims, back, probabilities + n * page_positions, sums + n * kv_block);
       add_sums(sums + n * kv_block, dims, w.rescale[n], out[n]);
     }
   }
-  for (std::size_t n = 0; n < Queries && dims % lanes != 0; ++n) {
+  for (std::size_t n = 0; n < w.queries && dims % lanes != 0; ++n) {
     add_last_dims(values, dims, seen[n], probabilities + n * page_positions, w.rescale[n], out[n]);
   }
 }
 
-/// out = out * rescale + probabilities * values of one tile, for Queries queries.
+/// out = out * rescale + probabilities * values of one tile, for a block of queries.
 /// @shape   tile: the values of 64 positions, see kv/tile.hpp
-template <kv_format Format, std::size_t Queries>
+template <kv_format Format>
 HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const tile_weights& w) {
-  float* out[Queries];
+  float* out[output_block];
+  for (std::size_t n = w.queries; n < output_block && w.queries > 1; ++n) {  // the last one again
+    std::copy_n(w.probabilities + (w.queries - 1) * page_positions, page_positions, w.probabilities + n * page_positions);
+  }
   for (std::size_t b = 0; b < dim; b += kv_block, tile += value_block_bytes<Format>(kv_block)) {
     const std::size_t dims = value_width(dim, b);
-    for (std::size_t n = 0; n < Queries; ++n) out[n] = w.out[n] + b;
+    for (std::size_t n = 0; n < w.queries; ++n) out[n] = w.out[n] + b;
     if constexpr (std::is_same_v<Format, q8_0>) {  // probability * scale of the position
-      alignas(64) float scaled[Queries * page_positions];
+      alignas(64) float scaled[output_block * page_positions];
+      const std::size_t queries = w.queries > 1 ? output_block : 1;
       for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
         const auto s = load(reinterpret_cast<const half*>(tile) + slot);
-        NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-          const std::size_t at = n * page_positions + slot;
+        for (std::size_t at = slot; at < queries * page_positions; at += page_positions) {
           hn::Store(hn::Mul(hn::Load(float_tag(), w.probabilities + at), s), float_tag(), scaled + at);
         }
       }
       const auto* codes = reinterpret_cast<const std::int8_t*>(tile + page_positions * sizeof(half));
-      add_value_block<Queries>(codes, dims, w, scaled, out);
+      add_value_block(codes, dims, w, scaled, out);
     } else {
-      add_value_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
+      add_value_block(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
     }
   }
 }

@@ -7,6 +7,7 @@
 #define NIBBLE_KERNELS_BLOCK_INL_HPP
 #endif
 
+#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 
@@ -36,14 +37,40 @@ inline constexpr std::size_t few_tokens = 2 * token_block;
 inline constexpr std::size_t token_chunk = 128;
 static_assert(token_chunk % activation_bundle == 0);
 
-/// Calls f(std::integral_constant<n>, first) for blocks of n tokens that make up `count`: as many of `Block` as fit, then
-/// smaller ones. Blocks of 3 only where Threes says so, for each size of block is code of its own.
-template <std::size_t Block, bool Threes = false, class F>
-HWY_INLINE void for_each_block(std::size_t first, std::size_t count, const F& f) {
-  for (; first + Block <= count; first += Block) f(std::integral_constant<std::size_t, Block>(), first);
-  if constexpr (Block > 1) {
-    constexpr std::size_t next = Block > 8 ? 8 : Block > 4 ? 4 : Block == 4 && !Threes ? 2 : Block - 1;
-    if (first < count) for_each_block<next, Threes>(first, count, f);
+/// Calls f(std::integral_constant<size>, first, n) for blocks of n <= size tokens that make up [begin, end): as many as there
+/// are of the first of some sizes that fall, and for what is left one of the least size that holds it. Or full ones alone, down
+/// to 1.
+///
+/// Functions for a number of tokens take a block that is not full, too: something else stands in the places that are left, and
+/// nobody reads what it gives. So there is code for few sizes: code is what compiling the kernels costs.
+template <bool Full, std::size_t Size, std::size_t... Smaller, class F>
+HWY_INLINE void for_each_block(std::size_t begin, std::size_t end, const F& f) {
+  constexpr std::size_t next = std::max({std::size_t{0}, Smaller...}), least = Full ? Size : next + 1;
+  for (; begin + least <= end; begin += Size)
+    f(std::integral_constant<std::size_t, Size>(), begin, std::min(Size, end - begin));
+  if constexpr (next > 0) {
+    if (begin < end) for_each_block<Full, Smaller...>(begin, end, f);
+  }
+}
+/// For tokens that read packed units. Without an instruction for four products they wait for multiplications, so that a block
+/// that is not full would cost them.
+template <class F>
+HWY_INLINE void for_each_token_block(std::size_t tokens, const F& f) {
+  if constexpr (token_block == 8) {
+    for_each_block<false, 8, 4>(0, tokens, f);
+  } else if constexpr (HWY_ARCH_X86 && lanes == 4) {
+    for_each_block<false, 4>(0, tokens, f);
+  } else {
+    for_each_block<true, 4, 2, 1>(0, tokens, f);
+  }
+}
+/// For tokens that multiply weights in float.
+template <class F>
+HWY_INLINE void for_each_float_block(std::size_t tokens, const F& f) {
+  if constexpr (float_token_block > 4) {
+    for_each_block<false, float_token_block, 4, 2>(0, tokens, f);
+  } else {
+    for_each_block<false, 4>(0, tokens, f);
   }
 }
 

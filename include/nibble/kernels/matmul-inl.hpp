@@ -54,8 +54,15 @@ void matmul(const matmul_args& m) {
     const std::size_t tokens = std::min(token_chunk, m.tokens - token), groups = tokens <= few_tokens ? 1 : tile_groups;
     const auto* input = a + token * blocks;
     for (std::size_t g = m.first; g < m.last; g += groups) {
-      if (tokens == 1 && m.groups) {
-        one_token<Q>(m.groups + g * m.group_bytes, m.columns, input, sums);
+      if (tokens == 1) {
+        std::fill_n(sums, panel_rows, 0.0f);
+        if (m.groups) {
+          one_token<Q>(m.groups + g * m.group_bytes, m.columns, input, sums);
+        } else {
+          unit_source<Q> units;
+          units.open(m, g);
+          one_token<Q>(units, m.columns, input, sums);
+        }
       } else if (tokens <= few_tokens) {
         unit_source<Q> units;
         units.open(m, g);
@@ -63,7 +70,7 @@ void matmul(const matmul_args& m) {
       } else {
         unit_source<Q> units[tile_groups];
         for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(m, std::min(g + k, m.last - 1));  // the last one twice
-        add_groups<Q>(units, m.columns, input, tokens, sums, tile<Q>::rows);
+        add_groups<Q>(units, m.columns, input, tokens, false, sums, tile<Q>::rows);
       }
       store_rows(m, g, token, tokens, sums, groups * panel_rows);
     }
@@ -72,7 +79,7 @@ void matmul(const matmul_args& m) {
 
 template <float_format Q>
 void matmul(const matmul_args& m) {
-  alignas(64) float sums[token_chunk * tile_groups * panel_rows];
+  alignas(64) float sums[(token_chunk + float_token_block) * tile_groups * panel_rows];
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
     const std::size_t tokens = std::min(token_chunk, m.tokens - token), groups = tokens == 1 ? 1 : tile_groups;
     const auto* input = static_cast<const float*>(m.input) + token * m.input_stride;

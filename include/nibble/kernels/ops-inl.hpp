@@ -39,6 +39,15 @@
 #define NIBBLE_ATTR HWY_ATTR
 #endif
 
+// NIBBLE_UNROLL for loops over the registers that hold all sixteen rows. There are four where registers are narrow: unrolled,
+// they would be half of all code, so on x86, where this is for old processors, they stay a loop.
+#undef NIBBLE_UNROLL_ROWS
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+#define NIBBLE_UNROLL_ROWS
+#else
+#define NIBBLE_UNROLL_ROWS NIBBLE_UNROLL
+#endif
+
 NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {

@@ -119,7 +119,7 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
 
 // ---- one token -------------------------------------------------------------------------------------------------------------
 
-/// The sums of one group for one token: out (16).
+/// Adds `columns` columns, whole units, of one group to the sums of one token: out (16).
 ///
 /// One token is as fast as memory, which is fastest when bytes are asked for in the order in which they lie. The sums read
 /// scales and codes by turns, so each granule first asks for an equal share of the bytes ahead, from the codes on: the stream
@@ -132,7 +132,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
   constexpr std::size_t vectors = panel_rows / lanes, granules = Q::scales::columns / 32;
   const float_tag d;
   float_vec sum[vectors];
-  NIBBLE_UNROLL for (auto& s : sum) s = hn::Zero(d);
+  NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) sum[v] = hn::LoadU(d, out + v * lanes);
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
     const panel_unit<Q, const std::byte> unit(group, columns, first);
     const std::uint8_t* granule = unit.codes;
@@ -140,11 +140,11 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
       const auto& scales = unit.scales[b];
       float_vec part[vectors];
       int_vec mins[vectors];
-      NIBBLE_UNROLL for (auto& p : part) p = hn::Zero(d);
-      NIBBLE_UNROLL for (auto& m : mins) m = hn::Zero(int_tag());
+      NIBBLE_UNROLL_ROWS for (auto& p : part) p = hn::Zero(d);
+      NIBBLE_UNROLL_ROWS for (auto& m : mins) m = hn::Zero(int_tag());
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
         prefetch_ahead<1>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) {
           const std::size_t r = v * lanes;
           const auto code = [&](std::size_t q) NIBBLE_ATTR { return values<Q>(granule, q, r); };
           if constexpr (super_block_format<Q>) {
@@ -161,7 +161,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
         }
       }
       if constexpr (super_block_format<Q>) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) {
           if constexpr (Q::scales::has_offset) {
             part[v] = hn::MulAdd(hn::ConvertTo(d, mins[v]), read_min_scale(scales, v * lanes), part[v]);
           }
@@ -170,7 +170,15 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
       }
     }
   }
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, out + v * lanes);
+  NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, out + v * lanes);
+}
+/// The same for units that do not stand one behind the other.
+template <integer_format Q, class Units>
+HWY_INLINE void one_token(Units& units, std::size_t columns, const activation_of<Q>* a, float* out) {
+  for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
+    const std::size_t count = std::min(unit_columns<Q>, columns - first);
+    one_token<Q>(units.at(first, count), count, a + first / activation_of<Q>::columns, out);
+  }
 }
 
 // ---- many tokens -----------------------------------------------------------------------------------------------------------
@@ -337,42 +345,69 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
   }
 }
 
+/// Some granules' blocks of a block of tokens, side by side, `step` blocks from granule to granule.
+template <class Block>
+struct token_blocks {
+  const Block* first;
+  std::size_t step;
+};
+/// For a function that reads the blocks of Tokens tokens where there are fewer. In the places of those that lack it finds
+/// blocks of the next granule, if there are `more` behind. If not, the granules are copied, with the last token again in these
+/// places.
+template <std::size_t Tokens, class Block, std::size_t Room>
+HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t granules, std::size_t tokens, bool more,
+                                           Block (&copy)[Room]) {
+  if (tokens == Tokens || more) return of;
+  Block* to = copy;
+  for (std::size_t g = 0; g < granules; ++g, of.first += of.step) {
+    for (std::size_t i = 0; i < Tokens; ++i) *to++ = of.first[std::min(i, tokens - 1)];
+  }
+  return {copy, Tokens};
+}
+
 /// The sums of one group for up to few_tokens tokens.
-/// @shape   a: the tokens' blocks, see place_of(); sums (tokens, 16), rows `stride` apart
+/// @shape   a: the tokens' blocks, see place_of(); sums (tokens, in whole blocks of token_block; 16), rows `stride` apart
 template <integer_format Q>
 HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
                           float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
-  for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
+  activation_of<Q> copy[unit_columns<Q> / in_block * token_block];
+  for (std::size_t i = 0; i < round_up(tokens, token_block); ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
     const packed<Q> source{read_unit<Q>(units, columns, first)};
+    const std::size_t count = source.unit.columns;
     prefetch_ahead<2>(source.unit.scales, source.unit.bytes(unit_columns<Q>));
-    for_each_block<token_block>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+    for_each_token_block(tokens, [&](auto block, std::size_t i, std::size_t n) NIBBLE_ATTR {
       const auto [start, step] = place_of(i, tokens, columns / in_block);
-      add_tile<Q, block()>(source, source.unit.columns / 32, a + start + first / in_block * step, step, sums + i * stride,
-                           stride);
+      const token_blocks<activation_of<Q>> of{a + start + first / in_block * step, step};
+      const auto whole = whole_block<block()>(of, count / in_block, n, first + count < columns, copy);
+      add_tile<Q, block()>(source, count / 32, whole.first, whole.step, sums + i * stride, stride);
     });
   }
 }
 
 /// The sums of tile_groups groups for up to token_chunk tokens. While they use one tile, the next is prefetched.
-/// @shape   a: the tokens' blocks, see place_of(); sums (tokens, tile_groups * 16), rows `stride` apart
+/// @shape   a: the tokens' blocks, see place_of(), with tile_tokens - 1 more behind them if there are `more`; sums (tokens, in
+///          whole blocks of tile_tokens; tile_groups * 16), rows `stride` apart
 template <integer_format Q, class Units>
 HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
-                           float* sums, std::size_t stride) {
+                           bool more, float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
-  for (std::size_t i = 0; i < tokens; ++i) std::fill_n(sums + i * stride, tile<Q>::rows, 0.0f);
+  activation_of<Q> copy[tile_columns / in_block * tile_tokens];
+  for (std::size_t i = 0; i < round_up(tokens, tile_tokens); ++i) std::fill_n(sums + i * stride, tile<Q>::rows, 0.0f);
   tile<Q> t;
   for (std::size_t first = 0; first < columns; first += tile_columns) {
-    const std::size_t count = std::min(tile_columns, columns - first) / 32;
-    for (std::size_t k = 0; k < tile_groups; ++k) fill<Q>(t, k, units[k], columns, first, count);
-    for_each_block<tile_tokens>(0, tokens, [&](auto block, std::size_t i) NIBBLE_ATTR {
+    const std::size_t count = std::min(tile_columns, columns - first);
+    for (std::size_t k = 0; k < tile_groups; ++k) fill<Q>(t, k, units[k], columns, first, count / 32);
+    for_each_block<false, tile_tokens>(0, tokens, [&](auto block, std::size_t i, std::size_t n) NIBBLE_ATTR {
       for (const auto& of_group : units) {
         const auto* next = of_group.next_tile(first);
-        if (next) prefetch<2>(next, tile_bytes<Q>, i / tile_tokens, tokens / tile_tokens);
+        if (next) prefetch<2>(next, tile_bytes<Q>, i / tile_tokens, (tokens + tile_tokens - 1) / tile_tokens);
       }
       const auto [start, step] = place_of(i, tokens, columns / in_block);
-      add_tile<Q, block()>(t, count, a + start + first / in_block * step, step, sums + i * stride, stride);
+      const token_blocks<activation_of<Q>> of{a + start + first / in_block * step, step};
+      const auto whole = whole_block<block()>(of, count / in_block, n, more || first + count < columns, copy);
+      add_tile<Q, block()>(t, count / 32, whole.first, whole.step, sums + i * stride, stride);
     });
   }
 }

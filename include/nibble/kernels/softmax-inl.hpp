@@ -72,7 +72,7 @@ HWY_INLINE void finish_scores(const attention_args& a, slot_range seen, const fl
 /// One step of the online softmax: turns the scores of a tile into unnormalised probabilities, in place, and updates the state.
 /// Returns the factor by which the output so far is to be rescaled.
 /// @shape   scores (64)
-HWY_INLINE float update_softmax(const attention_args& a, slot_range seen, float* scores, online_softmax& state) {
+HWY_NOINLINE inline float update_softmax(const attention_args& a, slot_range seen, float* scores, online_softmax& state) {
   const float_tag d;
   constexpr std::size_t vectors = page_positions / lanes;
   float_vec s[vectors];
