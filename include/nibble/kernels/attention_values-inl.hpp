@@ -85,8 +85,9 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slo
 }
 /// The same for all registers that `dims` dimensions fill. Not inlined: there are several callers.
 template <std::size_t Queries, class T>
-HWY_NOINLINE void add_slots_of_block(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float* sums,
-                                   std::size_t queries = 0, const float* rescale = nullptr, float* const* out = nullptr) {
+HWY_NOINLINE void add_slots_of_block(const T* values, std::size_t dims, slot_range slots, const float* probabilities,
+                                     float* sums, std::size_t queries = 0, const float* rescale = nullptr,
+                                     float* const* out = nullptr) {
   std::size_t i = 0;
   for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
     add_slots<Queries, value_vectors>(values, dims, i, slots, probabilities, sums, queries, rescale, out);

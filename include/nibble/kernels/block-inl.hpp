@@ -46,8 +46,9 @@ static_assert(token_chunk % activation_bundle == 0);
 template <bool Full, std::size_t Size, std::size_t... Smaller, class F>
 HWY_INLINE void for_each_block(std::size_t begin, std::size_t end, const F& f) {
   constexpr std::size_t next = std::max({std::size_t{0}, Smaller...}), least = Full ? Size : next + 1;
-  for (; begin + least <= end; begin += Size)
-    f(std::integral_constant<std::size_t, Size>(), begin, std::min(Size, end - begin));
+  for (; begin + least <= end; begin += Size) {
+    f(std::integral_constant<std::size_t, Size>(), begin, Full ? Size : std::min(Size, end - begin));
+  }
   if constexpr (next > 0) {
     if (begin < end) for_each_block<Full, Smaller...>(begin, end, f);
   }
@@ -62,15 +63,6 @@ HWY_INLINE void for_each_token_block(std::size_t tokens, const F& f) {
     for_each_block<false, 4>(0, tokens, f);
   } else {
     for_each_block<true, 4, 2, 1>(0, tokens, f);
-  }
-}
-/// For tokens that multiply weights in float.
-template <class F>
-HWY_INLINE void for_each_float_block(std::size_t tokens, const F& f) {
-  if constexpr (float_token_block > 4) {
-    for_each_block<false, float_token_block, 4, 2>(0, tokens, f);
-  } else {
-    for_each_block<false, 4>(0, tokens, f);
   }
 }
 

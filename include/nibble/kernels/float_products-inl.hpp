@@ -28,16 +28,17 @@ namespace HWY_NAMESPACE {
 /// Columns of a part, and columns whose sums then join the row's: a sum of sums of sums loses less to rounding than one chain.
 inline constexpr std::size_t float_part = 16, float_columns = unit_columns<f32>;
 
-/// Adds up to float_columns columns of some groups to the sums of Tokens tokens. Not inlined: formats share it.
-/// @shape   w: the columns' first weight, of each group; x: the first of the columns of each token; sums (Tokens, Groups * 16),
+/// Adds up to float_columns columns of some groups to the sums of a block of `tokens` <= Tokens tokens; in the places that are
+/// left, the last one is there again.
+/// @shape   w: the columns' first weight, of each group; x(i): the first of the columns of token i; sums (Tokens, Groups * 16),
 ///          rows `stride` apart
-template <std::size_t Tokens, std::size_t Groups, class T>
-HWY_NOINLINE void add_float_columns(const T* const (&w)[Groups], std::size_t columns, const float* const (&x)[Tokens],
-                                    float* sums, std::size_t stride) {
+template <std::size_t Tokens, std::size_t Groups, class T, class Input>
+HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t columns, const Input& x, std::size_t tokens,
+                                  float* sums, std::size_t stride) {
   const float_tag d;
   constexpr std::size_t rows = Groups * panel_rows, vectors = std::min<std::size_t>(rows / lanes, Tokens == 1 ? 4 : 2);
   const float* in[Tokens];
-  NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) in[i] = x[i];
+  NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) in[i] = x(std::min(i, tokens - 1));
   for (std::size_t r = 0; r < rows; r += vectors * lanes) {
     const T* from[vectors];
     NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
@@ -69,20 +70,23 @@ HWY_NOINLINE void add_float_columns(const T* const (&w)[Groups], std::size_t col
   }
 }
 
-/// The same for a block of `tokens` tokens, of which x(i) begins; the last one again in the places that are left.
-template <std::size_t Tokens, std::size_t Groups, class T, class Input>
-HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t columns, const Input& x, std::size_t tokens,
-                                  float* sums, std::size_t stride) {
-  const float* in[Tokens];
-  for (std::size_t i = 0; i < Tokens; ++i) in[i] = x(std::min(i, tokens - 1));
-  add_float_columns<Tokens, Groups, T>(w, columns, in, sums, stride);
-}
-/// The same for one group and one token.
+/// The same for one group and one token. Not inlined: products and attention share it.
 /// @shape   w (columns, 16); x (columns); sums (16)
 template <class T>
-HWY_INLINE void add_float_columns(const T* w, std::size_t columns, const float* x, float* sums) {
+HWY_NOINLINE void add_float_columns(const T* w, std::size_t columns, const float* x, float* sums) {
   prefetch_ahead<1>(w, columns * panel_rows * sizeof *w);
-  add_float_columns<1, 1, T>({w}, columns, {x}, sums, panel_rows);
+  add_float_columns<1>(
+      {w}, columns, [&](std::size_t) { return x; }, 1, sums, panel_rows);
+}
+/// The same for any number of tokens. Not inlined: all formats share it.
+/// @shape   x: (tokens, columns), rows `step` apart; sums (tokens, tile_groups * 16)
+HWY_NOINLINE inline void add_float_columns(const float* const (&w)[tile_groups], std::size_t columns, const float* x,
+                                           std::size_t step, std::size_t tokens, float* sums) {
+  constexpr std::size_t rows = tile_groups * panel_rows, smaller = float_token_block == 4 ? 3 : 4;
+  for_each_block<true, float_token_block, smaller, 2, 1>(0, tokens, [&](auto block, std::size_t i, std::size_t n) NIBBLE_ATTR {
+    add_float_columns<block()>(
+        w, columns, [&](std::size_t t) { return x + (i + t) * step; }, n, sums + i * rows, rows);
+  });
 }
 
 /// The sums of one group for one token.
@@ -96,14 +100,14 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const floa
   }
 }
 /// The sums of tile_groups groups for up to token_chunk tokens.
-/// @shape   x: (tokens, columns), rows `step` apart; sums (tokens + float_token_block, tile_groups * 16)
+/// @shape   x: (tokens, columns), rows `step` apart; sums (tokens, tile_groups * 16)
 template <float_format Q>
 HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t columns, const float* x, std::size_t step,
                            std::size_t tokens, float* sums) {
   constexpr std::size_t rows = tile_groups * panel_rows;
   constexpr bool copied = !std::is_same_v<Q, f32>;
   alignas(64) float wide[tile_groups][copied ? float_columns * panel_rows : 1];
-  std::fill_n(sums, (tokens + float_token_block) * rows, 0.0f);
+  std::fill_n(sums, tokens * rows, 0.0f);
   for (std::size_t k = 0; k < columns; k += float_columns) {
     const std::size_t count = std::min(float_columns, columns - k);
     const float* w[tile_groups];
@@ -116,10 +120,7 @@ HWY_INLINE void add_groups(unit_source<Q> (&units)[tile_groups], std::size_t col
         w[g] = unit;
       }
     }
-    for_each_float_block(tokens, [&](auto block, std::size_t i, std::size_t n) NIBBLE_ATTR {
-      add_float_columns<block()>(
-          w, count, [&](std::size_t t) { return x + (i + t) * step + k; }, n, sums + i * rows, rows);
-    });
+    add_float_columns(w, count, x + k, step, tokens, sums);
   }
 }
 

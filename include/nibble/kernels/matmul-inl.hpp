@@ -79,7 +79,7 @@ void matmul(const matmul_args& m) {
 
 template <float_format Q>
 void matmul(const matmul_args& m) {
-  alignas(64) float sums[(token_chunk + float_token_block) * tile_groups * panel_rows];
+  alignas(64) float sums[token_chunk * tile_groups * panel_rows];
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
     const std::size_t tokens = std::min(token_chunk, m.tokens - token), groups = tokens == 1 ? 1 : tile_groups;
     const auto* input = static_cast<const float*>(m.input) + token * m.input_stride;
