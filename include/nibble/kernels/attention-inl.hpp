@@ -59,7 +59,7 @@ class query_rows {
           w[i] = keys + ((g + i) * head_dim_ + k) * panel_rows;
           if (count_ <= few_queries) prefetch_ahead<1>(w[i], columns * panel_rows * sizeof *w[i]);
         }
-        for_each_block<false, output_block>(0, count_, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
+        for_each_query_block(0, count_, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
           add_float_columns<block()>(
               w, columns, [&](std::size_t i) { return query_[n + i] + k; }, queries,
               scores + n * page_positions + g * panel_rows, page_positions);
@@ -168,9 +168,9 @@ void attention(const attention_args& a) {
       seen[n] = {std::max(q.first[n], base) - base, std::min(q.last[n] - base, page_positions)};
       rescale[n] = update_softmax(a, seen[n], scores + n * page_positions, q.softmax[n]);
     }
-    for_each_block<false, output_block>(first, last, [&](auto, std::size_t n, std::size_t queries) NIBBLE_ATTR {
+    for_each_query_block(first, last, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
       const tile_weights w{queries, seen + n, scores + n * page_positions, rescale + n, q.out + n};
-      add_value_tile<Format>(page + a.value_offset, a.value_dim, w);
+      add_value_tile<Format, block()>(page + a.value_offset, a.value_dim, w);
     });
   }
   for (std::size_t n = 0; n < q.count; ++n) {

@@ -31,7 +31,17 @@ inline constexpr std::size_t few_queries = 7;
 
 /// Queries whose outputs are worked on at once, and registers of their dimensions: as many sums as registers hold. Two
 /// registers of values share each broadcast of a probability.
-inline constexpr std::size_t output_block = 4, value_vectors = 2;
+inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4, value_vectors = 2;
+
+/// for_each_block for queries: those of a decoded token are mostly four or fewer.
+template <class F>
+HWY_INLINE void for_each_query_block(std::size_t begin, std::size_t end, const F& f) {
+  if constexpr (output_block > 4) {
+    for_each_block<false, output_block, 4>(begin, end, f);
+  } else {
+    for_each_block<false, output_block>(begin, end, f);
+  }
+}
 
 /// What a tile adds to the outputs of a block of queries.
 struct tile_weights {
@@ -119,22 +129,22 @@ HWY_NOINLINE void add_last_dims(const T* values, std::size_t dims, slot_range sl
 }
 
 /// out = out * rescale + probabilities * values, of a block of `dims` dimensions.
-/// @shape   values (64, dims); probabilities (output_block, 64); out: for each query, where these dimensions begin
-template <class T>
+/// @shape   values (64, dims); probabilities (Queries, 64); out: for each query, where these dimensions begin
+template <std::size_t Queries, class T>
 HWY_INLINE void add_value_block(const T* values, std::size_t dims, const tile_weights& w, const float* probabilities,
                                 float* const* out) {
   const slot_range *seen = w.seen, *last = seen + w.queries - 1;
   const std::size_t begin = w.queries == 1 ? seen->end : last->begin;  // what one query sees is all its own
   const slot_range middle{begin, std::max(begin, seen->end)};
   if (w.queries > 1 && seen->begin == last->begin && seen->end == last->end) {
-    add_slots_of_block<output_block>(values, dims, middle, probabilities, nullptr, w.queries, w.rescale, out);
+    add_slots_of_block<Queries>(values, dims, middle, probabilities, nullptr, w.queries, w.rescale, out);
   } else {
-    alignas(64) float sums[output_block * kv_block] = {};
+    alignas(64) float sums[Queries * kv_block] = {};
     for (std::size_t n = 0; n < w.queries; ++n) {
       const slot_range front{seen[n].begin, std::min(seen[n].end, middle.begin)};
       add_edge(values, dims, front, probabilities + n * page_positions, sums + n * kv_block);
     }
-    if (middle.begin < middle.end) add_slots_of_block<output_block>(values, dims, middle, probabilities, sums);
+    if (middle.begin < middle.end) add_slots_of_block<Queries>(values, dims, middle, probabilities, sums);
     for (std::size_t n = 0; n < w.queries; ++n) {
       const slot_range back{std::max(seen[n].begin, middle.end), seen[n].end};
       add_edge(values, dims, back, probabilities + n * page_positions, sums + n * kv_block);
@@ -148,18 +158,18 @@ HWY_INLINE void add_value_block(const T* values, std::size_t dims, const tile_we
 
 /// out = out * rescale + probabilities * values of one tile, for a block of queries.
 /// @shape   tile: the values of 64 positions, see kv/tile.hpp
-template <kv_format Format>
+template <kv_format Format, std::size_t Queries>
 HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const tile_weights& w) {
-  float* out[output_block];
-  for (std::size_t n = w.queries; n < output_block && w.queries > 1; ++n) {  // the last one again
+  float* out[Queries];
+  for (std::size_t n = w.queries; n < Queries && w.queries > 1; ++n) {  // the last one again
     std::copy_n(w.probabilities + (w.queries - 1) * page_positions, page_positions, w.probabilities + n * page_positions);
   }
   for (std::size_t b = 0; b < dim; b += kv_block, tile += value_block_bytes<Format>(kv_block)) {
     const std::size_t dims = value_width(dim, b);
     for (std::size_t n = 0; n < w.queries; ++n) out[n] = w.out[n] + b;
     if constexpr (std::is_same_v<Format, q8_0>) {  // probability * scale of the position
-      alignas(64) float scaled[output_block * page_positions];
-      const std::size_t queries = w.queries > 1 ? output_block : 1;
+      alignas(64) float scaled[Queries * page_positions];
+      const std::size_t queries = w.queries > 1 ? Queries : 1;
       for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
         const auto s = load(reinterpret_cast<const half*>(tile) + slot);
         for (std::size_t at = slot; at < queries * page_positions; at += page_positions) {
@@ -167,9 +177,9 @@ HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const til
         }
       }
       const auto* codes = reinterpret_cast<const std::int8_t*>(tile + page_positions * sizeof(half));
-      add_value_block(codes, dims, w, scaled, out);
+      add_value_block<Queries>(codes, dims, w, scaled, out);
     } else {
-      add_value_block(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
+      add_value_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
     }
   }
 }
