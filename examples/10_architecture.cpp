@@ -35,7 +35,7 @@ struct one_layer {
       : sizes(c),
         embedding(t.matrix("token_embd.weight", c.vocabulary, c.width)),
         norm{t.vector("output_norm.weight", c.width), {}, c.eps},
-        rope(c.ropes[0].dimensions, c.ropes[0].base, c.ropes[0].scale, c.ropes[0].order),
+        rope(c.ropes[0]),
         attention(c, 0, t) {
     t.ignore("blk.");  // what else its layers have; without this word, a file with unread tensors is refused
   }

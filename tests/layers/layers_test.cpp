@@ -10,6 +10,7 @@
 #include "nibble/layers/embedding.hpp"
 #include "nibble/layers/experts.hpp"
 #include "nibble/layers/feed_forward.hpp"
+#include "nibble/layers/gates.hpp"
 #include "nibble/layers/linear.hpp"
 #include "nibble/layers/norm.hpp"
 #include "nibble/layers/rope.hpp"
@@ -234,7 +235,7 @@ TEST_CASE("each head is normed on its own") {
   bench_top top;
   const activations x = top.fill(2, 3 * 8, 5);
   const std::vector<float> gain(8, 2.0f);
-  apply_to_heads(top.c, {gain, {}, 0}, x);
+  apply_to_heads(top.c, {gain, {}, 0}, x, gain.size());
   for (std::size_t h = 0; h < 6; ++h) {
     double squares = 0;
     for (std::size_t i = 0; i < 8; ++i) squares += double(x.data[h * 8 + i]) * x.data[h * 8 + i];
@@ -254,7 +255,7 @@ TEST_CASE("a bias is added to every token, and no bias is no work") {
 
 TEST_CASE("rotated queries and keys depend on how far apart they are, not on where") {
   for (rope_pairs order : {rope_pairs::halves, rope_pairs::interleaved}) {
-    const rope r(16, 10000, 1, order);
+    const rope r({16, 10000, 1, order});
     bench_top top;
     const auto product = [&](std::uint32_t at_q, std::uint32_t at_k) {
       const std::vector<std::uint32_t> positions{at_q, at_k};
@@ -276,9 +277,45 @@ TEST_CASE("scaling and frequency factors divide the angle") {
     return r.angles(top.c, std::vector<std::uint32_t>{position}).cosines.row(0)[i];
   };
   for (std::size_t i = 0; i < 4; ++i) {
-    const float expected = cosine(rope(8, 10000, 1, rope_pairs::halves), 50, i);
-    CHECK(cosine(rope(8, 10000, 0.5, rope_pairs::halves), 100, i) == doctest::Approx(expected));
-    CHECK(cosine(rope(8, 10000, 1, rope_pairs::halves, factors), 100, i) == doctest::Approx(expected));
+    const float expected = cosine(rope({8, 10000, 1, rope_pairs::halves}), 50, i);
+    CHECK(cosine(rope({8, 10000, 0.5, rope_pairs::halves}), 100, i) == doctest::Approx(expected));
+    CHECK(cosine(rope({8, 10000, 1, rope_pairs::halves}, factors), 100, i) == doctest::Approx(expected));
     CHECK(expected == doctest::Approx(std::cos(50 * std::pow(10000.0, -double(i) / 4))));
+  }
+}
+
+TEST_CASE("YaRN leaves fast pairs as they are and scales slow ones") {
+  bench_top top;
+  const auto cosines = [&](const rope_spec& spec, std::uint32_t position) {
+    const auto row = rope(spec).angles(top.c, std::vector<std::uint32_t>{position}).cosines;
+    return std::vector<float>(row.data, row.data + row.width);
+  };
+  rope_spec plain{32, 1e4, 1}, scaled{32, 1e4, 0.125}, yarn = scaled;
+  yarn.yarn = {64, 8, 1, 1};  // pairs before 0.42 turn eight times in 64 positions, those from 4.03 on less than once
+  const auto found = cosines(yarn, 40);
+  CHECK(found[0] == cosines(plain, 40)[0]);
+  for (std::size_t i = 5; i < 16; ++i) CHECK(found[i] == cosines(scaled, 40)[i]);
+  for (std::size_t i = 1; i < 5; ++i) {
+    const double kept = 1 - double(i) / 5, angle = 40 * std::pow(1e4, -double(i) / 16) * (kept + (1 - kept) * 0.125);
+    CHECK(found[i] == doctest::Approx(std::cos(angle)).epsilon(1e-6));
+  }
+  yarn.yarn.kept = 0, yarn.magnitude = 2;
+  for (std::size_t i = 0; i < 16; ++i) CHECK(cosines(yarn, 40)[i] == doctest::Approx(2 * cosines(scaled, 40)[i]));
+}
+
+TEST_CASE("gates close what heads give: a number for each head, or for each of their numbers") {
+  bench_top top;
+  for (const std::size_t width : {2, 6}) {
+    const activations x = top.fill(3, 6, 1), gates = top.fill(3, width, 2);
+    gates.row(0)[0] = 1000, gates.row(1)[1] = -1000;
+    for (const auto f : {head_gate::sigmoid, head_gate::softplus}) {
+      std::vector<float> expected(x.data, x.data + 18);
+      for (std::size_t i = 0; i < 18; ++i) {
+        const double g = gates.row(i / 6)[i % 6 * width / 6];
+        expected[i] *= float(f == head_gate::sigmoid ? 1 / (1 + std::exp(-g)) : g > 500 ? g : std::log1p(std::exp(g)));
+      }
+      close_gates(top.c, gates, f, x);
+      for (std::size_t i = 0; i < 18; ++i) CHECK(x.data[i] == doctest::Approx(expected[i]).epsilon(1e-5));
+    }
   }
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "model/toys.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/arch/gemma.hpp"
 #include "nibble/model/model.hpp"
@@ -166,13 +167,61 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
   cases.push_back(set("llama.attention.head_count_kv", u32(3), errc::bad_value, "expected a divisor of the"));
   cases.push_back(
       set("llama.attention.key_length", u32(7), errc::bad_value, "expected an even number of at most 1024, found 7"));
-  cases.push_back(set("llama.attention.value_length", u32(8), errc::bad_value, "expected the key length"));
+  cases.push_back(
+      set("llama.attention.value_length", u32(7), errc::bad_value, "expected an even number of at most 1024, found 7"));
+  cases.push_back(set("llama.attention.value_length", u32(8), errc::shape_mismatch, "blk.0.attn_v.weight: expected (16, 64)"));
+  cases.push_back(set("llama.rope.dimension_count", u32(0), errc::bad_value, "expected the head's 16, or fewer that are even"));
+  cases.push_back(set("llama.rope.dimension_count", u32(8), errc::bad_value, "expected the head's 16, found 8"));
   cases.push_back(set("llama.rope.dimension_count", u32(7), errc::bad_value, "expected the head's"));
   cases.push_back(set("llama.rope.dimension_count", u32(4096), errc::bad_value, "expected the head's"));
   cases.push_back(set("llama.rope.dimension_count", u32(huge), errc::bad_value, "rope.dimension_count"));
-  cases.push_back(set("llama.rope.scaling.type", value("yarn"), errc::bad_value, "expected none or linear, found 'yarn'"));
+  cases.push_back(
+      set("llama.rope.scaling.type", value("su"), errc::bad_value, "expected none, linear, yarn or longrope, found 'su'"));
   cases.push_back(set("llama.rope.scaling.type", u32(1), errc::bad_value, "key 'llama.rope.scaling.type': expected string"));
   check(nibble_test::golden("models/llama.gguf"), cases);
+}
+
+TEST_CASE("what makes a rotary embedding reach further changes the logits, and is refused where it makes no sense") {
+  const auto golden = nibble_test::golden("models/llama.gguf");
+  const auto logits = [](const model_parts& m) { return nibble_test::logits_of(m.bytes()); };
+  model_parts parts(golden);
+  const auto usual = logits(parts);
+  parts.meta.set("llama.rope.scaling.attn_factor", value(1.5f));
+  CHECK(logits(parts) != usual);
+  parts.meta.set("llama.rope.scaling.attn_factor", value(0.0f));  // none
+  CHECK(logits(parts) == usual);
+
+  parts.meta.set("llama.rope.scaling.type", value("yarn"));
+  parts.meta.set("llama.rope.scaling.factor", value(8.0f));
+  parts.meta.set("llama.rope.scaling.original_context_length", value(64u));
+  const auto yarn = logits(parts);
+  CHECK(yarn != usual);
+  for (const char* key : {"yarn_beta_fast", "yarn_beta_slow", "yarn_ext_factor", "yarn_attn_factor", "yarn_log_multiplier",
+                          "original_context_length"}) {
+    INFO(key);
+    model_parts changed = parts;
+    const std::string name = std::string("llama.rope.scaling.") + key;
+    changed.meta.set(name, std::string_view(key) == "original_context_length" ? value(8u) : value(0.25f));
+    CHECK(logits(changed) != yarn);
+    for (const value& bad : {value(not_a_number), value(infinity), value("x")}) {
+      changed.meta.set(name, bad);
+      const auto loaded = nibble::any_model::try_load(changed.bytes(), {.threads = 1});
+      REQUIRE(!loaded);
+      CHECK(std::string(loaded.failure().what()).starts_with("key '" + name + "': expected "));
+    }
+  }
+  const auto refused = [&](const char* key, const value& v, const std::string& sentence) {
+    model_parts changed = parts;
+    changed.meta.set(std::string("llama.rope.scaling.") + key, v);
+    const auto loaded = nibble::any_model::try_load(changed.bytes(), {.threads = 1});
+    REQUIRE(!loaded);
+    CHECK(std::string(loaded.failure().what()) == "key 'llama.rope.scaling." + std::string(key) + "': expected " + sentence);
+  };
+  refused("factor", value(0.5f), "1 or more, as YaRN has, found 0.500000");
+  refused("yarn_log_multiplier", value(-9.0f), "0 or more, found -9.000000");
+  refused("yarn_beta_fast", value(0.0f), "a positive number, found 0.000000");
+  parts.meta.set("llama.rope.scaling.yarn_ext_factor", value(-1.0f));  // as if it were not there
+  CHECK(logits(parts) == yarn);
 }
 
 TEST_CASE("numbers of experts that contradict each other or the tensors are refused") {

@@ -190,6 +190,14 @@ inline floats fresh(const any_model& model, std::span<const token> ids) {
   auto e = evaluator_of(model);
   return row_after(e, ids);
 }
+/// The logits after twenty tokens of a model in memory, and of a golden.
+inline floats logits_of(std::span<const std::byte> bytes) {
+  const auto model = any_model::try_load(bytes, {.threads = 1});
+  if (!model) INFO(model.failure().what());
+  REQUIRE(model);
+  return fresh(*model, some_tokens(20));
+}
+inline floats logits_of(const char* file) { return logits_of(read_all(golden(file))); }
 /// Any threads and any chunks give the same bits: the logits after 100 tokens.
 template <class Model>
 floats check_bits(std::span<const std::byte> bytes) {

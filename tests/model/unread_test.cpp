@@ -30,13 +30,6 @@ std::vector<std::byte> with_key(const char* file, const std::string& key, const 
   parts.meta.set(key, v);
   return parts.bytes();
 }
-floats logits_of(std::span<const std::byte> bytes) {
-  const auto model = any_model::try_load(bytes, {.threads = 1});
-  if (!model) INFO(model.failure().what());
-  REQUIRE(model);
-  return fresh(*model, some_tokens(20));
-}
-floats logits_of(const char* file) { return logits_of(read_all(golden(file))); }
 void refuse(std::span<const std::byte> bytes, errc code, const std::string& sentence) {
   for (const bool mapped : {false, true}) {
     const auto loaded = any_model::try_load(bytes, {.threads = 1, .mapped = mapped});
@@ -69,7 +62,6 @@ TEST_CASE("a tensor that the architecture does not read is an error that names i
                            "token_embd_norm.weight",
                            "token_types.weight",
                            "output_norm.bias",
-                           "rope_factors_long.weight",
                            "cls.output.weight",
                            "dense_2.weight",
                            "per_layer_token_embd.weight",
@@ -78,6 +70,23 @@ TEST_CASE("a tensor that the architecture does not read is an error that names i
     refuse(with("models/llama.gguf", {floats_tensor(name, {16}, 0.5f)}).bytes(), errc::unread_tensor,
            std::string(name) + ": llama does not read this tensor: without it, the results would not be the model's");
   }
+}
+
+TEST_CASE("frequency factors are read by architectures that have them, and refused by others") {
+  refuse(with("models/qwen3.gguf", {floats_tensor("rope_factors_long.weight", {16}, 2)}).bytes(), errc::unread_tensor,
+         "rope_factors_long.weight: qwen3 does not read this tensor: without it, the results would not be the model's");
+  model_parts parts = with("models/llama.gguf", {floats_tensor("rope_factors_short.weight", {8}, 2)});
+  const auto short_one = logits_of(parts.bytes()), usual = logits_of("models/llama.gguf");
+  CHECK(short_one != usual);
+  parts.tensors.push_back(floats_tensor("rope_factors_long.weight", {8}, 3));
+  CHECK(logits_of(parts.bytes()) == short_one);
+  // which of them hold is decided by the context that a session is made for, and not by how much it holds
+  parts.meta.set("llama.rope.scaling.original_context_length", value(199u));
+  const auto long_one = logits_of(parts.bytes());
+  CHECK((long_one != short_one && long_one != usual));
+  check_bits<any_model>(parts.bytes());
+  parts.meta.set("llama.rope.scaling.original_context_length", value(200u));
+  CHECK(logits_of(parts.bytes()) == short_one);
 }
 
 TEST_CASE("of several unread tensors the first is named, and how many there are beside it") {
@@ -165,7 +174,6 @@ TEST_CASE("a key that changes the results and is not read is an error, unless it
       {"rope.freq_base_swa", value(5e5f), value(10000.0)},
       {"rope.global.freq_base", value(1e6f), value(10000.0)},
       {"rope.local.freq_base", value(5e5f), value(10000.0f)},
-      {"rope.scaling.attn_factor", value(1.5f), value(1.0f)},
       {"rope.scaling.alpha", value(1000.0f), value(std::uint32_t{0})},
   };
   model_parts parts(golden("models/llama.gguf"));

@@ -31,7 +31,6 @@ struct golden_model {
   std::string name, architecture;  // as the file says
   std::filesystem::path file, logits;
 
-  bool named_after_architecture() const { return name == architecture || name.starts_with(architecture + "-"); }
   bool registered() const {
     const auto names = architecture_names();
     return std::find(names.begin(), names.end(), architecture) != names.end();
@@ -55,14 +54,14 @@ inline std::vector<golden_model> golden_models(const std::filesystem::path& fold
   return out;
 }
 
-/// Those of tests/golden, and those of the shared data set that have other names and are named after a registered architecture.
+/// Those of tests/golden, and those of the shared data set that have other names.
 inline std::vector<golden_model> golden_models() {
   auto out = golden_models(golden("models"));
   std::set<std::string> seen;
   for (const auto& m : out) seen.insert(m.name);
   if (const auto more = shared("models/synth"); !more.empty()) {
     for (auto& m : golden_models(more))
-      if (m.registered() && m.named_after_architecture() && seen.insert(m.name).second) out.push_back(m);
+      if (seen.insert(m.name).second) out.push_back(m);
   }
   return out;
 }

@@ -39,6 +39,12 @@ inline void scale(compute& c, activations x, float factor) NIBBLE_NOEXCEPT {
   detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().scale(x.row(t), factor, x.width); });
 }
 
+/// x(t) *= factors(t), one a token.
+/// @shape   x (tokens, width), factors (tokens, 1)
+inline void scale_rows(compute& c, activations x, activations factors) NIBBLE_NOEXCEPT {
+  detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().scale(x.row(t), *factors.row(t), x.width); });
+}
+
 /// x = cap * tanh(x / cap); nothing where cap is 0.
 inline void softcap(compute& c, activations x, float cap) NIBBLE_NOEXCEPT {
   if (cap <= 0) return;

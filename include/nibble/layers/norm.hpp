@@ -61,12 +61,14 @@ inline void apply(compute& c, const norm_weights& norm, activations x, activatio
 }
 
 /// The same for each head on its own, in place.
-/// @shape   x (tokens, heads * head_dim); the norm's weights (head_dim)
-inline void apply_to_heads(compute& c, const norm_weights& norm, activations x) NIBBLE_NOEXCEPT {
-  const std::size_t head_dim = norm.gain.size();
+/// @shape   x (tokens, heads * head_dim); the norm's weights (head_dim), or (heads * head_dim): each head has its own
+inline void apply_to_heads(compute& c, const norm_weights& norm, activations x, std::size_t head_dim) NIBBLE_NOEXCEPT {
+  const std::size_t step = norm.gain.size() == head_dim ? 0 : head_dim;  // in the gain, from one head to the next
   detail::for_each_token(c, x, [&](std::size_t t) {
-    for (float* head = x.row(t); head < x.row(t) + x.width; head += head_dim) {
-      detail::apply_norm(c.kernels(), norm, head, head_dim, head);
+    norm_weights of_head = norm;
+    for (std::size_t at = 0, gain = 0; at < x.width; at += head_dim, gain += step) {
+      of_head.gain = norm.gain.subspan(gain, head_dim);
+      detail::apply_norm(c.kernels(), of_head, x.row(t) + at, head_dim, x.row(t) + at);
     }
   });
 }

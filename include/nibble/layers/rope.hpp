@@ -1,9 +1,11 @@
 /// Rotary position embedding: angles once a step, rotations once a layer.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <span>
 #include <vector>
 
@@ -18,42 +20,68 @@ inline namespace NIBBLE_ABI {
 struct rope_angles {
   activations cosines, sines;
 
-  /// Those of some tokens.
+  /// Those of some tokens; those that follow each other.
   rope_angles of(std::span<const std::uint32_t> tokens) const noexcept {
     return {cosines.subset(tokens.data(), tokens.size()), sines.subset(tokens.data(), tokens.size())};
   }
+  rope_angles range(std::size_t first, std::size_t count) const noexcept {
+    return {cosines.range(first, count), sines.range(first, count)};
+  }
+};
+
+/// YaRN: pairs that turn fast keep their frequencies, those that turn slowly are scaled, and between them it is some of both.
+/// @source  Peng et al. 2023, section 3.2
+struct yarn_spec {
+  double positions = 0;        ///< that the model was trained on; 0: no YaRN
+  double fast = 32, slow = 1;  ///< turns within these positions: pairs with as many keep theirs; with as few they are scaled
+  double kept = 1;             ///< how much the fast ones keep
+};
+
+/// One kind of rotary embedding.
+struct rope_spec {
+  std::size_t dimensions = 0;      ///< of a head, that are rotated: the first ones
+  double base = 10000, scale = 1;  ///< scale: 1 / the factor of linear scaling or of YaRN
+  rope_pairs order = rope_pairs::halves;
+  yarn_spec yarn = {};
+  double magnitude = 1;  ///< of cosines and sines
 };
 
 /// The frequencies of one kind of rotary embedding.
-/// angle(position, i) = position * scale * base^(-2 i / dimensions) / factor(i), in radians
+/// angle(position, i) = position * scale * base^(-2 i / dimensions) / factor(i), in radians; less is scaled with YaRN
 class rope {
  public:
   rope() = default;
   /// @shape   factors: dimensions / 2 divisors of the frequencies, or empty
-  /// @units   scale: 1 / the factor of linear scaling
-  rope(std::size_t dimensions, double base, double scale, rope_pairs order, std::span<const float> factors = {})
-      : order_(order) {
-    frequencies_.reserve(dimensions / 2);
-    for (std::size_t i = 0; i < dimensions / 2; ++i) {
+  explicit rope(const rope_spec& spec, std::span<const float> factors = {}) : order_(spec.order), magnitude_(spec.magnitude) {
+    frequencies_.reserve(spec.dimensions / 2);
+    for (std::size_t i = 0; i < spec.dimensions / 2; ++i) {
       const double divisor = i < factors.size() && factors.data() ? double(factors[i]) : 1.0;
-      frequencies_.push_back(scale * std::pow(base, -2.0 * double(i) / double(dimensions)) / divisor);
+      const double kept = kept_of(spec, double(i));
+      frequencies_.push_back((spec.scale * (1 - kept) + kept) *
+                             std::pow(spec.base, -2.0 * double(i) / double(spec.dimensions)) / divisor);
     }
   }
 
-  /// @shape   positions (tokens)
+  /// Room for the angles of some tokens.
+  rope_angles room(compute& c, std::size_t tokens) const NIBBLE_NOEXCEPT {
+    return {c.scratch(tokens, frequencies_.size()), c.scratch(tokens, frequencies_.size())};
+  }
+  /// @shape   positions (tokens), out (tokens, pairs)
   /// @cost    tokens * pairs sines and cosines, in double: an angle of 10^5 radians keeps its fraction
-  rope_angles angles(compute& c, std::span<const std::uint32_t> positions) const NIBBLE_NOEXCEPT {
-    const std::size_t pairs = frequencies_.size();
-    const rope_angles a{c.scratch(positions.size(), pairs), c.scratch(positions.size(), pairs)};
+  void turn(compute& c, std::span<const std::uint32_t> positions, const rope_angles& out) const NIBBLE_NOEXCEPT {
     c.for_each_range(positions.size(), 16, [&](std::size_t begin, std::size_t end) {
       for (std::size_t t = begin; t < end; ++t) {
-        for (std::size_t i = 0; i < pairs; ++i) {
+        for (std::size_t i = 0; i < frequencies_.size(); ++i) {
           const double angle = double(positions[t]) * frequencies_[i];
-          a.cosines.row(t)[i] = static_cast<float>(std::cos(angle));
-          a.sines.row(t)[i] = static_cast<float>(std::sin(angle));
+          out.cosines.row(t)[i] = static_cast<float>(std::cos(angle) * magnitude_);
+          out.sines.row(t)[i] = static_cast<float>(std::sin(angle) * magnitude_);
         }
       }
     });
+  }
+  rope_angles angles(compute& c, std::span<const std::uint32_t> positions) const NIBBLE_NOEXCEPT {
+    const rope_angles a = room(c, positions.size());
+    turn(c, positions, a);
     return a;
   }
 
@@ -71,8 +99,21 @@ class rope {
   std::size_t memory_bytes() const noexcept { return detail::heap_bytes(frequencies_); }
 
  private:
+  /// How much of its frequency YaRN leaves to pair i: from 1 for those that turn often to 0.
+  static double kept_of(const rope_spec& spec, double i) noexcept {
+    if (spec.yarn.positions <= 0) return 0;
+    const double dimensions = double(spec.dimensions);
+    const auto pair_of = [&](double turns) {
+      return dimensions * std::log(spec.yarn.positions / (turns * 2 * std::numbers::pi)) / (2 * std::log(spec.base));
+    };
+    const double first = std::max(0.0, std::floor(pair_of(spec.yarn.fast)));
+    const double last = std::min(dimensions - 1, std::ceil(pair_of(spec.yarn.slow)));
+    return (1 - std::clamp((i - first) / std::max(0.001, last - first), 0.0, 1.0)) * spec.yarn.kept;
+  }
+
   std::vector<double> frequencies_;
   rope_pairs order_ = rope_pairs::halves;
+  double magnitude_ = 1;
 };
 
 }  // namespace NIBBLE_ABI

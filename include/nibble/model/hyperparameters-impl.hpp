@@ -134,6 +134,21 @@ float hyperparameters::positive_of(std::initializer_list<std::string_view> keys,
   }
   return out.value_or(fallback);
 }
+float hyperparameters::number_or(std::string_view key, float fallback) {
+  const float found = has(key) ? read<float>(key).value_or(fallback) : fallback;
+  if (std::isfinite(found)) return found;
+  return reject(key, "expected a finite number", std::to_string(found)), fallback;
+}
+std::vector<float> hyperparameters::shared_numbers(const std::string& key, std::size_t n) {
+  std::vector<float> out(n);
+  const auto all = meta_.try_get_array<float>(key);
+  if (!all) return fail(all.failure()), out;
+  const bool finite = std::all_of(all->begin(), all->end(), [](float x) { return std::isfinite(x); });
+  if (all->size() == n && finite) return *all;
+  fail(error(errc::bad_value, "key '" + key + "': expected " + std::to_string(n) + " finite numbers, found " +
+                                  (finite ? std::to_string(all->size()) : "others")));
+  return out;
+}
 bool hyperparameters::flag_or(std::string_view key, bool fallback) {
   return has(key) ? read<bool>(key).value_or(fallback) : fallback;
 }

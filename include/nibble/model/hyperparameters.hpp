@@ -46,6 +46,10 @@ class hyperparameters {
   float positive_or_zero(std::string_view key, float fallback);
   /// A positive finite number that files write under one of several names: those that are there have to agree.
   float positive_of(std::initializer_list<std::string_view> keys, float fallback);
+  /// A finite number, of any sign.
+  float number_or(std::string_view key, float fallback);
+  /// A finite number for each of n layers, that must be there, of a key without the architecture's name before it.
+  std::vector<float> shared_numbers(const std::string& key, std::size_t n);
   bool flag_or(std::string_view key, bool fallback);
   /// A flag for each of n layers, where the key holds an array of any kind; nothing where it does not.
   std::optional<std::vector<bool>> flags_or_none(std::string_view key, std::size_t n);

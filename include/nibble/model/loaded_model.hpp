@@ -34,8 +34,9 @@ class loaded_model {
   virtual void forward(step& s, activations out) const noexcept = 0;
 
   std::size_t vocabulary = 0, width = 0, context = 0;
-  bool looks_ahead = false;   ///< some layer does: a text is one step
-  bool gives_hidden = false;  ///< forward() knows step_output::hidden
+  bool ends_with_context = false;  ///< there are no positions past its context
+  bool looks_ahead = false;        ///< some layer does: a text is one step
+  bool gives_hidden = false;       ///< forward() knows step_output::hidden
   tensor_type kv_type = tensor_type::f16;
   std::size_t weight_bytes = 0, memory_cap = 0;
   nibble::limits limits;
@@ -75,6 +76,7 @@ class typed_model final : public loaded_model {
   typed_model(const typename Arch::config& c, tensor_source& tensors, const Observer& observer)
       : config(c), arch_(c, tensors), observer_(observer) {
     vocabulary = c.vocabulary, width = c.width, context = c.context;
+    if constexpr (requires { c.learned_positions; }) ends_with_context = c.learned_positions;
     if constexpr (requires { Arch::gives_hidden; }) gives_hidden = Arch::gives_hidden;
     for (const kv_shape& s : arch_.kv()) looks_ahead = looks_ahead || s.looks_ahead;
     own_bytes = heap_bytes_of(config) + heap_bytes_of(arch_);

@@ -115,6 +115,10 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   if (o.context > most_positions) {
     return invalid("context: expected at most " + std::to_string(most_positions) + ", found " + std::to_string(o.context));
   }
+  if (m.ends_with_context && o.context > m.context) {
+    return invalid("context: expected at most " + std::to_string(m.context) + ", for which the model has positions, found " +
+                   std::to_string(o.context));
+  }
   if (find_kv_format(o.kv.value_or(m.kv_type)) == kv_formats::size) return invalid("kv: expected f32, f16, bf16 or q8_0");
   if (o.output == step_output::hidden && !m.gives_hidden) {
     return invalid("output: " + std::string(m.architecture_name()) + " gives no hidden states");

@@ -74,6 +74,8 @@ class step : public compute {
     nibble::attend(
         *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, out);
   }
+  /// The context that a run's sequence was made for.
+  std::size_t context(const token_run& run) const noexcept { return in_->sequences[run.sequence]->context(); }
   /// The recurrent state of a run's sequence in a layer: before this step, and where the step leaves it.
   sequence::state state(std::size_t layer, const token_run& run) const noexcept {
     return in_->sequences[run.sequence]->layer_state(layer);

@@ -21,28 +21,48 @@ tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool 
 
 weight tensor_source::stack(std::string_view name, std::size_t matrices, std::size_t rows, std::size_t columns) {
   const tensor_info* info = require(name, {columns, rows, matrices, 1});
-  if (!info) return {};
-  const format_info* format = formats_(info->type);
+  return info ? part(*info, matrices, rows, columns, 0, rows) : weight{};
+}
+weight tensor_source::rows(std::string_view name, std::size_t rows, std::size_t columns, std::size_t first, std::size_t count) {
+  const tensor_info* info = require(name, {columns, rows, 1, 1});
+  return info ? part(*info, 1, rows, columns, first, count) : weight{};
+}
+/// `count` rows from `first` on of each matrix, of which there is one where these are not all of its rows.
+weight tensor_source::part(const tensor_info& info, std::size_t matrices, std::size_t rows, std::size_t columns,
+                           std::size_t first, std::size_t count) {
+  const format_info* format = formats_(info.type);
   if (!format) {
-    fail(errc::unknown_format, name, "weights of format " + std::string(name_of(info->type)) + " are not supported");
+    fail(errc::unknown_format, info.name, "weights of format " + std::string(name_of(info.type)) + " are not supported");
     return {};
   }
-  if (info->bytes != product_of_sizes(product_of_sizes(matrices, rows), format->row_bytes(columns))) {
-    return fail(errc::shape_mismatch, name, "its bytes are not those of " + std::string(format->name)), weight{};
+  const std::size_t row_bytes = format->row_bytes(columns), offset = first * row_bytes;
+  if (info.bytes != product_of_sizes(product_of_sizes(matrices, rows), row_bytes)) {
+    return fail(errc::shape_mismatch, info.name, "its bytes are not those of " + std::string(format->name)), weight{};
   }
-  if (mapped_) return weight::stored(*format, file_.bytes(*info).data(), rows, columns, matrices);
-  std::byte* panels = allocate(name, weight::packed_bytes(*format, rows, columns, matrices));
-  const weight packed = weight::packed(*format, panels, rows, columns, matrices);
-  if (panels) pack(*info, packed, panels);
+  if (mapped_) return weight::stored(*format, file_.bytes(info).data() + offset, count, columns, matrices);
+  std::byte* panels = allocate(info.name, weight::packed_bytes(*format, count, columns, matrices));
+  const weight packed = weight::packed(*format, panels, count, columns, matrices);
+  if (panels) pack(info, offset, packed, panels);
   return packed;
 }
 weight tensor_source::matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns) {
   return has(name) ? matrix(name, rows, columns) : weight{};
 }
 
-std::span<const float> tensor_source::vector(std::string_view name, std::size_t n) {
-  const tensor_info* info = require(name, {n, 1, 1, 1});
+std::span<const float> tensor_source::vector(std::string_view name, std::size_t n) { return numbers(name, {n, 1, 1, 1}); }
+std::span<const float> tensor_source::vectors(std::string_view name, std::size_t count, std::size_t n) {
+  return numbers(name, {n, count, 1, 1});
+}
+std::span<const float> tensor_source::ones(std::size_t n) {
+  std::byte* memory = allocate("a norm without weights", product_of_sizes(n, sizeof(float)));
+  auto* out = reinterpret_cast<float*>(memory);
+  if (out) std::fill_n(out, n, 1.0f);
+  return {out, out || !failure_ ? n : 0};
+}
+std::span<const float> tensor_source::numbers(std::string_view name, std::array<std::uint64_t, 4> shape) {
+  const tensor_info* info = require(name, shape);
   if (!info) return {};
+  const auto n = product_of_sizes(static_cast<std::size_t>(shape[0]), static_cast<std::size_t>(shape[1]));
   const bool plain = info->type == tensor_type::f32 || info->type == tensor_type::f16 || info->type == tensor_type::bf16;
   if (!plain) {
     fail(errc::unknown_format, name, "expected a vector of F32, F16 or BF16, found " + std::string(name_of(info->type)));
@@ -182,15 +202,14 @@ const std::byte* tensor_source::part_of(const tensor_info& info, std::size_t off
   return copy.data();
 }
 
-/// Packs matrices into panels, in parallel, some rows at a time, and gives their mapped pages back as it goes: memory holds
-/// them once.
-void tensor_source::pack(const tensor_info& info, const weight& packed, std::byte* panels) {
+/// Packs matrices, from an offset in the tensor on, into panels, in parallel, some rows at a time, and gives their mapped pages
+/// back as it goes: memory holds them once.
+void tensor_source::pack(const tensor_info& info, std::size_t offset, const weight& packed, std::byte* panels) {
   constexpr std::size_t at_once = std::size_t{2} << 20;  // bytes of the file that are resident beside their panels
   const format_info& format = packed.format();
   const std::size_t group_bytes = format.group_bytes(packed.columns()), row_bytes = format.row_bytes(packed.columns());
   const std::size_t step = std::max<std::size_t>(1, at_once / sum_of_sizes(product_of_sizes(row_bytes, panel_rows), 1));
   std::vector<std::byte> copy;
-  std::size_t offset = 0;  // in the tensor
   for (std::size_t m = 0; m < packed.matrices(); ++m) {
     for (std::size_t group = 0; group < packed.groups(); group += step) {
       const std::size_t count = std::min(step, packed.groups() - group);

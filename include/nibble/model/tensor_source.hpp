@@ -45,6 +45,8 @@ class tensor_source {
   weight matrix(std::string_view name, std::size_t rows, std::size_t columns) { return stack(name, 1, rows, columns); }
   /// A matrix that may be missing: an empty weight then.
   weight matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns);
+  /// Rows [first, first + count) of a matrix that must be there with `rows` of them: one of several that stand in one tensor.
+  weight rows(std::string_view name, std::size_t rows, std::size_t columns, std::size_t first, std::size_t count);
   /// Equal matrices in one tensor of three dimensions, as experts have them; see weight::matrix().
   weight stack(std::string_view name, std::size_t matrices, std::size_t rows, std::size_t columns);
 
@@ -52,6 +54,11 @@ class tensor_source {
   std::span<const float> vector(std::string_view name, std::size_t n);
   /// A vector that may be missing: empty then.
   std::span<const float> vector_or_none(std::string_view name, std::size_t n);
+
+  /// Several vectors of n numbers in one tensor, one after the other.
+  std::span<const float> vectors(std::string_view name, std::size_t count, std::size_t n);
+  /// n times 1: the gain of a norm that has none.
+  std::span<const float> ones(std::size_t n);
 
   /// Rows of a matrix as the file states them, for sizes that only tensors know (a vocabulary); 0 if it is missing.
   std::size_t rows_of(std::string_view name) const noexcept;
@@ -82,7 +89,10 @@ class tensor_source {
   const tensor_info* require(std::string_view name, std::array<std::uint64_t, 4> shape);
   std::byte* allocate(std::string_view name, std::size_t bytes);
   const std::byte* part_of(const tensor_info& info, std::size_t offset, std::size_t bytes, std::vector<std::byte>& copy);
-  void pack(const tensor_info& info, const weight& packed, std::byte* panels);
+  weight part(const tensor_info& info, std::size_t matrices, std::size_t rows, std::size_t columns, std::size_t first,
+              std::size_t count);
+  std::span<const float> numbers(std::string_view name, std::array<std::uint64_t, 4> shape);
+  void pack(const tensor_info& info, std::size_t offset, const weight& packed, std::byte* panels);
   bool is_harmless(const tensor_info& info, const limits& most);
   bool all_are(const tensor_info& info, float number);
 

@@ -51,7 +51,7 @@ struct gemma3 : decoder<> {
   static config read(hyperparameters& h) {
     config c = gemma::read(h);
     c.mixer_post_norm = "post_attention_norm", c.feed_forward_post_norm = "post_ffw_norm";
-    c.head_norms = true;
+    c.head_norms = head_norm::shared;
     c.read_windows(h, 0, 6);
     c.ropes.push_back(c.ropes[0]);
     c.ropes[0].base = double(h.positive_of({"rope.freq_base", "rope.global.freq_base"}, 1e6f));

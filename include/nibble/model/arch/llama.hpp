@@ -10,7 +10,7 @@ inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// Pre-norm decoder with interleaved rotary pairs and SwiGLU, or experts of it (Mixtral). Optional: biases of attention and
-/// feed-forwards, frequency factors (Llama 3), linear scaling, a window (Mistral 7B of 2023), an output matrix of its own.
+/// feed-forwards, frequency factors (Llama 3), linear scaling or YaRN, a window (Mistral 7B of 2023), an output matrix of its own.
 /// @source  Touvron et al. 2023; Jiang et al. 2024
 struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
   static constexpr std::string_view name = "llama";
@@ -18,6 +18,7 @@ struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, 
 
   static config read(hyperparameters& h) {
     config c = config::read(h, rope_pairs::interleaved);
+    c.rotate_whole_heads(h);
     c.ropes[0].has_factors = true;
     c.attention_scale = h.positive_or_zero("attention.scale", 0.0f);
     c.set_windows(h.count_or("attention.sliding_window", 0, 0, h.limits().context), c.layers + 1);  // in every layer

@@ -30,7 +30,7 @@ struct qwen3 : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h);
-    c.head_norms = true;
+    c.head_norms = head_norm::shared;
     return c;
   }
 };

@@ -12,31 +12,60 @@ inline namespace NIBBLE_ABI {
 namespace arch {
 
 namespace detail {
-/// 1 / factor of linear scaling, of which 0 is none; other kinds of scaling change the angles in ways that are not known here.
-inline float rope_scale_of(hyperparameters& h) {
-  const auto kind = h.text_or("rope.scaling.type", "linear");
-  if (kind != "linear" && kind != "none")
-    h.reject("rope.scaling.type", "expected none or linear", nibble::detail::quoted(kind));
-  for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) {
-    if (kind == "none") h.ignore(key);
-    const float factor = kind == "none" ? 0 : h.positive_or_zero(key, 0);
-    if (factor > 0) return h.ignore("rope.scale_linear"), 1 / factor;
-  }
-  return 1;
+/// How far YaRN reaches. Its factor is at least 1: a logarithm of it becomes a factor of cosines and sines.
+inline void read_yarn(hyperparameters& h, rope_config& r) {
+  const float factor = h.positive_or("rope.scaling.factor", 1), times = h.number_or("rope.scaling.yarn_log_multiplier", 0);
+  if (factor < 1) h.reject("rope.scaling.factor", "expected 1 or more, as YaRN has", std::to_string(factor));
+  r.scale = 1 / double(factor);
+  r.yarn.positions = double(r.trained);
+  r.yarn.fast = double(h.positive_or("rope.scaling.yarn_beta_fast", 32));
+  r.yarn.slow = double(h.positive_or("rope.scaling.yarn_beta_slow", 1));
+  if (const float kept = h.number_or("rope.scaling.yarn_ext_factor", -1); kept >= 0) r.yarn.kept = double(kept);
+  const double grown = 0.1 * std::log(double(factor)), divisor = 1 + double(times) * grown;
+  if (divisor <= 0) h.reject("rope.scaling.yarn_log_multiplier", "expected 0 or more", std::to_string(times));
+  r.magnitude = (1 + grown) / divisor * double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
 }
-/// Heads and widths of each layer: files state one number for all layers, or one for each.
-inline void read_layers(hyperparameters& h, decoder_config& c) {
-  const auto hidden = h.counts("feed_forward_length", c.layers, 1, h.limits().hidden);
-  const auto heads = h.counts("attention.head_count", c.layers, 1, h.limits().heads);
-  const std::size_t most = *std::max_element(heads.begin(), heads.end());
-  const auto kv_heads = h.has("attention.head_count_kv") ? h.counts("attention.head_count_kv", c.layers, 1, most) : heads;
-  const std::size_t dim = h.count_or("attention.key_length", c.width / heads[0], 1, max_head_dim);
-  if (dim % 2 != 0 || dim == 0 || dim > max_head_dim) {
-    h.reject("attention.key_length", "expected an even number of at most " + std::to_string(max_head_dim), std::to_string(dim));
+/// What makes a rotary embedding reach past the positions that a model was trained on.
+inline void read_scaling(hyperparameters& h, rope_config& r, std::size_t context) {
+  const auto kind = h.text_or("rope.scaling.type", "linear");
+  r.trained = h.count_or("rope.scaling.original_context_length", context, 0, h.limits().context);
+  if (r.trained == 0) r.trained = context;
+  if (kind == "yarn") {
+    read_yarn(h, r);
+  } else if (kind == "linear") {
+    for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) {
+      const float factor = h.positive_or_zero(key, 0);  // 0: none
+      if (factor > 0) {
+        r.scale = 1 / double(factor);
+        break;
+      }
+    }
+  } else if (kind != "none" && kind != "longrope") {
+    h.reject("rope.scaling.type", "expected none, linear, yarn or longrope", nibble::detail::quoted(kind));
   }
+  for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) h.ignore(key);
+  if (const float more = h.positive_or_zero("rope.scaling.attn_factor", 1); more > 0) r.magnitude *= double(more);
+}
+/// The numbers that a head has for one purpose: even, for pairs of them are rotated and quantised.
+inline std::size_t read_head_dim(hyperparameters& h, std::string_view key, std::size_t fallback) {
+  const std::size_t dim = h.count_or(key, fallback, 1, max_head_dim);
+  if (dim % 2 != 0 || dim == 0 || dim > max_head_dim) {
+    h.reject(key, "expected an even number of at most " + std::to_string(max_head_dim), std::to_string(dim));
+  }
+  return dim;
+}
+/// Heads and widths of each layer: files state one number for all blocks, or one for each.
+inline void read_layers(hyperparameters& h, decoder_config& c) {
+  const std::size_t blocks = c.layers + c.drafts;
+  const auto hidden = h.counts("feed_forward_length", blocks, 1, h.limits().hidden);
+  const auto heads = h.counts("attention.head_count", blocks, 1, h.limits().heads);
+  const std::size_t most = *std::max_element(heads.begin(), heads.end());
+  const auto kv_heads = h.has("attention.head_count_kv") ? h.counts("attention.head_count_kv", blocks, 1, most) : heads;
+  const std::size_t key_dim = read_head_dim(h, "attention.key_length", c.width / heads[0]);
+  const std::size_t value_dim = read_head_dim(h, "attention.value_length", key_dim);
   for (std::size_t i = 0; i < c.layers; ++i) {
     layer_config& l = c.layer[i];
-    l.hidden = hidden[i], l.heads = heads[i], l.kv_heads = kv_heads[i], l.key_dim = l.value_dim = dim;
+    l.hidden = hidden[i], l.heads = heads[i], l.kv_heads = kv_heads[i], l.key_dim = key_dim, l.value_dim = value_dim;
     if (l.heads % l.kv_heads != 0) {
       h.reject("attention.head_count_kv", "expected a divisor of the " + std::to_string(l.heads) + " heads",
                std::to_string(l.kv_heads));
@@ -62,28 +91,34 @@ const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std:
   return nullptr;
 }
 
-decoder_config decoder_config::read(hyperparameters& h, rope_pairs order) {
+decoder_config decoder_config::read(hyperparameters& h, rope_pairs order, norm_kind norm) {
   decoder_config c;
-  c.layers = h.count("block_count", 1, h.limits().layers);
+  const std::size_t blocks = h.count("block_count", 1, h.limits().layers);
+  c.drafts = h.count_or("nextn_predict_layers", 0, 0, blocks - 1);
+  c.layers = blocks - c.drafts;
   c.context = h.count("context_length", 1, h.limits().context);
   c.width = h.count("embedding_length", 1, h.limits().width);
-  c.eps = h.positive("attention.layer_norm_rms_epsilon");
+  c.norm = norm;
+  c.eps = h.positive(norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon");
   c.layer.resize(c.layers);
   detail::read_layers(h, c);
   const std::size_t dim = c.layer[0].key_dim;
-  if (const auto values = h.count_or("attention.value_length", dim, 1, max_head_dim); values != dim) {
-    h.reject("attention.value_length", "expected the key length " + std::to_string(dim), std::to_string(values));
-  }
-  if (const auto rotated = h.count_or("rope.dimension_count", dim, 0, 1u << 20); rotated != dim) {
-    h.reject("rope.dimension_count", "expected the head's " + std::to_string(dim), std::to_string(rotated));
-  }
   rope_config rope;
+  rope.dimensions = h.count_or("rope.dimension_count", dim, 0, 1u << 20);
+  if (rope.dimensions == 0 || rope.dimensions > dim || rope.dimensions % 2 != 0) {
+    h.reject("rope.dimension_count", "expected the head's " + std::to_string(dim) + ", or fewer that are even",
+             std::to_string(rope.dimensions));
+  }
   rope.base = double(h.positive_or("rope.freq_base", 10000.0f));
-  rope.scale = double(detail::rope_scale_of(h));
   rope.order = order;
-  rope.dimensions = dim;
+  detail::read_scaling(h, rope, c.context);
   c.ropes.push_back(rope);
   return c;
+}
+
+void decoder_config::rotate_whole_heads(hyperparameters& h) const {
+  const std::size_t dim = layer[0].key_dim, rotated = ropes[0].dimensions;
+  if (rotated != dim) h.reject("rope.dimension_count", "expected the head's " + std::to_string(dim), std::to_string(rotated));
 }
 
 void decoder_config::read_experts(hyperparameters& h) {
@@ -121,7 +156,7 @@ void decoder_config::set_windows(std::size_t window, const std::vector<bool>& ma
 void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period) {
   constexpr std::string_view which = "attention.sliding_window_pattern";
   window = h.count_or("attention.sliding_window", window, 0, h.limits().context);
-  if (const auto marked = h.flags_or_none(which, layers)) return set_windows(window, *marked);
+  if (const auto marked = h.flags_or_none(which, layers + drafts)) return set_windows(window, *marked);
   set_windows(window, h.count_or(which, period, 1, h.limits().layers));
 }
 

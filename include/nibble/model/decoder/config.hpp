@@ -11,7 +11,9 @@
 #include "nibble/core/heap_bytes.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/layers/experts.hpp"
+#include "nibble/layers/gates.hpp"
 #include "nibble/layers/norm.hpp"
+#include "nibble/layers/rope.hpp"
 #include "nibble/model/hyperparameters.hpp"
 
 namespace nibble {
@@ -19,11 +21,26 @@ inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// One kind of rotary embedding. A model has one, or one for each kind of layer.
-struct rope_config {
-  std::size_t dimensions = 0;  ///< of a head, that are rotated
-  double base = 10000, scale = 1;
-  rope_pairs order = rope_pairs::halves;
-  bool has_factors = false;  ///< rope_freqs.weight divides the frequencies, where the file has it
+struct rope_config : rope_spec {
+  /// Frequencies are divided by rope_freqs.weight, or by rope_factors_short.weight and in sessions with a context above
+  /// `trained` by rope_factors_long.weight, where the file has them.
+  bool has_factors = false;
+  std::size_t trained = 0;  ///< positions that the model was trained on before it was made to reach further
+
+  /// The same without what makes it reach further.
+  rope_config unscaled() const {
+    rope_config r = *this;
+    r.scale = r.magnitude = 1, r.yarn = {};
+    return r;
+  }
+};
+
+/// Which norms queries and keys have of their own (attn_q_norm, attn_k_norm), of the kind of all norms.
+enum class head_norm : std::uint8_t {
+  none,
+  shared,  ///< head by head, with one gain for all
+  own,     ///< head by head, each with a gain of its own
+  whole    ///< all heads of a token together
 };
 
 /// What may differ from layer to layer.
@@ -41,29 +58,45 @@ struct layer_config {
 /// tensors, without "blk.N." and ".weight", and literals; an empty one means that there is no such norm.
 struct decoder_config {
   std::size_t layers = 0, width = 0, vocabulary = 0, context = 0;
+  std::size_t drafts = 0;  ///< blocks behind the layers that draft tokens: no part of the pass
   std::vector<layer_config> layer;
   std::vector<rope_config> ropes;
+  bool learned_positions = false;  ///< position_embd is added to the embeddings; there are no positions past the context
 
   norm_kind norm = norm_kind::rms;
-  float eps = 0;
+  float eps = 0, post_eps = 0;  ///< of norms of branches' outputs; 0: that of all
+  std::string_view embedding_norm, output_norm = "output_norm";
   std::string_view mixer_norm = "attn_norm", mixer_post_norm;  ///< of its input; of its output, before it is added
   std::string_view feed_forward_norm = "ffn_norm", feed_forward_post_norm;
+  static constexpr std::string_view unit_norm = "1";  ///< instead of a tensor's name: a norm without weights
+
   /// Mixer and feed-forward read the same input, side by side; without a norm of its own (feed_forward_norm is empty) the
   /// feed-forward shares that of the mixer. Branches are neither normed nor scaled then.
   bool parallel = false;
-  bool biases = false;      ///< queries, keys and values must have biases; they may have where this is false
-  bool head_norms = false;  ///< queries and keys are normed head by head, before they are rotated
+  bool biases = false;  ///< queries, keys and values must have biases; they may have where this is false
+  head_norm head_norms = head_norm::none;
+  bool head_norms_behind_rope = false;
+  head_gate gates = head_gate::none;  ///< attn_gate: of each head, or of each of its numbers, as the tensor has rows
+  bool sinks = false;                 ///< attn_sinks: a logit for each head in the softmax's denominator alone
 
   float attention_scale = 0;  ///< of scores; 0: 1 / sqrt(key_dim)
   float attention_softcap = 0, output_softcap = 0;
+  /// Queries are multiplied by 1 + query_temperature * ln(1 + floor(position / temperature_positions)).
+  float query_temperature = 0;
+  std::size_t temperature_positions = 1;
   float embedding_scale = 1, residual_scale = 1, logit_scale = 1;  ///< factors; residual: of what is added to it
   glu gate = glu::silu;
-  router_spec router;  ///< of experts
+  bool fused_gate = false;  ///< of feed-forwards: ffn_up holds the gate's rows, and then those of up
+  router_spec router;       ///< of experts
   std::size_t experts = 0;
 
-  /// What every decoder's metadata states, with layers that are all alike and rotate whole heads.
-  static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves);
+  /// What every decoder's metadata states, with layers that are all alike and rotate their heads, or the first numbers of each.
+  static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves, norm_kind norm = norm_kind::rms);
 
+  /// Refuses heads of which only a part is rotated.
+  void rotate_whole_heads(hyperparameters& h) const;
+  /// A norm behind each branch, before it is added.
+  void norm_branches() noexcept { mixer_post_norm = "post_attention_norm", feed_forward_post_norm = "post_ffw_norm"; }
   /// Reads how many experts there are, how many a token uses, how wide they are, and how they are weighed: by a softmax, with
   /// weights that add up to 1, where the file does not say.
   void read_experts(hyperparameters& h);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -49,10 +50,17 @@ class decoder {
   };
   static constexpr std::size_t most_ropes = 4;
 
-  norm_weights norm_of(tensor_source& t, const std::string& at, std::string_view name) const;
+  norm_weights norm_of(tensor_source& t, const std::string& at, std::string_view name, float eps = 0) const;
+  void take_ropes(tensor_source& t);
   static layer_input input_of(activations x, const norm_weights& norm) noexcept {
     return norm.gain.empty() ? layer_input(x) : normed(x, norm);
   }
+  template <class Step>
+  void take_in(Step& s, activations x, activations positions) const NIBBLE_NOEXCEPT;
+  template <class Step>
+  rope_angles angles_of(Step& s, std::size_t rope) const NIBBLE_NOEXCEPT;
+  template <class Step>
+  activations query_scales_of(Step& s) const NIBBLE_NOEXCEPT;
   template <class Step>
   activations forward_layer(Step& s, std::size_t i, const step_context& context, activations x, activations branch,
                             const step_rows& rows) const NIBBLE_NOEXCEPT;
@@ -63,49 +71,64 @@ class decoder {
   void add_branch(Step& s, std::size_t i, activations y, activations h, const norm_weights& norm) const NIBBLE_NOEXCEPT;
 
   decoder_config config_;
-  weight embedding_, output_;
+  weight embedding_, position_embedding_, output_;
   std::span<const float> output_bias_;
-  norm_weights output_norm_;
-  std::vector<rope> ropes_;
+  norm_weights embedding_norm_, output_norm_;
+  std::vector<rope> ropes_, longer_ropes_;  // longer: of sessions above rope_config::trained, where these differ
   std::vector<layer> layers_;
 };
 
 template <class Mixers, class FeedForwards>
 decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t)
     : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
-  output_norm_ = norm_of(t, "", "output_norm");
+  if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
+  embedding_norm_ = norm_of(t, "", c.embedding_norm);
+  output_norm_ = norm_of(t, "", c.output_norm);
   output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
   output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
   if (const char* wrong = detail::wrong_with(c, Mixers::size, FeedForwards::size, most_ropes)) {
     t.reject("the decoder's description", wrong);
     return;
   }
-  ropes_.reserve(c.ropes.size());
-  for (const rope_config& r : c.ropes) {
-    const auto factors = r.has_factors ? t.vector_or_none("rope_freqs.weight", r.dimensions / 2) : std::span<const float>();
-    ropes_.emplace_back(r.dimensions, r.base, r.scale, r.order, factors);
-  }
+  take_ropes(t);
   layers_.reserve(c.layers);
   for (std::size_t i = 0; i < c.layers; ++i) {
     const std::string at = layer_prefix(i);
     const norm_weights mixer_norm = norm_of(t, at, c.mixer_norm);
     detail::any_part<Mixers> mixer(c.layer[i].mixer, c, i, t);
-    const norm_weights mixer_post_norm = norm_of(t, at, c.mixer_post_norm);
+    const norm_weights mixer_post_norm = norm_of(t, at, c.mixer_post_norm, c.post_eps);
     const norm_weights feed_forward_norm = norm_of(t, at, c.feed_forward_norm);
     detail::any_part<FeedForwards> feed_forward(c.layer[i].feed_forward, c, i, t);
-    const norm_weights feed_forward_post_norm = norm_of(t, at, c.feed_forward_post_norm);
+    const norm_weights feed_forward_post_norm = norm_of(t, at, c.feed_forward_post_norm, c.post_eps);
     layers_.push_back(
         {mixer_norm, mixer_post_norm, feed_forward_norm, feed_forward_post_norm, std::move(mixer), std::move(feed_forward)});
   }
+  for (std::size_t i = 0; i < c.drafts; ++i) t.ignore(layer_prefix(c.layers + i));
 }
 
 template <class Mixers, class FeedForwards>
-norm_weights decoder<Mixers, FeedForwards>::norm_of(tensor_source& t, const std::string& at, std::string_view name) const {
+norm_weights decoder<Mixers, FeedForwards>::norm_of(tensor_source& t, const std::string& at, std::string_view name,
+                                                    float eps) const {
   if (name.empty()) return {};
   const std::string tensor = at + std::string(name);
-  norm_weights norm{t.vector(tensor + ".weight", config_.width), {}, config_.eps, config_.norm};
+  norm_weights norm{{}, {}, eps > 0 ? eps : config_.eps, config_.norm};
+  norm.gain = name == config::unit_norm ? t.ones(config_.width) : t.vector(tensor + ".weight", config_.width);
   if (config_.norm == norm_kind::layer) norm.bias = t.vector_or_none(tensor + ".bias", config_.width);
   return norm;
+}
+
+template <class Mixers, class FeedForwards>
+void decoder<Mixers, FeedForwards>::take_ropes(tensor_source& t) {
+  ropes_.reserve(config_.ropes.size());
+  for (const rope_config& r : config_.ropes) {
+    const auto factors_in = [&](const char* name) {
+      return r.has_factors ? t.vector_or_none(name, r.dimensions / 2) : std::span<const float>();
+    };
+    const auto factors = factors_in("rope_freqs.weight"), few = factors_in("rope_factors_short.weight"),
+               many = factors_in("rope_factors_long.weight");
+    ropes_.emplace_back(r, few.empty() ? factors : few);
+    if (!many.empty()) longer_ropes_.resize(config_.ropes.size()), longer_ropes_[ropes_.size() - 1] = rope(r, many);
+  }
 }
 
 template <class Mixers, class FeedForwards>
@@ -118,8 +141,9 @@ std::vector<kv_shape> decoder<Mixers, FeedForwards>::kv() const {
 template <class Mixers, class FeedForwards>
 std::size_t decoder<Mixers, FeedForwards>::memory_bytes() const noexcept {
   using nibble::detail::heap_bytes, nibble::detail::heap_bytes_of;
-  std::size_t bytes = config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(layers_);
+  std::size_t bytes = config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(longer_ropes_) + heap_bytes(layers_);
   for (const rope& r : ropes_) bytes += r.memory_bytes();
+  for (const rope& r : longer_ropes_) bytes += r.memory_bytes();
   for (const layer& l : layers_) {
     bytes += l.mixer.visit([](const auto& part) { return heap_bytes_of(part); });
     bytes += l.feed_forward.visit([](const auto& part) { return heap_bytes_of(part); });
@@ -135,11 +159,10 @@ void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const NIBB
   std::array<rope_angles, most_ropes> angles;
   {
     const auto watched = s.watch(operation::embedding, 0);
-    for (std::size_t i = 0; i < ropes_.size(); ++i) angles[i] = ropes_[i].angles(s, s.positions());
-    embed(s, embedding_, s.ids(), x);
-    scale(s, x, config_.embedding_scale);
+    for (std::size_t i = 0; i < ropes_.size(); ++i) angles[i] = angles_of(s, i);
+    take_in(s, x, branch);
   }
-  const step_context context{ropes_, angles};
+  const step_context context{ropes_, angles, query_scales_of(s)};
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
     x = forward_layer(s, i, context, x, branch, i + 1 == layers_.size() ? s.wanted() : s.all());
   }
@@ -150,6 +173,49 @@ void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const NIBB
   add_bias(s, out, output_bias_);
   scale(s, out, config_.logit_scale);
   softcap(s, out, config_.output_softcap);
+}
+
+/// Embeddings, with those of positions and a norm where a model has them.
+template <class Mixers, class FeedForwards>
+template <class Step>
+void decoder<Mixers, FeedForwards>::take_in(Step& s, activations x, activations positions) const NIBBLE_NOEXCEPT {
+  embed(s, embedding_, s.ids(), x);
+  scale(s, x, config_.embedding_scale);
+  if (!position_embedding_.empty()) {
+    embed_positions(s, position_embedding_, s.positions(), positions);
+    nibble::add(s, x, positions);
+  }
+  if (!embedding_norm_.gain.empty()) apply(s, embedding_norm_, x, x);
+}
+
+/// Angles of the step's tokens, which depend on the context that a sequence was made for where a model has factors for long
+/// ones.
+template <class Mixers, class FeedForwards>
+template <class Step>
+rope_angles decoder<Mixers, FeedForwards>::angles_of(Step& s, std::size_t rope) const NIBBLE_NOEXCEPT {
+  const rope_angles out = ropes_[rope].room(s, s.tokens());
+  if (longer_ropes_.empty()) return ropes_[rope].turn(s, s.positions(), out), out;
+  for (const token_run& run : s.all().runs) {
+    if (s.measuring()) break;
+    const bool is_long = config_.ropes[rope].has_factors && s.context(run) > config_.ropes[rope].trained;
+    (is_long ? longer_ropes_ : ropes_)[rope].turn(s, s.positions().subspan(run.first, run.count),
+                                                  out.range(run.first, run.count));
+  }
+  return out;
+}
+
+template <class Mixers, class FeedForwards>
+template <class Step>
+activations decoder<Mixers, FeedForwards>::query_scales_of(Step& s) const NIBBLE_NOEXCEPT {
+  if (config_.query_temperature == 0) return {};
+  const activations out = s.scratch(1);
+  s.for_each_range(s.tokens(), 1024, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) {
+      const double turns = double(s.positions()[t] / config_.temperature_positions);
+      *out.row(t) = static_cast<float>(1 + double(config_.query_temperature) * std::log1p(turns));
+    }
+  });
+  return out;
 }
 
 /// One layer. Of the last, only the wanted rows are more than keys, values and states. @returns its output, (rows.count, width)

@@ -12,6 +12,12 @@ namespace arch {
 gated_feed_forward::gated_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t) : function_(c.gate) {
   const std::string at = layer_prefix(layer);
   const std::size_t hidden = c.layer[layer].hidden;
+  if (c.fused_gate) {
+    gate_ = t.rows(at + "ffn_up.weight", 2 * hidden, c.width, 0, hidden);
+    up_ = t.rows(at + "ffn_up.weight", 2 * hidden, c.width, hidden, hidden);
+    down_ = t.matrix(at + "ffn_down.weight", c.width, hidden);
+    return;
+  }
   gate_ = t.matrix(at + "ffn_gate.weight", hidden, c.width);
   up_ = t.matrix(at + "ffn_up.weight", hidden, c.width);
   down_ = t.matrix(at + "ffn_down.weight", c.width, hidden);

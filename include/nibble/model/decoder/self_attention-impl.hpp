@@ -17,44 +17,57 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   if (l.rope != layer_config::no_rope && (l.rope >= c.ropes.size() || c.ropes[l.rope].dimensions > l.key_dim)) {
     t.reject(at + "attn", "a rotary embedding of no more dimensions than a head");
   }
-  const std::size_t queries = l.heads * l.key_dim, keys = l.kv_heads * l.key_dim, values = l.kv_heads * l.value_dim;
-  const auto bias_of = [&](const char* name, std::size_t rows) {
-    return c.biases ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
-  };
-  if (t.has(at + "attn_qkv.weight")) {
-    const weight all = t.matrix(at + "attn_qkv.weight", queries + keys + values, c.width);
-    if (queries % panel_rows != 0 || keys % panel_rows != 0) {
-      t.reject(at + "attn_qkv.weight", "queries and keys of a multiple of " + std::to_string(panel_rows) + " rows");
-    } else if (!all.empty()) {
-      q_ = all.row_groups(0, queries / panel_rows);
-      k_ = all.row_groups(queries / panel_rows, keys / panel_rows);
-      v_ = all.row_groups((queries + keys) / panel_rows, (values + panel_rows - 1) / panel_rows);
-    }
-    if (const auto bias = bias_of("attn_qkv.bias", queries + keys + values); !bias.empty()) {
-      const auto part = [&](std::size_t first, std::size_t count) {  // a plan's has no memory
-        return std::span<const float>(bias.data() ? bias.data() + first : nullptr, count);
-      };
-      q_bias_ = part(0, queries), k_bias_ = part(queries, keys), v_bias_ = part(queries + keys, values);
-    }
-  } else {
-    q_ = t.matrix(at + "attn_q.weight", queries, c.width);
-    k_ = t.matrix(at + "attn_k.weight", keys, c.width);
-    v_ = t.matrix(at + "attn_v.weight", values, c.width);
-    q_bias_ = bias_of("attn_q.bias", queries);
-    k_bias_ = bias_of("attn_k.bias", keys);
-    v_bias_ = bias_of("attn_v.bias", values);
-  }
-  o_ = t.matrix(at + "attn_output.weight", c.width, l.heads * l.value_dim);
+  take_projections(c, l, at, t);
+  const std::size_t outputs = l.heads * l.value_dim;
+  o_ = t.matrix(at + "attn_output.weight", c.width, outputs);
   o_bias_ = t.vector_or_none(at + "attn_output.bias", c.width);
-  if (c.head_norms) {
-    q_norm_ = {t.vector(at + "attn_q_norm.weight", l.key_dim), {}, c.eps, c.norm};
-    k_norm_ = {t.vector(at + "attn_k_norm.weight", l.key_dim), {}, c.eps, c.norm};
+  if (c.gates != head_gate::none) {
+    const std::size_t gates = t.rows_of(at + "attn_gate.weight");
+    gate_ = t.matrix(at + "attn_gate.weight", gates == l.heads ? gates : outputs, c.width);
   }
+  const auto norm_of = [&](const char* name, std::size_t heads) {
+    norm_weights norm{{}, {}, c.eps, c.norm};
+    if (c.head_norms == head_norm::shared) norm.gain = t.vector(at + name, l.key_dim);
+    if (c.head_norms == head_norm::own) norm.gain = t.vectors(at + name, heads, l.key_dim);
+    if (c.head_norms == head_norm::whole) norm.gain = t.vector(at + name, heads * l.key_dim);
+    return norm;
+  };
+  q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", l.kv_heads);
+  norms_ = c.head_norms, gates_ = c.gates;
+  norms_behind_rope_ = c.head_norms_behind_rope, tempered_ = c.query_temperature > 0;
+  if (c.sinks) spec_.sinks = t.vector(at + "attn_sinks.weight", l.heads);
   spec_.heads = l.heads, spec_.kv_heads = l.kv_heads, spec_.key_dim = l.key_dim, spec_.value_dim = l.value_dim;
   spec_.mask = l.mask;
   spec_.scale = c.attention_scale > 0 ? c.attention_scale : 1 / std::sqrt(float(l.key_dim));
   spec_.softcap = c.attention_softcap;
   rope_ = l.rope;
+}
+
+/// Queries, keys and values: three tensors, or one.
+void self_attention::take_projections(const decoder_config& c, const layer_config& l, const std::string& at, tensor_source& t) {
+  const std::size_t queries = l.heads * l.key_dim, keys = l.kv_heads * l.key_dim, values = l.kv_heads * l.value_dim;
+  const auto bias_of = [&](const char* name, std::size_t rows) {
+    return c.biases ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
+  };
+  if (const std::string name = at + "attn_qkv.weight"; t.has(name)) {
+    const std::size_t all = queries + keys + values;
+    q_ = t.rows(name, all, c.width, 0, queries);
+    k_ = t.rows(name, all, c.width, queries, keys);
+    v_ = t.rows(name, all, c.width, queries + keys, values);
+    if (const auto bias = bias_of("attn_qkv.bias", all); !bias.empty()) {
+      const auto part = [&](std::size_t first, std::size_t count) {  // a plan's has no memory
+        return std::span<const float>(bias.data() ? bias.data() + first : nullptr, count);
+      };
+      q_bias_ = part(0, queries), k_bias_ = part(queries, keys), v_bias_ = part(queries + keys, values);
+    }
+    return;
+  }
+  q_ = t.matrix(at + "attn_q.weight", queries, c.width);
+  k_ = t.matrix(at + "attn_k.weight", keys, c.width);
+  v_ = t.matrix(at + "attn_v.weight", values, c.width);
+  q_bias_ = bias_of("attn_q.bias", queries);
+  k_bias_ = bias_of("attn_k.bias", keys);
+  v_bias_ = bias_of("attn_v.bias", values);
 }
 
 kv_shape self_attention::keeps() const noexcept {

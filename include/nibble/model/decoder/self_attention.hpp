@@ -1,4 +1,4 @@
-/// self_attention: the mixer of most decoders: projections, optional biases and norms of heads, rotation, attention.
+/// self_attention: the mixer of most decoders: projections, optional biases and norms of heads, rotation, attention, gates.
 #pragma once
 
 #include <cstddef>
@@ -31,11 +31,17 @@ class self_attention {
                layer_output out) const NIBBLE_NOEXCEPT;
 
  private:
-  weight q_, k_, v_, o_;
+  void take_projections(const decoder_config& c, const layer_config& l, const std::string& at, tensor_source& t);
+  void norm_heads(compute& s, activations queries, activations keys) const NIBBLE_NOEXCEPT;
+
+  weight q_, k_, v_, o_, gate_;
   std::span<const float> q_bias_, k_bias_, v_bias_, o_bias_;
   norm_weights q_norm_, k_norm_;
   attention_spec spec_;
-  std::size_t rope_;
+  std::size_t rope_ = 0;
+  head_norm norms_ = head_norm::none;
+  head_gate gates_ = head_gate::none;
+  bool norms_behind_rope_ = false, tempered_ = false;
 };
 
 template <class Step>
@@ -56,13 +62,15 @@ void self_attention::forward(Step& s, std::size_t layer, const step_context& con
     add_bias(s, queries, q_bias_);
     add_bias(s, keys, k_bias_);
     add_bias(s, values, v_bias_);
-    if (!q_norm_.gain.empty()) apply_to_heads(s, q_norm_, queries);
-    if (!k_norm_.gain.empty()) apply_to_heads(s, k_norm_, keys);
+    if (!norms_behind_rope_) norm_heads(s, queries, keys);
     if (rope_ != layer_config::no_rope) {
       const rope_angles& angles = context.angles[rope_];
       context.ropes[rope_].rotate(s, keys, spec_.key_dim, angles);
       context.ropes[rope_].rotate(s, queries, spec_.key_dim, all ? angles : angles.of(rows.of_tokens));
     }
+    if (norms_behind_rope_) norm_heads(s, queries, keys);
+    if (tempered_)
+      scale_rows(s, queries, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
     s.store_kv(layer, spec_, keys, values);
   }
   {
@@ -70,8 +78,21 @@ void self_attention::forward(Step& s, std::size_t layer, const step_context& con
     s.attend(layer, spec_, rows, queries, mixed);
   }
   const auto watched = s.watch(operation::mixing, layer);
+  if (gates_ != head_gate::none) {
+    const activations gates = s.compute::scratch(rows.count, gate_.rows());
+    linear(s, all ? x : x.with(s.pick(rows, x.x)), {{gate_, gates}});
+    close_gates(s, gates, gates_, mixed);
+  }
   linear(s, mixed, {{o_, out}});
   add_bias(s, out.y, o_bias_);
+}
+
+inline void self_attention::norm_heads(compute& s, activations queries, activations keys) const NIBBLE_NOEXCEPT {
+  if (norms_ == head_norm::none) return;
+  const auto norm = [&](const norm_weights& by, activations x) {
+    norms_ == head_norm::whole ? apply(s, by, x, x) : apply_to_heads(s, by, x, spec_.key_dim);
+  };
+  norm(q_norm_, queries), norm(k_norm_, keys);
 }
 
 }  // namespace arch

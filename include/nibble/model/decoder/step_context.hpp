@@ -13,6 +13,7 @@ namespace arch {
 struct step_context {
   std::span<const rope> ropes;
   std::span<const rope_angles> angles;  ///< of each rope, (tokens, pairs)
+  activations query_scales = {};        ///< (tokens, 1), where decoder_config::query_temperature is not 0
 };
 
 }  // namespace arch
