@@ -66,20 +66,21 @@ const attention_mask masks[] = {attention_mask::causal(),
 
 }  // namespace
 
-TEST_CASE("every target attends like the reference: grouped heads, all masks, caps, sinks, any page order") {
+TEST_CASE("every target attends like the reference: grouped heads, all masks, caps, sinks, slopes, any page order") {
   for_each_kv_format([]<class Format>(std::type_identity<Format>) {
     for (std::size_t dim : {16, 24, 64, 80}) {
       const sample_cache<Format> cache(2, dim, 200);
       const auto q = gaussian(32 * dim, 3);
-      const float sinks[4] = {0.5f, -1.0f, 2.0f, 9.0f};
+      const float sinks[4] = {0.5f, -1.0f, 2.0f, 9.0f}, slopes[4] = {0.25f, 0.0625f, 0.7f, 1e-3f};
       for_each_table([&](const kernel_table& t) {
         for (std::size_t heads : {1, 4}) {
           for (std::size_t position : {0, 1, 63, 64, 130}) {
             for (const attention_mask& mask : masks) {
-              for (int variant : {0, 1, 2}) {
+              for (int variant : {0, 1, 2, 3}) {
                 std::vector<float> expected(5 * heads * dim), found(5 * heads * dim);
                 auto a = cache.args(1, q.data(), expected.data(), 5, heads, position);
                 a.mask = mask, a.softcap = variant == 1 ? 2.0f : 0.0f, a.sinks = variant == 2 ? sinks : nullptr;
+                a.slopes = variant == 3 ? slopes : nullptr;
                 reference::attention<Format>(a);
                 a.output = found.data();
                 t.attention[index_of<Format, kv_formats>](a);

@@ -64,7 +64,8 @@ TEST_CASE("ordinary numbers raise no floating-point exception in products and ga
     for (std::size_t count : {std::size_t{1}, std::size_t{5}, tokens}) {
       const auto input = make_input<Q>({x.begin(), x.begin() + std::ptrdiff_t(count * columns)}, columns, count);
       for (const epilogue how : {epilogue::replace, epilogue::add, epilogue::gate}) {
-        for (glu f : {glu::silu, glu::gelu_tanh}) {
+        for (activation f : every_activation) {
+          if (f == activation::exp) continue;  // which overflows, as it should
           std::vector<float> out(count * rows);
           check_flags([&](const kernel_table& t) {
             for (std::size_t i = 0; i < out.size(); ++i) out[i] = float(int(i % 801)) - 400;  // a gate far from 0

@@ -127,7 +127,7 @@ TEST_CASE("a token's result has the same bits alone, in any batch, and for any s
 
 namespace {
 /// x = f(x) * up, by a product whose one column of weights is `up`.
-void gate(const kernel_table& t, std::vector<float>& x, const std::vector<float>& up, glu f) {
+void gate(const kernel_table& t, std::vector<float>& x, const std::vector<float>& up, activation f) {
   const std::size_t rows = x.size(), groups = (rows + panel_rows - 1) / panel_rows;
   std::vector<float> panels(groups * panel_rows);
   std::copy(up.begin(), up.end(), panels.begin());
@@ -150,7 +150,7 @@ void gate(const kernel_table& t, std::vector<float>& x, const std::vector<float>
 
 TEST_CASE("every target gates rows by a product like the reference, for any number of rows") {
   for_each_table([](const kernel_table& t) {
-    for (glu f : {glu::silu, glu::gelu_tanh}) {
+    for (activation f : every_activation) {
       for (std::size_t rows = 1; rows <= 35; ++rows) {
         const auto up = gaussian(rows, unsigned(rows) + 100);
         auto expected = gaussian(rows, unsigned(rows), 4), found = expected;
@@ -164,7 +164,7 @@ TEST_CASE("every target gates rows by a product like the reference, for any numb
 
 TEST_CASE("gates do not overflow at extreme inputs") {
   for_each_table([](const kernel_table& t) {
-    for (glu f : {glu::silu, glu::gelu_tanh}) {
+    for (activation f : {activation::silu, activation::gelu_tanh, activation::gelu}) {
       std::vector<float> x{-1e30f, -200.0f, -90.0f, 0.0f, 90.0f, 200.0f, 1e12f, -1e12f};
       const auto before = x;
       gate(t, x, std::vector<float>(x.size(), 1.0f), f);

@@ -1,6 +1,7 @@
 /// What every kernel test shares: all tables that this machine runs, random numbers, and how far two results are apart.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,27 @@ void for_each_table(F&& f) {
     f(*t);
   }
 }
+
+/// Whether an instruction set fuses multiplication and addition. Those that do not are the oldest of x86; their last bits are
+/// their own.
+inline bool fuses(const nibble::kernel_table& t) { return std::string(t.target).find("SSE") == std::string::npos; }
+
+/// Whether two results are one: to the bit where the target fuses, all NaNs being alike, and nearly so elsewhere.
+inline bool agree(const nibble::kernel_table& t, std::span<const float> expected, std::span<const float> found) {
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const float e = expected[i], f = found[i];
+    if (std::bit_cast<std::uint32_t>(e) == std::bit_cast<std::uint32_t>(f) || (std::isnan(e) && std::isnan(f))) continue;
+    if (!fuses(t) && !(std::isfinite(e) && std::isfinite(f))) continue;
+    if (fuses(t) || !(std::fabs(e - f) <= 1e-5f * std::fabs(e) + 1e-5f)) return false;
+  }
+  return true;
+}
+
+/// All activation functions.
+inline constexpr nibble::activation every_activation[] = {
+    nibble::activation::silu, nibble::activation::gelu_tanh,    nibble::activation::gelu,    nibble::activation::silu_clamped,
+    nibble::activation::relu, nibble::activation::relu_squared, nibble::activation::sigmoid, nibble::activation::softplus,
+    nibble::activation::tanh, nibble::activation::exp};
 
 inline std::vector<float> gaussian(std::size_t n, unsigned seed, float sigma = 1) {
   std::mt19937 random(seed);

@@ -96,14 +96,14 @@ TEST_CASE("a gated feed-forward layer gives the bits of its three products one b
       linear(top.c, x, {{gate.w, h}, {up.w, u}});
       std::vector<float> closed(tokens * hidden);
       for (std::size_t i = 0; i < closed.size(); ++i) closed[i] = h.data[i] / (1 + std::exp(-h.data[i])) * u.data[i];
-      linear(top.c, x, {{up.w, gated_by(h, glu::silu)}});
+      linear(top.c, x, {{up.w, gated_by(h, activation::silu)}});
       CHECK(relative_error(closed, {h.data, closed.size()}) < 2e-6);
       linear(top.c, h, {{down, expected}});
       for (std::size_t threads : {1, 2, 3}) {
         thread_pool pool(threads);
         compute parallel(kernels(), pool, top.arena);
         std::fill_n(found.data, tokens * 40, 0.0f);
-        feed_forward(parallel, x, gate.w, up.w, glu::silu, down, found);
+        feed_forward(parallel, x, gate.w, up.w, activation::silu, down, found);
         CHECK(std::memcmp(expected.data, found.data, tokens * 40 * sizeof(float)) == 0);
       }
     }
@@ -169,7 +169,7 @@ TEST_CASE("experts give the sum of their products one by one, weighed by their s
   const activations x = top.fill(tokens, width, 5), found = top.c.scratch(tokens, width);
   thread_pool pool(3);
   compute parallel(kernels(), pool, top.arena);
-  experts(parallel, x, two, w, glu::silu, found);
+  experts(parallel, x, two, w, activation::silu, found);
 
   const activations scores = top.c.scratch(1, count), one = top.c.scratch(2, width);
   for (std::size_t t = 0; t < tokens; ++t) {
@@ -180,7 +180,7 @@ TEST_CASE("experts give the sum of their products one by one, weighed by their s
     const double second = std::exp(double(scores.data[best[1]]) - double(scores.data[best[0]]));
     for (std::size_t k = 0; k < 2; ++k) {
       const std::size_t e = best[k];
-      feed_forward(top.c, x.range(t, 1), w.gate.matrix(e), w.up.matrix(e), glu::silu, w.down.matrix(e), one.range(k, 1));
+      feed_forward(top.c, x.range(t, 1), w.gate.matrix(e), w.up.matrix(e), activation::silu, w.down.matrix(e), one.range(k, 1));
     }
     for (std::size_t i = 0; i < width; ++i) {
       const double expected = (double(one.row(0)[i]) + second * double(one.row(1)[i])) / (1 + second);

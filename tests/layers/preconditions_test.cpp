@@ -36,7 +36,7 @@ TEST_CASE("operands of products that do not fit are reported") {
   CHECK(refused([&] { linear(r.c, r.x, {{r.w, r.y(2, 31)}}); }));
   CHECK(refused([&] { linear(r.c, r.x, {{r.w, r.y(3, 32)}}); }));
   CHECK(refused([&] { linear(r.c, activations{r.numbers.data(), 2, 63}, {{r.w, r.y(2, 32)}}); }));
-  CHECK(refused([&] { feed_forward(r.c, r.x, r.w, r.w, glu::silu, r.w, r.y(2, 32)); }));  // down takes 32 columns
+  CHECK(refused([&] { feed_forward(r.c, r.x, r.w, r.w, activation::silu, r.w, r.y(2, 32)); }));  // down takes 32 columns
 }
 
 TEST_CASE("biases of other sizes than their products are reported") {
@@ -45,7 +45,7 @@ TEST_CASE("biases of other sizes than their products are reported") {
   const auto bias = [&](std::size_t n) { return std::span(zeros).first(n); };
   const auto square = weight::stored(format_of<f32>, reinterpret_cast<const std::byte*>(r.numbers.data()), 64, 64);
   const auto run = [&](const feed_forward_biases& b) {
-    return refused([&] { feed_forward(r.c, r.x, r.w, r.w, glu::silu, r.down, b, r.y(2, 32)); });
+    return refused([&] { feed_forward(r.c, r.x, r.w, r.w, activation::silu, r.down, b, r.y(2, 32)); });
   };
   CHECK(!run({}));
   CHECK(!run({.gate = bias(32), .up = bias(32), .down = bias(32)}));
@@ -53,8 +53,8 @@ TEST_CASE("biases of other sizes than their products are reported") {
   CHECK(run({.up = bias(31)}));
   CHECK(run({.down = bias(33)}));
   for (const std::size_t n : {0, 32}) {  // and what the products themselves want
-    CHECK(refused([&] { feed_forward(r.c, r.x, r.w, r.w, glu::silu, r.w, {.gate = bias(n)}, r.y(2, 32)); }));
-    CHECK(refused([&] { feed_forward(r.c, r.x, r.w, square, glu::silu, r.down, {.gate = bias(n)}, r.y(2, 32)); }));
+    CHECK(refused([&] { feed_forward(r.c, r.x, r.w, r.w, activation::silu, r.w, {.gate = bias(n)}, r.y(2, 32)); }));
+    CHECK(refused([&] { feed_forward(r.c, r.x, r.w, square, activation::silu, r.down, {.gate = bias(n)}, r.y(2, 32)); }));
   }
 }
 
@@ -71,7 +71,7 @@ TEST_CASE("more scratch than there is is reported, by whoever asks for it") {
 TEST_CASE("more experts a token than there are, and none, are reported") {
   room r;
   for (const std::size_t used : {0, 33}) {
-    CHECK(refused([&] { experts(r.c, r.x, {.used = used}, {r.w, r.w, r.w, r.w}, glu::silu, r.y(2, 32)); }));
+    CHECK(refused([&] { experts(r.c, r.x, {.used = used}, {r.w, r.w, r.w, r.w}, activation::silu, r.y(2, 32)); }));
   }
 }
 

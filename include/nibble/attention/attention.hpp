@@ -15,9 +15,10 @@ inline namespace NIBBLE_ABI {
 struct attention_spec {
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
   attention_mask mask = attention_mask::causal();
-  float scale = 1;                    ///< of the scores, usually 1 / sqrt(key_dim)
-  float softcap = 0;                  ///< scores = softcap * tanh(scores / softcap) where it is > 0
-  std::span<const float> sinks = {};  ///< one logit a head in the softmax's denominator, or empty
+  float scale = 1;                     ///< of the scores, usually 1 / sqrt(key_dim)
+  float softcap = 0;                   ///< scores = softcap * tanh(scores / softcap) where it is > 0
+  std::span<const float> sinks = {};   ///< one logit a head in the softmax's denominator, or empty
+  std::span<const float> slopes = {};  ///< ALiBi: one a head, of what is subtracted for each position between; or empty
 };
 
 /// Tokens of a step that follow each other in one sequence.
@@ -103,7 +104,9 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     a.tokens = std::min(tokens, run->count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
     a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
     a.position = run->position + block * tokens, a.positions = layer.positions, a.mask = spec.mask;
-    a.scale = spec.scale, a.softcap = spec.softcap, a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
+    a.scale = spec.scale, a.softcap = spec.softcap;
+    a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
+    a.slopes = spec.slopes.empty() ? nullptr : spec.slopes.data() + head;
     a.pages = layer.pages + h * layer.head_bytes, a.page_bytes = layer.page_bytes, a.value_offset = layer.value_offset;
     a.page_of = layer.page_of;
     c.kernels().attention[layer.format](a);

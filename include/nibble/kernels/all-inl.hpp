@@ -9,6 +9,7 @@
 #include "hwy/highway.h"
 #include "nibble/kernels/reference.hpp"
 #if HWY_TARGET != HWY_SCALAR && (!defined(HWY_EMU128) || HWY_TARGET != HWY_EMU128)
+#include "nibble/kernels/activation-inl.hpp"
 #include "nibble/kernels/attention-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/kv-inl.hpp"
@@ -42,7 +43,9 @@ inline const kernel_table* table() {
     k.add = &add;
     k.scale = &scale;
     k.softcap = &softcap;
-    k.gate = &gated;
+    k.activate = &activate;
+    k.gate = &gate;
+    k.xielu = &xielu;
     k.rope = &rope;
     [&]<class... Fs>(type_list<Fs...>) {
       std::size_t i = 0;

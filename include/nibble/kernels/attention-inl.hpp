@@ -20,6 +20,7 @@
 #endif
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 
 #include "nibble/kernels/attention_values-inl.hpp"
@@ -134,6 +135,8 @@ struct query_block {
   const float* query[max_queries];
   float* out[max_queries];
   std::size_t first[max_queries], last[max_queries];  // positions seen: [first, last), which grow from token to token
+  std::size_t own[max_queries];                       // its position
+  float slope[max_queries];                           // ALiBi's, in units of ln 2
   std::size_t count;
 
   explicit query_block(const attention_args& a) : count(a.tokens * a.heads) {
@@ -142,6 +145,7 @@ struct query_block {
       query[n] = a.query + token * a.query_stride + head * a.head_dim;
       out[n] = a.output + token * a.output_stride + head * a.value_dim;
       first[n] = a.mask.first(position), last[n] = a.mask.end(position, a.positions);
+      slope[n] = a.slopes ? a.slopes[head] * log2_e : 0, own[n] = position;
       softmax[n] = {a.sinks ? a.sinks[head] * log2_e : std::numeric_limits<float>::lowest(), {a.sinks ? 1.0f : 0.0f}};
       std::fill_n(out[n], a.value_dim, 0.0f);
     }
@@ -166,7 +170,8 @@ void attention(const attention_args& a) {
     while (last < q.count && q.first[last] < base + page_positions) ++last;
     for (std::size_t n = first; n < last; ++n) {
       seen[n] = {std::max(q.first[n], base) - base, std::min(q.last[n] - base, page_positions)};
-      rescale[n] = update_softmax(a, seen[n], scores + n * page_positions, q.softmax[n]);
+      const distance_slope nearness{q.slope[n], float(std::int64_t(q.own[n]) - std::int64_t(base))};
+      rescale[n] = update_softmax(a, seen[n], nearness, scores + n * page_positions, q.softmax[n]);
     }
     for_each_query_block(first, last, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
       const tile_weights w{queries, seen + n, scores + n * page_positions, rescale + n, q.out + n};

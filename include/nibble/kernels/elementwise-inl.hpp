@@ -1,4 +1,4 @@
-/// Everything of a layer that is not a product: quantising activations, norms, gates, sums, rotary embedding. Shapes are those
+/// What of a layer is neither a product nor an activation function: quantising, norms, sums, rotary embedding. Shapes are those
 /// of kernel_table. Sums are float; rms_norm adds eps and divides in double.
 ///
 /// Tolerances, tested on every target: quantised blocks have at most 1.0001 times the squared error of the scalar reference's,
@@ -14,7 +14,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "hwy/contrib/math/math-inl.h"
+#include "nibble/kernels/math-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/reference.hpp"
 #include "nibble/kernels/table.hpp"
@@ -223,35 +223,6 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
   for (; i < n; ++i) out[i] = in[i] * factor * gain[i];
 }
 
-/// x / (1 + exp(-x)), computed from exp(-|x|), which cannot overflow.
-HWY_INLINE float_vec silu(float_vec x) {
-  const float_tag d;
-  const auto size = hn::Min(hn::Abs(x), hn::Set(d, 104));  // exp(-104) is 0, and beyond it Exp overflows on its way
-  const auto e = hn::Exp(d, hn::Neg(size));
-  const auto numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(x, e), x);
-  return hn::Div(numerator, hn::Add(hn::Set(d, 1), e));
-}
-/// tanh, which is 1 from 9.02 on: beyond 44, Tanh overflows on its way.
-HWY_INLINE float_vec tanh_of(float_vec x) { return hn::IfThenElse(hn::Eq(x, x), hn::Tanh(float_tag(), limited(x, 10)), x); }
-/// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
-HWY_INLINE float_vec gelu_tanh(float_vec x) {
-  const float_tag d;
-  const auto cubic = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(d, 0.044715f), x);
-  const auto most = hn::Set(d, 10), angle = hn::Mul(hn::Set(d, 0.797884560802865f), cubic);  // see tanh_of; NaN stays in x
-  const auto t = hn::Tanh(d, hn::Max(hn::Min(angle, most), hn::Neg(most)));
-  const auto half_x = hn::Mul(hn::Set(d, 0.5f), x);
-  return hn::MulAdd(half_x, t, half_x);
-}
-
-/// x = f(x) * up.
-/// @shape   x, up (n)
-inline void gated(float* x, const float* up, std::size_t n, glu f) {
-  if (f == glu::silu) {
-    zip_in_place(x, up, n, [](float_vec g, float_vec u) NIBBLE_ATTR { return hn::Mul(silu(g), u); });
-  } else {
-    zip_in_place(x, up, n, [](float_vec g, float_vec u) NIBBLE_ATTR { return hn::Mul(gelu_tanh(g), u); });
-  }
-}
 /// x += y, and x *= factor.
 /// @shape   x, y (n)
 inline void add(float* x, const float* y, std::size_t n) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "nibble/kernels/activation-inl.hpp"
 #include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/float_products-inl.hpp"
@@ -38,7 +39,7 @@ HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std
         zip_in_place(out, sums, count, [](float_vec a, float_vec sum) NIBBLE_ATTR { return with_one_nan(hn::Add(a, sum)); });
         break;
       case epilogue::gate:
-        gated(out, sums, count, m.gate);
+        gate(out, sums, count, m.gate);
         break;
     }
   }

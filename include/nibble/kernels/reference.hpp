@@ -12,6 +12,8 @@
 #include <utility>
 
 #include "nibble/kernels/format_info.hpp"
+#include "nibble/kernels/reference_activation.hpp"
+#include "nibble/kernels/reference_math.hpp"
 #include "nibble/kernels/reference_matmul.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kv/tile.hpp"
@@ -44,10 +46,7 @@ inline void scale(float* x, float factor, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] *= factor;
 }
 inline void softcap(float* x, float cap, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = cap * std::tanh(x[i] / cap);
-}
-inline void gate(float* x, const float* y, std::size_t n, glu f) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = (f == glu::silu ? silu(x[i]) : gelu_tanh(x[i])) * y[i];
+  for (std::size_t i = 0; i < n; ++i) x[i] = cap * tanh(x[i] / cap);
 }
 inline void rope(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order) {
   for (std::size_t i = 0; i < pairs; ++i) {
@@ -90,7 +89,9 @@ void attention(const attention_args& a) {
         for (std::size_t i = 0; i < a.head_dim; ++i) s += query[i] * read_kv<Format, kv_role::key>(keys, a.head_dim, slot, i);
       }
       s *= a.scale;
-      return a.softcap > 0 ? a.softcap * std::tanh(s / a.softcap) : s;
+      if (a.softcap > 0) s = a.softcap * tanh(s / a.softcap);
+      if (a.slopes) s -= a.slopes[head] * std::fabs(float(std::int64_t(p) - std::int64_t(a.position + token)));
+      return s;
     };
     float largest = a.sinks ? a.sinks[head] : std::numeric_limits<float>::lowest(), total = a.sinks ? 1.0f : 0.0f;
     std::fill_n(out, a.value_dim, 0.0f);
@@ -122,7 +123,9 @@ inline constexpr kernel_table table = [] {
   t.add = &add;
   t.scale = &scale;
   t.softcap = &softcap;
+  t.activate = &activate;
   t.gate = &gate;
+  t.xielu = &xielu;
   t.rope = &rope;
   [&]<class... Fs>(type_list<Fs...>) {
     std::size_t i = 0;

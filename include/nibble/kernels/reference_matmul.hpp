@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/kernels/reference_activation.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/activation.hpp"
@@ -129,15 +130,6 @@ float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_
   return sum;
 }
 
-inline float silu(float x) {
-  const float e = std::exp(-std::fabs(x));  // exp(-x) could overflow
-  return (x < 0 ? x * e : x) / (1 + e);
-}
-inline float gelu_tanh(float x) {
-  constexpr float root_2_over_pi = 0.797884560802865f;
-  return 0.5f * x * (1 + std::tanh(root_2_over_pi * (x + 0.044715f * x * x * x)));
-}
-
 /// @shape   see matmul_args
 template <quant_format Q>
 void matmul(const matmul_args& m) {
@@ -166,7 +158,7 @@ void matmul(const matmul_args& m) {
       }
       float* out = m.output + token * m.output_stride + first_row;
       for (std::size_t row = 0; row < rows; ++row) {
-        if (m.how == epilogue::gate) sums[row] *= m.gate == glu::silu ? silu(out[row]) : gelu_tanh(out[row]);
+        if (m.how == epilogue::gate) sums[row] = gated(out[row], sums[row], m.gate);
         out[row] = m.how == epilogue::add ? out[row] + sums[row] : sums[row];
       }
     }

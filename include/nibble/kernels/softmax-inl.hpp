@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "nibble/kernels/elementwise-inl.hpp"
+#include "nibble/kernels/math-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kv/tile.hpp"
@@ -39,7 +40,7 @@ HWY_INLINE float_vec power_of_2(float_vec x) {
   const auto power = hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -125)), hn::BitCast(d, scaled));
   return hn::IfThenElse(hn::Eq(x, x), power, x);
 }
-inline constexpr float log2_e = 1.44269504f;
+using math_numbers::log2_e;
 
 /// The softmax of one query, up to the tiles seen so far.
 struct online_softmax {
@@ -47,9 +48,14 @@ struct online_softmax {
   alignas(64) float total[lanes];  // l, one part a lane: they are added up at the end
 };
 
+/// What is subtracted from a query's scores for their distance (ALiBi), in units of ln 2: slope * |slot - own|.
+struct distance_slope {
+  float slope, own;  ///< own: the query's position, counted from slot 0 of the tile
+};
+
 /// The scores of a tile, scaled, capped, and in units of ln 2; those outside of slots [begin, end) are -infinity: however low
 /// the others are, their probability is 0.
-HWY_INLINE void finish_scores(const attention_args& a, slot_range seen, const float* scores,
+HWY_INLINE void finish_scores(const attention_args& a, slot_range seen, distance_slope nearness, const float* scores,
                               float_vec (&s)[page_positions / lanes]) {
   const float_tag d;
   const int_tag di;
@@ -58,6 +64,10 @@ HWY_INLINE void finish_scores(const attention_args& a, slot_range seen, const fl
   NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
     s[v] = hn::Mul(hn::Load(d, scores + v * lanes), scale);
     if (a.softcap > 0) s[v] = hn::Mul(capped(s[v], a.softcap), hn::Set(d, log2_e));
+    if (a.slopes) {
+      const auto slot = hn::ConvertTo(d, hn::Iota(di, static_cast<std::int32_t>(v * lanes)));
+      s[v] = hn::NegMulAdd(hn::Set(d, nearness.slope), hn::Abs(hn::Sub(slot, hn::Set(d, nearness.own))), s[v]);
+    }
   }
   if (seen.begin == 0 && seen.end == page_positions) return;
   const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
@@ -72,11 +82,12 @@ HWY_INLINE void finish_scores(const attention_args& a, slot_range seen, const fl
 /// One step of the online softmax: turns the scores of a tile into unnormalised probabilities, in place, and updates the state.
 /// Returns the factor by which the output so far is to be rescaled.
 /// @shape   scores (64)
-HWY_NOINLINE inline float update_softmax(const attention_args& a, slot_range seen, float* scores, online_softmax& state) {
+HWY_NOINLINE inline float update_softmax(const attention_args& a, slot_range seen, distance_slope nearness, float* scores,
+                                         online_softmax& state) {
   const float_tag d;
   constexpr std::size_t vectors = page_positions / lanes;
   float_vec s[vectors];
-  finish_scores(a, seen, scores, s);
+  finish_scores(a, seen, nearness, scores, s);
   auto top = hn::Set(d, std::numeric_limits<float>::lowest());  // and so m, which a score of -infinity does not lower
   NIBBLE_UNROLL for (auto& v : s) top = hn::Max(top, v);
   const float before = state.largest;

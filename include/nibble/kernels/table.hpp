@@ -17,8 +17,16 @@
 
 namespace nibble::NIBBLE_KERNELS_ABI {
 
-/// The activation of a gated feed-forward layer.
-enum class glu : std::uint8_t { silu, gelu_tanh };
+/// An activation function. silu_clamped is min(x, 7) * sigmoid(1.702 * min(x, 7)), and as a gate it multiplies with
+/// clamp(y, -7, 7) + 1; relu_squared is relu(x)^2. What each is to the bit: kernels/reference_activation.hpp.
+enum class activation : std::uint8_t { silu, gelu_tanh, gelu, silu_clamped, relu, relu_squared, sigmoid, softplus, tanh, exp };
+
+/// xIELU, as a file states it: with p = softplus(alpha_p) and m = beta + softplus(alpha_n), x (p x + beta) for x > 0, and
+/// m (expm1(min(x, eps)) - x) + beta x otherwise.
+/// @source  Huang and Schlag 2025
+struct xielu_numbers {
+  float alpha_p, alpha_n, beta, eps;
+};
 /// What becomes of a product's sums, each rounded first: out = sum; out += sum; out = f(out) * sum.
 enum class epilogue : std::uint8_t { replace, add, gate };
 
@@ -32,7 +40,7 @@ struct matmul_args {
   float* output = nullptr;  ///< element (token, row) at output[token * output_stride + row]
   std::size_t output_stride = 0;
   epilogue how = epilogue::replace;
-  glu gate = glu::silu;  ///< f of epilogue::gate
+  activation gate = activation::silu;  ///< f of epilogue::gate
   // the weight, filled in by weight::multiply(): either in panels or as a file holds it
   std::size_t rows = 0, columns = 0;  ///< the last group may be partly padding
   const std::byte* groups = nullptr;  ///< panels, see quant/panel.hpp
@@ -54,6 +62,7 @@ struct attention_args {
   attention_mask mask;                   ///< which of them a query sees
   float scale, softcap;                  ///< score = scale * q k; then softcap * tanh(score / softcap) if softcap > 0
   const float* sinks;                    ///< one logit a head in the denominator only, or null
+  const float* slopes;                   ///< one a head, or null: score -= slope * |distance of the positions| (ALiBi)
   const std::byte* pages;                ///< page p of this key-value head begins at pages + p * page_bytes
   std::size_t page_bytes, value_offset;  ///< of a page: its keys, and behind value_offset bytes its values
   const std::uint32_t* page_of;          ///< page_of[position / page_positions], see kv/tile.hpp
@@ -95,8 +104,12 @@ struct kernel_table {
   void (*scale)(float* x, float factor, std::size_t n);
   /// x = cap * tanh(x / cap).
   void (*softcap)(float* x, float cap, std::size_t n);
+  /// x = f(x).
+  void (*activate)(float* x, std::size_t n, activation f);
   /// x = f(x) * y.
-  void (*gate)(float* x, const float* y, std::size_t n, glu f);
+  void (*gate)(float* x, const float* y, std::size_t n, activation f);
+  /// x = xielu(x).
+  void (*xielu)(float* x, std::size_t n, const xielu_numbers& k);
   /// Rotates the first 2 * pairs elements of a head by the angles whose cosines and sines are given.
   void (*rope)(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order);
 
@@ -116,16 +129,17 @@ const kernel_table* kernels_at(std::size_t index) noexcept;
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+using NIBBLE_KERNELS_ABI::activation;
 using NIBBLE_KERNELS_ABI::attention_args;
 using NIBBLE_KERNELS_ABI::attention_mask;
 using NIBBLE_KERNELS_ABI::epilogue;
 using NIBBLE_KERNELS_ABI::format_kernels;
-using NIBBLE_KERNELS_ABI::glu;
 using NIBBLE_KERNELS_ABI::kernel_table;
 using NIBBLE_KERNELS_ABI::kernels;
 using NIBBLE_KERNELS_ABI::kernels_at;
 using NIBBLE_KERNELS_ABI::matmul_args;
 using NIBBLE_KERNELS_ABI::max_queries;
 using NIBBLE_KERNELS_ABI::rope_pairs;
+using NIBBLE_KERNELS_ABI::xielu_numbers;
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

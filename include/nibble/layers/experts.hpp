@@ -137,7 +137,7 @@ void multiply_by_expert(compute& c, const routes& r, const Of& of) NIBBLE_NOEXCE
 /// @errors  none (noexcept); precondition: 1 <= r.used <= experts; out replaces or is added to
 /// @cost    tokens * used * hidden * 3 * width multiply-adds; each expert in use is read once
 /// @source  Shazeer et al. 2017
-inline void experts(compute& c, const layer_input& in, const router_spec& r, const expert_weights& w, glu f,
+inline void experts(compute& c, const layer_input& in, const router_spec& r, const expert_weights& w, activation f,
                     layer_output out) NIBBLE_NOEXCEPT {
   const std::size_t tokens = in.x.tokens, slots = tokens * r.used, count = w.router.rows();
   NIBBLE_ASSERT(r.used >= 1 && r.used <= count && out.how != epilogue::gate);

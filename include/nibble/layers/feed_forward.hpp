@@ -17,8 +17,8 @@ inline namespace NIBBLE_ABI {
 /// @errors  none (noexcept); precondition: as of linear()
 /// @cost    tokens * hidden * (2 * columns + rows) multiply-adds
 /// @source  Shazeer 2020
-inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
-                         layer_output out) NIBBLE_NOEXCEPT {
+inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, activation f,
+                         const weight& down, layer_output out) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(gate.rows() == up.rows() && up.rows() == down.columns() && gate.columns() == up.columns());
   NIBBLE_ASSERT(x.x.width == gate.columns() && out.y.width == down.rows() && out.y.tokens == x.x.tokens);
   const std::size_t tokens = x.x.tokens, hidden = gate.rows(), groups = gate.groups();
@@ -60,8 +60,8 @@ struct feed_forward_biases {
 /// out = down(f(gate x + its bias) * (up x + its bias)) + its bias. The hidden activations stand whole in memory here.
 /// @shape   as above
 /// @errors  none (noexcept); precondition: as of linear(), and each bias is empty or has the shape that it says
-inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, glu f, const weight& down,
-                         const feed_forward_biases& biases, layer_output out) NIBBLE_NOEXCEPT {
+inline void feed_forward(compute& c, const layer_input& x, const weight& gate, const weight& up, activation f,
+                         const weight& down, const feed_forward_biases& biases, layer_output out) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(gate.rows() == up.rows() && up.rows() == down.columns());
   NIBBLE_ASSERT(biases.gate.empty() || biases.gate.size() == gate.rows());
   NIBBLE_ASSERT(biases.up.empty() || biases.up.size() == up.rows());

@@ -18,15 +18,16 @@ inline namespace NIBBLE_ABI {
 struct layer_output {
   activations y;  ///< (tokens, rows); all rows of a memory, not a list of some
   epilogue how = epilogue::replace;
-  glu gate = glu::silu;
+  activation gate = activation::silu;
 
   layer_output(activations rows) noexcept : y(rows) {}
-  layer_output(activations rows, epilogue with_rows, glu f = glu::silu) noexcept : y(rows), how(with_rows), gate(f) {}
+  layer_output(activations rows, epilogue with_rows, activation f = activation::silu) noexcept
+      : y(rows), how(with_rows), gate(f) {}
 };
 /// y += result.
 inline layer_output added_to(activations y) noexcept { return {y, epilogue::add}; }
 /// y = f(y) * result.
-inline layer_output gated_by(activations y, glu f) noexcept { return {y, epilogue::gate, f}; }
+inline layer_output gated_by(activations y, activation f) noexcept { return {y, epilogue::gate, f}; }
 
 /// out(token, row) = sum over columns of w(row, column) * in(token, column).
 struct product {
@@ -36,7 +37,7 @@ struct product {
   bool shares = false;  ///< its input is that of the product before it, and is normed and quantised once for both
   /// If it is not empty: out = gate_function(gate in) * (w in), as a gated feed-forward layer wants it. As large as w.
   weight gate = {};
-  glu gate_function = glu::silu;
+  activation gate_function = activation::silu;
 
   detail::operand prepared = {};  ///< written by linear()
 };

@@ -20,7 +20,7 @@ struct gemma : decoder<> {
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h);
     c.embedding_scale = std::sqrt(float(c.width));
-    c.gate = glu::gelu_tanh;
+    c.gate = activation::gelu_tanh;
     return c;
   }
 };

@@ -85,7 +85,7 @@ struct decoder_config {
   float query_temperature = 0;
   std::size_t temperature_positions = 1;
   float embedding_scale = 1, residual_scale = 1, logit_scale = 1;  ///< factors; residual: of what is added to it
-  glu gate = glu::silu;
+  activation gate = activation::silu;
   bool fused_gate = false;  ///< of feed-forwards: ffn_up holds the gate's rows, and then those of up
   router_spec router;       ///< of experts
   std::size_t experts = 0;

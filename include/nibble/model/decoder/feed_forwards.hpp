@@ -27,7 +27,7 @@ class gated_feed_forward {
  private:
   weight gate_, up_, down_;
   feed_forward_biases biases_;
-  glu function_;
+  activation function_;
 };
 
 /// The same by experts, of which each token uses a few.
@@ -44,7 +44,7 @@ class expert_feed_forward {
  private:
   expert_weights weights_;
   router_spec router_;
-  glu function_;
+  activation function_;
 };
 
 }  // namespace arch
