@@ -66,11 +66,20 @@ inline std::vector<golden_model> golden_models() {
   return out;
 }
 
-/// Those of the architectures that no golden is named after.
+/// The first golden of each registered architecture that has one.
+inline std::vector<golden_model> golden_of_each_architecture() {
+  std::vector<golden_model> out;
+  std::set<std::string> seen;
+  for (auto& m : golden_models())
+    if (m.registered() && seen.insert(m.architecture).second) out.push_back(m);
+  return out;
+}
+
+/// Those of the architectures that no golden is of.
 inline std::vector<std::string> without_golden(std::vector<std::string> architectures) {
   const auto models = golden_models();
   std::erase_if(architectures, [&](const std::string& architecture) {
-    return std::any_of(models.begin(), models.end(), [&](const golden_model& m) { return m.name == architecture; });
+    return std::any_of(models.begin(), models.end(), [&](const golden_model& m) { return m.architecture == architecture; });
   });
   return architectures;
 }

@@ -36,6 +36,9 @@ MODELS = {
         "expert_count": 6, "expert_used_count": 2, "expert_feed_forward_length": 32}),
     "smollm3": dict(seed=9, layers=4, tied=True, turned=lambda i: i % 4 < 3),
     "minicpm": dict(seed=11, tied=True, embedding_scale=12.0, residual_scale=1.4 / np.sqrt(2), logit_scale=64 / 256),
+    "granite": dict(seed=18, layers=1, tied=True, embedding_scale=12.0, residual_scale=0.22, attention_scale=0.0625, logit_scale=1 / 6,
+                    embedding_std=0.1, keys={"embedding_scale": 12.0, "residual_scale": 0.22, "attention.scale": 0.0625,
+                                             "logit_scale": 6.0}),
     "gemma": dict(seed=12, **GEMMA),
     "gemma2": dict(seed=13, layers=4, local=lambda i: i % 2 == 0, attention_cap=50.0, output_cap=30.0, **GEMMA2, keys={
         "attention.sliding_window": 4, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}),
@@ -45,7 +48,7 @@ MODELS = {
 DEFAULTS = dict(layers=2, head_dim=16, rotate="pairs", base=1e4, local_base=None, local=lambda i: False, window=0, biases="",
                 head_norms=False, post_norms=False, gelu=False, tied=False, rope_freqs=None, position_scale=1.0, attention_cap=None,
                 output_cap=None, embedding_scale=1.0, embedding_std=0.6, keys={}, general_name=None, experts=0, expert_hidden=HIDDEN,
-                turned=lambda i: True, residual_scale=1.0, logit_scale=1.0)
+                turned=lambda i: True, residual_scale=1.0, logit_scale=1.0, attention_scale=None)
 
 
 class Model:
@@ -134,7 +137,7 @@ class Model:
             seen = (distance >= 0) & (distance < self.window if local else True)
             mixed = np.zeros_like(q)
             for head in range(HEADS):
-                scores = q[:, head] @ k[:, head // heads_a_key].T / np.sqrt(self.head_dim)
+                scores = q[:, head] @ k[:, head // heads_a_key].T * (self.attention_scale or self.head_dim ** -0.5)
                 if self.attention_cap: scores = self.attention_cap * np.tanh(scores / self.attention_cap)
                 scores = np.where(seen, scores, -np.inf)
                 p = np.exp(scores - scores.max(-1, keepdims=True))

@@ -2,18 +2,46 @@
 #pragma once
 
 #include "nibble/core/type_list.hpp"
+#include "nibble/model/arch/cohere.hpp"
+#include "nibble/model/arch/ernie4_5.hpp"
+#include "nibble/model/arch/exaone4.hpp"
 #include "nibble/model/arch/gemma.hpp"
+#include "nibble/model/arch/glm4.hpp"
+#include "nibble/model/arch/granite.hpp"
+#include "nibble/model/arch/hunyuan.hpp"
 #include "nibble/model/arch/llama.hpp"
 #include "nibble/model/arch/minicpm.hpp"
+#include "nibble/model/arch/mistral3.hpp"
+#include "nibble/model/arch/muse_glimmer.hpp"
+#include "nibble/model/arch/olmo.hpp"
+#include "nibble/model/arch/phi3.hpp"
 #include "nibble/model/arch/qwen.hpp"
+#include "nibble/model/arch/seed_oss.hpp"
 #include "nibble/model/arch/smollm3.hpp"
+#include "nibble/model/arch/stablelm.hpp"
 #include "nibble/model/architecture.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-using architectures = type_list<arch::llama, arch::gemma, arch::gemma2, arch::gemma3, arch::qwen2, arch::qwen3, arch::qwen3moe,
-                                arch::smollm3, arch::minicpm>;
+using architectures = type_list<                                             //
+    arch::llama,                                                             //
+    arch::mistral3,                                                          //
+    arch::gemma, arch::gemma2, arch::gemma3,                                 //
+    arch::qwen2, arch::qwen3, arch::qwen3moe, arch::qwen2vl, arch::qwen3vl,  //
+    arch::smollm3,                                                           //
+    arch::minicpm,                                                           //
+    arch::phi3,                                                              //
+    arch::granite, arch::granite_swa,                                        //
+    arch::olmo2,                                                             //
+    arch::glm4,                                                              //
+    arch::command_r, arch::cohere2,                                          //
+    arch::exaone4,                                                           //
+    arch::ernie4_5,                                                          //
+    arch::hunyuan_dense,                                                     //
+    arch::seed_oss,                                                          //
+    arch::stablelm,                                                          //
+    arch::muse_glimmer>;
 
 namespace detail {
 template <class A>

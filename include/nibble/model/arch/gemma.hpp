@@ -33,7 +33,7 @@ struct gemma2 : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = gemma::read(h);
-    c.mixer_post_norm = "post_attention_norm", c.feed_forward_post_norm = "post_ffw_norm";
+    c.norm_branches();
     c.read_windows(h, 4096, 2);
     c.attention_softcap = h.positive_or_zero("attn_logit_softcapping", 50.0f);
     c.output_softcap = h.positive_or_zero("final_logit_softcapping", 30.0f);
@@ -50,13 +50,13 @@ struct gemma3 : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = gemma::read(h);
-    c.mixer_post_norm = "post_attention_norm", c.feed_forward_post_norm = "post_ffw_norm";
+    c.norm_branches();
     c.head_norms = head_norm::shared;
     c.read_windows(h, 0, 6);
-    c.ropes.push_back(c.ropes[0]);
     c.ropes[0].base = double(h.positive_of({"rope.freq_base", "rope.global.freq_base"}, 1e6f));
-    c.ropes[1].base = double(h.positive_of({"rope.freq_base_swa", "rope.local.freq_base"}, 1e4f)), c.ropes[1].scale = 1;
-    for (layer_config& l : c.layer) l.rope = l.mask == attention_mask::causal() ? 0 : 1;
+    rope_config local = c.ropes[0].unscaled();
+    local.base = double(h.positive_of({"rope.freq_base_swa", "rope.local.freq_base"}, 1e4f));
+    c.turn_windows_by(local);
     c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0.0f);
     if (c.layers == 62) c.scale_scores_by_width();  // 27B
     return c;

@@ -10,7 +10,8 @@ inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// Pre-norm decoder with interleaved rotary pairs and SwiGLU, or experts of it (Mixtral). Optional: biases of attention and
-/// feed-forwards, frequency factors (Llama 3), linear scaling or YaRN, a window (Mistral 7B of 2023), an output matrix of its own.
+/// feed-forwards, frequency factors (Llama 3), linear scaling or YaRN, a window (Mistral 7B of 2023), an output matrix of its
+/// own.
 /// @source  Touvron et al. 2023; Jiang et al. 2024
 struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
   static constexpr std::string_view name = "llama";

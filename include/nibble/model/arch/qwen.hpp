@@ -1,4 +1,4 @@
-/// qwen2, qwen3, qwen3moe: the Qwen models from 2 on.
+/// qwen2, qwen3, qwen3moe: the Qwen models from 2 on; qwen2vl, qwen3vl: those that see, as far as they read.
 #pragma once
 
 #include <string_view>
@@ -33,6 +33,19 @@ struct qwen3 : decoder<> {
     c.head_norms = head_norm::shared;
     return c;
   }
+};
+
+/// Qwen 2 VL and 2.5 VL. Positions in pictures have sections of their own; those of text are alike in all of them.
+struct qwen2vl : decoder<> {
+  static constexpr std::string_view name = "qwen2vl";
+  using decoder::decoder;
+  static config read(hyperparameters& h) { return qwen2::read(h); }
+};
+/// Qwen 3 VL, likewise.
+struct qwen3vl : decoder<> {
+  static constexpr std::string_view name = "qwen3vl";
+  using decoder::decoder;
+  static config read(hyperparameters& h) { return qwen3::read(h); }
 };
 
 /// Qwen 3 with experts in every layer.

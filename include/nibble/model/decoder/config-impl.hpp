@@ -14,7 +14,8 @@ namespace arch {
 namespace detail {
 /// How far YaRN reaches. Its factor is at least 1: a logarithm of it becomes a factor of cosines and sines.
 inline void read_yarn(hyperparameters& h, rope_config& r) {
-  const float factor = h.positive_or("rope.scaling.factor", 1), times = h.number_or("rope.scaling.yarn_log_multiplier", 0);
+  const float factor = h.positive_or("rope.scaling.factor", 1);
+  const float times = h.positive_or_zero("rope.scaling.yarn_log_multiplier", 0);
   if (factor < 1) h.reject("rope.scaling.factor", "expected 1 or more, as YaRN has", std::to_string(factor));
   r.scale = 1 / double(factor);
   r.yarn.positions = double(r.trained);
@@ -22,7 +23,6 @@ inline void read_yarn(hyperparameters& h, rope_config& r) {
   r.yarn.slow = double(h.positive_or("rope.scaling.yarn_beta_slow", 1));
   if (const float kept = h.number_or("rope.scaling.yarn_ext_factor", -1); kept >= 0) r.yarn.kept = double(kept);
   const double grown = 0.1 * std::log(double(factor)), divisor = 1 + double(times) * grown;
-  if (divisor <= 0) h.reject("rope.scaling.yarn_log_multiplier", "expected 0 or more", std::to_string(times));
   r.magnitude = (1 + grown) / divisor * double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
 }
 /// What makes a rotary embedding reach past the positions that a model was trained on.
@@ -152,6 +152,15 @@ void decoder_config::set_windows(std::size_t window, const std::vector<bool>& ma
   for (std::size_t i = 0; i < std::min(marked.size(), layer.size()); ++i) {
     if (marked[i]) layer[i].mask = attention_mask::window(window);
   }
+}
+void decoder_config::turn_windows_by(const rope_config& r) {
+  ropes.push_back(r);
+  for (layer_config& l : layer)
+    if (l.sees_window()) l.rope = ropes.size() - 1;
+}
+void decoder_config::turn_windows_alone() noexcept {
+  for (layer_config& l : layer)
+    if (!l.sees_window()) l.rope = layer_config::no_rope;
 }
 void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period) {
   constexpr std::string_view which = "attention.sliding_window_pattern";

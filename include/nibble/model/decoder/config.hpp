@@ -52,6 +52,8 @@ struct layer_config {
   attention_mask mask = attention_mask::causal();
   std::size_t rope = 0;  ///< index in decoder_config::ropes, or no_rope
   std::size_t hidden = 0;
+
+  bool sees_window() const noexcept { return mask != attention_mask::causal(); }
 };
 
 /// A decoder: embedding; layers of norm, mixer, residual, norm, feed-forward, residual; norm; output. Names are those of
@@ -75,6 +77,7 @@ struct decoder_config {
   bool parallel = false;
   bool biases = false;  ///< queries, keys and values must have biases; they may have where this is false
   head_norm head_norms = head_norm::none;
+  bool head_norms_optional = false;  ///< all layers may be without, as the first says
   bool head_norms_behind_rope = false;
   head_gate gates = head_gate::none;  ///< attn_gate: of each head, or of each of its numbers, as the tensor has rows
   bool sinks = false;                 ///< attn_sinks: a logit for each head in the softmax's denominator alone
@@ -110,6 +113,9 @@ struct decoder_config {
   void set_windows(std::size_t window, std::size_t period);
   /// The same for the layers that are marked; layers beyond the marks have none.
   void set_windows(std::size_t window, const std::vector<bool>& marked);
+  /// Gives the layers that see a window a rotary embedding of their own; and takes it from all others.
+  void turn_windows_by(const rope_config& r);
+  void turn_windows_alone() noexcept;
   /// Reads the window and which layers see it: a period, or a flag for each layer. The numbers hold where the file is silent.
   void read_windows(hyperparameters& h, std::size_t window, std::size_t period);
 };

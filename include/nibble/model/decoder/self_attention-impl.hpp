@@ -25,15 +25,17 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
     const std::size_t gates = t.rows_of(at + "attn_gate.weight");
     gate_ = t.matrix(at + "attn_gate.weight", gates == l.heads ? gates : outputs, c.width);
   }
+  const bool has_norms = t.has("blk.0.attn_q_norm.weight") || t.has("blk.0.attn_k_norm.weight");
+  norms_ = has_norms || !c.head_norms_optional ? c.head_norms : head_norm::none;
   const auto norm_of = [&](const char* name, std::size_t heads) {
     norm_weights norm{{}, {}, c.eps, c.norm};
-    if (c.head_norms == head_norm::shared) norm.gain = t.vector(at + name, l.key_dim);
-    if (c.head_norms == head_norm::own) norm.gain = t.vectors(at + name, heads, l.key_dim);
-    if (c.head_norms == head_norm::whole) norm.gain = t.vector(at + name, heads * l.key_dim);
+    if (norms_ == head_norm::shared) norm.gain = t.vector(at + name, l.key_dim);
+    if (norms_ == head_norm::own) norm.gain = t.vectors(at + name, heads, l.key_dim);
+    if (norms_ == head_norm::whole) norm.gain = t.vector(at + name, heads * l.key_dim);
     return norm;
   };
   q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", l.kv_heads);
-  norms_ = c.head_norms, gates_ = c.gates;
+  gates_ = c.gates;
   norms_behind_rope_ = c.head_norms_behind_rope, tempered_ = c.query_temperature > 0;
   if (c.sinks) spec_.sinks = t.vector(at + "attn_sinks.weight", l.heads);
   spec_.heads = l.heads, spec_.kv_heads = l.kv_heads, spec_.key_dim = l.key_dim, spec_.value_dim = l.value_dim;

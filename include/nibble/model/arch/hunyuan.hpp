@@ -1,0 +1,32 @@
+/// hunyuan-dense: Hunyuan without experts.
+#pragma once
+
+#include <cmath>
+#include <string_view>
+
+#include "nibble/model/decoder/decoder.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// Pre-norm decoder with half-split rotary pairs and SwiGLU; queries and keys are normed head by head, behind the rotation.
+/// @source  Tencent 2025, "Hunyuan"
+struct hunyuan_dense : decoder<> {
+  static constexpr std::string_view name = "hunyuan-dense";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.head_norms = head_norm::shared, c.head_norms_behind_rope = true;
+    if (const float alpha = h.positive_or_zero("rope.scaling.alpha", 0); alpha > 0) {
+      const double dim = double(c.ropes[0].dimensions);
+      c.ropes[0].base *= std::pow(double(alpha), dim / (dim - 2));
+    }
+    return c;
+  }
+};
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,36 @@
+/// muse-glimmer: Muse Glimmer.
+#pragma once
+
+#include <string_view>
+
+#include "nibble/model/decoder/decoder.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// Embeddings are normed without weights; norms before and behind each branch; queries and keys are normed head by head, and a
+/// gate closes what each number of a head gives. Three of four layers see a window, and they alone rotate, in interleaved
+/// pairs. SwiGLU; scaled and capped logits.
+struct muse_glimmer : decoder<> {
+  static constexpr std::string_view name = "muse-glimmer";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = config::read(h, rope_pairs::interleaved);
+    c.embedding_norm = config::unit_norm;
+    c.norm_branches();
+    c.post_eps = 1e-8f;
+    c.head_norms = head_norm::shared;
+    c.gates = head_gate::sigmoid;
+    c.read_windows(h, 0, 4);
+    c.turn_windows_alone();
+    if (const float scale = h.positive_or_zero("logit_scale", 1); scale > 0) c.logit_scale = scale;
+    c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0.0f);
+    return c;
+  }
+};
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
