@@ -23,7 +23,8 @@ struct arguments {
   std::size_t chunk = 128;    ///< tokens of a step
   std::size_t context = 512;  ///< ids of a chunk, each a sequence of its own; 0: all are one
   std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
-  std::string target;  ///< the instruction set to run; empty: the best
+  std::size_t pooling = 0;  ///< as files number it
+  std::string target;       ///< the instruction set to run; empty: the best
   std::string kv = "f16";
   std::vector<std::size_t> pieces;  ///< tokens of each step; empty: steps of `chunk`
   std::string text = "Explain memory optimization in LLMs.";
@@ -35,6 +36,7 @@ void speed(const arguments& a);
 void sweep(const arguments& a);
 void study(const arguments& a);
 void logits(const arguments& a);
+void embed(const arguments& a);
 void score(const arguments& a);
 void tokens(const arguments& a);
 

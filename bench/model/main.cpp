@@ -55,6 +55,16 @@ class command_line {
         ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 24))
         ->excludes("--chunk");
 
+    c = add("embed", "writes the vector that is made of ids, or a row for each: little-endian float32", bench::embed);
+    a_->kv = "f32";
+    file(c, "tokens", "JSON file of ids", a_->input);
+    file(c, "out", "file to write", a_->output);
+    count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
+    count(c, "--pooling", "0 a row for each id, 1 mean, 2 first, 3 last, 4 rank", a_->pooling, 0, 4);
+    c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+    c->add_flag("--mapped", a_->mapped, "leave weights in the pages of the file");
+    target(c);
+
     c = add("tokens", "writes the ids of a text as JSON, without those that begin and end it", bench::tokens);
     file(c, "text", "UTF-8 file", a_->input);
     file(c, "out", "JSON file to write", a_->output);

@@ -38,6 +38,7 @@
 
 #include "nibble/model/hyperparameters-impl.hpp"
 #include "nibble/model/tensor_source-impl.hpp"
+#include "nibble/model/pooling-impl.hpp"
 #include "nibble/model/decoder/config-impl.hpp"
 #include "nibble/model/decoder/self_attention-impl.hpp"
 #include "nibble/model/decoder/feed_forwards-impl.hpp"
@@ -45,6 +46,7 @@
 #include "nibble/model/step_runner-impl.hpp"
 #include "nibble/model/evaluator-impl.hpp"
 #include "nibble/model/batch_evaluator-impl.hpp"
+#include "nibble/model/embedder-impl.hpp"
 #include "nibble/model/roofline-impl.hpp"
 
 #include "nibble/sample/softmax-impl.hpp"

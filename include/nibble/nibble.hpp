@@ -80,6 +80,7 @@
 #include "nibble/model/model.hpp"            // model<Arch, KV>, basic_any_model<Architectures, Formats>
 #include "nibble/model/evaluator.hpp"        // evaluator: tokens in, logits out
 #include "nibble/model/batch_evaluator.hpp"  // batch_evaluator: the same for several sequences
+#include "nibble/model/embedder.hpp"         // embedder: texts in, vectors or scores out
 #include "nibble/model/roofline.hpp"         // work_of, roofline: the least time a step can take
 
 #include "nibble/sample/candidates.hpp"      // candidates

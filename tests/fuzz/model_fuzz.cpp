@@ -2,6 +2,7 @@
 ///
 /// Input that begins with "GGUF" is a file. Anything else is a recipe for one: a small model of a registered architecture, in
 /// one of the formats, some of whose bytes are changed: most inputs then come as far as the kernels.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 
 #include "nibble/generate/session.hpp"
 #include "nibble/model/any_model.hpp"
+#include "nibble/model/embedder.hpp"
 #include "nibble/model/evaluator.hpp"
 #include "nibble/model/registry.hpp"
 #include "nibble/quant/registry.hpp"
@@ -59,6 +61,32 @@ std::optional<std::vector<token>> reply_of(const any_model& model, std::size_t c
   return ids;
 }
 
+/// The vectors of some texts, in steps of so many tokens and texts; nothing where an embedder would be too large.
+std::vector<float> vectors_of(const any_model& model, std::span<const token> ids, std::size_t texts, tensor_type kv) {
+  embedder_options options{.context = std::min(context, model.context()), .texts = texts, .kv = kv};
+  auto e = embedder::try_create(model, options);
+  if (!e && e.failure().code() == errc::invalid_argument) {  // its file states no pooling
+    options.pooling = pooling::mean;
+    e = embedder::try_create(model, options);
+  }
+  if (!e) return require_too_large(e.failure()), std::vector<float>{};
+  const std::size_t half = std::min(ids.size(), e->context()) / 2 + 1;
+  const std::array<std::span<const token>, 3> parts{ids.first(half), ids.first(1), ids.last(half)};
+  std::vector<float> all;
+  const auto done =
+      e->try_embed_each(parts, [&](std::size_t, std::span<float> x) { all.insert(all.end(), x.begin(), x.end()); });
+  require(done.has_value());
+  return all;
+}
+/// Models of vectors: the same bits, however texts come together.
+void try_vectors(const any_model& model, const any_model& other, std::span<const token> ids, tensor_type kv) {
+  const auto refused = session::try_create(model, {.context = context});
+  require(!refused);
+  const auto expected = vectors_of(model, ids, 1, kv);
+  require(agree(vectors_of(other, ids, 2, kv), expected));
+  require(agree(vectors_of(model, ids, 8, kv), expected));
+}
+
 void try_model(std::span<const std::byte> bytes, tensor_type kv) {
   inline_executor here;
   const load_options copied{.executor = executor_ref(here), .memory_cap = most_memory};
@@ -77,6 +105,8 @@ void try_model(std::span<const std::byte> bytes, tensor_type kv) {
   for (std::size_t i = 0; i < (model->width() > 64 ? 18 : 70); ++i) {
     ids.push_back(static_cast<token>((i * 7919 + 3) % model->vocabulary()));
   }
+  const auto talk = session::try_create(*model, {.context = context});
+  if (!talk && talk.failure().code() == errc::invalid_argument) return try_vectors(*model, *other, ids, kv);
   const auto expected = logits_of(*model, ids, 1, kv);
   require(agree(logits_of(*other, ids, 7, kv), expected));
   require(agree(logits_of(*model, ids, ids.size(), kv), expected));

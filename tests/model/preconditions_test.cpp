@@ -10,8 +10,10 @@
 
 #include "model/toys.hpp"
 #include "nibble/model/batch_evaluator.hpp"
+#include "nibble/model/embedder.hpp"
 #include "nibble/model/step_runner.hpp"
 #include "support/refused.hpp"
+#include "support/smallest_model.hpp"
 
 namespace {
 using namespace nibble;
@@ -75,6 +77,20 @@ TEST_CASE("what was moved from says so, and can be given another") {
   CHECK(refused([&] { static_cast<void>(r.model()); }));
   CHECK(refused([&] { static_cast<void>(r.memory()); }));
   CHECK(refused([&] { r.run({}, {}, {}, {}); }));
+
+  auto v = embedder::create(model, {.context = 64, .pooling = pooling::mean});
+  const auto other = embedder(std::move(v));
+  CHECK(refused([&] { static_cast<void>(v.model()); }));
+  CHECK(refused([&] { static_cast<void>(v.try_embed(ids)); }));
+  CHECK(refused([&] { static_cast<void>(v.memory()); }));
+}
+
+TEST_CASE("a model that was loaded without a tokenizer has none to give") {
+  smallest_model file("eurobert");
+  file.meta.set("eurobert.pooling_type", value(1u));
+  file.meta.set("tokenizer.ggml.model", value("of-tomorrow"));
+  const auto model = any_model::load(file.bytes());
+  CHECK(refused([&] { static_cast<void>(model.tokenizer()); }));
 }
 
 TEST_CASE("an evaluator reports what are no tokens, and wanted rows that there are not") {

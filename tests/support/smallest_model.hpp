@@ -47,16 +47,25 @@ class smallest_model {
     set("tokenizer.ggml.merges", std::vector<std::string>{});
     tensors.push_back({"token_embd.weight", nibble::tensor_type::f32, {width_, 40}, {}});
     std::string last;
+    nibble::session_options options{.context = 8, .prefill_chunk = 1};
     for (int round = 0; round < 200; ++round) {
       const auto whole = bytes();
       const auto file = nibble::gguf_file::parse(whole);
-      const auto plan = nibble::any_model::try_plan(file, {.context = 8, .prefill_chunk = 1});
+      const auto plan = nibble::any_model::try_plan(file, options);
       if (plan) return;
-      mend(plan.failure());
+      if (plan.failure().code() == nibble::errc::invalid_argument) {  // it makes vectors
+        makes_vectors_ = true;
+        options.output = nibble::step_output::hidden;
+      } else {
+        mend(plan.failure());
+      }
       last = plan.failure().what();
     }
     throw std::runtime_error("no file could be made: " + last);
   }
+
+  /// Whether it is a model of vectors, and not of text.
+  bool makes_vectors() const noexcept { return makes_vectors_; }
 
   /// Gives the matrices another format, where their rows fit.
   void recode(nibble::tensor_type type) {
@@ -138,6 +147,7 @@ class smallest_model {
 
   std::size_t width_;
   int layers_;
+  bool makes_vectors_ = false;
 };
 
 }  // namespace nibble_test

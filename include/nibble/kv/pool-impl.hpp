@@ -36,6 +36,15 @@ inline bool valid_head(const kv_shape& s) noexcept {
 inline std::size_t window_of(const kv_shape& s, const kv_room& room) noexcept {
   return s.window >= room.context ? 0 : s.window;
 }
+/// Pages of a layer for all sequences.
+inline std::size_t pages_of_layer(std::size_t window, const kv_room& room, bool marks) noexcept {
+  const std::size_t all = product_of_sizes(kv_pages(window, room.context, room.prefill_chunk, marks), room.sequences);
+  return room.one_step ? std::min(all, sum_of_sizes(room.prefill_chunk / page_positions, room.sequences)) : all;
+}
+/// Whether layers stand in one memory, one after the other in time.
+inline bool share_memory(std::span<const kv_shape> layers, const kv_room& room) noexcept {
+  return room.one_step && std::all_of(layers.begin(), layers.end(), [](const kv_shape& s) { return s.heads > 0; });
+}
 /// Numbers of a sequence's table, see sequence::try_create.
 inline std::size_t table_tiles(const kv_room& room) noexcept { return room.context / page_positions + 1; }
 }  // namespace detail
@@ -45,12 +54,15 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
   const std::size_t slot = detail::state_slot_bytes(layers);
   const bool marks = room.marks && slot == 0;
   const auto add = [](std::size_t& to, auto... factors) { to = sum_of_sizes(to, product_of_sizes(factors...)); };
+  const bool share = detail::share_memory(layers, room);
   std::size_t reaches = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const kv_shape& s = layers[i];
     if (s.heads == 0) continue;
-    const std::size_t pages = product_of_sizes(kv_pages(s.window, room.context, room.prefill_chunk, marks), room.sequences);
-    add(p.pages, pages, s.heads, detail::valid_head(s) ? kv_page_of(room.format, s).bytes : largest_size);
+    const std::size_t pages = detail::pages_of_layer(s.window, room, marks);
+    const std::size_t bytes =
+        product_of_sizes(pages, s.heads, detail::valid_head(s) ? kv_page_of(room.format, s).bytes : largest_size);
+    p.pages = share ? std::max(p.pages, bytes) : sum_of_sizes(p.pages, bytes);
     const auto shares = [&](const kv_shape& before) {
       return before.heads > 0 && detail::window_of(before, room) == detail::window_of(s, room);
     };
@@ -108,12 +120,13 @@ void kv_pool::place_layers(std::span<const kv_shape> layers) {
   }
   reaches_.reserve(windows.size());
   for (const std::size_t w : windows) {
-    const std::size_t count = product_of_sizes(kv_pages(w, room_.context, room_.prefill_chunk, room_.marks), room_.sequences);
+    const std::size_t count = detail::pages_of_layer(w, room_, room_.marks);
     reaches_.push_back({w, count, {}});
     reaches_.back().free.reserve(count);
     for (std::size_t i = count; i > 0; --i) reaches_.back().free.push_back(static_cast<std::uint32_t>(i - 1));
   }
   layers_.reserve(layers.size());
+  const bool share = detail::share_memory(layers, room_);
   std::size_t offset = 0, state_offset = 0;
   for (const kv_shape& s : layers) {
     layer l{offset, 0, 0, 0, s.heads, no_pages, state_offset, s.state};
@@ -123,7 +136,7 @@ void kv_pool::place_layers(std::span<const kv_shape> layers) {
       l.page_bytes = page.bytes, l.value_offset = page.value_offset;
       l.reach = std::size_t(std::find(windows.begin(), windows.end(), window(s)) - windows.begin());
       l.head_bytes = product_of_sizes(reaches_[l.reach].pages, page.bytes);
-      offset = sum_of_sizes(offset, product_of_sizes(s.heads, l.head_bytes));
+      if (!share) offset = sum_of_sizes(offset, product_of_sizes(s.heads, l.head_bytes));
     }
     layers_.push_back(l);
   }

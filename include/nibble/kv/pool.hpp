@@ -25,6 +25,9 @@ struct kv_room {
   std::size_t prefill_chunk = 1;  ///< positions that a step adds to a sequence at most
   std::size_t sequences = 1;
   bool marks = false;  ///< see sequence::mark; of no use, and no room taken, where there are recurrent states
+  /// A text is one step, and no step of all sequences is longer than prefill_chunk: there are pages for a step only, and where
+  /// every layer has keys and values of its own, all share one memory, for what a layer stores it reads at once.
+  bool one_step = false;
 };
 
 /// Memory, and which of it is free. Sequences take from it and give back; none may outlive it, and it does not move.

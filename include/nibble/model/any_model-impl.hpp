@@ -23,7 +23,12 @@ any_model& any_model::operator=(any_model&&) noexcept = default;
 any_model::~any_model() = default;
 
 std::string_view any_model::architecture_name() const noexcept { return model_->architecture_name(); }
-const nibble::tokenizer& any_model::tokenizer() const& noexcept { return *model_->tokenizer; }
+bool any_model::makes_vectors() const noexcept { return model_->pooling.config().embeds(); }
+bool any_model::has_tokenizer() const noexcept { return model_->tokenizer.has_value(); }
+const nibble::tokenizer& any_model::tokenizer() const& NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(has_tokenizer());
+  return *model_->tokenizer;
+}
 std::size_t any_model::vocabulary() const noexcept { return model_->vocabulary; }
 std::size_t any_model::width() const noexcept { return model_->width; }
 std::size_t any_model::context() const noexcept { return model_->context; }
@@ -37,19 +42,29 @@ std::vector<kv_shape> any_model::kv() const { return model_->kv(); }
 tensor_type any_model::kv_type() const noexcept { return model_->kv_type; }
 void any_model::forward(step& s, activations out) const noexcept { model_->forward(s, out); }
 
-memory_plan any_model::plan(const session_options& options, std::size_t sequences) const {
-  const session_options o = detail::complete(*model_, options);
+namespace detail {
+/// Bytes of a model and of a step_runner on it.
+/// @param one_step  see kv_room
+inline memory_plan plan_steps(const loaded_model& m, const session_options& options, std::size_t sequences, bool one_step) {
+  const session_options o = complete(m, options);
   sequences = std::clamp<std::size_t>(sequences, 1, most_sequences);
   const bool marks = o.marks.value_or(sequences == 1);
-  const auto kept = kv_pool::planned_bytes(kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, marks});
-  std::size_t scratch = detail::measure_scratch(*model_, o.prefill_chunk, o.output_rows, o.output);
-  if (sequences > 1) scratch = std::max(scratch, detail::measure_scratch(*model_, sequences, sequences, o.output));
+  const auto kept =
+      kv_pool::planned_bytes(m.kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, marks, one_step});
+  std::size_t scratch = measure_scratch(m, o.prefill_chunk, o.output_rows, o.output);
+  if (sequences > 1) scratch = std::max(scratch, measure_scratch(m, sequences, sequences, o.output));
   memory_plan p;
-  p.weights = weight_bytes(), p.tokenizer = tokenizer_bytes();
+  p.weights = m.weight_bytes, p.tokenizer = m.tokenizer_bytes;
   p.kv = kept.pages, p.states = kept.states, p.scratch = scratch;
-  p.tables = sum_of_sizes(kept.tables, detail::step_bytes(o, sequences));
+  p.tables = sum_of_sizes(kept.tables, step_bytes(o, sequences));
   for (const std::size_t block : {p.kv, p.states, p.scratch}) p.tables = sum_of_sizes(p.tables, aligned_buffer::slack(block));
-  p.sampling = sequences == 1 ? detail::sampling_bytes(vocabulary(), o.context) : 0;
+  return p;
+}
+}  // namespace detail
+
+memory_plan any_model::plan(const session_options& options, std::size_t sequences) const {
+  memory_plan p = detail::plan_steps(*model_, options, sequences, false);
+  if (sequences <= 1) p.sampling = detail::sampling_bytes(vocabulary(), detail::complete(*model_, options).context);
   return p;
 }
 
@@ -77,13 +92,18 @@ inline result<const architecture_entry*> choose(const known_architectures& known
 /// Gives a model what it keeps beside weights, for whose sizes it is asked.
 inline result<void> read_text(loaded_model& m, const gguf_file& file, const load_options& options) {
   auto tokenizer = nibble::tokenizer::try_load(file.meta(), options.limits);
-  if (!tokenizer) return std::move(tokenizer).failure();
-  if (tokenizer->size() != m.vocabulary) {
+  if (!tokenizer) {
+    const bool unknown = tokenizer.failure().code() == errc::unknown_tokenizer;
+    if (!unknown || !m.pooling.config().embeds()) return std::move(tokenizer).failure();
+    m.no_tokenizer = error(errc::unknown_tokenizer, tokenizer.failure().what());
+  } else if (tokenizer->size() != m.vocabulary) {
     return error(errc::shape_mismatch, "token_embd.weight: expected a row for each of the " +
                                            std::to_string(tokenizer->size()) + " tokens, found " +
                                            std::to_string(m.vocabulary));
+  } else {
+    m.tokenizer.emplace(*std::move(tokenizer));
   }
-  m.tokenizer.emplace(*std::move(tokenizer));
+  m.rerank_template = std::string(file.meta().get<std::string_view>("tokenizer.chat_template.rerank").value_or(""));
   m.chat_template = std::string(file.meta().get<std::string_view>("tokenizer.chat_template").value_or(""));
   m.chat_form = nibble::chat_template::try_from(file.meta());
   if (!m.chat_form) m.chat_form = error(m.chat_form.failure().code(), std::string(m.chat_form.failure().what()));  // no longer

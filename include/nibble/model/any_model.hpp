@@ -75,7 +75,13 @@ class any_model {
   ~any_model();
 
   std::string_view architecture_name() const noexcept;
-  const nibble::tokenizer& tokenizer() const& noexcept;
+  /// Whether it makes vectors or scores of texts, and no text: for an embedder, and no session.
+  bool makes_vectors() const noexcept;
+  /// Whether the file's tokenizer is one that is known. It always is where a model makes text; one that makes vectors loads
+  /// without, and takes tokens.
+  bool has_tokenizer() const noexcept;
+  /// @errors  none; precondition: has_tokenizer()
+  const nibble::tokenizer& tokenizer() const& NIBBLE_NOEXCEPT;
   const nibble::tokenizer& tokenizer() const&& = delete;  // a handle that nobody keeps takes the model with it
   std::size_t vocabulary() const noexcept;
   /// Numbers of a hidden state.
@@ -126,6 +132,7 @@ class any_model {
 
  private:
   friend class step_runner;
+  friend class embedder;
 
   std::shared_ptr<const detail::loaded_model> model_;
 };

@@ -162,6 +162,11 @@ std::optional<std::vector<bool>> hyperparameters::flags_or_none(std::string_view
   if (all->size() != n) return reject(key, "expected " + std::to_string(n) + " flags", found->type_name()), out;
   return *all;
 }
+std::size_t hyperparameters::elements(std::string_view key) {
+  ignore(key);
+  const value* found = find(key);
+  return found && found->is_array() ? found->size() : 0;
+}
 std::string_view hyperparameters::text_or(std::string_view key, std::string_view fallback) {
   return has(key) ? read<std::string_view>(key).value_or(fallback) : fallback;
 }

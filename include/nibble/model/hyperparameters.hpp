@@ -53,6 +53,8 @@ class hyperparameters {
   bool flag_or(std::string_view key, bool fallback);
   /// A flag for each of n layers, where the key holds an array of any kind; nothing where it does not.
   std::optional<std::vector<bool>> flags_or_none(std::string_view key, std::size_t n);
+  /// How many elements an array has; 0 where there is none.
+  std::size_t elements(std::string_view key);
   /// A string, or the default where there is none.
   std::string_view text_or(std::string_view key, std::string_view fallback);
 

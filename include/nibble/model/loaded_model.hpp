@@ -18,6 +18,7 @@
 #include "nibble/gguf/reader.hpp"
 #include "nibble/model/architecture.hpp"
 #include "nibble/model/observer.hpp"
+#include "nibble/model/pooling.hpp"
 #include "nibble/text/chat.hpp"
 #include "nibble/text/tokenizer.hpp"
 
@@ -33,10 +34,14 @@ class loaded_model {
   virtual std::vector<kv_shape> kv() const = 0;
   virtual void forward(step& s, activations out) const noexcept = 0;
 
+  /// What a step gives where nobody says.
+  step_output usual_output() const noexcept { return pooling.config().embeds() ? step_output::hidden : step_output::logits; }
+
   std::size_t vocabulary = 0, width = 0, context = 0;
   bool ends_with_context = false;  ///< there are no positions past its context
   bool looks_ahead = false;        ///< some layer does: a text is one step
   bool gives_hidden = false;       ///< forward() knows step_output::hidden
+  pooling_head pooling;            ///< what becomes of hidden states, where they are what the model is for
   tensor_type kv_type = tensor_type::f16;
   std::size_t weight_bytes = 0, memory_cap = 0;
   nibble::limits limits;
@@ -45,6 +50,8 @@ class loaded_model {
   std::size_t own_bytes = 0;        ///< that of them: this object, and what its architecture keeps
   aligned_buffer weights;
   std::optional<nibble::tokenizer> tokenizer;
+  std::optional<error> no_tokenizer;  ///< why there is none: see any_model::has_tokenizer
+  std::string rerank_template;        ///< how a query and a document are written, or nothing
   std::string chat_template;
   result<nibble::chat_template> chat_form = error(errc::missing_key, {});  ///< what it is, or why it is not known
   std::optional<thread_pool> pool;
@@ -53,7 +60,8 @@ class loaded_model {
 
   /// Takes all that is not weights from another model of the same file.
   void take_text(loaded_model&& other) {
-    tokenizer = std::move(other.tokenizer);
+    tokenizer = std::move(other.tokenizer), no_tokenizer = std::move(other.no_tokenizer);
+    rerank_template = std::move(other.rerank_template);
     chat_template = std::move(other.chat_template), chat_form = std::move(other.chat_form);
     files = std::move(other.files);
     tokenizer_bytes = other.tokenizer_bytes;
@@ -62,8 +70,9 @@ class loaded_model {
   std::size_t text_bytes() const {
     const std::size_t form = chat_form ? chat_form->memory_bytes() : heap_bytes(std::string(chat_form.failure().what()));
     std::size_t bytes = aligned_buffer::slack(weight_bytes);
-    for (const std::size_t part :
-         {own_bytes, tokenizer ? tokenizer->memory_bytes() : 0, heap_bytes(chat_template), form, heap_bytes(files)})
+    const std::size_t reason = no_tokenizer ? heap_bytes(std::string(no_tokenizer->what())) : 0;
+    for (const std::size_t part : {own_bytes, tokenizer ? tokenizer->memory_bytes() : reason, heap_bytes(chat_template),
+                                   heap_bytes(rerank_template), form, heap_bytes(files)})
       bytes = sum_of_sizes(bytes, part);
     return bytes;
   }
@@ -78,6 +87,7 @@ class typed_model final : public loaded_model {
     vocabulary = c.vocabulary, width = c.width, context = c.context;
     if constexpr (requires { c.learned_positions; }) ends_with_context = c.learned_positions;
     if constexpr (requires { Arch::gives_hidden; }) gives_hidden = Arch::gives_hidden;
+    if constexpr (requires { c.pooling; }) pooling = pooling_head(c.pooling, c.width, tensors);
     for (const kv_shape& s : arch_.kv()) looks_ahead = looks_ahead || s.looks_ahead;
     own_bytes = heap_bytes_of(config) + heap_bytes_of(arch_);
   }

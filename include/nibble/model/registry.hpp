@@ -6,10 +6,12 @@
 #include "nibble/model/arch/ernie4_5.hpp"
 #include "nibble/model/arch/exaone4.hpp"
 #include "nibble/model/arch/gemma.hpp"
+#include "nibble/model/arch/gemma_embedding.hpp"
 #include "nibble/model/arch/glm4.hpp"
 #include "nibble/model/arch/granite.hpp"
 #include "nibble/model/arch/hunyuan.hpp"
 #include "nibble/model/arch/llama.hpp"
+#include "nibble/model/arch/llama_embed.hpp"
 #include "nibble/model/arch/minicpm.hpp"
 #include "nibble/model/arch/mistral3.hpp"
 #include "nibble/model/arch/muse_glimmer.hpp"
@@ -41,7 +43,8 @@ using architectures = type_list<                                             //
     arch::hunyuan_dense,                                                     //
     arch::seed_oss,                                                          //
     arch::stablelm,                                                          //
-    arch::muse_glimmer>;
+    arch::muse_glimmer,                                                      //
+    arch::gemma_embedding, arch::llama_embed, arch::eurobert>;
 
 namespace detail {
 template <class A>

@@ -90,7 +90,7 @@ inline result<void> check_proportion(const loaded_model& m, std::size_t kv_forma
                  "kv_position_bytes");
   }
   const std::uint64_t most_scratch = most_of(m.limits.scratch_token_bytes, m.stored_bytes, 64u << 10);
-  const step_output output = step_output::logits;
+  const step_output output = m.usual_output();
   const std::size_t outputs = product_of_sizes(tokens, output_width(m, output), sizeof(float));
   const std::size_t scratch = (measure_step(m, tokens, tokens, output) - outputs) / tokens;
   if (scratch > most_scratch) {
@@ -122,6 +122,10 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   if (find_kv_format(o.kv.value_or(m.kv_type)) == kv_formats::size) return invalid("kv: expected f32, f16, bf16 or q8_0");
   if (o.output == step_output::hidden && !m.gives_hidden) {
     return invalid("output: " + std::string(m.architecture_name()) + " gives no hidden states");
+  }
+  if (o.output == step_output::logits && m.pooling.config().embeds()) {
+    return invalid("output: this " + std::string(m.architecture_name()) +
+                   " model makes embeddings or scores, not logits: see nibble::embedder");
   }
   return check_proportion(m, find_kv_format(o.kv.value_or(m.kv_type)));
 }

@@ -12,7 +12,8 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-result<step_runner> step_runner::try_create(const any_model& model, session_options options, std::size_t sequences) {
+result<step_runner> step_runner::try_create(const any_model& model, session_options options, std::size_t sequences,
+                                            bool one_step) {
   NIBBLE_TRY(detail::check(model.loaded(), options));
   if (sequences == 0 || sequences > most_sequences) {
     return error(errc::invalid_argument,
@@ -23,9 +24,8 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
   const session_options& o = made.options_;
   const std::size_t format = find_kv_format(*o.kv);
   const std::vector<kv_shape> layers = model.kv();
-  const kv_room room{format, o.context, o.prefill_chunk, sequences, *o.marks};
-  memory_plan plan = model.plan(o, sequences);
-  plan.sampling = 0;
+  const kv_room room{format, o.context, o.prefill_chunk, sequences, *o.marks, one_step};
+  const memory_plan plan = detail::plan_steps(model.loaded(), o, sequences, one_step);
   NIBBLE_TRY(detail::check_cap("model and session", plan.total(), model.memory_cap()));
   auto pool = kv_pool::try_create(layers, room);
   if (!pool) return std::move(pool).failure();

@@ -38,8 +38,10 @@ inline bool ascend_below(std::span<const std::uint32_t> places, std::size_t coun
 /// What evaluators are built on. All memory is taken when it is made; a step allocates nothing.
 class step_runner {
  public:
+  /// @param   one_step  see kv_room
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
-  static result<step_runner> try_create(const any_model& model, session_options options, std::size_t sequences);
+  static result<step_runner> try_create(const any_model& model, session_options options, std::size_t sequences,
+                                        bool one_step = false);
 #if NIBBLE_EXCEPTIONS
   static step_runner create(const any_model& model, session_options options, std::size_t sequences) {
     return try_create(model, options, sequences).value();

@@ -22,7 +22,7 @@ struct qwen2 : decoder<> {
   }
 };
 
-/// No biases; queries and keys are normed head by head instead.
+/// No biases; queries and keys are normed head by head instead. Rerankers score the last token.
 /// @source  Qwen Team 2025, "Qwen3 Technical Report"
 struct qwen3 : decoder<> {
   static constexpr std::string_view name = "qwen3";
@@ -31,6 +31,7 @@ struct qwen3 : decoder<> {
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h);
     c.head_norms = head_norm::shared;
+    c.pooling.scored = pooling::last, c.pooling.probabilities = true;
     return c;
   }
 };

@@ -113,6 +113,7 @@ decoder_config decoder_config::read(hyperparameters& h, rope_pairs order, norm_k
   rope.order = order;
   detail::read_scaling(h, rope, c.context);
   c.ropes.push_back(rope);
+  c.pooling = pooling_config::read(h);
   return c;
 }
 
@@ -161,6 +162,14 @@ void decoder_config::turn_windows_by(const rope_config& r) {
 void decoder_config::turn_windows_alone() noexcept {
   for (layer_config& l : layer)
     if (!l.sees_window()) l.rope = layer_config::no_rope;
+}
+void decoder_config::see_both_ways(hyperparameters& h) {
+  if (h.flag_or("attention.causal", false)) h.reject("attention.causal", "expected false, for this is an encoder", "true");
+  pooling.only_hidden = true;
+  for (layer_config& l : layer) {
+    const bool windowed = l.mask.before != attention_mask::all;
+    l.mask = windowed ? attention_mask::symmetric_window(l.mask.before + 1) : attention_mask::everything();
+  }
 }
 void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period) {
   constexpr std::string_view which = "attention.sliding_window_pattern";

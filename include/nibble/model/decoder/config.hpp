@@ -15,6 +15,7 @@
 #include "nibble/layers/norm.hpp"
 #include "nibble/layers/rope.hpp"
 #include "nibble/model/hyperparameters.hpp"
+#include "nibble/model/pooling.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -92,6 +93,7 @@ struct decoder_config {
   bool fused_gate = false;  ///< of feed-forwards: ffn_up holds the gate's rows, and then those of up
   router_spec router;       ///< of experts
   std::size_t experts = 0;
+  pooling_config pooling;
 
   /// What every decoder's metadata states, with layers that are all alike and rotate their heads, or the first numbers of each.
   static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves, norm_kind norm = norm_kind::rms);
@@ -116,6 +118,9 @@ struct decoder_config {
   /// Gives the layers that see a window a rotary embedding of their own; and takes it from all others.
   void turn_windows_by(const rope_config& r);
   void turn_windows_alone() noexcept;
+  /// Makes an encoder of it, which gives vectors and no logits: tokens see what is behind them, too, and layers with a window
+  /// half of it on either side.
+  void see_both_ways(hyperparameters& h);
   /// Reads the window and which layers see it: a period, or a flag for each layer. The numbers hold where the file is silent.
   void read_windows(hyperparameters& h, std::size_t window, std::size_t period);
 };

@@ -84,8 +84,10 @@ decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t
   if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
   embedding_norm_ = norm_of(t, "", c.embedding_norm);
   output_norm_ = norm_of(t, "", c.output_norm);
-  output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
-  output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
+  if (!c.pooling.only_hidden) {
+    output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
+    output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
+  }
   if (const char* wrong = detail::wrong_with(c, Mixers::size, FeedForwards::size, most_ropes)) {
     t.reject("the decoder's description", wrong);
     return;
