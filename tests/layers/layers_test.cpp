@@ -308,11 +308,11 @@ TEST_CASE("gates close what heads give: a number for each head, or for each of t
   for (const std::size_t width : {2, 6}) {
     const activations x = top.fill(3, 6, 1), gates = top.fill(3, width, 2);
     gates.row(0)[0] = 1000, gates.row(1)[1] = -1000;
-    for (const auto f : {head_gate::sigmoid, head_gate::softplus}) {
+    for (const auto f : {activation::sigmoid, activation::softplus}) {
       std::vector<float> expected(x.data, x.data + 18);
       for (std::size_t i = 0; i < 18; ++i) {
         const double g = gates.row(i / 6)[i % 6 * width / 6];
-        expected[i] *= float(f == head_gate::sigmoid ? 1 / (1 + std::exp(-g)) : g > 500 ? g : std::log1p(std::exp(g)));
+        expected[i] *= float(f == activation::sigmoid ? 1 / (1 + std::exp(-g)) : g > 500 ? g : std::log1p(std::exp(g)));
       }
       close_gates(top.c, gates, f, x);
       for (std::size_t i = 0; i < 18; ++i) CHECK(x.data[i] == doctest::Approx(expected[i]).epsilon(1e-5));

@@ -48,7 +48,7 @@ class smallest_model {
     tensors.push_back({"token_embd.weight", nibble::tensor_type::f32, {width_, 40}, {}});
     std::string last;
     nibble::session_options options{.context = 8, .prefill_chunk = 1};
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < 100 + 50 * layers; ++round) {
       const auto whole = bytes();
       const auto file = nibble::gguf_file::parse(whole);
       const auto plan = nibble::any_model::try_plan(file, options);
@@ -138,6 +138,8 @@ class smallest_model {
         {"feed_forward_length", width}, {"expert_count", 4},    {"expert_used_count", 2},    {"sliding_window", 5}};
     for (const auto& [ending, n] : counts)
       if (key.ends_with(ending)) return set(std::string(key), n);
+    if (key.starts_with("xielu.")) return set(std::string(key), std::vector<float>(std::size_t(layers_), 0.5f));
+    if (key.ends_with("use_parallel_residual")) return set(std::string(key), true);
     set(std::string(key), key.ends_with("epsilon") ? 1e-5f : 1.0f);
   }
   static std::string_view between(std::string_view text, std::string_view begin, std::string_view end) {

@@ -1,4 +1,4 @@
-/// feed_forward: the three products of a gated feed-forward layer, with biases or without.
+/// feed_forward: the three products of a gated feed-forward layer, or the two of a plain one, with biases or without.
 #pragma once
 
 #include <algorithm>
@@ -79,6 +79,27 @@ inline void feed_forward(compute& c, const layer_input& x, const weight& gate, c
     });
     linear(c, g, {{down, out}});
   }
+  add_bias(c, out.y, biases.down);
+}
+
+/// out = down(f(up x + its bias)) + its bias; f(numbers, count) activates the hidden numbers of a token in place.
+/// @shape   as above, without a gate
+/// @errors  none (noexcept); precondition: as above
+/// @cost    tokens * hidden * (columns + rows) multiply-adds
+template <class F>
+void plain_feed_forward(compute& c, const layer_input& x, const weight& up, const F& f, const weight& down,
+                        const feed_forward_biases& biases, layer_output out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(up.rows() == down.columns() && biases.gate.empty());
+  NIBBLE_ASSERT(biases.up.empty() || biases.up.size() == up.rows());
+  NIBBLE_ASSERT(biases.down.empty() || biases.down.size() == down.rows());
+  const scratch_scope scope(c);
+  const activations h = c.scratch(x.x.tokens, up.rows());
+  linear(c, x, {{up, h}});
+  detail::for_each_token(c, h, [&](std::size_t t) {
+    if (!biases.up.empty()) c.kernels().add(h.row(t), biases.up.data(), h.width);
+    f(h.row(t), h.width);
+  });
+  linear(c, h, {{down, out}});
   add_bias(c, out.y, biases.down);
 }
 

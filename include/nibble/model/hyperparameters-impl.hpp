@@ -149,9 +149,8 @@ std::vector<float> hyperparameters::shared_numbers(const std::string& key, std::
                                   (finite ? std::to_string(all->size()) : "others")));
   return out;
 }
-bool hyperparameters::flag_or(std::string_view key, bool fallback) {
-  return has(key) ? read<bool>(key).value_or(fallback) : fallback;
-}
+bool hyperparameters::flag(std::string_view key) { return read<bool>(key).value_or(false); }
+bool hyperparameters::flag_or(std::string_view key, bool fallback) { return has(key) ? flag(key) : fallback; }
 std::optional<std::vector<bool>> hyperparameters::flags_or_none(std::string_view key, std::size_t n) {
   const value* found = find(key);
   if (!found || !found->is_array()) return std::nullopt;

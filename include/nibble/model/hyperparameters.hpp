@@ -50,6 +50,8 @@ class hyperparameters {
   float number_or(std::string_view key, float fallback);
   /// A finite number for each of n layers, that must be there, of a key without the architecture's name before it.
   std::vector<float> shared_numbers(const std::string& key, std::size_t n);
+  /// A flag that must be there, or may be.
+  bool flag(std::string_view key);
   bool flag_or(std::string_view key, bool fallback);
   /// A flag for each of n layers, where the key holds an array of any kind; nothing where it does not.
   std::optional<std::vector<bool>> flags_or_none(std::string_view key, std::size_t n);

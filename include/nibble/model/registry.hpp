@@ -2,12 +2,16 @@
 #pragma once
 
 #include "nibble/core/type_list.hpp"
+#include "nibble/model/arch/apertus.hpp"
 #include "nibble/model/arch/cohere.hpp"
 #include "nibble/model/arch/ernie4_5.hpp"
 #include "nibble/model/arch/exaone4.hpp"
+#include "nibble/model/arch/falcon.hpp"
 #include "nibble/model/arch/gemma.hpp"
 #include "nibble/model/arch/gemma_embedding.hpp"
 #include "nibble/model/arch/glm4.hpp"
+#include "nibble/model/arch/gpt2.hpp"
+#include "nibble/model/arch/gptneox.hpp"
 #include "nibble/model/arch/granite.hpp"
 #include "nibble/model/arch/hunyuan.hpp"
 #include "nibble/model/arch/llama.hpp"
@@ -16,11 +20,13 @@
 #include "nibble/model/arch/mistral3.hpp"
 #include "nibble/model/arch/muse_glimmer.hpp"
 #include "nibble/model/arch/olmo.hpp"
+#include "nibble/model/arch/phi2.hpp"
 #include "nibble/model/arch/phi3.hpp"
 #include "nibble/model/arch/qwen.hpp"
 #include "nibble/model/arch/seed_oss.hpp"
 #include "nibble/model/arch/smollm3.hpp"
 #include "nibble/model/arch/stablelm.hpp"
+#include "nibble/model/arch/starcoder2.hpp"
 #include "nibble/model/architecture.hpp"
 
 namespace nibble {
@@ -44,6 +50,12 @@ using architectures = type_list<                                             //
     arch::seed_oss,                                                          //
     arch::stablelm,                                                          //
     arch::muse_glimmer,                                                      //
+    arch::phi2,                                                              //
+    arch::gpt2,                                                              //
+    arch::gptneox,                                                           //
+    arch::falcon,                                                            //
+    arch::starcoder2,                                                        //
+    arch::apertus,                                                           //
     arch::gemma_embedding, arch::llama_embed, arch::eurobert>;
 
 namespace detail {

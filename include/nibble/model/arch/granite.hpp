@@ -26,9 +26,7 @@ struct granite : decoder<> {
     c.residual_scale = scale("residual_scale");
     c.logit_scale = 1 / scale("logit_scale");
     c.attention_scale = h.positive_or_zero("attention.scale", 0);
-    if (!h.flag_or("rope.scaling.finetuned", true)) {  // no rotation, in these models
-      for (layer_config& l : c.layer) l.rope = layer_config::no_rope;
-    }
+    if (!h.flag_or("rope.scaling.finetuned", true)) c.rotate_nothing();
     return c;
   }
 };

@@ -22,7 +22,7 @@ struct muse_glimmer : decoder<> {
     c.norm_branches();
     c.post_eps = 1e-8f;
     c.head_norms = head_norm::shared;
-    c.gates = head_gate::sigmoid;
+    c.head_gates = activation::sigmoid;
     c.read_windows(h, 0, 4);
     c.turn_windows_alone();
     if (const float scale = h.positive_or_zero("logit_scale", 1); scale > 0) c.logit_scale = scale;

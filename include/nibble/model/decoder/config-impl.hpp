@@ -84,6 +84,7 @@ const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std:
   if (c.parallel && (!c.mixer_post_norm.empty() || !c.feed_forward_post_norm.empty() || c.residual_scale != 1)) {
     return "parallel branches that are neither normed nor scaled";
   }
+  if (!c.xielu.empty() && c.xielu.size() != c.layers) return "an activation for each layer";
   for (const layer_config& l : c.layer) {
     if (l.mixer >= mixers || l.feed_forward >= feed_forwards) return "parts that it names";
     if (l.rope != layer_config::no_rope && l.rope >= c.ropes.size()) return "rotary embeddings that it has";
@@ -117,6 +118,9 @@ decoder_config decoder_config::read(hyperparameters& h, rope_pairs order, norm_k
   return c;
 }
 
+void decoder_config::rotate_nothing() noexcept {
+  for (layer_config& l : layer) l.rope = layer_config::no_rope;
+}
 void decoder_config::rotate_whole_heads(hyperparameters& h) const {
   const std::size_t dim = layer[0].key_dim, rotated = ropes[0].dimensions;
   if (rotated != dim) h.reject("rope.dimension_count", "expected the head's " + std::to_string(dim), std::to_string(rotated));

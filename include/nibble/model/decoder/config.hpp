@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +12,6 @@
 #include "nibble/core/heap_bytes.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/layers/experts.hpp"
-#include "nibble/layers/gates.hpp"
 #include "nibble/layers/norm.hpp"
 #include "nibble/layers/rope.hpp"
 #include "nibble/model/hyperparameters.hpp"
@@ -80,8 +80,10 @@ struct decoder_config {
   head_norm head_norms = head_norm::none;
   bool head_norms_optional = false;  ///< all layers may be without, as the first says
   bool head_norms_behind_rope = false;
-  head_gate gates = head_gate::none;  ///< attn_gate: of each head, or of each of its numbers, as the tensor has rows
-  bool sinks = false;                 ///< attn_sinks: a logit for each head in the softmax's denominator alone
+  /// A function of attn_gate, a product of the mixer's input, with which each head's outputs are multiplied before they are
+  /// mixed: one gate for a head, or one for each of its numbers, as the tensor has rows.
+  std::optional<activation> head_gates;
+  bool sinks = false;  ///< attn_sinks: a logit for each head in the softmax's denominator alone
 
   float attention_scale = 0;  ///< of scores; 0: 1 / sqrt(key_dim)
   float attention_softcap = 0, output_softcap = 0;
@@ -89,15 +91,18 @@ struct decoder_config {
   float query_temperature = 0;
   std::size_t temperature_positions = 1;
   float embedding_scale = 1, residual_scale = 1, logit_scale = 1;  ///< factors; residual: of what is added to it
-  activation gate = activation::silu;
-  bool fused_gate = false;  ///< of feed-forwards: ffn_up holds the gate's rows, and then those of up
-  router_spec router;       ///< of experts
+  activation gate = activation::silu;  ///< of feed-forwards: of the gate, or of the hidden numbers where there is none
+  std::vector<xielu_numbers> xielu;    ///< instead, for each layer; or empty
+  bool fused_gate = false;             ///< of feed-forwards: ffn_up holds the gate's rows, and then those of up
+  router_spec router;                  ///< of experts
   std::size_t experts = 0;
   pooling_config pooling;
 
   /// What every decoder's metadata states, with layers that are all alike and rotate their heads, or the first numbers of each.
   static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves, norm_kind norm = norm_kind::rms);
 
+  /// Takes the rotation from all layers.
+  void rotate_nothing() noexcept;
   /// Refuses heads of which only a part is rotated.
   void rotate_whole_heads(hyperparameters& h) const;
   /// A norm behind each branch, before it is added.
@@ -109,7 +114,8 @@ struct decoder_config {
   void scale_scores_by_width() noexcept;
   /// Bytes that it has allocated.
   std::size_t memory_bytes() const noexcept {
-    return sum_of_sizes(nibble::detail::heap_bytes(layer), nibble::detail::heap_bytes(ropes));
+    using nibble::detail::heap_bytes;
+    return sum_of_sizes(sum_of_sizes(heap_bytes(layer), heap_bytes(ropes)), heap_bytes(xielu));
   }
   /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
   void set_windows(std::size_t window, std::size_t period);

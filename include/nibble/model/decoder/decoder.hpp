@@ -32,6 +32,8 @@ template <class Mixers = type_list<self_attention>, class FeedForwards = type_li
 class decoder {
  public:
   using config = decoder_config;
+  using mixers = Mixers;
+  using feed_forwards = FeedForwards;
   static constexpr bool gives_hidden = true;
   decoder(const config& c, tensor_source& t);
 
@@ -266,6 +268,9 @@ void decoder<Mixers, FeedForwards>::add_branch(Step& s, std::size_t i, activatio
   const auto watched = s.watch(operation::residual, i);
   nibble::add_branch(s, y, h, norm.gain.empty() ? nullptr : &norm, config_.residual_scale);
 }
+
+/// One whose feed-forwards have no gates.
+using plain_decoder = decoder<type_list<self_attention>, type_list<plain_feed_forward>>;
 
 }  // namespace arch
 }  // namespace NIBBLE_ABI

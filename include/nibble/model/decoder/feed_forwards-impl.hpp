@@ -25,6 +25,15 @@ gated_feed_forward::gated_feed_forward(const decoder_config& c, std::size_t laye
              t.vector_or_none(at + "ffn_down.bias", c.width)};
 }
 
+plain_feed_forward::plain_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t) : function_(c.gate) {
+  const std::string at = layer_prefix(layer);
+  const std::size_t hidden = c.layer[layer].hidden;
+  up_ = t.matrix(at + "ffn_up.weight", hidden, c.width);
+  down_ = t.matrix(at + "ffn_down.weight", c.width, hidden);
+  biases_ = {{}, t.vector_or_none(at + "ffn_up.bias", hidden), t.vector_or_none(at + "ffn_down.bias", c.width)};
+  if (!c.xielu.empty()) xielu_ = c.xielu[layer];
+}
+
 expert_feed_forward::expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t)
     : router_(c.router), function_(c.gate) {
   const std::string at = layer_prefix(layer);

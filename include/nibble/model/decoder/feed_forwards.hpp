@@ -1,7 +1,8 @@
-/// The feed-forward layers of decoders: gated, and experts of such.
+/// The feed-forward layers of decoders: gated, plain, and experts.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "nibble/layers/experts.hpp"
 #include "nibble/layers/feed_forward.hpp"
@@ -30,7 +31,28 @@ class gated_feed_forward {
   activation function_;
 };
 
-/// The same by experts, of which each token uses a few.
+/// down(f(up(x))); each of the two may have a bias.
+class plain_feed_forward {
+ public:
+  plain_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
+  /// @shape   x, out (tokens, width)
+  template <class Step>
+  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
+    const auto watched = s.watch(operation::feed_forward, layer);
+    const auto f = [&](float* hidden, std::size_t n) {
+      xielu_ ? s.kernels().xielu(hidden, n, *xielu_) : s.kernels().activate(hidden, n, function_);
+    };
+    nibble::plain_feed_forward(s, x, up_, f, down_, biases_, out);
+  }
+
+ private:
+  weight up_, down_;
+  feed_forward_biases biases_;
+  activation function_;
+  std::optional<xielu_numbers> xielu_;
+};
+
+/// Gated ones by experts, of which each token uses a few.
 class expert_feed_forward {
  public:
   expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);

@@ -21,7 +21,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   const std::size_t outputs = l.heads * l.value_dim;
   o_ = t.matrix(at + "attn_output.weight", c.width, outputs);
   o_bias_ = t.vector_or_none(at + "attn_output.bias", c.width);
-  if (c.gates != head_gate::none) {
+  if (c.head_gates) {
     const std::size_t gates = t.rows_of(at + "attn_gate.weight");
     gate_ = t.matrix(at + "attn_gate.weight", gates == l.heads ? gates : outputs, c.width);
   }
@@ -35,7 +35,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
     return norm;
   };
   q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", l.kv_heads);
-  gates_ = c.gates;
+  gates_ = c.head_gates;
   norms_behind_rope_ = c.head_norms_behind_rope, tempered_ = c.query_temperature > 0;
   if (c.sinks) spec_.sinks = t.vector(at + "attn_sinks.weight", l.heads);
   spec_.heads = l.heads, spec_.kv_heads = l.kv_heads, spec_.key_dim = l.key_dim, spec_.value_dim = l.value_dim;

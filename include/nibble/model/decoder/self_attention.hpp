@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
+#include <string>
 
+#include "nibble/layers/gates.hpp"
 #include "nibble/layers/linear.hpp"
 #include "nibble/layers/norm.hpp"
 #include "nibble/layers/rope.hpp"
@@ -40,7 +43,7 @@ class self_attention {
   attention_spec spec_;
   std::size_t rope_ = 0;
   head_norm norms_ = head_norm::none;
-  head_gate gates_ = head_gate::none;
+  std::optional<activation> gates_;
   bool norms_behind_rope_ = false, tempered_ = false;
 };
 
@@ -78,10 +81,10 @@ void self_attention::forward(Step& s, std::size_t layer, const step_context& con
     s.attend(layer, spec_, rows, queries, mixed);
   }
   const auto watched = s.watch(operation::mixing, layer);
-  if (gates_ != head_gate::none) {
+  if (gates_) {
     const activations gates = s.compute::scratch(rows.count, gate_.rows());
     linear(s, all ? x : x.with(s.pick(rows, x.x)), {{gate_, gates}});
-    close_gates(s, gates, gates_, mixed);
+    close_gates(s, gates, *gates_, mixed);
   }
   linear(s, mixed, {{o_, out}});
   add_bias(s, out.y, o_bias_);
