@@ -3,6 +3,7 @@
 
 #include "nibble/core/type_list.hpp"
 #include "nibble/model/arch/apertus.hpp"
+#include "nibble/model/arch/arcee.hpp"
 #include "nibble/model/arch/cohere.hpp"
 #include "nibble/model/arch/ernie4_5.hpp"
 #include "nibble/model/arch/exaone4.hpp"
@@ -55,6 +56,7 @@ using architectures = type_list<                                             //
     arch::gptneox,                                                           //
     arch::falcon,                                                            //
     arch::starcoder2,                                                        //
+    arch::arcee,                                                             //
     arch::apertus,                                                           //
     arch::gemma_embedding, arch::llama_embed, arch::eurobert>;
 
