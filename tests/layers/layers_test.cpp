@@ -110,6 +110,40 @@ TEST_CASE("a gated feed-forward layer gives the bits of its three products one b
   }
 }
 
+TEST_CASE(
+    "feed-forward layers with biases, gated and plain, give the bits of their steps one by one, on any number of threads") {
+  const auto in_blocks = make_weight<q5_0>(40, 608, 3), in_floats = make_weight<f16>(40, 600, 3);
+  for (const weight& down : {in_blocks.w, in_floats.w}) {
+    const std::size_t hidden = down.columns();
+    const auto gate = make_weight<q4_k>(hidden, 256, 1), up = make_weight<q6_k>(hidden, 256, 2);
+    const auto g_bias = gaussian(hidden, 5), u_bias = gaussian(hidden, 6), d_bias = gaussian(40, 7);
+    for (std::size_t tokens : {1, 9, 130}) {
+      bench_top top;
+      const activations x = top.fill(tokens, 256, 4), h = top.c.scratch(tokens, hidden), u = top.c.scratch(tokens, hidden);
+      const activations gated = top.c.scratch(tokens, 40), plain = top.c.scratch(tokens, 40), found = top.c.scratch(tokens, 40);
+      linear(top.c, x, {{gate.w, h}, {up.w, u}});
+      add_bias(top.c, h, g_bias), add_bias(top.c, u, u_bias);
+      for (std::size_t t = 0; t < tokens; ++t) top.c.kernels().gate(h.row(t), u.row(t), hidden, activation::silu);
+      linear(top.c, h, {{down, gated}});
+      for (std::size_t t = 0; t < tokens; ++t) top.c.kernels().activate(u.row(t), hidden, activation::gelu_tanh);
+      linear(top.c, u, {{down, plain}});
+      add_bias(top.c, gated, d_bias), add_bias(top.c, plain, d_bias);
+      const auto f = [&](float* row, std::size_t n) { top.c.kernels().activate(row, n, activation::gelu_tanh); };
+      for (std::size_t threads : {1, 2, 3}) {
+        thread_pool pool(threads);
+        compute parallel(kernels(), pool, top.arena);
+        std::fill_n(found.data, tokens * 40, 0.0f);
+        feed_forward(parallel, x, gate.w, up.w, activation::silu, down, {g_bias, u_bias, d_bias}, found);
+        CHECK(std::memcmp(gated.data, found.data, tokens * 40 * sizeof(float)) == 0);
+        plain_feed_forward(parallel, x, up.w, f, down, {{}, u_bias, d_bias}, added_to(found));
+        for (std::size_t i = 0; i < tokens * 40; ++i) CHECK(found.data[i] == doctest::Approx(gated.data[i] + plain.data[i]));
+        plain_feed_forward(parallel, x, up.w, f, down, {{}, u_bias, d_bias}, found);
+        CHECK(std::memcmp(plain.data, found.data, tokens * 40 * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("a product has the same bits on any number of threads") {
   const auto o = make_weight<q5_0>(500, 576, 1);
   bench_top top;

@@ -7,6 +7,7 @@
 #include "nibble/layers/embedding.hpp"
 #include "nibble/layers/experts.hpp"
 #include "nibble/layers/feed_forward.hpp"
+#include "nibble/layers/gates.hpp"
 #include "nibble/layers/linear.hpp"
 #include "support/layer_room.hpp"
 #include "support/refused.hpp"
@@ -28,6 +29,37 @@ TEST_CASE("an id that is no row of the table is reported") {
     CHECK(refused([&] { embed(r.c, r.w, std::vector<token>{3, id}, r.y(2, 64)); }));
   }
   CHECK(!refused([&] { embed(r.c, r.w, std::vector<token>{0, 31}, r.y(2, 64)); }));
+}
+
+TEST_CASE("a position that is no row of the table is reported") {
+  room r;
+  CHECK(refused([&] { embed_positions(r.c, r.w, std::vector<std::uint32_t>{3, 32}, r.y(2, 64)); }));
+  CHECK(!refused([&] { embed_positions(r.c, r.w, std::vector<std::uint32_t>{0, 31}, r.y(2, 64)); }));
+}
+
+TEST_CASE("gates that heads cannot share evenly are reported") {
+  room r;
+  CHECK(refused([&] { close_gates(r.c, r.y(2, 3), activation::sigmoid, r.x); }));
+  CHECK(refused([&] { close_gates(r.c, r.y(2, 0), activation::sigmoid, r.x); }));
+  CHECK(!refused([&] { close_gates(r.c, r.y(2, 4), activation::sigmoid, r.x); }));
+}
+
+TEST_CASE("operands of plain feed-forwards that do not fit are reported") {
+  room r;
+  const std::vector<float> zeros(33);
+  const auto run = [&](const weight& down, const feed_forward_biases& b, std::size_t rows) {
+    return refused([&] {
+      plain_feed_forward(
+          r.c, r.x, r.w, [](float*, std::size_t) {}, down, b, r.y(2, rows));
+    });
+  };
+  CHECK(!run(r.down, {}, 32));
+  CHECK(!run(r.down, {.gate = {}, .up = std::span(zeros).first(32), .down = std::span(zeros).first(32)}, 32));
+  CHECK(run(r.w, {}, 32));
+  CHECK(run(r.down, {}, 33));
+  CHECK(run(r.down, {.gate = std::span(zeros).first(32)}, 32));
+  CHECK(run(r.down, {.up = zeros}, 32));
+  CHECK(run(r.down, {.down = zeros}, 32));
 }
 
 TEST_CASE("operands of products that do not fit are reported") {

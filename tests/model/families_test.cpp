@@ -116,6 +116,10 @@ TEST_CASE("mistral3: queries grow with their positions") {
   const auto hot = with(m, "mistral3.attention.temperature_scale", value(0.5f));
   CHECK(run(hot) != plain);
   CHECK(run(hot) == run(hot, 3));
+  CHECK(run(with(hot, "mistral3.attention.temperature_length", value(4))) == run(hot));
+  CHECK(run(with(hot, "mistral3.attention.temperature_length", value(7))) != run(hot));
+  refuse(with(hot, "mistral3.attention.temperature_length", value(0)),
+         "key 'mistral3.attention.temperature_length': expected 1 to 16777216, found 0");
   CHECK(run(with(m, "mistral3.attention.temperature_scale", value(0.0f))) == plain);
   refuse(with(m, "mistral3.attention.temperature_scale", value(-1.0f)),
          "key 'mistral3.attention.temperature_scale': expected a positive number, or 0, found -1.000000");
@@ -238,5 +242,39 @@ TEST_CASE("phi3 and glm4: the gate stands before up in one tensor") {
     const smallest_model m(name, 40);
     CHECK(run(m) == run(m, 3, true));
     refuse(with_tensor(m, "blk.0.ffn_up.weight", {40, 40}), "blk.0.ffn_up.weight: expected (80, 40), found (40, 40)");
+  }
+}
+
+TEST_CASE("values of heads may be of another width than their keys") {
+  auto m = with(smallest_model("llama"), "llama.attention.value_length", value(8));
+  refuse(m, "blk.0.attn_v.weight: expected (16, 32), found (32, 32)");
+  for (const std::string layer : {"blk.0.", "blk.1."}) {
+    m = with_tensor(with_tensor(m, layer + "attn_v.weight", {32, 16}), layer + "attn_output.weight", {16, 32});
+  }
+  CHECK(run(m) == run(m, 3, true));
+}
+
+TEST_CASE("a part of each head may rotate, but for llama and falcon, whose files never say so") {
+  for (const std::string name : {"qwen2", "phi2", "gptneox", "stablelm", "glm4"}) {
+    INFO(name);
+    const smallest_model m(name);
+    const std::string key = name + ".rope.dimension_count";
+    CHECK(run(with(m, key, value(8))) != run(m));
+    CHECK(run(with(m, key, value(16))) == run(m));
+    for (const int wrong : {0, 7, 18}) {
+      refuse(with(m, key, value(wrong)),
+             "key '" + key + "': expected the head's 16, or fewer that are even, found " + std::to_string(wrong));
+    }
+  }
+  for (const std::string name : {"llama", "falcon"}) {
+    const std::string key = name + ".rope.dimension_count";
+    refuse(with(smallest_model(name), key, value(8)), "key '" + key + "': expected the head's 16, found 8");
+  }
+}
+
+TEST_CASE("phi3 and starcoder2: the window that a file states is not seen") {
+  for (const std::string name : {"phi3", "starcoder2"}) {
+    const smallest_model m(name);
+    CHECK(run(with(m, name + ".attention.sliding_window", value(3))) == run(m));
   }
 }

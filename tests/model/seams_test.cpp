@@ -189,6 +189,7 @@ TEST_CASE("a description that no decoder can be made of is refused in a sentence
     INFO(found);
     CHECK(found.find(expected) != std::string::npos);
   };
+  says(refusal([](decoder_config& c) { c.xielu.resize(1); }), "an activation for each layer");
   says(refusal([](decoder_config& c) { c.ropes.resize(5, c.ropes[0]); }), "at most four kinds of rotary embedding");
   says(refusal([](decoder_config& c) { c.layer[1].rope = 1; }), "rotary embeddings that it has");
   says(refusal([](decoder_config& c) { c.layers = 0, c.layer.clear(); }), "one layer at least");

@@ -10,7 +10,9 @@ inline namespace NIBBLE_ABI {
 
 /// x *= f(gates), where each head has one gate, or one for each of its numbers. The gates are overwritten.
 /// @shape   x (tokens, width), gates (tokens, heads) or (tokens, width)
+/// @errors  none (noexcept); precondition: as many gates, or a divisor of as many
 inline void close_gates(compute& c, activations gates, activation f, activations x) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(gates.width > 0 && x.width % gates.width == 0);
   const std::size_t dim = x.width / gates.width;
   detail::for_each_token(c, x, [&](std::size_t t) {
     c.kernels().activate(gates.row(t), gates.width, f);
