@@ -151,6 +151,26 @@ TEST_CASE("a file up to the limit of the system is written") {
   CHECK(read_all(folder / "out").size() == 300'000);
 }
 
+TEST_CASE("behind a symbolic link the file is replaced, and the link stays; a link to nothing is refused") {
+  const temporary_folder folder;
+  REQUIRE(std::filesystem::create_directory(folder / "elsewhere"));
+  const auto real = folder.put("elsewhere/real", filled(10, 7));
+  std::filesystem::create_symlink("elsewhere/real", folder / "link");
+  {
+    auto file = output_file::try_create(folder / "link");
+    REQUIRE(file);
+    REQUIRE(file->try_write(filled(3, 8)));
+    REQUIRE(file->try_commit());
+  }
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(read_all(real) == filled(3, 8));
+  std::filesystem::remove(real);
+  const auto none = output_file::try_create(folder / "link");
+  REQUIRE(!none);
+  CHECK(std::string(none.failure().what()).find("link") != std::string::npos);
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+}
+
 TEST_CASE("a file that is replaced keeps its permissions and owner; a new one has the usual ones") {
   const temporary_folder folder;
   const auto write = [&](const char* name) {

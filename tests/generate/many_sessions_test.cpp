@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "nibble/generate/session.hpp"
+#include "nibble/model/arch/llama.hpp"
+#include "nibble/model/model.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "support/files.hpp"
 
@@ -65,4 +67,15 @@ TEST_CASE("a session keeps its model alive") {
   }();
   CHECK(!say(session, 1).empty());
   CHECK(session.model().architecture_name() == "llama");
+}
+
+TEST_CASE("a handle that was moved from still has its model") {
+  auto model = nibble::any_model::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.threads = 1});
+  const auto moved = std::move(model);
+  CHECK(model.vocabulary() == moved.vocabulary());  // NOLINT: on purpose
+  nibble::session session(model, {.context = 64});
+  CHECK(!say(session, 1).empty());
+  auto typed = nibble::model<nibble::arch::llama>::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.threads = 1});
+  const auto taken = std::move(typed);
+  CHECK(typed.config().layers == taken.config().layers);  // NOLINT: on purpose
 }

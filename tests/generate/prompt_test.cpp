@@ -87,3 +87,19 @@ TEST_CASE("a generation that moves at an event keeps the event, its text too") {
   for (const auto& event : moved) events += event.id != nibble::no_token;
   CHECK(events == 3);
 }
+
+TEST_CASE("a generation that was moved from has ended, begun or not, and the session counts nothing of it") {
+  nibble::session session(stories());
+  for (const bool begun : {false, true}) {
+    CAPTURE(begun);
+    auto generation = session.generate("Once upon a time", {.max_tokens = 3});
+    if (begun) static_cast<void>(generation.begin());
+    auto moved = std::move(generation);
+    CHECK(generation.reason() == nibble::finish::cancelled);  // NOLINT: what is left is asked for on purpose
+    CHECK(generation.begin() == generation.end());
+    std::size_t events = 0;
+    for (const auto& event : moved) events += event.id != nibble::no_token;
+    CHECK(events == 3);
+    CHECK(moved.reason() == nibble::finish::max_tokens);
+  }
+}

@@ -118,6 +118,22 @@ TEST_CASE("whole UTF-8 in gives whole UTF-8 out") {
   CHECK(filter.stopped());
 }
 
+TEST_CASE("a stop string that begins within a character takes all of it off, and holds it back as a whole") {
+  const std::vector<std::string> inner{"\xa9x"}, last{"\xa9"};
+  stop_filter filter(inner);
+  CHECK(filter.feed("caf\xc3\xa9") == "caf");
+  CHECK(filter.feed(" x") == "\xc3\xa9 x");
+  CHECK(filter.feed("\xc3\xa9x").empty());
+  CHECK(filter.stopped());
+  stop_filter at_once(last);
+  CHECK(at_once.feed("caf\xc3\xa9!") == "caf");
+  CHECK(at_once.stopped());
+  const std::vector<std::string> of_four{"\x80x"};  // of an emoji, whose third byte is one, too
+  stop_filter emoji(of_four);
+  CHECK(emoji.feed("a\xf0\x9f\x98\x80") == "a");
+  CHECK(emoji.flush() == "\xf0\x9f\x98\x80");
+}
+
 TEST_CASE("a million equal letters against a stop string of them take no longer than others") {
   const std::vector<std::string> stops{std::string(1000, 'a') + "b", std::string(500, 'a') + "c"};
   stop_filter filter(stops);

@@ -93,6 +93,14 @@ TEST_CASE("a model that was loaded without a tokenizer has none to give") {
   CHECK(refused([&] { static_cast<void>(model.tokenizer()); }));
 }
 
+TEST_CASE("a plan is for one sequence at least, and for no more than there may be") {
+  const auto model = any_model::load(golden("models/llama.gguf"), {.threads = 1});
+  for (const std::size_t sequences : {std::size_t{0}, nibble::most_sequences + 1, SIZE_MAX}) {
+    CHECK(refused([&] { static_cast<void>(model.plan({.context = 64}, sequences)); }));
+  }
+  CHECK(model.plan({.context = 64}, nibble::most_sequences).total() > model.plan({.context = 64}).total());
+}
+
 TEST_CASE("an evaluator reports what are no tokens, and wanted rows that there are not") {
   const auto model = any_model::load(golden("models/llama.gguf"), {.threads = 1});
   auto e = evaluator::create(model, {.context = 64, .prefill_chunk = 4, .output_rows = 2});

@@ -262,7 +262,7 @@ TEST_CASE("gemma3: the rotary bases may have either name, and have to agree wher
 }
 
 TEST_CASE("which layers see a window is a period, or a flag for each layer") {
-  for (const std::string name : {"gemma2", "gemma3"}) {
+  for (const std::string name : {"gemma2", "gemma3", "llama"}) {
     INFO(name);
     const std::string file = "models/" + name + ".gguf", key = name + ".attention.sliding_window_pattern";
     model_parts parts(golden(file));

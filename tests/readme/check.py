@@ -54,7 +54,7 @@ def compile_and_run(line, text, folder, libraries):
 
 def runnable(line):
     """Whether a line of bash may run inside a test."""
-    if not line or line.startswith(("#", "git clone", "cd ", "sudo ")) or "tests/run.sh" in line:
+    if not line or line.startswith(("#", "git clone", "cd ", "sudo ", "cmake ")) or "tests/run.sh" in line:
         return False
     models = pathlib.Path(os.environ.get("NIBBLE_MODELS", "/nonexistent"))
     named = {"qwen": "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf", "qwen1.5b": "Qwen2.5-Coder-1.5B-Instruct-Q4_K_M.gguf",

@@ -28,6 +28,16 @@ TEST_CASE("under NIBBLE_CHECKED the broken preconditions of text functions are r
   CHECK_THROWS_AS(set.add("b", 1), nibble::error);
 }
 
+TEST_CASE("a tokenizer that was moved from says so, and can be given another") {
+  using nibble_test::refused;
+  auto t = nibble_test::golden_vocabulary("bytes").load();
+  const auto moved = std::move(t);
+  CHECK(refused([&] { static_cast<void>(t.encode("a")); }));  // NOLINT: on purpose
+  CHECK(refused([&] { static_cast<void>(t.encode(std::vector<nibble::prompt_part>{{"a"}})); }));
+  t = moved;
+  CHECK(t.encode("a") == moved.encode("a"));
+}
+
 TEST_CASE("ids that are no token are reported, but for the one that stands where there is none") {
   using nibble_test::refused;
   const auto t = nibble_test::golden_vocabulary("bytes").load();

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "nibble/file/os.hpp"
@@ -158,9 +159,12 @@ result<output_file> output_file::try_create(const std::filesystem::path& path) {
   struct stat old;
   const bool replaces = ::stat(path.c_str(), &old) == 0;
   if (replaces && !S_ISREG(old.st_mode)) return error(errc::io, detail::path_text(path) + ": not a regular file");
-  output_file made(path);
+  std::error_code failure;
+  const bool linked = std::filesystem::is_symlink(path, failure);
+  output_file made(linked ? std::filesystem::canonical(path, failure) : path);
+  if (linked && failure) return detail::os_failure(path, "follow", failure.value());
   for (int n = 0;; ++n) {
-    made.temporary_ = detail::temporary_name(path, n);
+    made.temporary_ = detail::temporary_name(made.path_, n);
     made.file_ = detail::create(made.temporary_.c_str(), replaces ? old.st_mode & 0777 : 0666);
     if (made.file_ != none()) break;
     const int code = detail::os_code();

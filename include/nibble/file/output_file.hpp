@@ -15,9 +15,10 @@ inline namespace NIBBLE_ABI {
 
 /// Writes to a temporary file beside `path`, which try_commit() puts in its place: until then, and if anything fails, the old
 /// file stays as it was. Without a commit the temporary file is removed. A file that is replaced keeps its permissions, and its
-/// owner where the system allows that.
+/// owner where the system allows that; behind a symbolic link (not on Windows) it is the file that is replaced, not the link.
 ///
-/// @errors   io: the folder is missing, `path` is no regular file, no space, a limit of the system (RLIMIT_FSIZE is asked for
+/// @errors   io: the folder is missing, `path` is no regular file, a link to nothing, no space, a limit of the system
+/// (RLIMIT_FSIZE is asked for
 ///           before it is met, for its signal ends a program)
 /// @example  auto file = nibble::output_file::try_create("model.gguf");
 ///           NIBBLE_TRY(file->try_write(bytes));

@@ -17,7 +17,7 @@ generation::generation(detail::session_state& session, detail::prompt prompt, ge
     : session_(&session), prompt_(std::move(prompt)), events_(session.transcript.tokenizer(), std::move(options)) {}
 
 generation::iterator generation::begin() & {
-  if (number_ == 0) {
+  if (session_ && number_ == 0) {
     place_prompt();
     number_ = ++session_->generations;
   }
@@ -42,6 +42,7 @@ void generation::place_prompt() {
 /// The next event, or the end.
 /// @cost  one forward pass; no allocation after the first
 void generation::advance() {
+  if (!session_) return;
   const bool first = stats_.generated_tokens == 0;
   const auto began = std::chrono::steady_clock::now();
   event_ = reason() == finish::none ? make_event() : std::nullopt;

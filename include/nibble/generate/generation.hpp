@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -39,7 +40,7 @@ struct prompt {
 /// The range may be left at any event: the session then ends with that event's token and can go on. So it does at any end:
 /// after finish::not_a_number too, where cutting it back behind a token that is not at fault lets it go on. A generation must
 /// not outlive its session. When a later generation of the same session begins, or the session is cut back, this one ends
-/// (finish::cancelled).
+/// (finish::cancelled); so does one that is moved from.
 /// @errors   none but what a sampler or an executor of the user's throws: the session then ends with the last event's token, or
 ///           with the last whole step of a prompt. begin() and ++ may be tried again, and go on from there
 /// @example  auto reply = session.generate("Once upon a time", {.max_tokens = 100});
@@ -58,7 +59,7 @@ class generation {
   std::default_sentinel_t end() const noexcept { return {}; }
 
   /// How it ended; finish::none as long as it has not.
-  finish reason() const noexcept { return events_.reason(); }
+  finish reason() const noexcept { return session_ ? events_.reason() : finish::cancelled; }
   const generation_stats& stats() const& noexcept { return stats_; }
   const generation_stats& stats() const&& = delete;
 
@@ -73,8 +74,11 @@ class generation {
   finish prefill();
   finish decode();
 
-  detail::session_state* session_;
-  std::optional<detail::prompt> prompt_;  // until it is processed
+  struct lent {
+    void operator()(detail::session_state*) const noexcept {}
+  };
+  std::unique_ptr<detail::session_state, lent> session_;  // null once this was moved from
+  std::optional<detail::prompt> prompt_;                  // until it is processed
   event_builder events_;
   std::optional<token_event> event_;  // that the range stands at; empty at the end
   generation_stats stats_;
@@ -101,7 +105,9 @@ class generation::iterator {
     return *this;
   }
   void operator++(int) { ++*this; }
-  bool operator==(std::default_sentinel_t) const noexcept { return !generation_ || !generation_->event_; }
+  bool operator==(std::default_sentinel_t) const noexcept {
+    return !generation_ || !generation_->session_ || !generation_->event_;
+  }
 
  private:
   friend class generation;

@@ -7,6 +7,7 @@
 
 #include "nibble/generate/stop_strings.hpp"
 #include "nibble/text/special_tokens.hpp"
+#include "nibble/text/utf8.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -100,7 +101,7 @@ void stop_filter::stop_at(std::size_t end) noexcept {
   for (const pattern& p : patterns_)
     if (p.matched == p.places.size() && (!longest || p.held() > longest->held())) longest = &p;
   stop_ = longest->stop;
-  text_.resize(end - longest->held());
+  text_.resize(whole(end - longest->held()));
 }
 
 /// Hands out what is not held back.
@@ -108,8 +109,17 @@ std::string_view stop_filter::release() noexcept {
   std::size_t held = 0;
   if (!stopped())
     for (const pattern& p : patterns_) held = std::max(held, p.held());
-  const std::size_t first = std::exchange(released_, text_.size() - held);
+  const std::size_t first = std::exchange(released_, held > 0 ? whole(text_.size() - held) : text_.size());
   return std::string_view(text_).substr(first, released_ - first);
+}
+
+/// Of the first `end` bytes: without the beginning of a character that goes on behind them, unless it was handed out.
+std::size_t stop_filter::whole(std::size_t end) const noexcept {
+  const std::string_view text = std::string_view(text_).substr(0, end);
+  for (std::size_t at = end - std::min<std::size_t>(end - std::min(end, released_), 3); at < end; ++at) {
+    if (decode_utf8(text, at).kind == utf8_character::state::cut) return at;
+  }
+  return end;
 }
 
 void stop_filter::forget_matches() noexcept {

@@ -18,7 +18,8 @@ class special_tokens;
 
 /// Text goes in piece by piece and comes out as soon as it is certain not to belong to a stop string.
 ///
-/// The stop string that ends first wins; of those that end together, the longest. It is dropped, and what follows it too.
+/// The stop string that ends first wins; of those that end together, the longest. It is dropped, and what follows it too. What
+/// comes out of whole characters is whole characters, even where a stop string begins within one: that one is dropped with it.
 /// @example  nibble::stop_filter filter(stops);       // {"\nUser:"}
 ///           out << filter.feed("Hello.\nUs");        // "Hello."
 ///           out << filter.feed("e this:\nUser: x");  // "\nUse this:"
@@ -82,6 +83,7 @@ class stop_filter {
   /// Cuts off the longest of the complete patterns, which end behind `end` bytes of text_.
   void stop_at(std::size_t end) noexcept;
   std::string_view release() noexcept;
+  std::size_t whole(std::size_t end) const noexcept;
   void forget_matches() noexcept;
 
   std::vector<std::string> stops_;

@@ -17,9 +17,7 @@ inline namespace NIBBLE_ABI {
 
 any_model::any_model(std::shared_ptr<const detail::loaded_model> model) noexcept : model_(std::move(model)) {}
 any_model::any_model(const any_model&) noexcept = default;
-any_model::any_model(any_model&&) noexcept = default;
 any_model& any_model::operator=(const any_model&) noexcept = default;
-any_model& any_model::operator=(any_model&&) noexcept = default;
 any_model::~any_model() = default;
 
 std::string_view any_model::architecture_name() const noexcept { return model_->architecture_name(); }
@@ -47,7 +45,6 @@ namespace detail {
 /// @param one_step  see kv_room
 inline memory_plan plan_steps(const loaded_model& m, const session_options& options, std::size_t sequences, bool one_step) {
   const session_options o = complete(m, options);
-  sequences = std::clamp<std::size_t>(sequences, 1, most_sequences);
   const bool marks = o.marks.value_or(sequences == 1);
   const auto kept =
       kv_pool::planned_bytes(m.kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, marks, one_step});
@@ -63,8 +60,9 @@ inline memory_plan plan_steps(const loaded_model& m, const session_options& opti
 }  // namespace detail
 
 memory_plan any_model::plan(const session_options& options, std::size_t sequences) const {
+  NIBBLE_ASSERT(sequences >= 1 && sequences <= most_sequences);
   memory_plan p = detail::plan_steps(*model_, options, sequences, false);
-  if (sequences <= 1) p.sampling = detail::sampling_bytes(vocabulary(), detail::complete(*model_, options).context);
+  if (sequences == 1) p.sampling = detail::sampling_bytes(vocabulary(), detail::complete(*model_, options).context);
   return p;
 }
 

@@ -30,7 +30,7 @@ struct known_architectures;
 }  // namespace detail
 
 /// A handle of a loaded model, which is immutable and shareable between threads; copies share everything. Sessions hold what
-/// changes.
+/// changes. A handle always has its model: one that is moved from is copied.
 ///
 /// Weights are read from the file into the kernels' layout, once, while the file's pages are given back: nothing refers to the
 /// file afterwards, unless load_options::mapped keeps them there.
@@ -69,9 +69,7 @@ class any_model {
 #endif
 
   any_model(const any_model&) noexcept;
-  any_model(any_model&&) noexcept;
   any_model& operator=(const any_model&) noexcept;
-  any_model& operator=(any_model&&) noexcept;
   ~any_model();
 
   std::string_view architecture_name() const noexcept;
@@ -108,7 +106,8 @@ class any_model {
   /// Exact bytes of this model and of a session on it; of a batch_evaluator of so many sequences, 1 to most_sequences, or of an
   /// evaluator, but for `sampling`, which they do not take. Where session_options::marks is empty, one sequence is a session's.
   /// A plan of any size is told; whether it is within limits::kv_position_bytes, limits::scratch_token_bytes and the cap is
-  /// checked where a session is made, and by try_plan.
+  /// checked where a session is made, and by try_plan. So are options beyond their bounds, which count as the bounds here.
+  /// @errors  none; precondition: sequences in [1, most_sequences]
   memory_plan plan(const session_options& options = {}, std::size_t sequences = 1) const;
   /// One step. For evaluators; @errors none (noexcept).
   /// @shape   out (wanted rows, vocabulary or width), see step_output

@@ -68,6 +68,10 @@ class model : public any_model {
   }
 #endif
 
+  model(const model&) noexcept = default;  // and no moves: see any_model
+  model& operator=(const model&) noexcept = default;
+  ~model() = default;
+
   const typename Arch::config& config() const noexcept { return *config_; }
 
  private:

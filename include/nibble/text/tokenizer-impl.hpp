@@ -172,6 +172,7 @@ class tokenizer::run {
 };
 
 void tokenizer::encode(std::string_view text, std::vector<token>& out, encode_options options) const {
+  NIBBLE_ASSERT(encoder_ != nullptr);
   if (options.bos.value_or(adds_bos_) && bos()) out.push_back(*bos());
   run pass(*this, out, !options.continues);
   pass.add(text, options.special);
@@ -180,6 +181,7 @@ void tokenizer::encode(std::string_view text, std::vector<token>& out, encode_op
 }
 
 std::vector<token> tokenizer::encode(std::span<const prompt_part> parts, encode_options options) const {
+  NIBBLE_ASSERT(encoder_ != nullptr);
   std::vector<token> out;
   const bool begins = std::any_of(parts.begin(), parts.end(), [](const prompt_part& part) { return part.begins; });
   if (options.bos.value_or(adds_bos_ || begins) && bos()) out.push_back(*bos());

@@ -36,7 +36,8 @@ struct prompt_part {
   bool begins = false;  ///< the token that begins a text comes in front of the prompt, even if the file adds none; once
 };
 
-/// The tokenizer of one model. Immutable after loading: any number of threads may use it.
+/// The tokenizer of one model. Immutable after loading: any number of threads may use it. One that was moved from can only be
+/// assigned to or destroyed: precondition of all its functions.
 ///
 /// @example  auto file = nibble::gguf_file::open("model.gguf");
 ///           auto tokenizer = nibble::tokenizer::load(file.meta());

@@ -22,7 +22,7 @@ struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, 
     c.rotate_whole_heads(h);
     c.ropes[0].has_factors = true;
     c.attention_scale = h.positive_or_zero("attention.scale", 0.0f);
-    c.set_windows(h.count_or("attention.sliding_window", 0, 0, h.limits().context), c.layers + 1);  // in every layer
+    c.read_windows(h, 0, c.layers + 1);  // in every layer, if the file does not say which
     if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
       c.read_experts(h);
       for (layer_config& l : c.layer) l.feed_forward = 1;
