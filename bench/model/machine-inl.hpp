@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "hwy/highway.h"
 #include "machine_loops.hpp"
@@ -119,7 +120,7 @@ inline std::int32_t pairs_16bit_broadcast(std::size_t steps) {
   return total(sum);
 }
 
-#if NIBBLE_HAS_QUAD_DOT
+#if NIBBLE_HAS_QUAD_DOT || NIBBLE_HAS_AVX_VNNI
 inline std::int32_t quads(std::size_t steps) {
   sums<12> sum;
   sum.fill(hn::Zero(int_tag()));
@@ -151,12 +152,14 @@ inline std::uint64_t read(const std::byte* data, std::size_t bytes, std::size_t 
   return streams == 1 ? read_streams<1>(data, bytes) : read_streams<4>(data, bytes);
 }
 
-inline machine_loops loops() {
+inline machine_loops loops([[maybe_unused]] std::string_view kernels) {
   machine_loops l{
       target_name, &read, {&pairs, 8 * products}, {&pairs_16bit, 4 * 8 * products}, {&pairs_16bit_broadcast, 4 * 8 * products},
       {}};
 #if NIBBLE_HAS_QUAD_DOT
   l.quads = {&quads, 12 * products};
+#elif NIBBLE_HAS_AVX_VNNI
+  if (kernels == "AVX_VNNI") l.target = "AVX_VNNI", l.quads = {&quads, 12 * products};
 #endif
   return l;
 }
@@ -181,7 +184,7 @@ inline std::uint64_t read(const std::byte* data, std::size_t bytes, std::size_t)
   }
   return sum;
 }
-inline machine_loops loops() { return {target_name, &read, {&pairs, 1024}, {}, {}, {}}; }
+inline machine_loops loops(std::string_view) { return {target_name, &read, {&pairs, 1024}, {}, {}, {}}; }
 #endif
 
 }  // namespace HWY_NAMESPACE

@@ -72,7 +72,7 @@ double best_read_gb_s(std::size_t threads, std::size_t bytes) {
       for (std::size_t i; (i = next.fetch_add(1)) < chunks;) {
         std::byte* const at = buffer.data() + i * chunk;
         if (filling) std::memset(at, 1, chunk);
-        sum += HWY_DYNAMIC_DISPATCH(loops)().read(at, chunk, streams);
+        sum += HWY_DYNAMIC_DISPATCH(loops)({}).read(at, chunk, streams);
       }
       sink += sum;
     });
@@ -124,8 +124,8 @@ std::size_t buffer_for(std::size_t model_bytes) {
 }
 
 machine_limits measure_machine(std::size_t threads, std::size_t buffer_bytes) {
-  const machine_loops l = HWY_DYNAMIC_DISPATCH(loops)();
   const auto& kernels = nibble::kernels();
+  const machine_loops l = HWY_DYNAMIC_DISPATCH(loops)(kernels.target);
   if (&kernels != &nibble::reference::table && l.target != std::string_view(kernels.target)) {
     throw std::runtime_error(std::string("no loops measure the limits of ") + kernels.target + ", only of " + l.target);
   }

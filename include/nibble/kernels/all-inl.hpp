@@ -59,6 +59,29 @@ inline const kernel_table* table() {
 #endif
 }
 
+#if HWY_TARGET == HWY_AVX2
+/// The same with 8-bit dot products, for processors that have them without AVX-512: only integer products differ. Null where
+/// the compiler does not know them.
+inline const kernel_table* avx_vnni_table() {
+#if NIBBLE_HAS_AVX_VNNI
+  static const kernel_table t = [] {
+    kernel_table k = *table();
+    k.target = "AVX_VNNI";
+    std::size_t i = 0;
+    any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+      if constexpr (integer_format<Q>) k.formats[i].matmul = &matmul<Q, dot::quads>;
+      ++i;
+      return false;
+    });
+    return k;
+  }();
+  return &t;
+#else
+  return nullptr;
+#endif
+}
+#endif
+
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

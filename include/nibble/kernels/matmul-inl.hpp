@@ -46,7 +46,7 @@ HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std
 }
 
 /// @shape   see matmul_args
-template <integer_format Q>
+template <integer_format Q, dot Dot = target_dot>
 void matmul(const matmul_args& m) {
   alignas(64) float sums[token_chunk * tile<Q>::rows];
   const auto* a = static_cast<const activation_of<Q>*>(m.input);
@@ -58,20 +58,20 @@ void matmul(const matmul_args& m) {
       if (tokens == 1) {
         std::fill_n(sums, panel_rows, 0.0f);
         if (m.groups) {
-          one_token<Q>(m.groups + g * m.group_bytes, m.columns, input, sums);
+          one_token<Q, Dot>(m.groups + g * m.group_bytes, m.columns, input, sums);
         } else {
           unit_source<Q> units;
           units.open(m, g);
-          one_token<Q>(units, m.columns, input, sums);
+          one_token<Q, Dot>(units, m.columns, input, sums);
         }
       } else if (tokens <= few_tokens) {
         unit_source<Q> units;
         units.open(m, g);
-        add_group<Q>(units, m.columns, input, tokens, sums, panel_rows);
+        add_group<Q, Dot>(units, m.columns, input, tokens, sums, panel_rows);
       } else {
         unit_source<Q> units[tile_groups];
         for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(m, std::min(g + k, m.last - 1));  // the last one twice
-        add_groups<Q>(units, m.columns, input, tokens, false, sums, tile<Q>::rows);
+        add_groups<Q, Dot>(units, m.columns, input, tokens, false, sums, tile<Q>::rows);
       }
       store_rows(m, g, token, tokens, sums, groups * panel_rows);
     }

@@ -24,6 +24,15 @@
 #define NIBBLE_HAS_QUAD_DOT 0
 #endif
 
+// The same with 256 bits and without AVX-512, which some processors have that Highway knows as AVX2. It is one instruction, so
+// it is written as such, and its functions need no flags of the compiler but those of AVX2.
+#undef NIBBLE_HAS_AVX_VNNI
+#if HWY_TARGET == HWY_AVX2 && ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
+#define NIBBLE_HAS_AVX_VNNI 1
+#else
+#define NIBBLE_HAS_AVX_VNNI 0
+#endif
+
 // What HWY_BEFORE_NAMESPACE does (HWY_ATTR for lambdas), and more: Highway 1.0.3 names the wrong instruction set for 512-bit
 // dot products.
 #undef NIBBLE_BEFORE_NAMESPACE
@@ -67,6 +76,11 @@ using short_vec = hn::Vec<short_tag>;
 using byte_vec = hn::Vec<byte_tag>;
 using signed_byte_vec = hn::Vec<signed_byte_tag>;
 inline constexpr std::size_t lanes = hn::MaxLanes(float_tag());
+
+/// What integer products are made of: pairs of 8-bit products, added up in 16 bits, or four of them at once, in 32 bits.
+enum class dot : unsigned char { pairs, quads };
+/// By default: what the target has.
+inline constexpr dot target_dot = NIBBLE_HAS_QUAD_DOT ? dot::quads : dot::pairs;
 
 /// Four bytes in every 32-bit lane.
 HWY_INLINE signed_byte_vec broadcast_quad(const std::int8_t* quad) {
@@ -134,21 +148,25 @@ HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
 /// signed by subtracting 128.
 template <unsigned Bits>
 inline constexpr int quad_zero_point = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& Bits == 8 ? 128 : 0;
-#if NIBBLE_HAS_QUAD_DOT
-/// sum + the four products (u - quad_zero_point) * s of each 32-bit lane.
+/// sum + the four products (u - quad_zero_point) * s of each 32-bit lane. Defined where there is dot::quads.
 template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
-#if HWY_ARCH_X86
+#if NIBBLE_HAS_AVX_VNNI
+  __asm__("%{vex%} vpdpbusd {%2, %1, %0|%0, %1, %2}" : "+x"(sum.raw) : "x"(u.raw), "x"(s.raw));
+  return sum;
+#elif NIBBLE_HAS_QUAD_DOT && HWY_ARCH_X86
   return int_vec{_mm512_dpbusd_epi32(sum.raw, u.raw, s.raw)};
-#else
+#elif NIBBLE_HAS_QUAD_DOT
   const auto shifted = hn::Xor(u, hn::Set(byte_tag(), quad_zero_point<Bits>));  // - 128 is ^ 128
   return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), shifted).raw, s.raw)};
+#else
+  static_assert(Bits == 0, "this target multiplies pairs");
 #endif
 }
 /// The same for the four bytes s at `quad`.
 template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
-#if HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
+#if NIBBLE_HAS_QUAD_DOT && HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
   // the instruction can broadcast its operand itself; g++ spends an instruction and a register on that
   using word [[gnu::may_alias]] = std::int32_t;
   auto raw = sum.raw;
@@ -160,7 +178,6 @@ HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, const std::int8_t* quad) {
   return add_quads<Bits>(sum, u, broadcast_quad(quad));
 #endif
 }
-#endif
 
 /// n * 2^e as a float, where exponent = e * 2^23 is added to the bits of n. For n = 0 that gives 2^(e - 127) instead of 0.
 HWY_INLINE float_vec scaled(int_vec n, std::int32_t exponent) {

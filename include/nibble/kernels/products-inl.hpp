@@ -12,9 +12,9 @@
 ///     part += (sum of (2^e * sum a) * min) * -dmin                      the inner sum in 32 bits
 ///     sum += dx * part
 ///
-/// Without an instruction for four products, pairs of products are added up in 16 bits. A pair of b-bit values stays below
-/// 2 * (2^b - 1) * 127, so the sum of 8 pairs of 4 bits (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) is below 2^15.
-/// Values of 8 bits are split into two of 4 bits.
+/// Where the processor adds four products at once (dot::quads), n is a chain of those. Where it does not (dot::pairs), pairs of
+/// products are added up in 16 bits. A pair of b-bit values stays below 2 * (2^b - 1) * 127, so the sum of 8 pairs of 4 bits
+/// (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) is below 2^15. Values of 8 bits are split into two of 4 bits.
 ///
 /// One token, and a few, read panels as they stand. Many tokens unpack 256 columns of one or two groups into a tile that stays
 /// in the first cache, and all tokens of a chunk use it. Each way adds the same numbers in the same order, to the same bits.
@@ -62,14 +62,13 @@ HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std
 
 /// sum + the products of Quads quads. code(q) is quad q of the weights, for `lanes` rows; a points to the activations of the
 /// first quad.
-template <unsigned Bits, std::size_t Quads, class Code>
+template <dot Dot, unsigned Bits, std::size_t Quads, class Code>
 HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t* a) {
-#if NIBBLE_HAS_QUAD_DOT
-  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), a + 4 * q);
-  return sum;
-#else
   const auto one = hn::Set(short_tag(), 1);
-  if constexpr (Bits == 8) {
+  if constexpr (Dot == dot::quads) {
+    NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), a + 4 * q);
+    return sum;
+  } else if constexpr (Bits == 8) {
     const byte_tag d;
     const hn::Repartition<std::uint16_t, byte_tag> d16;
     auto low = hn::Zero(short_tag()), high = low;
@@ -91,25 +90,24 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
     }
     return sum;
   }
-#endif
 }
 
 /// sum + one granule, 32 columns, for `lanes` rows and one token.
-template <class Q, class Code>
+template <class Q, dot Dot, class Code>
 HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_vec& s, const activation_block& a) {
   const float_tag d;
-  const auto n = hn::ConvertTo(d, add_products<value_bits<Q>, 8>(sum_start<Q>(a), code, a.code.data()));
+  const auto n = hn::ConvertTo(d, add_products<Dot, value_bits<Q>, 8>(sum_start<Q>(a), code, a.code.data()));
   sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
   if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
   return sum;
 }
 /// The same for granule g of a super-block: the scale of the activations is left for later. scale(j) is that of sub-block j.
-template <class Q, class Code, class Scale>
+template <class Q, dot Dot, class Code, class Scale>
 HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& scale, const activation_super_block& a,
                                  std::size_t g) {
   constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
   NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
-    const auto n = add_products<value_bits<Q>, quads>(
+    const auto n = add_products<Dot, value_bits<Q>, quads>(
         sum_start<Q>(a, g, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * quads + q); },
         a.code.data() + g * 32 + j * quads * 4);
     part = hn::MulAdd(scaled(n, a.exponent[g]), scale(j), part);
@@ -127,7 +125,7 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
 ///
 /// One function, longer than others, and not inlined: where its steps were functions, or stood among the registers of another
 /// function, g++ 12 read the bytes of a granule in another order, and slower.
-template <integer_format Q>
+template <integer_format Q, dot Dot = target_dot>
 HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const activation_of<Q>* a, float* out) {
   constexpr std::size_t vectors = panel_rows / lanes, granules = Q::scales::columns / 32;
   const float_tag d;
@@ -149,14 +147,14 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
           const auto code = [&](std::size_t q) NIBBLE_ATTR { return values<Q>(granule, q, r); };
           if constexpr (super_block_format<Q>) {
             constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
-            part[v] = add_granule<Q>(
+            part[v] = add_granule<Q, Dot>(
                 part[v], code, [&](std::size_t j) NIBBLE_ATTR { return read_scale(scales, g * sub_blocks + j, r); }, *a, g);
             if constexpr (Q::scales::has_offset) {
               // between the granules, where memory is being asked for more; a loop of their own would let it idle
               if (g % 2 == 1) mins[v] = add_pairs(mins[v], read_mins(scales, g - 1, r), broadcast_pair(a->sums.data() + g - 1));
             }
           } else {
-            sum[v] = add_granule<Q>(sum[v], code, read_affine(scales, r), *a);
+            sum[v] = add_granule<Q, Dot>(sum[v], code, read_affine(scales, r), *a);
           }
         }
       }
@@ -173,11 +171,11 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
   NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, out + v * lanes);
 }
 /// The same for units that do not stand one behind the other.
-template <integer_format Q, class Units>
+template <integer_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void one_token(Units& units, std::size_t columns, const activation_of<Q>* a, float* out) {
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
     const std::size_t count = std::min(unit_columns<Q>, columns - first);
-    one_token<Q>(units.at(first, count), count, a + first / activation_of<Q>::columns, out);
+    one_token<Q, Dot>(units.at(first, count), count, a + first / activation_of<Q>::columns, out);
   }
 }
 
@@ -190,25 +188,24 @@ inline constexpr std::size_t row_vectors = std::min<std::size_t>(2, Source::rows
 /// add_products for Tokens tokens and Vectors registers of rows: each register of weights serves all tokens, and each broadcast
 /// of activations all registers of rows. load_codes(q, v) is register v of quad q; a are the blocks of the tokens, used from
 /// quad `first` on. Longer than others, for it is two functions: with an instruction for four products, and without.
-template <unsigned Bits, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Code, class Block>
+template <dot Dot, unsigned Bits, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Code, class Block>
 HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Code& load_codes, const Block* a, std::size_t first) {
   const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return a[i].code.data() + (first + q) * 4; };
-#if NIBBLE_HAS_QUAD_DOT
-  NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-    byte_vec codes[Vectors];
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) codes[v] = load_codes(q, v);
-    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-      if constexpr (Vectors == 1) {
-        n[i][0] = add_quads<Bits>(n[i][0], codes[0], quad(i, q));
-      } else {
-        const auto s = broadcast_quad(quad(i, q));
-        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], s);
+  const auto one = hn::Set(short_tag(), 1);
+  if constexpr (Dot == dot::quads) {
+    NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+      byte_vec codes[Vectors];
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) codes[v] = load_codes(q, v);
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        if constexpr (Vectors == 1) {
+          n[i][0] = add_quads<Bits>(n[i][0], codes[0], quad(i, q));
+        } else {
+          const auto s = broadcast_quad(quad(i, q));
+          NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = add_quads<Bits>(n[i][v], codes[v], s);
+        }
       }
     }
-  }
-#else
-  const auto one = hn::Set(short_tag(), 1);
-  if constexpr (Bits == 8) {
+  } else if constexpr (Bits == 8) {
     const byte_tag d;
     const hn::Repartition<std::uint16_t, byte_tag> d16;
     const auto fifteen = hn::Set(d, 15);
@@ -248,13 +245,12 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Code& loa
       }
     }
   }
-#endif
 }
 
 /// Adds `count` granules of a tile or a packed unit to the sums of Tokens tokens.
 /// @shape   first: the blocks of the tokens, side by side, `step` blocks from granule to granule; sums (Tokens, Source::rows),
 ///          rows `stride` apart
-template <class Q, std::size_t Tokens, class Source>
+template <class Q, dot Dot, std::size_t Tokens, class Source>
 HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_block* first, std::size_t step, float* sums,
                          std::size_t stride) {
   const float_tag d;
@@ -270,7 +266,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
       }
-      add_tile_products<value_bits<Q>, 8>(
+      add_tile_products<Dot, value_bits<Q>, 8>(
           n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, q, r + v * lanes); }, a, 0);
       affine_vec scales[vectors];
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
@@ -309,7 +305,7 @@ HWY_INLINE void add_mins(const Source& t, std::size_t r, const activation_super_
   }
 }
 /// add_tile for a super-block, all eight granules.
-template <class Q, std::size_t Tokens, class Source>
+template <class Q, dot Dot, std::size_t Tokens, class Source>
 HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_block* a, std::size_t, float* sums,
                          std::size_t stride) {
   const float_tag d;
@@ -324,7 +320,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i], g, j);
         }
-        add_tile_products<value_bits<Q>, quads>(
+        add_tile_products<Dot, value_bits<Q>, quads>(
             n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, j * quads + q, r + v * lanes); }, a,
             g * 8 + j * quads);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
@@ -367,7 +363,7 @@ HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t g
 
 /// The sums of one group for up to few_tokens tokens.
 /// @shape   a: the tokens' blocks, see place_of(); sums (tokens, in whole blocks of token_block; 16), rows `stride` apart
-template <integer_format Q>
+template <integer_format Q, dot Dot = target_dot>
 HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
                           float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
@@ -381,7 +377,7 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
       const auto [start, step] = place_of(i, tokens, columns / in_block);
       const token_blocks<activation_of<Q>> of{a + start + first / in_block * step, step};
       const auto whole = whole_block<block()>(of, count / in_block, n, first + count < columns, copy);
-      add_tile<Q, block()>(source, count / 32, whole.first, whole.step, sums + i * stride, stride);
+      add_tile<Q, Dot, block()>(source, count / 32, whole.first, whole.step, sums + i * stride, stride);
     });
   }
 }
@@ -389,7 +385,7 @@ HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const acti
 /// The sums of tile_groups groups for up to token_chunk tokens. While they use one tile, the next is prefetched.
 /// @shape   a: the tokens' blocks, see place_of(), with tile_tokens - 1 more behind them if there are `more`; sums (tokens, in
 ///          whole blocks of tile_tokens; tile_groups * 16), rows `stride` apart
-template <integer_format Q, class Units>
+template <integer_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
                            bool more, float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
@@ -407,7 +403,7 @@ HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, con
       const auto [start, step] = place_of(i, tokens, columns / in_block);
       const token_blocks<activation_of<Q>> of{a + start + first / in_block * step, step};
       const auto whole = whole_block<block()>(of, count / in_block, n, more || first + count < columns, copy);
-      add_tile<Q, block()>(t, count / 32, whole.first, whole.step, sums + i * stride, stride);
+      add_tile<Q, Dot, block()>(t, count / 32, whole.first, whole.step, sums + i * stride, stride);
     });
   }
 }
