@@ -33,6 +33,9 @@
 #include "nibble/text/pre_tokenizer-impl.hpp"
 #include "nibble/text/bpe-impl.hpp"
 #include "nibble/text/spm-impl.hpp"
+#include "nibble/text/wordpiece-impl.hpp"
+#include "nibble/text/charsmap-impl.hpp"
+#include "nibble/text/unigram-impl.hpp"
 #include "nibble/text/tokenizer-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 

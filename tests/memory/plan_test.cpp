@@ -12,6 +12,7 @@
 #include "nibble/nibble.hpp"
 #include "support/files.hpp"
 #include "support/model_parts.hpp"
+#include "support/smallest_model.hpp"
 
 #if NIBBLE_TEST_COUNTS_HEAP
 namespace {
@@ -153,6 +154,32 @@ TEST_CASE("evaluators of one and of several sequences say what they take, and fe
     batch.step(next);
     const std::size_t made = allocations - before;
     CHECK(made == 0);
+  }
+}
+
+TEST_CASE("models of vectors and embedders take what was planned, and embedding takes nothing") {
+  for (const char* architecture : {"bert", "modern-bert", "gemma-embedding", "qwen3"}) {
+    nibble_test::smallest_model file(architecture);
+    file.meta.set(std::string(architecture) + ".pooling_type", nibble::value(4u));
+    file.meta.set("tokenizer.chat_template.rerank", nibble::value("a question {query} and what answers it {document}, or not"));
+    file.tensors.push_back({"cls.output.weight", nibble::tensor_type::f32, {32}, {}});
+    file.tensors.push_back({"dense_2.weight", nibble::tensor_type::f32, {32, 48}, {}});
+    const auto bytes = file.bytes();
+    const auto model = nibble::any_model::load(bytes, options_of());
+    check_takes(nibble::embedder::plan(model).of_model(), [&] { return nibble::any_model::load(bytes, options_of()); });
+    const std::vector<nibble::token> one{1, 2, 3}, other(40, 7);
+    const std::vector<std::span<const nibble::token>> texts{one, other, one, one, other};
+    for (const nibble::pooling how :
+         {nibble::pooling::none, nibble::pooling::mean, nibble::pooling::first, nibble::pooling::last, nibble::pooling::rank}) {
+      const nibble::embedder_options room{.context = 70, .texts = 3, .pooling = how, .unit_length = true};
+      check_takes(nibble::embedder::plan(model, room).of_session(), [&] { return nibble::embedder::create(model, room); });
+      auto embedder = nibble::embedder::create(model, room);
+      const std::size_t before = allocations;
+      const auto done = embedder.try_embed_each(texts, [](std::size_t, std::span<float>) {});
+      const std::size_t more = allocations - before;
+      CHECK(done.has_value());
+      CHECK(more == 0);
+    }
   }
 }
 

@@ -34,6 +34,7 @@ TEST_CASE("a model of vectors makes no text, and one of text no vectors unless a
   CHECK_SAYS(refusal_of(evaluator::try_create(vectors)), "not logits");
   CHECK_SAYS(refusal_of(batch_evaluator::try_create(vectors, 2)), "not logits");
   CHECK(evaluator::try_create(vectors, {.output = step_output::hidden}).has_value());
+  CHECK(vectors.plan().scratch == vectors.plan({.output = step_output::hidden}).scratch);
   // pooling_type 0 of an encoder is a row a token, and of a decoder nothing
   CHECK(embedder::create(small_embedder().set("pooling_type", 0u).load()).pooling() == pooling::none);
   CHECK(session::try_create(small_embedder("qwen3").set("pooling_type", 0u).load()).has_value());
@@ -143,6 +144,24 @@ TEST_CASE("a reranker scores documents, each as if it were alone") {
   file.parts.meta.set("tokenizer.chat_template.rerank", value("Q:{query} D:{document}!"));
   auto templated = embedder::create(file.load());
   CHECK(templated.try_pair("AB", "C{query}").value() == model.tokenizer().encode("Q:AB D:C{query}!"));
+}
+
+TEST_CASE("a query and a document are joined as the kind of tokenizer has it") {
+  small_embedder file("bert");
+  file.parts.meta.set("tokenizer.ggml.unknown_token_id", value(0u));
+  file.parts.meta.set("tokenizer.ggml.cls_token_id", value(1u));
+  file.parts.meta.set("tokenizer.ggml.bos_token_id", value(1u));
+  file.parts.meta.set("tokenizer.ggml.seperator_token_id", value(2u));
+  file.parts.meta.set("tokenizer.ggml.eos_token_id", value(2u));
+  file.parts.meta.set("tokenizer.ggml.add_bos_token", value(true));
+  file.parts.meta.set("tokenizer.ggml.scores", value(std::vector<float>(40, -1.0f)));
+  file.parts.meta.set("tokenizer.ggml.add_space_prefix", value(false));
+  const auto pair = [&](const char* kind) {
+    file.parts.meta.set("tokenizer.ggml.model", value(kind));
+    return embedder::create(file.load()).pair("E", "FG");
+  };
+  CHECK(pair("t5") == std::vector<token>{1, 4, 2, 2, 5, 6, 2});
+  CHECK(pair("bert") == std::vector<token>{1, 0, 2, 0, 2});  // no piece begins a word
 }
 
 TEST_CASE("a model of vectors loads without a tokenizer that is known, and takes tokens") {

@@ -134,8 +134,9 @@ class smallest_model {
   void add_key(std::string_view key) {
     const auto width = static_cast<int>(width_);
     const std::pair<std::string_view, int> counts[] = {
-        {"block_count", layers_},       {"context_length", 96}, {"embedding_length", width}, {"head_count", 2},
-        {"feed_forward_length", width}, {"expert_count", 4},    {"expert_used_count", 2},    {"sliding_window", 5}};
+        {"block_count", layers_}, {"context_length", 96},         {"embedding_length", width},
+        {"head_count", 2},        {"feed_forward_length", width}, {"expert_count", 4},
+        {"expert_used_count", 2}, {"sliding_window", 5},          {"token_type_count", 2}};
     for (const auto& [ending, n] : counts)
       if (key.ends_with(ending)) return set(std::string(key), n);
     if (key.starts_with("xielu.")) return set(std::string(key), std::vector<float>(std::size_t(layers_), 0.5f));

@@ -91,7 +91,7 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
   const auto nan = std::numeric_limits<float>::quiet_NaN();
   const row rows[] = {
       {"no tokenizer", "stories260K", erase("model"), errc::missing_key, "tokenizer.ggml.model"},
-      {"an unknown tokenizer", "stories260K", set("model", "bert"), errc::unknown_tokenizer, "tokenizer.ggml.model': 'bert'"},
+      {"an unknown tokenizer", "stories260K", set("model", "rwkv"), errc::unknown_tokenizer, "tokenizer.ggml.model': 'rwkv'"},
       {"a tokenizer that is no name", "stories260K", set("model", 7), errc::bad_value, "tokenizer.ggml.model"},
       {"no tokens", "stories260K", erase("tokens"), errc::missing_key, "tokenizer.ggml.tokens"},
       {"tokens that are no array", "stories260K", set("tokens", "a"), errc::bad_value, "tokenizer.ggml.tokens"},

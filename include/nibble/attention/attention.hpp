@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <span>
 
@@ -20,6 +22,15 @@ struct attention_spec {
   std::span<const float> sinks = {};   ///< one logit a head in the softmax's denominator, or empty
   std::span<const float> slopes = {};  ///< ALiBi: one a head, of what is subtracted for each position between; or empty
 };
+
+/// The slope of one of some heads: 2^(-most (h + 1) / n) for the first n, a power of two; those left over take every second of
+/// twice as many.
+/// @source  Press et al. 2022, "ALiBi", and its authors' code
+inline float alibi_slope(float most, std::size_t heads, std::size_t head) noexcept {
+  const std::size_t n = std::bit_floor(heads);
+  const double step = head < n ? double(head + 1) : double(2 * (head - n) + 1) / 2;
+  return static_cast<float>(std::exp2(-double(most) * step / double(n)));
+}
 
 /// Tokens of a step that follow each other in one sequence.
 struct token_run {

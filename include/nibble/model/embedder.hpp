@@ -98,9 +98,7 @@ class embedder {
   std::vector<float> rank(std::string_view query, const Texts& documents, std::stop_token cancel = {}) {
     return try_rank(query, documents, std::move(cancel)).value();
   }
-  std::vector<token> pair(std::string_view query, std::string_view document) const {
-    return try_pair(query, document).value();
-  }
+  std::vector<token> pair(std::string_view query, std::string_view document) const { return try_pair(query, document).value(); }
 #endif
 
   /// An embedder that was moved from can only be assigned to or destroyed: precondition of all its functions.

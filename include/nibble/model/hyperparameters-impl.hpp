@@ -101,6 +101,14 @@ std::optional<T> hyperparameters::read(std::string_view key) {
 std::size_t hyperparameters::count(std::string_view key, std::uint64_t least, std::uint64_t most) {
   return in_bounds(key, read<std::uint64_t>(key).value_or(least), least, most);
 }
+std::size_t hyperparameters::count_of_any(std::string_view name, std::uint64_t least, std::uint64_t most) {
+  const auto found = meta_.try_get<std::uint64_t>(name);
+  if (!found) return fail(found.failure()), static_cast<std::size_t>(least);
+  if (*found >= least && *found <= most) return static_cast<std::size_t>(*found);
+  fail(error(errc::bad_value, "key '" + std::string(name) + "': expected " + std::to_string(least) + " to " +
+                                  std::to_string(most) + ", found " + std::to_string(*found)));
+  return static_cast<std::size_t>(least);
+}
 std::size_t hyperparameters::count_or(std::string_view key, std::uint64_t fallback, std::uint64_t least, std::uint64_t most) {
   return has(key) ? count(key, least, most) : static_cast<std::size_t>(fallback);
 }

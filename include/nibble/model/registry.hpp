@@ -4,6 +4,7 @@
 #include "nibble/core/type_list.hpp"
 #include "nibble/model/arch/apertus.hpp"
 #include "nibble/model/arch/arcee.hpp"
+#include "nibble/model/arch/bert.hpp"
 #include "nibble/model/arch/cohere.hpp"
 #include "nibble/model/arch/ernie4_5.hpp"
 #include "nibble/model/arch/exaone4.hpp"
@@ -19,6 +20,7 @@
 #include "nibble/model/arch/llama_embed.hpp"
 #include "nibble/model/arch/minicpm.hpp"
 #include "nibble/model/arch/mistral3.hpp"
+#include "nibble/model/arch/modern_bert.hpp"
 #include "nibble/model/arch/muse_glimmer.hpp"
 #include "nibble/model/arch/olmo.hpp"
 #include "nibble/model/arch/phi2.hpp"
@@ -58,7 +60,9 @@ using architectures = type_list<                                             //
     arch::starcoder2,                                                        //
     arch::arcee,                                                             //
     arch::apertus,                                                           //
-    arch::gemma_embedding, arch::llama_embed, arch::eurobert>;
+    arch::gemma_embedding, arch::llama_embed, arch::eurobert,                //
+    arch::bert, arch::nomic_bert, arch::jina_bert_v2, arch::jina_bert_v3,    //
+    arch::modern_bert>;
 
 namespace detail {
 template <class A>

@@ -27,6 +27,7 @@ inline session_options complete(const loaded_model& m, session_options o) {
   o.prefill_chunk = std::clamp<std::size_t>(o.prefill_chunk, 1, o.context);
   o.output_rows = std::clamp<std::size_t>(o.output_rows, 1, o.prefill_chunk);
   if (!o.kv) o.kv = m.kv_type;
+  if (m.pooling.config().only_hidden) o.output = step_output::hidden;
   return o;
 }
 

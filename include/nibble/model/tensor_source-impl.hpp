@@ -53,10 +53,10 @@ std::span<const float> tensor_source::vector(std::string_view name, std::size_t 
 std::span<const float> tensor_source::vectors(std::string_view name, std::size_t count, std::size_t n) {
   return numbers(name, {n, count, 1, 1});
 }
-std::span<const float> tensor_source::ones(std::size_t n) {
-  std::byte* memory = allocate("a norm without weights", product_of_sizes(n, sizeof(float)));
+std::span<const float> tensor_source::made(std::size_t n, const std::function<float(std::size_t)>& f) {
+  std::byte* memory = allocate("numbers of no tensor", product_of_sizes(n, sizeof(float)));
   auto* out = reinterpret_cast<float*>(memory);
-  if (out) std::fill_n(out, n, 1.0f);
+  for (std::size_t i = 0; out && i < n; ++i) out[i] = f(i);
   return {out, out || !failure_ ? n : 0};
 }
 std::span<const float> tensor_source::numbers(std::string_view name, std::array<std::uint64_t, 4> shape) {

@@ -57,8 +57,12 @@ class tensor_source {
 
   /// Several vectors of n numbers in one tensor, one after the other.
   std::span<const float> vectors(std::string_view name, std::size_t count, std::size_t n);
+  /// n numbers that no file holds: f(0) to f(n - 1).
+  std::span<const float> made(std::size_t n, const std::function<float(std::size_t)>& f);
   /// n times 1: the gain of a norm that has none.
-  std::span<const float> ones(std::size_t n);
+  std::span<const float> ones(std::size_t n) {
+    return made(n, [](std::size_t) { return 1.0f; });
+  }
 
   /// Rows of a matrix as the file states them, for sizes that only tensors know (a vocabulary); 0 if it is missing.
   std::size_t rows_of(std::string_view name) const noexcept;

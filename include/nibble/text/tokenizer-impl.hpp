@@ -13,41 +13,58 @@
 #include "nibble/text/merge.hpp"
 #include "nibble/text/spm.hpp"
 #include "nibble/text/tokenizer.hpp"
+#include "nibble/text/unigram.hpp"
 #include "nibble/text/vocab-impl.hpp"
+#include "nibble/text/wordpiece.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-/// What makes tokens of text between special tokens: one of the two families of encoders.
+/// What makes tokens of text between special tokens: one of the families of encoders.
 class word_encoder {
  public:
   explicit word_encoder(sentencepiece_bpe how) : how_(std::move(how)) {}
   explicit word_encoder(byte_level_bpe how) : how_(std::move(how)) {}
+  explicit word_encoder(wordpiece how) : how_(std::move(how)) {}
+  explicit word_encoder(unigram how) : how_(std::move(how)) {}
 
-  /// What holds where the file has no add_bos_token.
+  /// What holds where the file has no add_bos_token, or no add_eos_token.
   bool adds_bos() const noexcept {
     const auto* bpe = std::get_if<byte_level_bpe>(&how_);
-    return !bpe || bpe->adds_bos();
+    return bpe ? bpe->adds_bos() : !is<unigram>();
   }
+  bool adds_eos() const noexcept { return is<wordpiece>() || is<unigram>(); }
   bool adds_space() const noexcept {
-    const auto* spm = std::get_if<sentencepiece_bpe>(&how_);
-    return spm && spm->add_space_prefix();
+    if (const auto* spm = std::get_if<sentencepiece_bpe>(&how_)) return spm->add_space_prefix();
+    if (const auto* pieces = std::get_if<unigram>(&how_)) return pieces->add_space_prefix();
+    return is<wordpiece>();
   }
   void encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room, std::vector<token>& out) const {
     if (const auto* spm = std::get_if<sentencepiece_bpe>(&how_))
       spm->encode(vocabulary, text, fresh && spm->add_space_prefix(), room, out);
     else if (const auto* bpe = std::get_if<byte_level_bpe>(&how_))
       bpe->encode(vocabulary, text, room, out);
+    else if (const auto* words = std::get_if<wordpiece>(&how_))
+      words->encode(vocabulary, text, out);
+    else if (const auto* pieces = std::get_if<unigram>(&how_))
+      pieces->encode(vocabulary, text, fresh && pieces->add_space_prefix(), out);
   }
 
   std::size_t memory_bytes() const noexcept {
     if (const auto* bpe = std::get_if<byte_level_bpe>(&how_)) return bpe->memory_bytes();
-    return std::get_if<sentencepiece_bpe>(&how_)->memory_bytes();
+    if (const auto* spm = std::get_if<sentencepiece_bpe>(&how_)) return spm->memory_bytes();
+    const auto* pieces = std::get_if<unigram>(&how_);
+    return pieces ? pieces->memory_bytes() : 0;
   }
 
  private:
-  std::variant<sentencepiece_bpe, byte_level_bpe> how_;
+  template <class T>
+  bool is() const noexcept {
+    return std::get_if<T>(&how_) != nullptr;
+  }
+
+  std::variant<sentencepiece_bpe, byte_level_bpe, wordpiece, unigram> how_;
 };
 
 /// @param bytes  those of the object itself are added
@@ -61,6 +78,16 @@ inline result<std::shared_ptr<const word_encoder>> load_encoder(const metadata& 
     auto bpe = byte_level_bpe::try_load(meta, vocabulary);
     if (!bpe) return std::move(bpe).failure();
     return share(*std::move(bpe));
+  }
+  if (vocabulary.kind() == vocab_kind::wordpiece) {
+    auto words = wordpiece::try_load(meta, vocabulary);
+    if (!words) return std::move(words).failure();
+    return share(*std::move(words));
+  }
+  if (vocabulary.kind() == vocab_kind::unigram) {
+    auto pieces = unigram::try_load(meta, vocabulary);
+    if (!pieces) return std::move(pieces).failure();
+    return share(*std::move(pieces));
   }
   auto spm = sentencepiece_bpe::try_load(meta, vocabulary);
   if (!spm) return std::move(spm).failure();
@@ -87,7 +114,7 @@ result<tokenizer> tokenizer::try_load(const metadata& meta, const limits& most) 
   if (!encoder) return std::move(encoder).failure();
   const auto bos = meta.try_get<bool>("tokenizer.ggml.add_bos_token", (*encoder)->adds_bos());
   if (!bos) return bos.failure();
-  const auto eos = meta.try_get<bool>("tokenizer.ggml.add_eos_token", false);
+  const auto eos = meta.try_get<bool>("tokenizer.ggml.add_eos_token", (*encoder)->adds_eos());
   if (!eos) return eos.failure();
   tokenizer out(*std::move(vocabulary), *std::move(encoder), encoder_bytes);
   out.adds_bos_ = *bos;

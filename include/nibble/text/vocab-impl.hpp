@@ -97,9 +97,13 @@ result<vocab> vocab::try_load(const metadata& meta, const limits& most) {
   if (!model) return model.failure();
   if (*model == "gpt2")
     out.kind_ = vocab_kind::byte_level;
+  else if (*model == "bert")
+    out.kind_ = vocab_kind::wordpiece;
+  else if (*model == "t5")
+    out.kind_ = vocab_kind::unigram;
   else if (*model != "llama")
     return detail::tokenizer_error(errc::unknown_tokenizer, "model",
-                                   detail::quoted(*model) + " is not known; known are 'llama' and 'gpt2'");
+                                   detail::quoted(*model) + " is not known; known are 'llama', 'gpt2', 'bert' and 't5'");
   out.bytes_.fill(-1);
   const auto texts = detail::read_texts(meta, most);
   if (!texts) return texts.failure();
@@ -131,7 +135,8 @@ result<void> vocab::try_read_types(const metadata& meta) {
       types_[i] = static_cast<token_type>((*types)[i]);
     }
   }
-  if (kind_ == vocab_kind::sentencepiece && meta.find("tokenizer.ggml.scores")) {
+  const bool scored = kind_ == vocab_kind::sentencepiece || kind_ == vocab_kind::unigram;
+  if (scored && meta.find("tokenizer.ggml.scores")) {
     auto scores = meta.try_get_array<float>("tokenizer.ggml.scores");
     if (!scores) return scores.failure();
     NIBBLE_TRY(agrees("scores", scores->size()));
@@ -193,10 +198,10 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
     (user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id);
   }
   const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
-  if (kind_ == vocab_kind::sentencepiece && merges) {
+  if (kind_ != vocab_kind::byte_level && merges) {
     foreign_[i] = text.find(' ') != text.npos;  // a space of the text is looked up as U+2581
     detail::append_spaced(text, arena_);
-  } else if (kind_ == vocab_kind::sentencepiece || user_defined || !merges) {
+  } else if (kind_ != vocab_kind::byte_level || user_defined || !merges) {
     arena_ += text;
   } else if (!detail::append_byte_level(text, arena_)) {
     foreign_[i] = true;
@@ -249,7 +254,12 @@ result<void> vocab::try_index() {
 result<void> vocab::try_read_special(const metadata& meta) {
   const bool spm = kind_ == vocab_kind::sentencepiece;
   NIBBLE_TRY(try_read_id(meta, "bos_token_id", spm ? 1 : -1, special_.bos));
-  NIBBLE_TRY(try_read_id(meta, "eos_token_id", spm ? 2 : -1, special_.eos));
+  NIBBLE_TRY(try_read_id(meta, "eos_token_id", spm ? 2 : kind_ == vocab_kind::unigram ? 1 : -1, special_.eos));
+  if (kind_ == vocab_kind::wordpiece) {  // their files' own names, the second one with its spelling
+    if (!special_.bos) NIBBLE_TRY(try_read_id(meta, "cls_token_id", 101, special_.bos));
+    if (const char* name = "seperator_token_id"; !special_.eos || meta.find("tokenizer.ggml." + std::string(name)))
+      NIBBLE_TRY(try_read_id(meta, name, 102, special_.eos));
+  }
   for (const auto& [name, place] :
        {std::pair{"eot_token_id", &special_ids::eot}, std::pair{"eom_token_id", &special_ids::eom}}) {
     const auto given = meta.get<std::int64_t>("tokenizer.ggml." + std::string(name));

@@ -23,8 +23,9 @@ inline namespace NIBBLE_ABI {
 /// The numbers are those of `tokenizer.ggml.token_type`.
 enum class token_type : std::uint8_t { undefined, normal, unknown, control, user_defined, unused, byte };
 
-/// How pieces are written in the file: with U+2581 for a space, or with one printable character for each byte.
-enum class vocab_kind : std::uint8_t { sentencepiece, byte_level };
+/// How pieces are written in the file: with U+2581 for a space, or with one printable character for each byte; with U+2581 in
+/// front of what begins a word; and as the first, for unigram.
+enum class vocab_kind : std::uint8_t { sentencepiece, byte_level, wordpiece, unigram };
 
 /// The tokens that `tokenizer.ggml.*_token_id` names; each lies within the vocabulary.
 struct special_ids {

@@ -81,7 +81,9 @@ const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std:
   if (c.ropes.size() > most_ropes) return "at most four kinds of rotary embedding";
   if (c.experts > 0 && (c.router.used == 0 || c.router.used > c.experts))
     return "one expert a token at least, and no more than there are";
-  if (c.parallel && (!c.mixer_post_norm.empty() || !c.feed_forward_post_norm.empty() || c.residual_scale != 1)) {
+  const bool is_normed = !c.mixer_post_norm.empty() || !c.feed_forward_post_norm.empty() || !c.mixer_sum_norm.empty() ||
+                         !c.feed_forward_sum_norm.empty();
+  if (c.parallel && (is_normed || c.residual_scale != 1)) {
     return "parallel branches that are neither normed nor scaled";
   }
   if (!c.xielu.empty() && c.xielu.size() != c.layers) return "an activation for each layer";

@@ -51,7 +51,8 @@ struct layer_config {
   std::size_t mixer = 0, feed_forward = 0;  ///< which of the decoder's parts
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
   attention_mask mask = attention_mask::causal();
-  std::size_t rope = 0;  ///< index in decoder_config::ropes, or no_rope
+  std::size_t rope = 0;      ///< index in decoder_config::ropes, or no_rope
+  bool mixer_normed = true;  ///< false: its mixer's input is not normed, even where others' are
   std::size_t hidden = 0;
 
   bool sees_window() const noexcept { return mask != attention_mask::causal(); }
@@ -66,12 +67,15 @@ struct decoder_config {
   std::vector<rope_config> ropes;
   bool learned_positions = false;  ///< position_embd is added to the embeddings; there are no positions past the context
 
+  std::size_t token_types = 0;  ///< rows of token_types, the first of which is added to all embeddings
+
   norm_kind norm = norm_kind::rms;
   float eps = 0, post_eps = 0;  ///< of norms of branches' outputs; 0: that of all
   std::string_view embedding_norm, output_norm = "output_norm";
   std::string_view mixer_norm = "attn_norm", mixer_post_norm;  ///< of its input; of its output, before it is added
   std::string_view feed_forward_norm = "ffn_norm", feed_forward_post_norm;
-  static constexpr std::string_view unit_norm = "1";  ///< instead of a tensor's name: a norm without weights
+  std::string_view mixer_sum_norm, feed_forward_sum_norm;  ///< behind the residual, of the sum
+  static constexpr std::string_view unit_norm = "1";       ///< instead of a tensor's name: a norm without weights
 
   /// Mixer and feed-forward read the same input, side by side; without a norm of its own (feed_forward_norm is empty) the
   /// feed-forward shares that of the mixer. Branches are neither normed nor scaled then.
@@ -87,6 +91,7 @@ struct decoder_config {
 
   float attention_scale = 0;  ///< of scores; 0: 1 / sqrt(key_dim)
   float attention_softcap = 0, output_softcap = 0;
+  float alibi = 0;  ///< scores lose 2^-x a position of distance, with x up to this from head to head; 0: nothing
   /// Queries are multiplied by 1 + query_temperature * ln(1 + floor(position / temperature_positions)).
   float query_temperature = 0;
   std::size_t temperature_positions = 1;

@@ -46,7 +46,8 @@ class decoder {
 
  private:
   struct layer {
-    norm_weights mixer_norm, mixer_post_norm, feed_forward_norm, feed_forward_post_norm;
+    norm_weights mixer_norm, mixer_post_norm, mixer_sum_norm;
+    norm_weights feed_forward_norm, feed_forward_post_norm, feed_forward_sum_norm;
     detail::any_part<Mixers> mixer;
     detail::any_part<FeedForwards> feed_forward;
   };
@@ -58,7 +59,7 @@ class decoder {
     return norm.gain.empty() ? layer_input(x) : normed(x, norm);
   }
   template <class Step>
-  void take_in(Step& s, activations x, activations positions) const NIBBLE_NOEXCEPT;
+  void take_in(Step& s, activations x, activations room) const NIBBLE_NOEXCEPT;
   template <class Step>
   rope_angles angles_of(Step& s, std::size_t rope) const NIBBLE_NOEXCEPT;
   template <class Step>
@@ -73,7 +74,7 @@ class decoder {
   void add_branch(Step& s, std::size_t i, activations y, activations h, const norm_weights& norm) const NIBBLE_NOEXCEPT;
 
   decoder_config config_;
-  weight embedding_, position_embedding_, output_;
+  weight embedding_, position_embedding_, token_types_, output_;
   std::span<const float> output_bias_;
   norm_weights embedding_norm_, output_norm_;
   std::vector<rope> ropes_, longer_ropes_;  // longer: of sessions above rope_config::trained, where these differ
@@ -84,6 +85,7 @@ template <class Mixers, class FeedForwards>
 decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t)
     : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
   if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
+  if (c.token_types > 0) token_types_ = t.matrix("token_types.weight", c.token_types, c.width);
   embedding_norm_ = norm_of(t, "", c.embedding_norm);
   output_norm_ = norm_of(t, "", c.output_norm);
   if (!c.pooling.only_hidden) {
@@ -98,14 +100,16 @@ decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t
   layers_.reserve(c.layers);
   for (std::size_t i = 0; i < c.layers; ++i) {
     const std::string at = layer_prefix(i);
-    const norm_weights mixer_norm = norm_of(t, at, c.mixer_norm);
+    const norm_weights mixer_norm = norm_of(t, at, c.layer[i].mixer_normed ? c.mixer_norm : "");
     detail::any_part<Mixers> mixer(c.layer[i].mixer, c, i, t);
     const norm_weights mixer_post_norm = norm_of(t, at, c.mixer_post_norm, c.post_eps);
+    const norm_weights mixer_sum_norm = norm_of(t, at, c.mixer_sum_norm);
     const norm_weights feed_forward_norm = norm_of(t, at, c.feed_forward_norm);
     detail::any_part<FeedForwards> feed_forward(c.layer[i].feed_forward, c, i, t);
     const norm_weights feed_forward_post_norm = norm_of(t, at, c.feed_forward_post_norm, c.post_eps);
-    layers_.push_back(
-        {mixer_norm, mixer_post_norm, feed_forward_norm, feed_forward_post_norm, std::move(mixer), std::move(feed_forward)});
+    const norm_weights feed_forward_sum_norm = norm_of(t, at, c.feed_forward_sum_norm);
+    layers_.push_back({mixer_norm, mixer_post_norm, mixer_sum_norm, feed_forward_norm, feed_forward_post_norm,
+                       feed_forward_sum_norm, std::move(mixer), std::move(feed_forward)});
   }
   for (std::size_t i = 0; i < c.drafts; ++i) t.ignore(layer_prefix(c.layers + i));
 }
@@ -172,22 +176,29 @@ void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const NIBB
   }
   if (s.wanted().count == 0 || s.cancelled()) return;
   const auto watched = s.watch(operation::output, 0);
-  if (s.output() == step_output::hidden) return apply(s, output_norm_, x, out);
+  if (s.output() == step_output::hidden) {
+    return output_norm_.gain.empty() ? copy(s, x, out) : apply(s, output_norm_, x, out);
+  }
   linear(s, normed(x, output_norm_), {{output_, out}});
   add_bias(s, out, output_bias_);
   scale(s, out, config_.logit_scale);
   softcap(s, out, config_.output_softcap);
 }
 
-/// Embeddings, with those of positions and a norm where a model has them.
+/// Embeddings, with those of positions and token types and a norm where a model has them.
 template <class Mixers, class FeedForwards>
 template <class Step>
-void decoder<Mixers, FeedForwards>::take_in(Step& s, activations x, activations positions) const NIBBLE_NOEXCEPT {
+void decoder<Mixers, FeedForwards>::take_in(Step& s, activations x, activations room) const NIBBLE_NOEXCEPT {
   embed(s, embedding_, s.ids(), x);
   scale(s, x, config_.embedding_scale);
   if (!position_embedding_.empty()) {
-    embed_positions(s, position_embedding_, s.positions(), positions);
-    nibble::add(s, x, positions);
+    embed_positions(s, position_embedding_, s.positions(), room);
+    nibble::add(s, x, room);
+  }
+  if (!token_types_.empty()) {
+    const activations type = room.range(0, 1);
+    s.for_each(1, [&](std::size_t) { token_types_.decode_row(s.kernels(), 0, type.data); });
+    add_bias(s, x, {type.data, type.width});
   }
   if (!embedding_norm_.gain.empty()) apply(s, embedding_norm_, x, x);
 }
@@ -241,15 +252,16 @@ activations decoder<Mixers, FeedForwards>::forward_layer(Step& s, std::size_t i,
   const auto target = [&](const norm_weights& post_norm) {
     return post_norm.gain.empty() && config_.residual_scale == 1 ? added_to(y) : layer_output(h);
   };
-  const auto add = [&](const layer_output& given, const norm_weights& post_norm) {
+  const auto add = [&](const layer_output& given, const norm_weights& post_norm, const norm_weights& sum_norm) {
     if (given.how == epilogue::replace) add_branch(s, i, y, h, post_norm);
+    if (!sum_norm.gain.empty()) apply(s, sum_norm, y, y);
   };
   const layer_output mixed = target(l.mixer_post_norm), fed = target(l.feed_forward_post_norm);
   mix(s, i, context, input_of(x, l.mixer_norm), rows, mixed);
   if (rows.count == 0) return y;
-  add(mixed, l.mixer_post_norm);
+  add(mixed, l.mixer_post_norm, l.mixer_sum_norm);
   l.feed_forward.visit([&](const auto& part) { part.forward(s, i, input_of(y, l.feed_forward_norm), fed); });
-  add(fed, l.feed_forward_post_norm);
+  add(fed, l.feed_forward_post_norm, l.feed_forward_sum_norm);
   return y;
 }
 

@@ -37,6 +37,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", l.kv_heads);
   gates_ = c.head_gates;
   norms_behind_rope_ = c.head_norms_behind_rope, tempered_ = c.query_temperature > 0;
+  if (c.alibi > 0) spec_.slopes = t.made(l.heads, [&](std::size_t h) { return alibi_slope(c.alibi, l.heads, h); });
   if (c.sinks) spec_.sinks = t.vector(at + "attn_sinks.weight", l.heads);
   spec_.heads = l.heads, spec_.kv_heads = l.kv_heads, spec_.key_dim = l.key_dim, spec_.value_dim = l.value_dim;
   spec_.mask = l.mask;

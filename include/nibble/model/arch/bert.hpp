@@ -1,0 +1,75 @@
+/// bert and its kin: encoders whose norms stand behind the residuals.
+#pragma once
+
+#include <string_view>
+
+#include "nibble/model/decoder/decoder.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// Learned positions, biases and GELU (MiniLM, bge, e5); XLM-RoBERTa's files too.
+/// @source  Devlin et al. 2019
+struct bert : decoder<type_list<self_attention>, type_list<plain_feed_forward>> {
+  static constexpr std::string_view name = "bert";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = decoder_config::read(h, rope_pairs::halves, norm_kind::layer);
+    c.see_both_ways(h);
+    c.token_types = h.count_of_any("tokenizer.ggml.token_type_count", 1, h.limits().vocabulary);
+    c.learned_positions = c.biases = true;
+    for (layer_config& l : c.layer) l.rope = layer_config::no_rope;
+    c.embedding_norm = "token_embd_norm", c.mixer_norm = c.feed_forward_norm = c.output_norm = "";
+    c.mixer_sum_norm = "attn_output_norm", c.feed_forward_sum_norm = "layer_output_norm";
+    c.gate = activation::gelu_tanh;
+    return c;
+  }
+};
+
+/// bert with rotary embeddings instead of learned positions.
+/// @source  Sturua et al. 2024, "jina-embeddings-v3"
+struct jina_bert_v3 : bert {
+  static constexpr std::string_view name = "jina-bert-v3";
+  using bert::bert;
+
+  static config read(hyperparameters& h) {
+    config c = bert::read(h);
+    c.learned_positions = false;
+    for (layer_config& l : c.layer) l.rope = 0;
+    return c;
+  }
+};
+
+/// The same with SwiGLU and without biases.
+/// @source  Nussbaum et al. 2024, "Nomic Embed"
+struct nomic_bert : decoder<> {
+  static constexpr std::string_view name = "nomic-bert";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = jina_bert_v3::read(h);
+    c.biases = false;
+    c.gate = activation::silu;
+    return c;
+  }
+};
+
+/// bert with GeGLU, and scores that fall with distance instead of positions.
+/// @source  Guenther et al. 2023, "Jina Embeddings 2"
+struct jina_bert_v2 : decoder<> {
+  static constexpr std::string_view name = "jina-bert-v2";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = bert::read(h);
+    c.learned_positions = false;
+    c.alibi = h.positive_or("attention.max_alibi_bias", 8);
+    return c;
+  }
+};
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,110 @@
+/// Architectures that see in both directions, by the smallest file of each.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "model/small_embedder.hpp"
+#include "nibble/model/embedder.hpp"
+#include "support/golden_models.hpp"
+
+namespace {
+using namespace nibble;
+using namespace nibble_test;
+
+std::vector<std::string> encoders() {
+  std::vector<std::string> names;
+  for (const std::string& name : architecture_names())
+    if (smallest_model(name).makes_vectors()) names.push_back(name);
+  return names;
+}
+std::vector<token> letters(std::size_t n, std::size_t from = 0) {
+  auto ids = some_tokens(n, from);
+  for (token& id : ids) id %= 40;
+  return ids;
+}
+floats rows_of(const any_model& model, std::span<const token> ids) {
+  return embedder::create(model, {.pooling = pooling::none}).embed(ids);
+}
+}  // namespace
+
+TEST_CASE("every encoder gives a text the same bits alone and among others, on any threads and in any format of weights") {
+  const std::vector<std::vector<token>> texts{letters(9), letters(1, 3), letters(70, 5), letters(64, 9), letters(2, 40)};
+  const std::vector<std::span<const token>> spans(texts.begin(), texts.end());
+  for (const std::string& name : encoders()) {
+    INFO(name);
+    for (const tensor_type type : {tensor_type::f32, tensor_type::q8_0}) {
+      small_embedder file(name);
+      if (type != tensor_type::f32) file.parts.recode(type);
+      std::vector<floats> expected;
+      for (const auto& text : texts) expected.push_back(embedder::create(file.load({.threads = 1})).embed(text));
+      for (const std::size_t threads : {1, 3}) {
+        const auto model = file.load({.threads = threads});
+        for (const std::size_t together : {1, 2, 32}) {
+          auto e = embedder::create(model, {.texts = together});
+          e.embed_each(spans, [&](std::size_t i, std::span<float> x) { CHECK(floats(x.begin(), x.end()) == expected[i]); });
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("every encoder lets tokens see what comes behind them") {
+  for (const std::string& name : encoders()) {
+    INFO(name);
+    const auto model = small_embedder(name).load();
+    auto ids = letters(3);
+    const floats before = rows_of(model, ids);
+    ids[2] = (ids[2] + 1) % 40;
+    const floats after = rows_of(model, ids);
+    CHECK(floats(before.begin(), before.begin() + 32) != floats(after.begin(), after.begin() + 32));
+  }
+}
+
+TEST_CASE("every encoder refuses to be causal, and a context that it has not") {
+  for (const std::string& name : encoders()) {
+    INFO(name);
+    CHECK_SAYS(small_embedder(name).set("attention.causal", true).refusal(), "expected false, for this is an encoder");
+    CHECK_SAYS(refusal_of(embedder::try_create(small_embedder(name).load(), {.context = 97})), "at most the model's 96");
+  }
+  CHECK_SAYS(refusal_of(evaluator::try_create(small_embedder("bert").load(), {.context = 97, .output = step_output::hidden})),
+             "for which the model has positions");
+}
+
+TEST_CASE("a window sees half of its width on either side") {
+  small_embedder file("modern-bert");  // a window of 5 in the second of two layers, the first one sees all
+  const auto model = file.load();
+  CHECK(model.kv()[0].looks_ahead);
+  CHECK(model.kv()[1].looks_ahead);
+}
+
+TEST_CASE("what contradicts itself in token types, positions, windows and activations is refused in a sentence") {
+  const auto types = [](auto n) {
+    small_embedder file("bert");
+    file.parts.meta.set("tokenizer.ggml.token_type_count", value(n));
+    return file.refusal();
+  };
+  CHECK_SAYS(types(3u), "token_types.weight: expected (3, 32), found (2, 32)");
+  CHECK_SAYS(types(0u), "key 'tokenizer.ggml.token_type_count': expected 1 to");
+  CHECK_SAYS(types(std::uint64_t{1} << 60), "key 'tokenizer.ggml.token_type_count': expected 1 to");
+  CHECK_SAYS(types("two"), "tokenizer.ggml.token_type_count");
+  CHECK_SAYS(small_embedder("bert").set("context_length", 97u).refusal(),
+             "position_embd.weight: expected (97, 32), found (96, 32)");
+  CHECK_SAYS(small_embedder("jina-bert-v2").set("attention.max_alibi_bias", -1.0f).refusal(), "max_alibi_bias");
+  CHECK_SAYS(small_embedder("jina-bert-v2").set("attention.max_alibi_bias", NAN).refusal(), "max_alibi_bias");
+  CHECK_SAYS(small_embedder("bert").set("attention.max_alibi_bias", 8.0f).refusal(), "bert does not read this key");
+  CHECK_SAYS(small_embedder("modern-bert").set("attention.sliding_window", 0u).refusal(), "sliding_window");
+  CHECK_SAYS(small_embedder("modern-bert").set("hidden_activation", "relu").refusal(), "expected gelu or silu, found 'relu'");
+  CHECK(small_embedder("modern-bert").set("hidden_activation", "silu").refusal() == "loaded");
+}
+
+TEST_CASE(
+    "scores fall with distance by slopes that are powers of two, and heads left over take every second of twice as many") {
+  for (std::size_t h = 0; h < 4; ++h) CHECK(alibi_slope(8, 4, h) == std::exp2(-2.0f * float(h + 1)));
+  CHECK(alibi_slope(8, 6, 3) == std::exp2(-8.0f));
+  CHECK(alibi_slope(8, 6, 4) == std::exp2(-1.0f));
+  CHECK(alibi_slope(8, 6, 5) == std::exp2(-3.0f));
+  CHECK(alibi_slope(4, 1, 0) == std::exp2(-4.0f));
+}
