@@ -57,6 +57,7 @@
 #include "nibble/layers/norm.hpp"            // norms of rows and of heads
 #include "nibble/layers/linear.hpp"          // linear: any number of matrix products
 #include "nibble/layers/feed_forward.hpp"    // feed_forward
+#include "nibble/layers/routing.hpp"         // router_spec: how experts are chosen and weighed
 #include "nibble/layers/experts.hpp"         // experts: feed-forwards of which a token uses a few
 #include "nibble/layers/elementwise.hpp"     // add, scale, softcap
 #include "nibble/layers/rope.hpp"            // rope

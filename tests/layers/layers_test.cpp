@@ -197,17 +197,17 @@ TEST_CASE("experts give the sum of their products one by one, weighed by their s
                         const format_info& format) {  // rows are whole groups: no padding between matrices
     return weight::packed(format, o.memory.data(), o.w.rows() / count, o.w.columns(), count);
   };
-  const expert_weights w{router.w, stack(gates, format_of<q4_k>), stack(ups, format_of<q5_0>), stack(downs, format_of<q8_0>)};
+  const expert_weights w{stack(gates, format_of<q4_k>), stack(ups, format_of<q5_0>), stack(downs, format_of<q8_0>), {}, {}, {}};
   const router_spec two{.used = 2, .renormalised = true};
   bench_top top;
   const activations x = top.fill(tokens, width, 5), found = top.c.scratch(tokens, width);
   thread_pool pool(3);
   compute parallel(kernels(), pool, top.arena);
-  experts(parallel, x, two, w, activation::silu, found);
+  experts(parallel, x, router.w, two, w, activation::silu, found);
 
   const activations scores = top.c.scratch(1, count), one = top.c.scratch(2, width);
   for (std::size_t t = 0; t < tokens; ++t) {
-    linear(top.c, x.range(t, 1), {{w.router, scores}});
+    linear(top.c, x.range(t, 1), {{router.w, scores}});
     std::vector<std::size_t> best(count);
     for (std::size_t e = 0; e < count; ++e) best[e] = e;
     std::sort(best.begin(), best.end(), [&](std::size_t a, std::size_t b) { return scores.data[a] > scores.data[b]; });
@@ -221,6 +221,56 @@ TEST_CASE("experts give the sum of their products one by one, weighed by their s
       REQUIRE(found.row(t)[i] == doctest::Approx(expected).epsilon(1e-5).scale(1e-2));
     }
   }
+}
+
+TEST_CASE("biases of experts and of their gates are added before they meet, each expert's to its own tokens") {
+  constexpr std::size_t count = 3, width = 64, hidden = 40, tokens = 9;
+  const auto router = make_weight<f32>(count, width, 1);
+  std::vector<owned_weight> gates, ups, downs;
+  std::vector<float> gate_rows, up_rows, down_rows;
+  for (unsigned e = 0; e < count; ++e) {
+    gates.push_back(make_weight<f32>(hidden, width, 2 + e)), ups.push_back(make_weight<f32>(hidden, width, 12 + e));
+    downs.push_back(make_weight<f32>(width, hidden, 22 + e));
+    gate_rows.insert(gate_rows.end(), gates[e].values.begin(), gates[e].values.end());
+    up_rows.insert(up_rows.end(), ups[e].values.begin(), ups[e].values.end());
+    down_rows.insert(down_rows.end(), downs[e].values.begin(), downs[e].values.end());
+  }
+  const auto stored = [](const std::vector<float>& rows, std::size_t height, std::size_t columns) {
+    return weight::stored(format_of<f32>, reinterpret_cast<const std::byte*>(rows.data()), height, columns, count);
+  };
+  const auto gate_bias = gaussian(count * hidden, 32, 1.0f), up_bias = gaussian(count * hidden, 33, 1.0f),
+             down_bias = gaussian(count * width, 34, 1.0f);
+  const expert_weights w{stored(gate_rows, hidden, width),
+                         stored(up_rows, hidden, width),
+                         stored(down_rows, width, hidden),
+                         gate_bias,
+                         up_bias,
+                         down_bias};
+  bench_top top;
+  const activations x = top.fill(tokens, width, 5), found = top.c.scratch(tokens, width), one = top.c.scratch(1, width);
+  const activations scores = top.c.scratch(1, count);
+  experts(top.c, x, router.w, {.used = 1, .scale = 2}, w, activation::silu, found);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    linear(top.c, x.range(t, 1), {{router.w, scores}});
+    const auto e = std::size_t(std::max_element(scores.data, scores.data + count) - scores.data);
+    double total = 0;
+    for (std::size_t i = 0; i < count; ++i) total += std::exp(double(scores.data[i]) - double(scores.data[e]));
+    const feed_forward_biases biases{w.of(gate_bias, e), w.of(up_bias, e), w.of(down_bias, e)};
+    feed_forward(top.c, x.range(t, 1), gates[e].w, ups[e].w, activation::silu, downs[e].w, biases, one);
+    for (std::size_t i = 0; i < width; ++i) {
+      REQUIRE(found.row(t)[i] == doctest::Approx(2 * double(one.data[i]) / total).epsilon(1e-5).scale(1e-2));
+    }
+  }
+}
+
+TEST_CASE("experts without gates activate what their first matrices give") {
+  const auto up = make_weight<f32>(40, 64, 1), down = make_weight<f32>(64, 40, 2), router = make_weight<f32>(1, 64, 3);
+  bench_top top;
+  const activations x = top.fill(5, 64, 4), found = top.c.scratch(5, 64), expected = top.c.scratch(5, 64);
+  experts(top.c, x, router.w, {}, {{}, up.w, down.w, {}, {}, {}}, activation::relu_squared, found);
+  const auto f = [&](float* hidden, std::size_t n) { kernels().activate(hidden, n, activation::relu_squared); };
+  plain_feed_forward(top.c, x, up.w, f, down.w, {}, expected);
+  CHECK(std::memcmp(found.data, expected.data, 5 * 64 * sizeof(float)) == 0);
 }
 
 TEST_CASE("an embedding is the decoded row") {

@@ -103,7 +103,7 @@ TEST_CASE("more scratch than there is is reported, by whoever asks for it") {
 TEST_CASE("more experts a token than there are, and none, are reported") {
   room r;
   for (const std::size_t used : {0, 33}) {
-    CHECK(refused([&] { experts(r.c, r.x, {.used = used}, {r.w, r.w, r.w, r.w}, activation::silu, r.y(2, 32)); }));
+    CHECK(refused([&] { experts(r.c, r.x, r.w, {.used = used}, {r.w, r.w, r.w, {}, {}, {}}, activation::silu, r.y(2, 32)); }));
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -16,65 +15,18 @@
 #include "nibble/model/model.hpp"
 #include "support/files.hpp"
 #include "support/golden_models.hpp"
+#include "support/hostile.hpp"
 #include "support/model_parts.hpp"
 
 namespace {
 using nibble::errc;
 using nibble::value;
-using nibble_test::model_parts;
+using namespace nibble_test;
 
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr std::uint32_t huge = 0xffffffffu;
 
-struct hostile {
-  std::string what;
-  std::function<void(model_parts&)> damage;
-  errc code;
-  std::string sentence;  // a part of it
-};
-
-hostile set(std::string key, value v, errc code, std::string sentence) {
-  return {key + " = " + v.type_name(), [=](model_parts& m) { m.meta.set(key, v); }, code, std::move(sentence)};
-}
-hostile without(std::string key, errc code, std::string sentence) {
-  return {"no " + key, [=](model_parts& m) { m.meta.erase(key); }, code, std::move(sentence)};
-}
-hostile with_tensor(std::string name, std::function<void(model_parts::tensor&)> damage, errc code, std::string sentence) {
-  return {name, [=](model_parts& m) { damage(m.at(name)); }, code, std::move(sentence)};
-}
-hostile without_tensor(std::string name) {
-  return {"no " + name, [=](model_parts& m) { m.remove(name); }, errc::missing_tensor, name + ": the tensor is missing"};
-}
-void transpose(model_parts::tensor& t) { std::swap(t.dims[0], t.dims[1]); }
-void drop_last_row(model_parts::tensor& t) {
-  const auto row = static_cast<std::ptrdiff_t>(t.data.size() / static_cast<std::size_t>(t.dims.back()));
-  t.data.erase(t.data.end() - row, t.data.end());
-  --t.dims.back();
-}
-
-void check(const std::filesystem::path& golden, const std::vector<hostile>& cases) {
-  const model_parts sound(golden);
-  REQUIRE(nibble::any_model::try_load(sound.bytes(), {.threads = 1}));
-  for (const auto& c : cases) {
-    INFO(c.what);
-    model_parts parts = sound;
-    c.damage(parts);
-    const auto loaded = nibble::any_model::try_load(parts.bytes(), {.threads = 1});
-    CHECK(!loaded);
-    if (loaded) continue;
-    const std::string sentence = loaded.failure().what();
-    INFO(sentence);
-    CHECK(int(loaded.failure().code()) == int(c.code));
-    CHECK(sentence.find(c.sentence) != std::string::npos);
-    // the plan needs no weights and refuses the same, for what it looks at
-    if (c.code == errc::bad_value || c.code == errc::shape_mismatch) {
-      const auto bytes = parts.bytes();
-      const auto plan = nibble::any_model::try_plan(nibble::gguf_file::parse(bytes));
-      if (!plan) CHECK(plan.failure().what() == sentence);
-    }
-  }
-}
 /// What any architecture refuses in a file of its own: each number it states, lost or of another type or out of all bounds.
 std::vector<hostile> damaged_metadata(const std::string& architecture, const nibble::metadata& meta) {
   std::vector<hostile> cases;

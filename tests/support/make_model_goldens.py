@@ -34,6 +34,9 @@ MODELS = {
     "llama-experts": dict(seed=6, layers=1, experts=4, keys={"expert_count": 4, "expert_used_count": 2}),
     "qwen3moe": dict(seed=7, head_dim=32, rotate="halves", head_norms=True, base=1e6, experts=6, expert_hidden=32, keys={
         "expert_count": 6, "expert_used_count": 2, "expert_feed_forward_length": 32}),
+    "qwen2moe": dict(seed=18, layers=1, rotate="halves", biases="qkv", base=1e6, tied=True, experts=4, expert_hidden=32, shared_hidden=48,
+                     keys={"expert_count": 4, "expert_used_count": 2, "expert_feed_forward_length": 32,
+                           "expert_shared_feed_forward_length": 48}),
     "smollm3": dict(seed=9, layers=4, tied=True, turned=lambda i: i % 4 < 3),
     "minicpm": dict(seed=11, tied=True, embedding_scale=12.0, residual_scale=1.4 / np.sqrt(2), logit_scale=64 / 256),
     "granite": dict(seed=18, layers=1, tied=True, embedding_scale=12.0, residual_scale=0.22, attention_scale=0.0625, logit_scale=1 / 6,
@@ -48,7 +51,7 @@ MODELS = {
 DEFAULTS = dict(layers=2, head_dim=16, rotate="pairs", base=1e4, local_base=None, local=lambda i: False, window=0, biases="",
                 head_norms=False, post_norms=False, gelu=False, tied=False, rope_freqs=None, position_scale=1.0, attention_cap=None,
                 output_cap=None, embedding_scale=1.0, embedding_std=0.6, keys={}, general_name=None, experts=0, expert_hidden=HIDDEN,
-                turned=lambda i: True, residual_scale=1.0, logit_scale=1.0, attention_scale=None)
+                turned=lambda i: True, residual_scale=1.0, logit_scale=1.0, attention_scale=None, shared_hidden=0)
 
 
 class Model:
@@ -91,6 +94,11 @@ class Model:
                 self.matrix(at + "ffn_gate_inp", self.experts, WIDTH)
                 for part, shape in (("gate", (self.expert_hidden, WIDTH)), ("up", (self.expert_hidden, WIDTH)), ("down", (WIDTH, self.expert_hidden))):
                     self.stack(at + "ffn_%s_exps" % part, self.experts, *shape)
+                if self.shared_hidden:
+                    self.matrix(at + "ffn_gate_inp_shexp", 1, WIDTH)
+                    self.tensors[at + "ffn_gate_inp_shexp.weight"].shape = (WIDTH,)
+                    for part in ("gate", "up"): self.matrix(at + "ffn_%s_shexp" % part, self.shared_hidden, WIDTH)
+                    self.matrix(at + "ffn_down_shexp", WIDTH, self.shared_hidden)
                 continue
             for part, shape in (("gate", (HIDDEN, WIDTH)), ("up", (HIDDEN, WIDTH)), ("down", (WIDTH, HIDDEN))):
                 self.matrix(at + "ffn_" + part, *shape)
@@ -147,6 +155,10 @@ class Model:
             h = norm(x, at + "ffn_norm")
             if self.experts:
                 branch = np.array([self.mixture(w, at, gate, row) for row in h])
+                if self.shared_hidden:
+                    share = 1 / (1 + np.exp(-linear(h, at + "ffn_gate_inp_shexp")))[:, None]
+                    given = gate(linear(h, at + "ffn_gate_shexp")) * linear(h, at + "ffn_up_shexp")
+                    branch = branch + share * linear(given, at + "ffn_down_shexp")
             else:
                 branch = linear(gate(linear(h, at + "ffn_gate")) * linear(h, at + "ffn_up"), at + "ffn_down")
             x = x + self.residual_scale * (norm(branch, at + "post_ffw_norm") if self.post_norms else branch)
@@ -154,12 +166,13 @@ class Model:
         return self.output_cap * np.tanh(y / self.output_cap) if self.output_cap else y
 
     def mixture(self, w, at, gate, x):
-        """The two most likely experts, by what is likely for each of the two."""
+        """The two most likely experts, by how likely each of the two is, or where one is shared, each of all."""
         scores = w[at + "ffn_gate_inp.weight"] @ x
         best = np.argsort(-scores)[:2]
         share = np.exp(scores[best] - scores[best].max())
+        total = np.exp(scores - scores.max()).sum() if self.shared_hidden else share.sum()
         gates, ups, downs = (w[at + "ffn_%s_exps.weight" % part][best] for part in ("gate", "up", "down"))
-        return sum(s * (d @ (gate(g @ x) * (u @ x))) for s, g, u, d in zip(share / share.sum(), gates, ups, downs))
+        return sum(s * (d @ (gate(g @ x) * (u @ x))) for s, g, u, d in zip(share / total, gates, ups, downs))
 
     def rotated(self, x, local):
         pair = np.arange(self.head_dim // 2)

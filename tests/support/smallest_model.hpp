@@ -134,12 +134,17 @@ class smallest_model {
   void add_key(std::string_view key) {
     const auto width = static_cast<int>(width_);
     const std::pair<std::string_view, int> counts[] = {
-        {"block_count", layers_}, {"context_length", 96},         {"embedding_length", width},
-        {"head_count", 2},        {"feed_forward_length", width}, {"expert_count", 4},
-        {"expert_used_count", 2}, {"sliding_window", 5},          {"token_type_count", 2}};
+        {"block_count", layers_},       {"context_length", 96}, {"embedding_length", width}, {"head_count", 2},
+        {"feed_forward_length", width}, {"expert_count", 4},    {"expert_used_count", 2},    {"sliding_window", 5},
+        {"kv_lora_rank", 16},           {"per_layer_input", 4}, {"dimension_count", 8},      {"token_type_count", 2}};
     for (const auto& [ending, n] : counts)
       if (key.ends_with(ending)) return set(std::string(key), n);
     if (key.starts_with("xielu.")) return set(std::string(key), std::vector<float>(std::size_t(layers_), 0.5f));
+    if (key.ends_with("sliding_window_pattern")) {
+      std::vector<bool> marked(static_cast<std::size_t>(layers_));
+      for (std::size_t i = 0; i < marked.size(); i += 2) marked[i] = true;
+      return set(std::string(key), marked);
+    }
     if (key.ends_with("use_parallel_residual")) return set(std::string(key), true);
     set(std::string(key), key.ends_with("epsilon") ? 1e-5f : 1.0f);
   }

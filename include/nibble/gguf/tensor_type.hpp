@@ -29,6 +29,7 @@ enum class tensor_type : std::uint32_t {
   q6_k = 14,
   iq4_nl = 20,
   bf16 = 30,
+  mxfp4 = 39,
 };
 
 /// What a file needs to know of a tensor type: its elements come in blocks of `block_size`, each `block_bytes` long.
@@ -74,7 +75,7 @@ inline constexpr auto tensor_types = std::to_array<tensor_type_info>({
     {tensor_type::bf16, "BF16", 1, 2},
     {raw_type(34), "TQ1_0", 256, 54},
     {raw_type(35), "TQ2_0", 256, 66},
-    {raw_type(39), "MXFP4", 32, 17},
+    {tensor_type::mxfp4, "MXFP4", 32, 17},
     {raw_type(40), "NVFP4", 64, 36},
     {raw_type(41), "Q1_0", 128, 18},
     {raw_type(42), "Q2_0", 64, 18},

@@ -59,6 +59,14 @@ struct affine_vec {  // a compiler's own constructors would lack the target's in
 HWY_INLINE affine_vec read_affine(const scale_panel<block_scale>& p, std::size_t r) {
   return {load(p.d.data() + r), hn::Zero(float_tag())};
 }
+HWY_INLINE affine_vec read_affine(const scale_panel<block_exponent>& p, std::size_t r) {
+  const hn::Rebind<std::uint8_t, float_tag> d8;
+  const auto e = hn::PromoteTo(int_tag(), hn::LoadU(d8, p.e.data() + r)), one = hn::Set(int_tag(), 1);
+  // below 2 it is subnormal: 2^21 or 2^22 as bits
+  const auto least = hn::ShiftLeft<21>(hn::Add(e, one)), usual = hn::ShiftLeft<23>(hn::Sub(e, one));
+  const auto bits = hn::IfThenElse(hn::Gt(e, one), usual, least);
+  return {hn::BitCast(float_tag(), bits), hn::Zero(float_tag())};
+}
 HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::size_t r) {
   return {load(p.d.data() + r), load(p.m.data() + r)};
 }

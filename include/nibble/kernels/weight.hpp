@@ -31,10 +31,13 @@ class weight {
                                  std::size_t matrices = 1) noexcept {
     return {format, panels, true, format.group_bytes(columns), rows, columns, matrices};
   }
-  /// A weight as a file holds it: matrices of rows of blocks, without gaps, any alignment.
+  /// A weight as a file holds it: matrices of rows of blocks, any alignment.
+  /// @param   apart  rows from the beginning of a matrix to that of the next; 0: they follow without gaps
   static constexpr weight stored(const format_info& format, const std::byte* bytes, std::size_t rows, std::size_t columns,
-                                 std::size_t matrices = 1) NIBBLE_NOEXCEPT {
-    return {format, bytes, false, format.row_bytes(columns), rows, columns, matrices};
+                                 std::size_t matrices = 1, std::size_t apart = 0) NIBBLE_NOEXCEPT {
+    weight w{format, bytes, false, format.row_bytes(columns), rows, columns, matrices};
+    if (apart > 0) w.apart_ = apart;
+    return w;
   }
   /// Bytes of packed(): whole groups for every matrix.
   static constexpr std::size_t packed_bytes(const format_info& format, std::size_t rows, std::size_t columns,
@@ -61,7 +64,7 @@ class weight {
   constexpr weight matrix(std::size_t i) const noexcept {
     weight w = *this;
     w.matrices_ = 1;
-    if (data_) w.data_ += i * (packed_ ? groups() : rows_) * step_;
+    if (data_) w.data_ += i * apart_ * step_;
     return w;
   }
   /// The rows of `count` groups from `first` on; precondition: there are so many.
@@ -99,14 +102,21 @@ class weight {
   /// @shape   group: format().group_bytes(columns())
   void pack_group(const kernel_table& table, std::size_t g, std::byte* group) const NIBBLE_NOEXCEPT {
     const std::size_t row = g % groups() * panel_rows;
-    format().kernels(table).pack(data_ + (g / groups() * rows_ + row) * step_, std::min(panel_rows, rows_ - row), step_,
+    format().kernels(table).pack(data_ + (g / groups() * apart_ + row) * step_, std::min(panel_rows, rows_ - row), step_,
                                  columns_, group);
   }
 
  private:
   constexpr weight(const format_info& format, const std::byte* data, bool packed, std::size_t step, std::size_t rows,
                    std::size_t columns, std::size_t matrices) noexcept
-      : format_(&format), data_(data), packed_(packed), step_(step), rows_(rows), columns_(columns), matrices_(matrices) {}
+      : format_(&format),
+        data_(data),
+        packed_(packed),
+        step_(step),
+        rows_(rows),
+        columns_(columns),
+        matrices_(matrices),
+        apart_(packed ? groups_of(rows) : rows) {}
   static constexpr std::size_t groups_of(std::size_t rows) noexcept { return rows / panel_rows + (rows % panel_rows != 0); }
 
   const format_info* format_ = nullptr;
@@ -114,6 +124,7 @@ class weight {
   bool packed_ = false;   // panels, or rows as a file holds them
   std::size_t step_ = 0;  // bytes from one group, or one row, to the next
   std::size_t rows_ = 0, columns_ = 0, matrices_ = 0;
+  std::size_t apart_ = 0;  // groups or rows from one matrix to the next
 };
 
 }  // namespace NIBBLE_ABI

@@ -3,38 +3,29 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
 
-#include "nibble/core/half.hpp"
 #include "nibble/layers/elementwise.hpp"
 #include "nibble/layers/linear.hpp"
+#include "nibble/layers/routing.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// How experts are chosen by their scores, and weighed.
-struct router_spec {
-  enum class gating : std::uint8_t {
-    softmax,         ///< over all experts, before some are chosen
-    sigmoid,         ///< of each score
-    softmax_of_used  ///< over those that are chosen by their scores
-  };
-  std::size_t used = 1;  ///< experts a token
-  gating by = gating::softmax;
-  bool renormalised = false;               ///< the weights of those used add up to 1
-  float scale = 1;                         ///< of the weights
-  std::span<const float> preference = {};  ///< (experts), added for choosing only; or empty
-};
-
-/// The weights of the experts: stacks of matrices, one an expert.
+/// The weights of the experts: stacks of matrices, one an expert, and their biases, or none. Gates may be empty, too.
 struct expert_weights {
-  weight router;          ///< (experts, width)
-  weight gate, up, down;  ///< (experts) x (hidden, width), (hidden, width), (width, hidden)
+  weight gate, up, down;                                 ///< (experts) x (hidden, width), (hidden, width), (width, hidden)
+  std::span<const float> gate_bias, up_bias, down_bias;  ///< (experts) x (hidden), (hidden), (width)
+
+  /// Expert e's of a bias.
+  std::span<const float> of(std::span<const float> bias, std::size_t e) const noexcept {
+    const std::size_t size = bias.size() / up.matrices();
+    return bias.data() ? bias.subspan(e * size, size) : bias.first(size);  // a plan's has no memory
+  }
 };
 
 namespace detail {
@@ -58,42 +49,6 @@ struct routes {
     take(slot, slots), take(share, slots), take(token, slots), take(begin, sum_of_sizes(experts, 1)), take(chosen, slots);
   }
 };
-
-/// Turns the scores of one token into probabilities, in place.
-inline void gate_scores(float* score, std::size_t n, router_spec::gating by) noexcept {
-  if (by == router_spec::gating::softmax) {
-    float largest = score[0], total = 0;
-    for (std::size_t e = 1; e < n; ++e) largest = std::max(largest, score[e]);
-    for (std::size_t e = 0; e < n; ++e) total += score[e] = std::exp(score[e] - largest);
-    for (std::size_t e = 0; e < n; ++e) score[e] /= total;
-  } else if (by == router_spec::gating::sigmoid) {
-    for (std::size_t e = 0; e < n; ++e) score[e] = 1 / (1 + std::exp(std::min(-score[e], 88.0f)));  // exp(89) overflows
-  }
-}
-
-/// Chooses the experts of one token: the largest scores, of equal ones the first. A score that is no number is the smallest.
-inline void choose_experts(const router_spec& r, float* score, std::size_t n, std::uint32_t* chosen, float* share) noexcept {
-  gate_scores(score, n, r.by);
-  for (std::size_t k = 0; k < r.used; ++k) {
-    std::size_t best = n;
-    float best_value = 0;
-    for (std::size_t e = 0; e < n; ++e) {
-      if (std::find(chosen, chosen + k, e) != chosen + k) continue;
-      const float value = score[e] + (r.preference.empty() ? 0 : r.preference[e]);
-      if (best == n || value > best_value || (is_nan(best_value) && !is_nan(value))) best = e, best_value = value;
-    }
-    chosen[k] = static_cast<std::uint32_t>(best);
-    share[k] = score[best];
-  }
-  if (r.by == router_spec::gating::softmax_of_used) gate_scores(share, r.used, router_spec::gating::softmax);
-  float total = 1;
-  if (r.renormalised) {
-    total = 0;
-    for (std::size_t k = 0; k < r.used; ++k) total += share[k];
-    total = std::max(total, 6.103515625e-5f);  // the smallest normal half, as published models are run
-  }
-  for (std::size_t k = 0; k < r.used; ++k) share[k] = share[k] / total * r.scale;
-}
 
 /// Sorts the choices of all tokens by expert.
 inline void sort_by_expert(const routes& r) noexcept {
@@ -129,50 +84,29 @@ void multiply_by_expert(compute& c, const routes& r, const Of& of) NIBBLE_NOEXCE
   if (c.measuring()) static_cast<void>(c.scratch_memory().take(product_of_sizes(most, 3, cache_line)));
   linear(c, products);
 }
-}  // namespace detail
 
-/// out(t) = sum over the experts e that token t uses of share(t, e) * down_e(f(gate_e x) * (up_e x)), in the order of their
-/// scores.
-/// @shape   x (tokens, width), out (tokens, width)
-/// @errors  none (noexcept); precondition: 1 <= r.used <= experts; out replaces or is added to
-/// @cost    tokens * used * hidden * 3 * width multiply-adds; each expert in use is read once
-/// @source  Shazeer et al. 2017
-inline void experts(compute& c, const layer_input& in, const router_spec& r, const expert_weights& w, activation f,
-                    layer_output out) NIBBLE_NOEXCEPT {
-  const std::size_t tokens = in.x.tokens, slots = tokens * r.used, count = w.router.rows();
-  NIBBLE_ASSERT(r.used >= 1 && r.used <= count && out.how != epilogue::gate);
-  if (tokens == 0) return;
-  const scratch_scope scope(c);
-  activations x = in.x;
-  if (in.is_normed) {
-    x = c.scratch(tokens, in.x.width);
-    apply(c, in.norm, in.x, x);
-  }
-  const activations scores = c.scratch(tokens, count);
-  linear(c, x, {{w.router, scores}});
-  const detail::routes routes(c, tokens, r.used, count);
-  c.for_each_range(tokens, 4096 / (count + 1) + 1, [&](std::size_t begin, std::size_t end) {
+/// The choices of all tokens by their scores, which are overwritten.
+/// @shape   scores (tokens, experts)
+inline routes route(compute& c, const router_spec& r, activations scores) NIBBLE_NOEXCEPT {
+  const std::size_t count = scores.width;
+  const routes out(c, scores.tokens, r.used, count);
+  c.for_each_range(scores.tokens, 4096 / (count + 1) + 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
-      detail::choose_experts(r, scores.row(t), count, routes.chosen + t * r.used, routes.share + t * r.used);
+      choose_experts(c.kernels(), r, scores.row(t), count, out.chosen + t * r.used, out.share + t * r.used);
     }
   });
-  c.for_each(1, [&](std::size_t) { detail::sort_by_expert(routes); });
+  c.for_each(1, [&](std::size_t) { sort_by_expert(out); });
+  return out;
+}
 
-  const activations hidden = c.scratch(slots, w.up.rows()), result = c.scratch(slots, out.y.width);
-  detail::multiply_by_expert(c, routes, [&](std::size_t e, std::size_t first, std::size_t n) {
-    product p{w.up.matrix(e), x.subset(routes.token + first, n), hidden.range(first, n)};
-    p.gate = w.gate.matrix(e), p.gate_function = f;
-    return p;
-  });
-  detail::multiply_by_expert(c, routes, [&](std::size_t e, std::size_t first, std::size_t n) {
-    return product{w.down.matrix(e), hidden.range(first, n), result.range(first, n)};
-  });
-  detail::for_each_token(c, out.y, [&](std::size_t t) {
-    const std::uint32_t* slot = routes.slot + t * r.used;
+/// out(t) = the sum of what token t's experts gave, in the order of their scores; result is overwritten.
+inline void sum_by_token(compute& c, const routes& r, activations result, layer_output out) NIBBLE_NOEXCEPT {
+  for_each_token(c, out.y, [&](std::size_t t) {
+    const std::uint32_t* slot = r.slot + t * r.used;
     float* sum = result.row(slot[0]);
     for (std::size_t k = 0; k < r.used; ++k) {
       float* row = result.row(slot[k]);
-      c.kernels().scale(row, routes.share[t * r.used + k], result.width);
+      c.kernels().scale(row, r.share[t * r.used + k], result.width);
       if (k > 0) c.kernels().add(sum, row, result.width);
     }
     if (out.how == epilogue::add) {
@@ -181,6 +115,50 @@ inline void experts(compute& c, const layer_input& in, const router_spec& r, con
       std::memcpy(out.y.row(t), sum, result.width * sizeof(float));
     }
   });
+}
+}  // namespace detail
+
+/// out(t) = sum over the experts e that token t uses of share(t, e) * down_e(f(gate_e x) * (up_e x)), in the order of their
+/// scores, each product with its bias; without gates it is down_e(f(up_e x)).
+/// @shape   x (tokens, width), scores (tokens, experts), overwritten; out (tokens, width)
+/// @errors  none (noexcept); precondition: 1 <= r.used <= experts; r.groups divide them; out replaces or is added to
+/// @cost    tokens * used * hidden * 3 * width multiply-adds; each expert in use is read once
+/// @source  Shazeer et al. 2017
+inline void experts(compute& c, activations x, activations scores, const router_spec& r, const expert_weights& w, activation f,
+                    layer_output out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(r.used >= 1 && r.used <= scores.width && scores.width == w.up.matrices() && out.how != epilogue::gate);
+  NIBBLE_ASSERT(r.groups >= 1 && r.groups <= router_spec::most_groups && scores.width % r.groups == 0);
+  if (x.tokens == 0) return;
+  const scratch_scope scope(c);
+  const detail::routes routes = detail::route(c, r, scores);
+  const std::size_t slots = x.tokens * r.used;
+  const bool biased = !w.gate_bias.empty() || !w.up_bias.empty();
+  const activations hidden = c.scratch(slots, w.up.rows()), result = c.scratch(slots, out.y.width);
+  const activations beside = biased ? c.scratch(slots, w.up.rows()) : activations{};
+  detail::multiply_by_expert(c, routes, [&](std::size_t e, std::size_t first, std::size_t n) {
+    product p{w.up.matrix(e), x.subset(routes.token + first, n), hidden.range(first, n)};
+    p.gate_function = f, p.activated = w.gate.empty();
+    if (!w.gate.empty()) p.gate = w.gate.matrix(e);
+    if (biased) p.bias = w.of(w.up_bias, e), p.gate_bias = w.of(w.gate_bias, e), p.beside = beside.range(first, n);
+    return p;
+  });
+  detail::multiply_by_expert(c, routes, [&](std::size_t e, std::size_t first, std::size_t n) {
+    product p{w.down.matrix(e), hidden.range(first, n), result.range(first, n)};
+    p.bias = w.of(w.down_bias, e);
+    return p;
+  });
+  detail::sum_by_token(c, routes, result, out);
+}
+
+/// The same with the scores of a router's product.
+/// @shape   router (experts, width)
+inline void experts(compute& c, activations x, const weight& router, const router_spec& r, const expert_weights& w,
+                    activation f, layer_output out) NIBBLE_NOEXCEPT {
+  if (x.tokens == 0) return;
+  const scratch_scope scope(c);
+  const activations scores = c.scratch(x.tokens, router.rows());
+  linear(c, x, {{router, scores}});
+  experts(c, x, scores, r, w, f, out);
 }
 
 }  // namespace NIBBLE_ABI

@@ -38,6 +38,10 @@ struct product {
   /// If it is not empty: out = gate_function(gate in) * (w in), as a gated feed-forward layer wants it. As large as w.
   weight gate = {};
   activation gate_function = activation::silu;
+  /// Added to the sums of w's rows and the gate's, or empty; a gated product with either needs memory `beside` its output.
+  std::span<const float> bias = {}, gate_bias = {};
+  activations beside = {};
+  bool activated = false;  ///< where there is no gate: out = gate_function(w in)
 
   detail::operand prepared = {};  ///< written by linear()
 };
@@ -60,9 +64,31 @@ inline void multiply(compute& c, const operand& in, const weight& w, const layer
   w.multiply(c.kernels(), a);
 }
 inline void multiply(compute& c, const product& p, std::size_t first, std::size_t last) NIBBLE_NOEXCEPT {
-  if (p.gate.empty()) return multiply(c, p.prepared, p.w, p.out, first, last);
-  multiply(c, p.prepared, p.gate, p.out.y, first, last);
-  multiply(c, p.prepared, p.w, gated_by(p.out.y, p.gate_function), first, last);
+  const activations y = p.out.y;
+  const std::size_t begin = first * panel_rows, count = std::min(last * panel_rows, y.width) - begin;
+  const auto biased = [&](activations sums, std::span<const float> bias) {
+    for (std::size_t t = 0; t < sums.tokens && !bias.empty(); ++t) {
+      c.kernels().add(sums.row(t) + begin, bias.data() + begin, count);
+    }
+  };
+  if (p.gate.empty()) {
+    multiply(c, p.prepared, p.w, p.out, first, last);
+    biased(y, p.bias);
+    for (std::size_t t = 0; t < y.tokens && p.activated; ++t) {
+      c.kernels().activate(y.row(t) + begin, count, p.gate_function);
+    }
+    return;
+  }
+  multiply(c, p.prepared, p.gate, y, first, last);
+  if (p.bias.empty() && p.gate_bias.empty()) {
+    return multiply(c, p.prepared, p.w, gated_by(y, p.gate_function), first, last);
+  }
+  biased(y, p.gate_bias);
+  multiply(c, p.prepared, p.w, p.beside, first, last);
+  biased(p.beside, p.bias);
+  for (std::size_t t = 0; t < y.tokens; ++t) {
+    c.kernels().gate(y.row(t) + begin, p.beside.row(t) + begin, count, p.gate_function);
+  }
 }
 
 /// f(begin, end) over parts of `groups` groups of sixteen rows, each a product with `tokens` rows of x. One token is read from

@@ -30,6 +30,13 @@ struct layer_input {
   }
 };
 inline layer_input normed(activations x, const norm_weights& by) noexcept { return {x, by}; }
+/// An input whose norm is behind it: for what more than one step reads.
+inline activations as_normed(compute& c, const layer_input& in) NIBBLE_NOEXCEPT {
+  if (!in.is_normed) return in.x;
+  const activations out = c.scratch(in.x.tokens, in.x.width);
+  apply(c, in.norm, in.x, out);
+  return out;
+}
 
 namespace detail {
 /// Rows of floats, and what formats of weights take instead.

@@ -4,18 +4,28 @@
 #include "nibble/core/type_list.hpp"
 #include "nibble/model/arch/apertus.hpp"
 #include "nibble/model/arch/arcee.hpp"
+#include "nibble/model/arch/bailingmoe2.hpp"
 #include "nibble/model/arch/bert.hpp"
 #include "nibble/model/arch/cohere.hpp"
+#include "nibble/model/arch/deepseek2.hpp"
 #include "nibble/model/arch/ernie4_5.hpp"
+#include "nibble/model/arch/ernie4_5_moe.hpp"
 #include "nibble/model/arch/exaone4.hpp"
 #include "nibble/model/arch/falcon.hpp"
 #include "nibble/model/arch/gemma.hpp"
+#include "nibble/model/arch/gemma3n.hpp"
+#include "nibble/model/arch/gemma4.hpp"
 #include "nibble/model/arch/gemma_embedding.hpp"
 #include "nibble/model/arch/glm4.hpp"
+#include "nibble/model/arch/glm4moe.hpp"
 #include "nibble/model/arch/gpt2.hpp"
+#include "nibble/model/arch/gpt_oss.hpp"
 #include "nibble/model/arch/gptneox.hpp"
 #include "nibble/model/arch/granite.hpp"
+#include "nibble/model/arch/granitemoe.hpp"
 #include "nibble/model/arch/hunyuan.hpp"
+#include "nibble/model/arch/hunyuan_moe.hpp"
+#include "nibble/model/arch/laguna.hpp"
 #include "nibble/model/arch/llama.hpp"
 #include "nibble/model/arch/llama_embed.hpp"
 #include "nibble/model/arch/minicpm.hpp"
@@ -23,6 +33,7 @@
 #include "nibble/model/arch/modern_bert.hpp"
 #include "nibble/model/arch/muse_glimmer.hpp"
 #include "nibble/model/arch/olmo.hpp"
+#include "nibble/model/arch/olmoe.hpp"
 #include "nibble/model/arch/phi2.hpp"
 #include "nibble/model/arch/phi3.hpp"
 #include "nibble/model/arch/qwen.hpp"
@@ -62,7 +73,17 @@ using architectures = type_list<                                             //
     arch::apertus,                                                           //
     arch::gemma_embedding, arch::llama_embed, arch::eurobert,                //
     arch::bert, arch::nomic_bert, arch::jina_bert_v2, arch::jina_bert_v3,    //
-    arch::modern_bert>;
+    arch::modern_bert, arch::gemma3n, arch::gemma4,                          //
+    arch::qwen2moe, arch::qwen3vlmoe,                                        //
+    arch::granitemoe,                                                        //
+    arch::olmoe,                                                             //
+    arch::glm4moe,                                                           //
+    arch::ernie4_5_moe,                                                      //
+    arch::hunyuan_moe,                                                       //
+    arch::bailingmoe2,                                                       //
+    arch::deepseek2,                                                         //
+    arch::gpt_oss,                                                           //
+    arch::laguna>;
 
 namespace detail {
 template <class A>

@@ -19,31 +19,112 @@ tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool 
                              std::span<std::byte> memory)
     : file_(file), formats_(formats), mapped_(mapped), executor_(executor), memory_(memory), read_(file.tensors().size()) {}
 
-weight tensor_source::stack(std::string_view name, std::size_t matrices, std::size_t rows, std::size_t columns) {
-  const tensor_info* info = require(name, {columns, rows, matrices, 1});
-  return info ? part(*info, matrices, rows, columns, 0, rows) : weight{};
+weight tensor_source::part(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
+                           std::size_t rows) {
+  return take(require(name, {columns, all, matrices, 1}), matrices, all, columns, first, rows);
 }
-weight tensor_source::rows(std::string_view name, std::size_t rows, std::size_t columns, std::size_t first, std::size_t count) {
+weight tensor_source::rows_of_each(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns,
+                                   std::size_t first, std::size_t rows) {
+  return take(require(name, {columns, product_of_sizes(matrices, all), 1, 1}), matrices, all, columns, first, rows);
+}
+weight tensor_source::take(const tensor_info* info, std::size_t matrices, std::size_t all, std::size_t columns,
+                           std::size_t first, std::size_t rows) {
+  NIBBLE_ASSERT(first <= all && rows <= all - first);
+  const format_info* format = info ? format_of(*info, product_of_sizes(matrices, all), columns) : nullptr;
+  if (!format) return {};
+  if (mapped_) {
+    const std::byte* begin = file_.bytes(*info).data() + first * format->row_bytes(columns);
+    return weight::stored(*format, begin, rows, columns, matrices, all);
+  }
+  std::byte* panels = allocate(info->name, weight::packed_bytes(*format, rows, columns, matrices));
+  const weight packed = weight::packed(*format, panels, rows, columns, matrices);
+  if (panels) pack(*info, packed, panels, first, all);
+  return packed;
+}
+weight tensor_source::table(std::string_view name, std::size_t rows, std::size_t columns) {
+  constexpr std::size_t at_once = std::size_t{2} << 20;
   const tensor_info* info = require(name, {columns, rows, 1, 1});
-  return info ? part(*info, 1, rows, columns, first, count) : weight{};
+  const format_info* format = info ? format_of(*info, rows, columns) : nullptr;
+  if (!format) return {};
+  if (mapped_) return weight::stored(*format, file_.bytes(*info).data(), rows, columns);
+  const auto bytes = static_cast<std::size_t>(info->bytes);
+  std::byte* memory = allocate(name, bytes);
+  std::vector<std::byte> copy;
+  for (std::size_t at = 0; memory && at < bytes; at += at_once) {
+    const std::size_t count = std::min(at_once, bytes - at);
+    const std::byte* from = part_of(*info, at, count, copy);
+    if (!from) return {};
+    std::memcpy(memory + at, from, count);
+    file_.release(*info, at, count);
+  }
+  return weight::stored(*format, memory, rows, columns);
 }
-/// `count` rows from `first` on of each matrix, of which there is one where these are not all of its rows.
-weight tensor_source::part(const tensor_info& info, std::size_t matrices, std::size_t rows, std::size_t columns,
-                           std::size_t first, std::size_t count) {
+weight tensor_source::turned_rows_of_each(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns,
+                                          std::size_t first, std::size_t rows) {
+  const tensor_info* info = require(name, {columns, product_of_sizes(matrices, all), 1, 1});
+  const format_info* format = info ? format_of(*info, product_of_sizes(matrices, all), columns) : nullptr;
+  const format_info* floats = formats_(tensor_type::f32);
+  if (!format || !floats) return {};
+  const std::size_t each = weight::packed_bytes(*floats, columns, rows), row_bytes = format->row_bytes(columns);
+  std::byte* panels = allocate(name, product_of_sizes(matrices, each));
+  const weight turned = weight::packed(*floats, panels, columns, rows, matrices);
+  if (!panels) return turned;
+  std::vector<std::byte> copy;
+  std::vector<float> row(columns), numbers(columns * rows);
+  for (std::size_t m = 0; m < matrices; ++m) {
+    const std::byte* from = part_of(*info, (m * all + first) * row_bytes, rows * row_bytes, copy);
+    if (!from) return {};
+    const weight stored = weight::stored(*format, from, rows, columns);
+    for (std::size_t r = 0; r < rows; ++r) {
+      stored.decode_row(kernels(), r, row.data());
+      for (std::size_t i = 0; i < columns; ++i) numbers[i * rows + r] = row[i];
+    }
+    const weight whole = weight::stored(*floats, reinterpret_cast<const std::byte*>(numbers.data()), columns, rows);
+    for (std::size_t g = 0; g < whole.groups(); ++g) {
+      whole.pack_group(kernels(), g, panels + m * each + g * floats->group_bytes(rows));
+    }
+  }
+  return turned;
+}
+weight tensor_source::gathered(std::string_view before, std::string_view after, std::size_t matrices, std::size_t rows,
+                               std::size_t columns) {
+  const auto name_of_matrix = [&](std::size_t i) { return std::string(before) + std::to_string(i) + std::string(after); };
+  const format_info* format = nullptr;
+  std::byte* memory = nullptr;
+  std::size_t bytes_each = 0;
+  for (std::size_t i = 0; i < matrices; ++i) {
+    const std::string name = name_of_matrix(i);
+    const tensor_info* info = require(name, {columns, rows, 1, 1});
+    const format_info* its_format = info ? format_of(*info, rows, columns) : nullptr;
+    if (!its_format) return {};
+    if (i == 0) {
+      format = its_format;
+      bytes_each = mapped_ ? static_cast<std::size_t>(info->bytes) : weight::packed_bytes(*format, rows, columns);
+      memory = allocate(name, product_of_sizes(matrices, bytes_each));
+    } else if (its_format != format) {
+      return reject(name, "the format of its first, " + std::string(format->name)), weight{};
+    }
+    if (!memory) continue;
+    std::byte* to = memory + i * bytes_each;
+    if (!mapped_) {
+      pack(*info, weight::packed(*format, to, rows, columns), to, 0, rows);
+    } else if (std::vector<std::byte> copy; const std::byte* from = part_of(*info, 0, bytes_each, copy)) {
+      std::memcpy(to, from, bytes_each);
+    }
+  }
+  return mapped_ ? weight::stored(*format, memory, rows, columns, matrices)
+                 : weight::packed(*format, memory, rows, columns, matrices);
+}
+/// The format of a tensor of so many rows, if it is known and the bytes are its own.
+const format_info* tensor_source::format_of(const tensor_info& info, std::size_t rows, std::size_t columns) {
   const format_info* format = formats_(info.type);
   if (!format) {
     fail(errc::unknown_format, info.name, "weights of format " + std::string(name_of(info.type)) + " are not supported");
-    return {};
+  } else if (info.bytes != product_of_sizes(rows, format->row_bytes(columns))) {
+    fail(errc::shape_mismatch, info.name, "its bytes are not those of " + std::string(format->name));
+    return nullptr;
   }
-  const std::size_t row_bytes = format->row_bytes(columns), offset = first * row_bytes;
-  if (info.bytes != product_of_sizes(product_of_sizes(matrices, rows), row_bytes)) {
-    return fail(errc::shape_mismatch, info.name, "its bytes are not those of " + std::string(format->name)), weight{};
-  }
-  if (mapped_) return weight::stored(*format, file_.bytes(info).data() + offset, count, columns, matrices);
-  std::byte* panels = allocate(info.name, weight::packed_bytes(*format, count, columns, matrices));
-  const weight packed = weight::packed(*format, panels, count, columns, matrices);
-  if (panels) pack(info, offset, packed, panels);
-  return packed;
+  return format;
 }
 weight tensor_source::matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns) {
   return has(name) ? matrix(name, rows, columns) : weight{};
@@ -202,15 +283,16 @@ const std::byte* tensor_source::part_of(const tensor_info& info, std::size_t off
   return copy.data();
 }
 
-/// Packs matrices, from an offset in the tensor on, into panels, in parallel, some rows at a time, and gives their mapped pages
-/// back as it goes: memory holds them once.
-void tensor_source::pack(const tensor_info& info, std::size_t offset, const weight& packed, std::byte* panels) {
+/// Packs rows of matrices, from row `first` of `all` on, into panels, in parallel, some rows at a time, and gives their mapped
+/// pages back as it goes: memory holds them once.
+void tensor_source::pack(const tensor_info& info, const weight& packed, std::byte* panels, std::size_t first, std::size_t all) {
   constexpr std::size_t at_once = std::size_t{2} << 20;  // bytes of the file that are resident beside their panels
   const format_info& format = packed.format();
   const std::size_t group_bytes = format.group_bytes(packed.columns()), row_bytes = format.row_bytes(packed.columns());
   const std::size_t step = std::max<std::size_t>(1, at_once / sum_of_sizes(product_of_sizes(row_bytes, panel_rows), 1));
   std::vector<std::byte> copy;
   for (std::size_t m = 0; m < packed.matrices(); ++m) {
+    std::size_t offset = (m * all + first) * row_bytes;  // in the tensor
     for (std::size_t group = 0; group < packed.groups(); group += step) {
       const std::size_t count = std::min(step, packed.groups() - group);
       const std::size_t rows = std::min(count * panel_rows, packed.rows() - group * panel_rows), bytes = rows * row_bytes;

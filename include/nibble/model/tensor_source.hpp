@@ -46,15 +46,32 @@ class tensor_source {
   /// A matrix that may be missing: an empty weight then.
   weight matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns);
   /// Rows [first, first + count) of a matrix that must be there with `rows` of them: one of several that stand in one tensor.
-  weight rows(std::string_view name, std::size_t rows, std::size_t columns, std::size_t first, std::size_t count);
+  weight rows(std::string_view name, std::size_t rows, std::size_t columns, std::size_t first, std::size_t count) {
+    return part(name, 1, rows, columns, first, count);
+  }
+  /// A matrix of which rows are read, and no products are made: as the file holds it, in the file or copied.
+  weight table(std::string_view name, std::size_t rows, std::size_t columns);
   /// Equal matrices in one tensor of three dimensions, as experts have them; see weight::matrix().
-  weight stack(std::string_view name, std::size_t matrices, std::size_t rows, std::size_t columns);
+  weight stack(std::string_view name, std::size_t matrices, std::size_t rows, std::size_t columns) {
+    return part(name, matrices, rows, columns, 0, rows);
+  }
+  /// Rows [first, first + rows) of each matrix of a stack, whose matrices have `all`.
+  weight part(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
+              std::size_t rows);
+  /// The same of a tensor of two dimensions, in which the matrices follow each other.
+  weight rows_of_each(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
+                      std::size_t rows);
+  /// These matrices turned round, (columns, rows) each, as floats, which never stay in the file.
+  weight turned_rows_of_each(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns,
+                             std::size_t first, std::size_t rows);
+  /// Equal matrices in tensors of their own, "<before>0<after>" and so on, side by side as if they were one tensor. Their
+  /// formats must be equal, too. They are copied even where matrices stay in the file.
+  weight gathered(std::string_view before, std::string_view after, std::size_t matrices, std::size_t rows, std::size_t columns);
 
   /// A vector of numbers that must be there, widened to float.
   std::span<const float> vector(std::string_view name, std::size_t n);
   /// A vector that may be missing: empty then.
   std::span<const float> vector_or_none(std::string_view name, std::size_t n);
-
   /// Several vectors of n numbers in one tensor, one after the other.
   std::span<const float> vectors(std::string_view name, std::size_t count, std::size_t n);
   /// n numbers that no file holds: f(0) to f(n - 1).
@@ -93,10 +110,11 @@ class tensor_source {
   const tensor_info* require(std::string_view name, std::array<std::uint64_t, 4> shape);
   std::byte* allocate(std::string_view name, std::size_t bytes);
   const std::byte* part_of(const tensor_info& info, std::size_t offset, std::size_t bytes, std::vector<std::byte>& copy);
-  weight part(const tensor_info& info, std::size_t matrices, std::size_t rows, std::size_t columns, std::size_t first,
-              std::size_t count);
+  weight take(const tensor_info* info, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
+              std::size_t rows);
   std::span<const float> numbers(std::string_view name, std::array<std::uint64_t, 4> shape);
-  void pack(const tensor_info& info, std::size_t offset, const weight& packed, std::byte* panels);
+  const format_info* format_of(const tensor_info& info, std::size_t rows, std::size_t columns);
+  void pack(const tensor_info& info, const weight& packed, std::byte* panels, std::size_t first, std::size_t all);
   bool is_harmless(const tensor_info& info, const limits& most);
   bool all_are(const tensor_info& info, float number);
 

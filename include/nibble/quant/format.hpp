@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,15 @@ struct block_scale {
   static constexpr std::size_t columns = 32, sub_block = 32;
   static constexpr bool has_offset = false;
   half d;
+};
+/// One power of two a block of 32: value = 2^(e - 128) * level.
+struct block_exponent {
+  static constexpr std::size_t columns = 32, sub_block = 32;
+  static constexpr bool has_offset = false;
+  std::uint8_t e;
+
+  /// The scale, of which the two smallest are subnormal.
+  float d() const noexcept { return std::bit_cast<float>(e < 2 ? std::uint32_t{1} << (21 + e) : (std::uint32_t{e} - 1) << 23); }
 };
 /// One scale and one offset a block of 32: value = d * level + m.
 struct block_scale_min {
@@ -191,6 +201,8 @@ void decode_codes(const typename Q::block& stored, std::span<float, Q::block_siz
     const std::size_t j = i / scales::sub_block;
     if constexpr (std::is_same_v<scales, block_scale>) {
       out[i] = float(s.d) * float(level_of<Q>(code[i]));
+    } else if constexpr (std::is_same_v<scales, block_exponent>) {
+      out[i] = s.d() * float(level_of<Q>(code[i]));
     } else if constexpr (std::is_same_v<scales, block_scale_min>) {
       out[i] = float(s.d) * float(level_of<Q>(code[i])) + float(s.m);
     } else if constexpr (std::is_same_v<scales, super_scale_min>) {

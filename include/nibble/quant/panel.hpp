@@ -1,7 +1,7 @@
 /// Panels: the layout in which weights stand in memory, made for the kernels at load.
 ///
 ///     a weight               a group                     a unit                            a granule
-///     (rows, columns)        16 rows                     64 or 256 columns of it           32 columns of codes
+///     (rows, columns)        16 rows                     64 to 256 columns of it           32 columns of codes
 ///     +--------------+       +------+------+----+        +--------+----------------+       4-byte quads of row 0, 1 ... 15
 ///     | group 0      |  -->  | unit | unit |... |  -->   | scales | granule | ...  |  -->  quad 0: columns 0..3
 ///     | group 1      |       +------+------+----+        +--------+----------------+       quad 1: columns 4..7
@@ -17,7 +17,8 @@
 /// A row-major matrix keeps the bytes of a row side by side. A panel keeps the same four columns of its sixteen rows side by
 /// side. So lanes are rows, the sum of a row never crosses lanes, and one token and many tokens add up in the same order.
 ///
-///     integer formats   units of 64 columns, or of 256 where a block has so many (the last may be shorter): scales, then codes
+///     integer formats   units of 64 columns, of 128 (MXFP4), or of 256 where a block has so many (the last may be shorter):
+///                       scales, then codes
 ///         scales: [columns / scales::columns] x scale_panel, filled up to a whole cache line
 ///         codes of 32 columns: quads q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
 ///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
@@ -61,6 +62,12 @@ struct scale_panel<block_scale> {
   std::array<half, 16> d;
   void set(std::size_t row, const block_scale& s) noexcept { d[row] = s.d; }
   block_scale get(std::size_t row) const noexcept { return {d[row]}; }
+};
+template <>
+struct scale_panel<block_exponent> {
+  std::array<std::uint8_t, 16> e;
+  void set(std::size_t row, const block_exponent& s) noexcept { e[row] = s.e; }
+  block_exponent get(std::size_t row) const noexcept { return {e[row]}; }
 };
 template <>
 struct scale_panel<block_scale_min> {
@@ -144,7 +151,8 @@ void pack_codes(const std::uint8_t* code, std::size_t row, std::uint8_t* granule
 template <class Q>
 inline constexpr std::size_t unit_columns = 64;
 template <integer_format Q>
-inline constexpr std::size_t unit_columns<Q> = std::max<std::size_t>(64, Q::scales::columns);
+inline constexpr std::size_t unit_columns<Q> =
+    std::max({std::size_t{64}, Q::scales::columns, cache_line / sizeof(scale_panel<typename Q::scales>) * Q::scales::columns});
 
 /// One unit of an integer format: where its scales and its codes stand.
 template <integer_format Q, class Byte>
@@ -245,6 +253,7 @@ struct affine {
   float scale, offset;
 };
 inline affine affine_of(const block_scale& s, std::size_t) noexcept { return {s.d, 0}; }
+inline affine affine_of(const block_exponent& s, std::size_t) noexcept { return {s.d(), 0}; }
 inline affine affine_of(const block_scale_min& s, std::size_t) noexcept { return {s.d, s.m}; }
 inline affine affine_of(const super_scale_min& s, std::size_t j) noexcept {
   return {float(s.d) * float(s.scale[j]), -(float(s.dmin) * float(s.min[j]))};

@@ -9,6 +9,7 @@
 #include "nibble/quant/f32.hpp"
 #include "nibble/quant/format.hpp"
 #include "nibble/quant/iq4_nl.hpp"
+#include "nibble/quant/mxfp4.hpp"
 #include "nibble/quant/q4_0.hpp"
 #include "nibble/quant/q4_1.hpp"
 #include "nibble/quant/q4_k.hpp"
@@ -21,7 +22,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-using quant_formats = type_list<f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, iq4_nl>;
+using quant_formats = type_list<f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, iq4_nl, mxfp4>;
 
 /// Calls f(std::type_identity<Q>{}) with the format of a tensor type. False, and no call, if the type has none here.
 ///

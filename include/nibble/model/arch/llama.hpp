@@ -24,8 +24,9 @@ struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, 
     c.attention_scale = h.positive_or_zero("attention.scale", 0.0f);
     c.read_windows(h, 0, c.layers + 1);  // in every layer, if the file does not say which
     if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
+      c.router.renormalised = true;
       c.read_experts(h);
-      for (layer_config& l : c.layer) l.feed_forward = 1;
+      c.read_expert_layers(h);
     }
     return c;
   }

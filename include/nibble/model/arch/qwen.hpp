@@ -1,4 +1,5 @@
-/// qwen2, qwen3, qwen3moe: the Qwen models from 2 on; qwen2vl, qwen3vl: those that see, as far as they read.
+/// qwen2, qwen2moe, qwen3, qwen3moe: the Qwen models from 2 on; qwen2vl, qwen3vl, qwen3vlmoe: those that see, as far as they
+/// read.
 #pragma once
 
 #include <string_view>
@@ -18,6 +19,21 @@ struct qwen2 : decoder<> {
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h);
     c.biases = true;
+    return c;
+  }
+};
+
+/// Qwen 2 with experts in every layer, and one that all tokens share, weighed by a gate of its own.
+/// @source  Qwen Team 2024, "Qwen1.5-MoE"
+struct qwen2moe : decoder<type_list<self_attention>, type_list<expert_feed_forward>> {
+  static constexpr std::string_view name = "qwen2moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = qwen2::read(h);
+    c.read_experts(h);
+    if (c.shared_hidden == 0) c.shared_hidden = c.layer[0].hidden;
+    c.shared_share = true;
     return c;
   }
 };
@@ -56,9 +72,16 @@ struct qwen3moe : decoder<type_list<self_attention>, type_list<expert_feed_forwa
 
   static config read(hyperparameters& h) {
     config c = qwen3::read(h);
+    c.router.renormalised = true;
     c.read_experts(h);
     return c;
   }
+};
+
+/// The text part of Qwen 3 VL with experts: positions of text have one number, so all sections rotate alike.
+struct qwen3vlmoe : qwen3moe {
+  static constexpr std::string_view name = "qwen3vlmoe";
+  using qwen3moe::qwen3moe;
 };
 
 }  // namespace arch

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string>
 
 #include "nibble/model/decoder/config.hpp"
@@ -46,13 +47,17 @@ inline void read_scaling(hyperparameters& h, rope_config& r, std::size_t context
   for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) h.ignore(key);
   if (const float more = h.positive_or_zero("rope.scaling.attn_factor", 1); more > 0) r.magnitude *= double(more);
 }
-/// The numbers that a head has for one purpose: even, for pairs of them are rotated and quantised.
-inline std::size_t read_head_dim(hyperparameters& h, std::string_view key, std::size_t fallback) {
-  const std::size_t dim = h.count_or(key, fallback, 1, max_head_dim);
-  if (dim % 2 != 0 || dim == 0 || dim > max_head_dim) {
-    h.reject(key, "expected an even number of at most " + std::to_string(max_head_dim), std::to_string(dim));
+/// Groups of experts of equal size, some of which a token looks into: together they have as many as it uses.
+inline void read_expert_groups(hyperparameters& h, std::size_t experts, router_spec& router) {
+  const std::size_t groups = h.count_or("expert_group_count", 1, 0, router_spec::most_groups);
+  if (groups <= 1) return h.ignore("expert_group_used_count");
+  router.groups = groups, router.groups_used = h.count("expert_group_used_count", 1, groups);
+  if (experts % groups != 0 || router.groups_used * (experts / groups) < router.used) {
+    h.reject("expert_group_count",
+             "expected a divisor of the " + std::to_string(experts) + " experts, by which " +
+                 std::to_string(router.groups_used) + " groups have the " + std::to_string(router.used) + " that a token uses",
+             std::to_string(groups));
   }
-  return dim;
 }
 /// Heads and widths of each layer: files state one number for all blocks, or one for each.
 inline void read_layers(hyperparameters& h, decoder_config& c) {
@@ -61,8 +66,8 @@ inline void read_layers(hyperparameters& h, decoder_config& c) {
   const auto heads = h.counts("attention.head_count", blocks, 1, h.limits().heads);
   const std::size_t most = *std::max_element(heads.begin(), heads.end());
   const auto kv_heads = h.has("attention.head_count_kv") ? h.counts("attention.head_count_kv", blocks, 1, most) : heads;
-  const std::size_t key_dim = read_head_dim(h, "attention.key_length", c.width / heads[0]);
-  const std::size_t value_dim = read_head_dim(h, "attention.value_length", key_dim);
+  const std::size_t key_dim = decoder_config::read_head_dim(h, "attention.key_length", c.width / heads[0]);
+  const std::size_t value_dim = decoder_config::read_head_dim(h, "attention.value_length", key_dim);
   for (std::size_t i = 0; i < c.layers; ++i) {
     layer_config& l = c.layer[i];
     l.hidden = hidden[i], l.heads = heads[i], l.kv_heads = kv_heads[i], l.key_dim = key_dim, l.value_dim = value_dim;
@@ -81,6 +86,8 @@ const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std:
   if (c.ropes.size() > most_ropes) return "at most four kinds of rotary embedding";
   if (c.experts > 0 && (c.router.used == 0 || c.router.used > c.experts))
     return "one expert a token at least, and no more than there are";
+  if (c.router.groups == 0 || c.router.groups > router_spec::most_groups || c.experts % c.router.groups != 0)
+    return "groups that divide the experts";
   const bool is_normed = !c.mixer_post_norm.empty() || !c.feed_forward_post_norm.empty() || !c.mixer_sum_norm.empty() ||
                          !c.feed_forward_sum_norm.empty();
   if (c.parallel && (is_normed || c.residual_scale != 1)) {
@@ -128,23 +135,64 @@ void decoder_config::rotate_whole_heads(hyperparameters& h) const {
   if (rotated != dim) h.reject("rope.dimension_count", "expected the head's " + std::to_string(dim), std::to_string(rotated));
 }
 
+std::size_t decoder_config::read_head_dim(hyperparameters& h, std::string_view key, std::size_t fallback) {
+  const std::size_t dim = h.count_or(key, fallback, 1, max_head_dim);
+  if (dim % 2 != 0 || dim == 0 || dim > max_head_dim) {
+    h.reject(key, "expected an even number of at most " + std::to_string(max_head_dim), std::to_string(dim));
+  }
+  return dim;
+}
+
 void decoder_config::read_experts(hyperparameters& h) {
+  using gating = router_spec::gating;
   experts = h.count("expert_count", 1, h.limits().experts);
   router.used = h.count("expert_used_count", 1, experts);
-  router.renormalised = h.flag_or("expert_weights_norm", true);
+  router.renormalised = h.flag_or("expert_weights_norm", router.renormalised);
   if (const float scale = h.positive_or_zero("expert_weights_scale", 0); scale > 0) router.scale = scale;
-  switch (h.count_or("expert_gating_func", 1, 0, 3)) {
-    case 2:
-      router.by = router_spec::gating::sigmoid;
-      break;
-    case 3:
-      router.by = router_spec::gating::softmax_of_used;
-      break;
-    default:
-      router.by = router_spec::gating::softmax;
+  constexpr gating known[] = {gating::softmax, gating::sigmoid, gating::softmax_of_used};
+  if (const std::size_t by = h.count_or("expert_gating_func", 0, 0, std::size(known)); by > 0) router.by = known[by - 1];
+  detail::read_expert_groups(h, experts, router);
+  expert_hidden = h.count_or("expert_feed_forward_length", 0, 0, h.limits().hidden);
+  if (expert_hidden == 0) expert_hidden = layer.back().hidden;
+  expert_latent = h.count_or("moe_latent_size", 0, 0, h.limits().width);
+  const std::size_t shared = h.count_or("expert_shared_count", 0, 0, h.limits().experts);
+  const std::size_t wide = h.count_or("expert_shared_feed_forward_length", 0, 0, h.limits().hidden);
+  shared_hidden = wide > 0 ? wide : shared * expert_hidden;
+  if (shared_hidden > h.limits().hidden) {
+    h.reject("expert_shared_count",
+             "expected experts that are no wider than " + std::to_string(h.limits().hidden) + " together",
+             std::to_string(shared));
   }
-  const std::size_t wide = h.count_or("expert_feed_forward_length", 0, 0, h.limits().hidden);
-  for (layer_config& l : layer) l.hidden = wide > 0 ? wide : l.hidden;
+}
+void decoder_config::read_expert_layers(hyperparameters& h, std::string_view leading, std::string_view step) {
+  const std::size_t dense = h.count_or(leading, 0, 0, layers), each = h.count_or(step, 1, 1, h.limits().layers);
+  for (std::size_t i = dense; i < layer.size(); ++i) layer[i].feed_forward = (i + 1) % each == 0 ? 1 : 0;
+}
+
+void decoder_config::read_latent(hyperparameters& h) {
+  latent.query = h.count_or("attention.q_lora_rank", 0, 0, h.limits().width);
+  latent.latent = h.count("attention.kv_lora_rank", 2, max_head_dim);
+  latent.rotated = ropes[0].dimensions = h.count("rope.dimension_count", 2, max_head_dim);
+  latent.absorbed = h.has("attention.key_length_mla");
+  const char* of_keys = latent.absorbed ? "attention.key_length_mla" : "attention.key_length";
+  const std::size_t keys = latent.absorbed ? h.count(of_keys, 1, max_head_dim) : layer[0].key_dim;
+  latent.values = latent.absorbed ? h.count("attention.value_length_mla", 1, max_head_dim) : layer[0].value_dim;
+  latent.plain = keys - std::min(keys, latent.rotated);
+  if (latent.plain == 0) {
+    h.reject(of_keys, "expected more than the " + std::to_string(latent.rotated) + " numbers that are rotated",
+             std::to_string(keys));
+  }
+  const std::size_t kept = latent.latent + latent.rotated;
+  if (latent.latent % 2 != 0 || kept > max_head_dim) {
+    h.reject("attention.kv_lora_rank",
+             "expected an even number, and with what is rotated at most " + std::to_string(max_head_dim),
+             std::to_string(latent.latent));
+  }
+  if (latent.absorbed && layer[0].key_dim != kept)
+    h.reject("attention.key_length", "expected " + std::to_string(kept), std::to_string(layer[0].key_dim));
+  const double grown = 1 - double(h.number_or("rope.scaling.yarn_log_multiplier", 0)) * std::log(ropes[0].scale);
+  attention_scale = float((ropes[0].yarn.positions > 0 ? grown * grown : 1) / std::sqrt(double(latent.plain + latent.rotated)));
+  ropes[0].magnitude = 1;
 }
 
 void decoder_config::scale_scores_by_width() noexcept { attention_scale = 1 / std::sqrt(float(width) / float(layer[0].heads)); }

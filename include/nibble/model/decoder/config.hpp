@@ -46,7 +46,7 @@ enum class head_norm : std::uint8_t {
 
 /// What may differ from layer to layer.
 struct layer_config {
-  static constexpr std::size_t no_rope = SIZE_MAX;
+  static constexpr std::size_t no_rope = SIZE_MAX, own_keys = SIZE_MAX;
 
   std::size_t mixer = 0, feed_forward = 0;  ///< which of the decoder's parts
   std::size_t heads = 0, kv_heads = 0, key_dim = 0, value_dim = 0;
@@ -54,8 +54,19 @@ struct layer_config {
   std::size_t rope = 0;      ///< index in decoder_config::ropes, or no_rope
   bool mixer_normed = true;  ///< false: its mixer's input is not normed, even where others' are
   std::size_t hidden = 0;
+  /// The layer before it whose keys and values it reads, instead of keeping some of its own; or own_keys.
+  std::size_t keys_of = own_keys;
 
   bool sees_window() const noexcept { return mask != attention_mask::causal(); }
+};
+
+/// Sizes of latent attention.
+struct latent_shape {
+  std::size_t query = 0;               ///< of the row that queries are made of; 0: they are made of the input
+  std::size_t latent = 0;              ///< of the row that keys and values are made of
+  std::size_t plain = 0, rotated = 0;  ///< of a head's queries and keys
+  std::size_t values = 0;              ///< of a head
+  bool absorbed = false;               ///< matrices of keys stand as queries are multiplied by them
 };
 
 /// A decoder: embedding; layers of norm, mixer, residual, norm, feed-forward, residual; norm; output. Names are those of
@@ -84,6 +95,8 @@ struct decoder_config {
   head_norm head_norms = head_norm::none;
   bool head_norms_optional = false;  ///< all layers may be without, as the first says
   bool head_norms_behind_rope = false;
+  bool value_norm = false;       ///< values are normed head by head, without weights
+  bool keys_are_values = false;  ///< a layer that sees all positions may have no attn_v: its keys are its values, before norms
   /// A function of attn_gate, a product of the mixer's input, with which each head's outputs are multiplied before they are
   /// mixed: one gate for a head, or one for each of its numbers, as the tensor has rows.
   std::optional<activation> head_gates;
@@ -100,7 +113,14 @@ struct decoder_config {
   std::vector<xielu_numbers> xielu;    ///< instead, for each layer; or empty
   bool fused_gate = false;             ///< of feed-forwards: ffn_up holds the gate's rows, and then those of up
   router_spec router;                  ///< of experts
-  std::size_t experts = 0;
+  std::size_t experts = 0, expert_hidden = 0;
+  bool expert_gates = true;       ///< experts, and the shared one, are gated
+  std::size_t expert_latent = 0;  ///< experts work on so many numbers, made of a token's; 0: on these
+  bool expert_biases = false;     ///< routers and experts must have biases; they may have where this is false
+  std::size_t shared_hidden = 0;  ///< of an expert that all tokens use; 0: there is none
+  bool shared_share = false;      ///< it is weighed by a sigmoid of its own
+  latent_shape latent;            ///< of latent attention
+  std::size_t input_dim = 0;      ///< of what each layer is given of its own; 0: nothing
   pooling_config pooling;
 
   /// What every decoder's metadata states, with layers that are all alike and rotate their heads, or the first numbers of each.
@@ -108,13 +128,20 @@ struct decoder_config {
 
   /// Takes the rotation from all layers.
   void rotate_nothing() noexcept;
+  /// The numbers that a head has for one purpose: even, for pairs of them are rotated and quantised.
+  static std::size_t read_head_dim(hyperparameters& h, std::string_view key, std::size_t fallback);
   /// Refuses heads of which only a part is rotated.
   void rotate_whole_heads(hyperparameters& h) const;
   /// A norm behind each branch, before it is added.
   void norm_branches() noexcept { mixer_post_norm = "post_attention_norm", feed_forward_post_norm = "post_ffw_norm"; }
-  /// Reads how many experts there are, how many a token uses, how wide they are, and how they are weighed: by a softmax, with
-  /// weights that add up to 1, where the file does not say.
+  /// Reads how many experts there are, how many a token uses, how wide they are, how they are chosen and weighed, and how wide
+  /// the shared one is. Where the file is silent, what `router` says holds.
   void read_experts(hyperparameters& h);
+  /// Reads which layers have experts: behind a number of dense ones, each of every `step`; their feed_forward is 1.
+  void read_expert_layers(hyperparameters& h, std::string_view leading = "leading_dense_block_count",
+                          std::string_view step = "interleave_moe_layer_step");
+  /// Reads the sizes of latent attention; scores are scaled by them, and YaRN scales scores instead of cosines and sines.
+  void read_latent(hyperparameters& h);
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
   void scale_scores_by_width() noexcept;
   /// Bytes that it has allocated.

@@ -14,6 +14,7 @@
 #include "nibble/layers/rope.hpp"
 #include "nibble/model/decoder/any_part.hpp"
 #include "nibble/model/decoder/config.hpp"
+#include "nibble/model/decoder/expert_feed_forward.hpp"
 #include "nibble/model/decoder/feed_forwards.hpp"
 #include "nibble/model/decoder/self_attention.hpp"
 
@@ -21,14 +22,30 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
+/// What a decoder does before its first layer and at the end of each: nothing.
+struct nothing_around {
+  struct prepared {};
+  nothing_around(const decoder_config&, tensor_source&) noexcept {}
+  /// @shape   x (tokens, width): the embeddings
+  template <class Step>
+  prepared begin(Step&, activations) const noexcept {
+    return {};
+  }
+  /// @shape   y (rows.count, width): a layer's output, which may be changed
+  template <class Step>
+  void end_layer(Step&, std::size_t, const prepared&, const step_rows&, activations) const noexcept {}
+};
+
 /// Mixers and FeedForwards are the parts that an architecture names: no other is in its binary. A mixer has
 ///
 ///     M(decoder_config, layer, tensor_source&)
 ///     keeps()                                            what the layer keeps between tokens
 ///     forward(step, layer, context, input, rows, output) output: of `rows` only; what is kept: of all tokens
 ///
-/// and a feed-forward F(decoder_config, layer, tensor_source&) and forward(step, layer, input, output).
-template <class Mixers = type_list<self_attention>, class FeedForwards = type_list<gated_feed_forward>>
+/// and a feed-forward F(decoder_config, layer, tensor_source&) and forward(step, layer, input, output). Around is what else
+/// happens, see nothing_around.
+template <class Mixers = type_list<self_attention>, class FeedForwards = type_list<gated_feed_forward>,
+          class Around = nothing_around>
 class decoder {
  public:
   using config = decoder_config;
@@ -79,11 +96,12 @@ class decoder {
   norm_weights embedding_norm_, output_norm_;
   std::vector<rope> ropes_, longer_ropes_;  // longer: of sessions above rope_config::trained, where these differ
   std::vector<layer> layers_;
+  [[no_unique_address]] Around around_;
 };
 
-template <class Mixers, class FeedForwards>
-decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t)
-    : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
+template <class Mixers, class FeedForwards, class Around>
+decoder<Mixers, FeedForwards, Around>::decoder(const decoder_config& c, tensor_source& t)
+    : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)), around_(c, t) {
   if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
   if (c.token_types > 0) token_types_ = t.matrix("token_types.weight", c.token_types, c.width);
   embedding_norm_ = norm_of(t, "", c.embedding_norm);
@@ -114,9 +132,9 @@ decoder<Mixers, FeedForwards>::decoder(const decoder_config& c, tensor_source& t
   for (std::size_t i = 0; i < c.drafts; ++i) t.ignore(layer_prefix(c.layers + i));
 }
 
-template <class Mixers, class FeedForwards>
-norm_weights decoder<Mixers, FeedForwards>::norm_of(tensor_source& t, const std::string& at, std::string_view name,
-                                                    float eps) const {
+template <class Mixers, class FeedForwards, class Around>
+norm_weights decoder<Mixers, FeedForwards, Around>::norm_of(tensor_source& t, const std::string& at, std::string_view name,
+                                                            float eps) const {
   if (name.empty()) return {};
   const std::string tensor = at + std::string(name);
   norm_weights norm{{}, {}, eps > 0 ? eps : config_.eps, config_.norm};
@@ -125,8 +143,8 @@ norm_weights decoder<Mixers, FeedForwards>::norm_of(tensor_source& t, const std:
   return norm;
 }
 
-template <class Mixers, class FeedForwards>
-void decoder<Mixers, FeedForwards>::take_ropes(tensor_source& t) {
+template <class Mixers, class FeedForwards, class Around>
+void decoder<Mixers, FeedForwards, Around>::take_ropes(tensor_source& t) {
   ropes_.reserve(config_.ropes.size());
   for (const rope_config& r : config_.ropes) {
     const auto factors_in = [&](const char* name) {
@@ -139,17 +157,18 @@ void decoder<Mixers, FeedForwards>::take_ropes(tensor_source& t) {
   }
 }
 
-template <class Mixers, class FeedForwards>
-std::vector<kv_shape> decoder<Mixers, FeedForwards>::kv() const {
+template <class Mixers, class FeedForwards, class Around>
+std::vector<kv_shape> decoder<Mixers, FeedForwards, Around>::kv() const {
   std::vector<kv_shape> shapes;
   for (const layer& l : layers_) shapes.push_back(l.mixer.visit([](const auto& part) { return part.keeps(); }));
   return shapes;
 }
 
-template <class Mixers, class FeedForwards>
-std::size_t decoder<Mixers, FeedForwards>::memory_bytes() const noexcept {
+template <class Mixers, class FeedForwards, class Around>
+std::size_t decoder<Mixers, FeedForwards, Around>::memory_bytes() const noexcept {
   using nibble::detail::heap_bytes, nibble::detail::heap_bytes_of;
-  std::size_t bytes = config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(longer_ropes_) + heap_bytes(layers_);
+  std::size_t bytes =
+      config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(longer_ropes_) + heap_bytes(layers_) + heap_bytes_of(around_);
   for (const rope& r : ropes_) bytes += r.memory_bytes();
   for (const rope& r : longer_ropes_) bytes += r.memory_bytes();
   for (const layer& l : layers_) {
@@ -159,9 +178,9 @@ std::size_t decoder<Mixers, FeedForwards>::memory_bytes() const noexcept {
   return bytes;
 }
 
-template <class Mixers, class FeedForwards>
+template <class Mixers, class FeedForwards, class Around>
 template <class Step>
-void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const NIBBLE_NOEXCEPT {
+void decoder<Mixers, FeedForwards, Around>::forward(Step& s, activations out) const NIBBLE_NOEXCEPT {
   activations x = s.scratch(config_.width);
   const activations branch = s.scratch(config_.width);
   std::array<rope_angles, most_ropes> angles;
@@ -171,8 +190,11 @@ void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const NIBB
     take_in(s, x, branch);
   }
   const step_context context{ropes_, angles, query_scales_of(s)};
+  const auto prepared = around_.begin(s, x);
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
-    x = forward_layer(s, i, context, x, branch, i + 1 == layers_.size() ? s.wanted() : s.all());
+    const step_rows rows = i + 1 == layers_.size() ? s.wanted() : s.all();
+    x = forward_layer(s, i, context, x, branch, rows);
+    if (rows.count > 0) around_.end_layer(s, i, prepared, rows, x);
   }
   if (s.wanted().count == 0 || s.cancelled()) return;
   const auto watched = s.watch(operation::output, 0);
@@ -186,9 +208,9 @@ void decoder<Mixers, FeedForwards>::forward(Step& s, activations out) const NIBB
 }
 
 /// Embeddings, with those of positions and token types and a norm where a model has them.
-template <class Mixers, class FeedForwards>
+template <class Mixers, class FeedForwards, class Around>
 template <class Step>
-void decoder<Mixers, FeedForwards>::take_in(Step& s, activations x, activations room) const NIBBLE_NOEXCEPT {
+void decoder<Mixers, FeedForwards, Around>::take_in(Step& s, activations x, activations room) const NIBBLE_NOEXCEPT {
   embed(s, embedding_, s.ids(), x);
   scale(s, x, config_.embedding_scale);
   if (!position_embedding_.empty()) {
@@ -205,9 +227,9 @@ void decoder<Mixers, FeedForwards>::take_in(Step& s, activations x, activations 
 
 /// Angles of the step's tokens, which depend on the context that a sequence was made for where a model has factors for long
 /// ones.
-template <class Mixers, class FeedForwards>
+template <class Mixers, class FeedForwards, class Around>
 template <class Step>
-rope_angles decoder<Mixers, FeedForwards>::angles_of(Step& s, std::size_t rope) const NIBBLE_NOEXCEPT {
+rope_angles decoder<Mixers, FeedForwards, Around>::angles_of(Step& s, std::size_t rope) const NIBBLE_NOEXCEPT {
   const rope_angles out = ropes_[rope].room(s, s.tokens());
   if (longer_ropes_.empty()) return ropes_[rope].turn(s, s.positions(), out), out;
   for (const token_run& run : s.all().runs) {
@@ -219,9 +241,9 @@ rope_angles decoder<Mixers, FeedForwards>::angles_of(Step& s, std::size_t rope) 
   return out;
 }
 
-template <class Mixers, class FeedForwards>
+template <class Mixers, class FeedForwards, class Around>
 template <class Step>
-activations decoder<Mixers, FeedForwards>::query_scales_of(Step& s) const NIBBLE_NOEXCEPT {
+activations decoder<Mixers, FeedForwards, Around>::query_scales_of(Step& s) const NIBBLE_NOEXCEPT {
   if (config_.query_temperature == 0) return {};
   const activations out = s.scratch(1);
   s.for_each_range(s.tokens(), 1024, [&](std::size_t begin, std::size_t end) {
@@ -234,10 +256,11 @@ activations decoder<Mixers, FeedForwards>::query_scales_of(Step& s) const NIBBLE
 }
 
 /// One layer. Of the last, only the wanted rows are more than keys, values and states. @returns its output, (rows.count, width)
-template <class Mixers, class FeedForwards>
+template <class Mixers, class FeedForwards, class Around>
 template <class Step>
-activations decoder<Mixers, FeedForwards>::forward_layer(Step& s, std::size_t i, const step_context& context, activations x,
-                                                         activations branch, const step_rows& rows) const NIBBLE_NOEXCEPT {
+activations decoder<Mixers, FeedForwards, Around>::forward_layer(Step& s, std::size_t i, const step_context& context,
+                                                                 activations x, activations branch,
+                                                                 const step_rows& rows) const NIBBLE_NOEXCEPT {
   const layer& l = layers_[i];
   const activations y = s.pick(rows, x), h = branch.range(0, rows.count);
   if (config_.parallel) {
@@ -265,18 +288,18 @@ activations decoder<Mixers, FeedForwards>::forward_layer(Step& s, std::size_t i,
   return y;
 }
 
-template <class Mixers, class FeedForwards>
+template <class Mixers, class FeedForwards, class Around>
 template <class Step>
-void decoder<Mixers, FeedForwards>::mix(Step& s, std::size_t i, const step_context& context, const layer_input& x,
-                                        const step_rows& rows, layer_output out) const NIBBLE_NOEXCEPT {
+void decoder<Mixers, FeedForwards, Around>::mix(Step& s, std::size_t i, const step_context& context, const layer_input& x,
+                                                const step_rows& rows, layer_output out) const NIBBLE_NOEXCEPT {
   layers_[i].mixer.visit([&](const auto& mixer) { mixer.forward(s, i, context, x, rows, out); });
 }
 
 /// y += scale * norm(h)
-template <class Mixers, class FeedForwards>
+template <class Mixers, class FeedForwards, class Around>
 template <class Step>
-void decoder<Mixers, FeedForwards>::add_branch(Step& s, std::size_t i, activations y, activations h,
-                                               const norm_weights& norm) const NIBBLE_NOEXCEPT {
+void decoder<Mixers, FeedForwards, Around>::add_branch(Step& s, std::size_t i, activations y, activations h,
+                                                       const norm_weights& norm) const NIBBLE_NOEXCEPT {
   const auto watched = s.watch(operation::residual, i);
   nibble::add_branch(s, y, h, norm.gain.empty() ? nullptr : &norm, config_.residual_scale);
 }

@@ -34,17 +34,6 @@ plain_feed_forward::plain_feed_forward(const decoder_config& c, std::size_t laye
   if (!c.xielu.empty()) xielu_ = c.xielu[layer];
 }
 
-expert_feed_forward::expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t)
-    : router_(c.router), function_(c.gate) {
-  const std::string at = layer_prefix(layer);
-  const std::size_t hidden = c.layer[layer].hidden;
-  weights_.router = t.matrix(at + "ffn_gate_inp.weight", c.experts, c.width);
-  weights_.gate = t.stack(at + "ffn_gate_exps.weight", c.experts, hidden, c.width);
-  weights_.up = t.stack(at + "ffn_up_exps.weight", c.experts, hidden, c.width);
-  weights_.down = t.stack(at + "ffn_down_exps.weight", c.experts, c.width, hidden);
-  router_.preference = t.vector_or_none(at + "exp_probs_b.bias", c.experts);
-}
-
 }  // namespace arch
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

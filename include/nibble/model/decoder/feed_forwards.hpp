@@ -1,10 +1,9 @@
-/// The feed-forward layers of decoders: gated, plain, and experts.
+/// The feed-forward layers of decoders: gated and plain.
 #pragma once
 
 #include <cstddef>
 #include <optional>
 
-#include "nibble/layers/experts.hpp"
 #include "nibble/layers/feed_forward.hpp"
 #include "nibble/model/decoder/config.hpp"
 #include "nibble/model/step.hpp"
@@ -50,23 +49,6 @@ class plain_feed_forward {
   feed_forward_biases biases_;
   activation function_;
   std::optional<xielu_numbers> xielu_;
-};
-
-/// Gated ones by experts, of which each token uses a few.
-class expert_feed_forward {
- public:
-  expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
-  /// @shape   x, out (tokens, width)
-  template <class Step>
-  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
-    const auto watched = s.watch(operation::experts, layer);
-    experts(s, x, router_, weights_, function_, out);
-  }
-
- private:
-  expert_weights weights_;
-  router_spec router_;
-  activation function_;
 };
 
 }  // namespace arch

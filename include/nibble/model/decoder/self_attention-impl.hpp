@@ -10,6 +10,18 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
+namespace detail {
+/// Why a layer cannot read the keys and values of the one that it names, or null.
+inline const char* wrong_with_shared_keys(const decoder_config& c, std::size_t layer) noexcept {
+  const layer_config& l = c.layer[layer];
+  if (l.keys_of >= layer) return "keys and values of a layer before it";
+  const layer_config& other = c.layer[l.keys_of];
+  const bool alike = other.kv_heads == l.kv_heads && other.key_dim == l.key_dim && other.value_dim == l.value_dim &&
+                     other.mask == l.mask && other.mixer == l.mixer;
+  return alike && other.keys_of == layer_config::own_keys ? nullptr : "keys and values of a layer of the same shape and mask";
+}
+}  // namespace detail
+
 self_attention::self_attention(const decoder_config& c, std::size_t layer, tensor_source& t) {
   const layer_config& l = c.layer[layer];
   const std::string at = layer_prefix(layer);
@@ -17,6 +29,8 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   if (l.rope != layer_config::no_rope && (l.rope >= c.ropes.size() || c.ropes[l.rope].dimensions > l.key_dim)) {
     t.reject(at + "attn", "a rotary embedding of no more dimensions than a head");
   }
+  const bool own_keys = l.keys_of == layer_config::own_keys;
+  if (const char* wrong = own_keys ? nullptr : detail::wrong_with_shared_keys(c, layer)) t.reject(at + "attn", wrong);
   take_projections(c, l, at, t);
   const std::size_t outputs = l.heads * l.value_dim;
   o_ = t.matrix(at + "attn_output.weight", c.width, outputs);
@@ -29,12 +43,14 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   norms_ = has_norms || !c.head_norms_optional ? c.head_norms : head_norm::none;
   const auto norm_of = [&](const char* name, std::size_t heads) {
     norm_weights norm{{}, {}, c.eps, c.norm};
+    if (heads == 0) return norm;
     if (norms_ == head_norm::shared) norm.gain = t.vector(at + name, l.key_dim);
     if (norms_ == head_norm::own) norm.gain = t.vectors(at + name, heads, l.key_dim);
     if (norms_ == head_norm::whole) norm.gain = t.vector(at + name, heads * l.key_dim);
     return norm;
   };
-  q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", l.kv_heads);
+  q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", own_keys ? l.kv_heads : 0);
+  if (c.value_norm && own_keys) v_norm_ = {t.ones(l.value_dim), {}, c.eps, c.norm};
   gates_ = c.head_gates;
   norms_behind_rope_ = c.head_norms_behind_rope, tempered_ = c.query_temperature > 0;
   if (c.alibi > 0) spec_.slopes = t.made(l.heads, [&](std::size_t h) { return alibi_slope(c.alibi, l.heads, h); });
@@ -43,7 +59,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   spec_.mask = l.mask;
   spec_.scale = c.attention_scale > 0 ? c.attention_scale : 1 / std::sqrt(float(l.key_dim));
   spec_.softcap = c.attention_softcap;
-  rope_ = l.rope;
+  rope_ = l.rope, keys_of_ = l.keys_of;
 }
 
 /// Queries, keys and values: three tensors, or one.
@@ -66,14 +82,20 @@ void self_attention::take_projections(const decoder_config& c, const layer_confi
     return;
   }
   q_ = t.matrix(at + "attn_q.weight", queries, c.width);
-  k_ = t.matrix(at + "attn_k.weight", keys, c.width);
-  v_ = t.matrix(at + "attn_v.weight", values, c.width);
   q_bias_ = bias_of("attn_q.bias", queries);
+  if (l.keys_of != layer_config::own_keys) {
+    for (const char* unused : {"attn_k.", "attn_k_norm.", "attn_v."}) t.ignore(at + unused);
+    return;
+  }
+  k_ = t.matrix(at + "attn_k.weight", keys, c.width);
+  const bool same = c.keys_are_values && keys == values && l.mask == attention_mask::causal();
+  if (!same || t.has(at + "attn_v.weight")) v_ = t.matrix(at + "attn_v.weight", values, c.width);
   k_bias_ = bias_of("attn_k.bias", keys);
   v_bias_ = bias_of("attn_v.bias", values);
 }
 
 kv_shape self_attention::keeps() const noexcept {
+  if (k_.empty()) return {};
   const bool windowed = spec_.mask.after == 0 && spec_.mask.before != attention_mask::all;
   return {spec_.kv_heads, spec_.key_dim, spec_.value_dim, windowed ? spec_.mask.before + 1 : 0, 0, spec_.mask.after > 0};
 }

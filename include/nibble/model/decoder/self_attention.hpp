@@ -35,13 +35,15 @@ class self_attention {
 
  private:
   void take_projections(const decoder_config& c, const layer_config& l, const std::string& at, tensor_source& t);
+  void project(compute& s, const layer_input& x, const layer_input& picked, activations queries, activations keys,
+               activations values) const NIBBLE_NOEXCEPT;
   void norm_heads(compute& s, activations queries, activations keys) const NIBBLE_NOEXCEPT;
 
   weight q_, k_, v_, o_, gate_;
   std::span<const float> q_bias_, k_bias_, v_bias_, o_bias_;
-  norm_weights q_norm_, k_norm_;
+  norm_weights q_norm_, k_norm_, v_norm_;
   attention_spec spec_;
-  std::size_t rope_ = 0;
+  std::size_t rope_ = 0, keys_of_ = layer_config::own_keys;
   head_norm norms_ = head_norm::none;
   std::optional<activation> gates_;
   bool norms_behind_rope_ = false, tempered_ = false;
@@ -52,33 +54,30 @@ void self_attention::forward(Step& s, std::size_t layer, const step_context& con
                              const step_rows& rows, layer_output out) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(s);
   const activations queries = s.compute::scratch(rows.count, q_.rows()), keys = s.scratch(k_.rows()),
-                    values = s.scratch(v_.rows()), mixed = s.compute::scratch(rows.count, o_.columns());
+                    values = s.scratch(spec_.kv_heads * spec_.value_dim * (k_.empty() ? 0 : 1)),
+                    mixed = s.compute::scratch(rows.count, o_.columns());
   const bool all = rows.count == s.tokens();
   {
     const auto watched = s.watch(operation::projection, layer);
-    if (all) {
-      linear(s, x, {{q_, queries}, {k_, keys}, {v_, values}});
-    } else {
-      linear(s, x, {{k_, keys}, {v_, values}});
-      linear(s, x.with(s.pick(rows, x.x)), {{q_, queries}});
-    }
+    project(s, x, all ? x : x.with(s.pick(rows, x.x)), queries, keys, values);
     add_bias(s, queries, q_bias_);
     add_bias(s, keys, k_bias_);
     add_bias(s, values, v_bias_);
     if (!norms_behind_rope_) norm_heads(s, queries, keys);
+    if (!v_norm_.gain.empty()) apply_to_heads(s, v_norm_, values, spec_.value_dim);
     if (rope_ != layer_config::no_rope) {
       const rope_angles& angles = context.angles[rope_];
-      context.ropes[rope_].rotate(s, keys, spec_.key_dim, angles);
+      if (!k_.empty()) context.ropes[rope_].rotate(s, keys, spec_.key_dim, angles);
       context.ropes[rope_].rotate(s, queries, spec_.key_dim, all ? angles : angles.of(rows.of_tokens));
     }
     if (norms_behind_rope_) norm_heads(s, queries, keys);
     if (tempered_)
       scale_rows(s, queries, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
-    s.store_kv(layer, spec_, keys, values);
+    if (!k_.empty()) s.store_kv(layer, spec_, keys, values);
   }
   {
     const auto watched = s.watch(operation::attention, layer);
-    s.attend(layer, spec_, rows, queries, mixed);
+    s.attend(k_.empty() ? keys_of_ : layer, spec_, rows, queries, mixed);
   }
   const auto watched = s.watch(operation::mixing, layer);
   if (gates_) {
@@ -90,12 +89,31 @@ void self_attention::forward(Step& s, std::size_t layer, const step_context& con
   add_bias(s, out.y, o_bias_);
 }
 
+/// Queries of some rows, keys and values of all; a layer that reads another's has none of its own.
+inline void self_attention::project(compute& s, const layer_input& x, const layer_input& picked, activations queries,
+                                    activations keys, activations values) const NIBBLE_NOEXCEPT {
+  const bool all = picked.x.tokens == x.x.tokens;
+  if (k_.empty()) {
+    linear(s, picked, {{q_, queries}});
+  } else if (v_.empty()) {
+    linear(s, x, {{k_, keys}});
+    linear(s, picked, {{q_, queries}});
+    copy(s, keys, values);
+  } else if (all) {
+    linear(s, x, {{q_, queries}, {k_, keys}, {v_, values}});
+  } else {
+    linear(s, x, {{k_, keys}, {v_, values}});
+    linear(s, picked, {{q_, queries}});
+  }
+}
+
 inline void self_attention::norm_heads(compute& s, activations queries, activations keys) const NIBBLE_NOEXCEPT {
   if (norms_ == head_norm::none) return;
   const auto norm = [&](const norm_weights& by, activations x) {
     norms_ == head_norm::whole ? apply(s, by, x, x) : apply_to_heads(s, by, x, spec_.key_dim);
   };
-  norm(q_norm_, queries), norm(k_norm_, keys);
+  norm(q_norm_, queries);
+  if (!k_.empty()) norm(k_norm_, keys);
 }
 
 }  // namespace arch

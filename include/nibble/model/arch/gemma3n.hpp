@@ -1,0 +1,212 @@
+/// gemma3n: Gemma 3n.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/layers/embedding.hpp"
+#include "nibble/layers/feed_forward.hpp"
+#include "nibble/model/decoder/alternating_updates.hpp"
+#include "nibble/model/decoder/per_layer_input.hpp"
+#include "nibble/model/decoder/self_attention.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// Four streams, of which a layer works on the first; a product of low rank beside each attention; inputs of each layer; few of
+/// the hidden numbers of the first layers stay. Attention is that of gemma4, and the last layers read keys of others.
+/// @source  Gemma Team 2025, "Gemma 3n"
+class gemma3n {
+ public:
+  static constexpr std::string_view name = "gemma3n";
+  static constexpr bool gives_hidden = true;
+  using config = decoder_config;
+
+  static config read(hyperparameters& h);
+  gemma3n(const config& c, tensor_source& t);
+
+  std::vector<kv_shape> kv() const;
+  std::size_t memory_bytes() const noexcept;
+  template <class Step>
+  void forward(Step& s, activations out) const NIBBLE_NOEXCEPT;
+
+ private:
+  static constexpr std::size_t sparse_layers = 10, layers_with_keys = 20, streams_count = alternating_updates::count;
+  static constexpr std::size_t most_rank = 4096;
+  static constexpr double sparse_deviations = 1.6448533535003662;  // 95% of a normal distribution are below
+
+  struct layer {
+    alternating_updates updates;
+    self_attention attention;
+    norm_weights norm = {}, post_norm = {}, low_rank_norm = {}, feed_forward_norm = {}, feed_forward_post_norm = {};
+    weight low_rank_down = {}, low_rank_up = {}, gate = {}, up = {}, down = {};
+  };
+  layer make_layer(std::size_t i, tensor_source& t) const;
+  template <class Step>
+  void forward_layer(Step& s, std::size_t i, const step_context& context, activations active,
+                     activations found) const NIBBLE_NOEXCEPT;
+  void feed_forward(compute& c, const layer& l, bool is_sparse, activations x, activations out) const NIBBLE_NOEXCEPT;
+
+  config config_;
+  weight embedding_, to_streams_, from_streams_;
+  norm_weights output_norm_;
+  std::vector<rope> ropes_;
+  per_layer_input inputs_;
+  std::vector<layer> layers_;
+};
+
+inline decoder_config gemma3n::read(hyperparameters& h) {
+  config c = config::read(h);
+  c.embedding_scale = std::sqrt(float(c.width));
+  c.attention_scale = 1;
+  c.gate = activation::gelu_tanh;
+  c.head_norms = head_norm::shared;
+  c.value_norm = true;
+  c.output_softcap = h.positive_or_zero("final_logit_softcapping", 30);
+  c.input_dim = h.count("embedding_length_per_layer_input", 1, h.limits().width);
+  h.ignore("activation_sparsity_scale");
+  c.read_windows(h, 0, 5);
+  c.ropes.push_back(c.ropes[0].unscaled());
+  c.ropes[1].base = double(h.positive_or("rope.freq_base_swa", 10000.0f));
+  const std::size_t shared =
+      h.count_or("attention.shared_kv_layers", c.layers - std::min(c.layers, layers_with_keys), 0, c.layers - 1);
+  const std::size_t own = c.layers - shared;
+  for (std::size_t i = 0; i < c.layers; ++i) {
+    layer_config& l = c.layer[i];
+    const bool sees_all = l.mask == attention_mask::causal();
+    l.rope = sees_all ? 0 : 1;
+    if (i >= own) l.keys_of = own - std::min<std::size_t>(own, sees_all ? 1 : 2);
+  }
+  return c;
+}
+
+inline gemma3n::gemma3n(const config& c, tensor_source& t)
+    : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)), inputs_(c, t) {
+  output_norm_ = {t.vector("output_norm.weight", c.width), {}, c.eps, c.norm};
+  to_streams_ = t.stack("altup_proj.weight", streams_count - 1, c.width, c.width);
+  from_streams_ = t.stack("altup_unembd_proj.weight", streams_count - 1, c.width, c.width);
+  for (const rope_config& r : c.ropes) ropes_.emplace_back(r);
+  layers_.reserve(c.layers);
+  for (std::size_t i = 0; i < c.layers; ++i) layers_.push_back(make_layer(i, t));
+}
+
+inline gemma3n::layer gemma3n::make_layer(std::size_t i, tensor_source& t) const {
+  const config& c = config_;
+  const std::string at = layer_prefix(i);
+  const std::size_t hidden = c.layer[i].hidden, rank = t.rows_of(at + "laurel_l.weight");
+  if (rank > most_rank) t.reject(at + "laurel_l.weight", "at most " + std::to_string(most_rank) + " rows");
+  if (hidden < 2) t.reject(at + "ffn_gate.weight", "two rows at least");
+  const auto norm = [&](const char* its_name) { return norm_weights{t.vector(at + its_name, c.width), {}, c.eps, c.norm}; };
+  layer l{alternating_updates(c, i, t), self_attention(c, i, t)};
+  l.norm = norm("attn_norm.weight"), l.post_norm = norm("post_attention_norm.weight");
+  l.feed_forward_norm = norm("ffn_norm.weight"), l.feed_forward_post_norm = norm("post_ffw_norm.weight");
+  l.low_rank_norm = norm("laurel_post_norm.weight");
+  l.low_rank_down = t.matrix(at + "laurel_l.weight", rank, c.width);
+  l.low_rank_up = t.matrix(at + "laurel_r.weight", c.width, rank);
+  l.gate = t.matrix(at + "ffn_gate.weight", hidden, c.width), l.up = t.matrix(at + "ffn_up.weight", hidden, c.width);
+  l.down = t.matrix(at + "ffn_down.weight", c.width, hidden);
+  return l;
+}
+
+inline std::vector<kv_shape> gemma3n::kv() const {
+  std::vector<kv_shape> shapes;
+  for (const layer& l : layers_) shapes.push_back(l.attention.keeps());
+  return shapes;
+}
+inline std::size_t gemma3n::memory_bytes() const noexcept {
+  using nibble::detail::heap_bytes;
+  std::size_t bytes = config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(layers_) + inputs_.memory_bytes();
+  for (const rope& r : ropes_) bytes += r.memory_bytes();
+  return bytes;
+}
+
+template <class Step>
+void gemma3n::forward(Step& s, activations out) const NIBBLE_NOEXCEPT {
+  alternating_updates::streams x, predicted;
+  for (std::size_t a = 0; a < streams_count; ++a) x[a] = s.scratch(config_.width), predicted[a] = s.scratch(config_.width);
+  const activations found = s.scratch(config_.width);
+  std::array<rope_angles, 2> angles;
+  {
+    const auto watched = s.watch(operation::embedding, 0);
+    for (std::size_t i = 0; i < 2; ++i) angles[i] = ropes_[i].room(s, s.tokens()), ropes_[i].turn(s, s.positions(), angles[i]);
+    embed(s, embedding_, s.ids(), x[0]);
+    scale(s, x[0], config_.embedding_scale);
+    for (std::size_t a = 1; a < streams_count; ++a) {
+      linear(s, x[0], {{to_streams_.matrix(a - 1), x[a]}});
+      scale_to_length_of(s, x[0], x[a]);
+    }
+  }
+  const auto inputs = inputs_.begin(s, x[0]);
+  const step_context context{ropes_, angles};
+  for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
+    const alternating_updates& updates = layers_[i].updates;
+    updates.predict(s, x, predicted);
+    forward_layer(s, i, context, predicted[0], found);
+    updates.correct(s, predicted, found, x);
+    copy(s, x[0], found);
+    nibble::detail::for_each_token(s, found, [&](std::size_t t) {
+      for (std::size_t k = 0; k < found.width; ++k) found.row(t)[k] *= updates.output_scale()[k];
+    });
+    inputs_.input_of(s, i, inputs, found, predicted[0]);
+    for (std::size_t a = 1; a < streams_count; ++a) add(s, x[a], predicted[0]);
+  }
+  if (s.wanted().count == 0 || s.cancelled()) return;
+  const auto watched = s.watch(operation::output, 0);
+  const activations first = s.pick(s.wanted(), x[0]), y = s.compute::scratch(first.tokens, first.width),
+                    other = s.compute::scratch(first.tokens, first.width);
+  copy(s, first, y);
+  for (std::size_t a = 1; a < streams_count; ++a) {
+    linear(s, s.pick(s.wanted(), x[a]), {{from_streams_.matrix(a - 1), other}});
+    scale_to_length_of(s, first, other);
+    add(s, y, other);
+  }
+  scale(s, y, 1 / float(streams_count));
+  if (s.output() == step_output::hidden) return apply(s, output_norm_, y, out);
+  linear(s, normed(y, output_norm_), {{embedding_, out}});
+  softcap(s, out, config_.output_softcap);
+}
+
+/// found = a + norm(feed_forward(norm(a))), where a is made of the input, attention, and what is beside it.
+template <class Step>
+void gemma3n::forward_layer(Step& s, std::size_t i, const step_context& context, activations active,
+                            activations found) const NIBBLE_NOEXCEPT {
+  const scratch_scope scope(s);
+  const layer& l = layers_[i];
+  const activations n = s.scratch(active.width), h = s.scratch(active.width), low = s.scratch(l.low_rank_down.rows());
+  apply(s, l.norm, active, n);
+  l.attention.forward(s, i, context, n, s.all(), h);
+  copy(s, active, found);
+  add_branch(s, found, h, &l.post_norm, 1);
+  linear(s, n, {{l.low_rank_down, low}});
+  linear(s, low, {{l.low_rank_up, h}});
+  add(s, found, n);
+  add_branch(s, found, h, &l.low_rank_norm, 1);
+  scale(s, found, std::numbers::sqrt2_v<float> / 2);
+  const auto watched = s.watch(operation::feed_forward, i);
+  apply(s, l.feed_forward_norm, found, n);
+  feed_forward(s, l, i < sparse_layers, n, h);
+  add_branch(s, found, h, &l.feed_forward_post_norm, 1);
+}
+
+inline void gemma3n::feed_forward(compute& c, const layer& l, bool is_sparse, activations x,
+                                  activations out) const NIBBLE_NOEXCEPT {
+  if (!is_sparse) return nibble::feed_forward(c, x, l.gate, l.up, config_.gate, l.down, out);
+  const scratch_scope scope(c);
+  const activations gates = c.scratch(x.tokens, l.gate.rows()), ups = c.scratch(x.tokens, l.up.rows());
+  linear(c, x, {{l.gate, gates}, {l.up, ups}});
+  keep_largest(c, gates, sparse_deviations);
+  nibble::detail::for_each_token(c, gates,
+                                 [&](std::size_t t) { c.kernels().gate(gates.row(t), ups.row(t), gates.width, config_.gate); });
+  linear(c, gates, {{l.down, out}});
+}
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

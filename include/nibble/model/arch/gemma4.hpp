@@ -1,0 +1,81 @@
+/// gemma4: Gemma 4.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/model/decoder/decoder.hpp"
+#include "nibble/model/decoder/dense_beside_experts.hpp"
+#include "nibble/model/decoder/per_layer_input.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// Norms before and behind each branch, of queries, keys and values; scores are not scaled. Layers that see a window have heads
+/// of another width and a rotary base of their own. In some models the last layers read keys and values of others, layers have
+/// an input of their own, or experts stand beside the dense feed-forward.
+/// @source  Gemma Team 2026
+struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward, dense_beside_experts>, per_layer_input> {
+  static constexpr std::string_view name = "gemma4";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.embedding_scale = std::sqrt(float(c.width));
+    c.attention_scale = 1;
+    c.gate = activation::gelu_tanh;
+    c.norm_branches();
+    c.head_norms = head_norm::shared;
+    c.value_norm = c.keys_are_values = true;
+    c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0);
+    c.input_dim = h.count_or("embedding_length_per_layer_input", 0, 0, h.limits().width);
+    read_windows(h, c);
+    share_keys(h, c);
+    if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
+      c.router.renormalised = true;
+      c.read_experts(h);
+      for (layer_config& l : c.layer) l.feed_forward = 1;
+    }
+    return c;
+  }
+
+ private:
+  /// Layers that see a window: which they are, how wide their heads are, and how they rotate.
+  static void read_windows(hyperparameters& h, config& c) {
+    constexpr std::string_view pattern = "attention.sliding_window_pattern";
+    const std::size_t window = h.count("attention.sliding_window", 1, h.limits().context);
+    const auto marked = h.flags_or_none(pattern, c.layers);
+    if (!marked && h.count(pattern, 0, c.layers) <= c.layers) h.reject(pattern, "expected a flag for each layer", "a number");
+    if (marked) c.set_windows(window, *marked);
+    const std::size_t dim = c.layer[0].key_dim;
+    const std::size_t keys = c.read_head_dim(h, "attention.key_length_swa", dim);
+    const std::size_t values = c.read_head_dim(h, "attention.value_length_swa", keys);
+    rope_config local = c.ropes[0].unscaled();
+    c.ropes[0].has_factors = true;
+    local.base = double(h.positive_or("rope.freq_base_swa", 10000.0f));
+    local.dimensions = h.count_or("rope.dimension_count_swa", keys, 2, keys) / 2 * 2;
+    c.ropes.push_back(local);
+    for (layer_config& l : c.layer) {
+      if (l.mask == attention_mask::causal()) continue;
+      l.rope = 1, l.key_dim = keys, l.value_dim = values;
+    }
+  }
+  /// The last layers read keys and values: those that see a window of the last such layer but one before them, the others of
+  /// the last.
+  static void share_keys(hyperparameters& h, config& c) {
+    const std::size_t shared = h.count_or("attention.shared_kv_layers", 0, 0, c.layers - 1), own = c.layers - shared;
+    if (shared == 0) return;
+    if (own < 2) h.reject("attention.shared_kv_layers", "expected two layers with keys of their own", std::to_string(shared));
+    for (std::size_t i = own; i < c.layers && own >= 2; ++i) {
+      c.layer[i].keys_of = own - (c.layer[i].mask == attention_mask::causal() ? 1 : 2);
+    }
+  }
+};
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

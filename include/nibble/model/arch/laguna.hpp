@@ -1,0 +1,46 @@
+/// laguna: Laguna.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/model/decoder/decoder.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+/// Pre-norm decoder with half-split rotary pairs, whose queries and keys are normed and whose heads have gates. Three of four
+/// layers see a window and rotate by a base of their own; the first of four sees all, with YaRN. Behind dense layers come
+/// experts by a sigmoid, and one that all tokens share.
+struct laguna : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
+  static constexpr std::string_view name = "laguna";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.head_norms = head_norm::shared;
+    c.head_gates = activation::softplus;
+    const std::size_t window = h.count("attention.sliding_window", 0, h.limits().context);
+    std::vector<bool> windowed(c.layers);
+    for (std::size_t i = 0; i < c.layers; ++i) windowed[i] = i % 4 > 0;
+    c.set_windows(window, h.flags_or_none("attention.sliding_window_pattern", c.layers).value_or(windowed));
+    rope_config local = c.ropes[0].unscaled();
+    local.base = double(h.positive_or("rope.freq_base_swa", 10000.0f));
+    local.dimensions = h.count_or("rope.dimension_count_swa", c.layer[0].key_dim, 2, c.layer[0].key_dim);
+    if (local.dimensions % 2 != 0)
+      h.reject("rope.dimension_count_swa", "expected an even number", std::to_string(local.dimensions));
+    c.ropes.push_back(local);
+    for (layer_config& l : c.layer) l.rope = l.mask == attention_mask::causal() ? 0 : 1;
+    c.router.by = router_spec::gating::sigmoid;
+    c.read_experts(h);
+    c.read_expert_layers(h);
+    return c;
+  }
+};
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

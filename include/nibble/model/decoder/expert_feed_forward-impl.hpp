@@ -1,0 +1,70 @@
+/// Definitions of model/decoder/expert_feed_forward.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "nibble/model/decoder/expert_feed_forward.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+namespace detail {
+expert_weights take_experts(const decoder_config& c, std::size_t layer, tensor_source& t) {
+  const std::string at = layer_prefix(layer);
+  const std::size_t count = c.experts, hidden = c.expert_hidden > 0 ? c.expert_hidden : c.layer[layer].hidden;
+  const std::size_t width = c.expert_latent > 0 ? c.expert_latent : c.width;
+  const auto stack = [&](const char* name, std::size_t rows, std::size_t columns) {
+    if (const std::string tensor = at + name + "_exps.weight"; t.has(tensor) || !t.has(at + name + ".0.weight")) {
+      return t.stack(tensor, count, rows, columns);
+    }
+    return t.gathered(at + name + ".", ".weight", count, rows, columns);
+  };
+  expert_weights w;
+  if (const std::string both = at + "ffn_gate_up_exps.weight"; c.expert_gates && t.has(both)) {
+    w.gate = t.part(both, count, 2 * hidden, width, 0, hidden);
+    w.up = t.part(both, count, 2 * hidden, width, hidden, hidden);
+  } else {
+    if (c.expert_gates) w.gate = stack("ffn_gate", hidden, width);
+    w.up = stack("ffn_up", hidden, width);
+  }
+  w.down = stack("ffn_down", width, hidden);
+  const auto biases_of = [&](const char* name, std::size_t rows) {
+    return c.expert_biases || t.has(at + name) ? t.vectors(at + name, count, rows) : std::span<const float>();
+  };
+  w.gate_bias = biases_of("ffn_gate_exps.bias", hidden);
+  w.up_bias = biases_of("ffn_up_exps.bias", hidden);
+  w.down_bias = biases_of("ffn_down_exps.bias", width);
+  return w;
+}
+
+router_spec take_router(const decoder_config& c, std::size_t layer, tensor_source& t) {
+  const std::string at = layer_prefix(layer), bias = at + "ffn_gate_inp.bias";
+  router_spec r = c.router;
+  r.bias = c.expert_biases ? t.vector(bias, c.experts) : t.vector_or_none(bias, c.experts);
+  r.preference = t.vector_or_none(at + "exp_probs_b.bias", c.experts);
+  r.output_scale = t.vector_or_none(at + "ffn_down_exps.scale", c.experts);
+  return r;
+}
+}  // namespace detail
+
+expert_feed_forward::expert_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t) : function_(c.gate) {
+  const std::string at = layer_prefix(layer);
+  router_ = t.matrix(at + "ffn_gate_inp.weight", c.experts, c.width);
+  weights_ = detail::take_experts(c, layer, t);
+  spec_ = detail::take_router(c, layer, t);
+  if (c.expert_latent > 0) {
+    latent_down_ = t.matrix(at + "ffn_latent_down.weight", c.expert_latent, c.width);
+    latent_up_ = t.matrix(at + "ffn_latent_up.weight", c.width, c.expert_latent);
+  }
+  if (c.shared_hidden == 0) return;
+  if (c.expert_gates) shared_gate_ = t.matrix(at + "ffn_gate_shexp.weight", c.shared_hidden, c.width);
+  shared_up_ = t.matrix(at + "ffn_up_shexp.weight", c.shared_hidden, c.width);
+  shared_down_ = t.matrix(at + "ffn_down_shexp.weight", c.width, c.shared_hidden);
+  if (c.shared_share) shared_share_ = t.matrix(at + "ffn_gate_inp_shexp.weight", 1, c.width);
+}
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
