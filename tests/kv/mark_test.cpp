@@ -138,7 +138,7 @@ TEST_CASE("the position before a mark is kept, too: its token is processed again
   }
 }
 
-TEST_CASE("a pool without marks keeps none, and takes no room for any; nor does one with recurrent states") {
+TEST_CASE("a pool without marks keeps none, and takes no room for any") {
   const auto pool = pool_of(1, false), with = pool_of(1, true);
   auto s = sequence::try_create(*pool).value();
   REQUIRE(s.begin(50));
@@ -151,12 +151,4 @@ TEST_CASE("a pool without marks keeps none, and takes no room for any; nor does 
   CHECK(pool->bytes() == (plain + all) * page);
   CHECK(with->bytes() == (plain + marked + all) * page);
   CHECK(kv_pool::planned_bytes(windows, with->room()).pages == with->bytes());
-  std::vector<kv_shape> recurrent = windows;
-  recurrent.push_back({.state = 8});
-  CHECK(kv_pool::planned_bytes(recurrent, with->room()).pages == pool->bytes());
-  const auto hybrid = kv_pool::try_create(recurrent, with->room()).value();
-  CHECK(hybrid->memory().pages == pool->bytes());
-  auto other = sequence::try_create(*hybrid).value();
-  other.mark();
-  CHECK(!other.has_mark());
 }

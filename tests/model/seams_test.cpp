@@ -35,12 +35,22 @@ TEST_CASE("a recurrent state gives the same bits for any threads and chunks, is 
   auto changed = other;
   changed[0] = 77;
   CHECK(fresh(m, changed) != found);
-  const auto plan = m.plan({.context = 200});
+  const auto plan = m.plan({.context = 200, .state_interval = 0});
   std::size_t layers = 0;
   for (const kv_shape& s : m.kv()) layers += s.state > 0;
   CHECK(layers == m.kv().size() / 2);
-  CHECK(plan.states == layers * 2 * round_up(m.kv()[1].state * sizeof(float), cache_line));
-  CHECK(evaluator_of(m).memory().states == plan.states);
+  const std::size_t slot = layers * round_up(m.kv()[1].state * sizeof(float), cache_line);
+  CHECK(plan.states == 4 * slot);  // now, before, at a mark and before that
+  CHECK(m.plan({.context = 200}).states == 7 * slot);
+  CHECK(m.plan({.context = 200, .marks = false, .state_interval = 30}).states == 8 * slot);
+  CHECK(m.plan({.context = 200, .marks = false}, 2).states == 2 * 2 * slot);
+  CHECK(evaluator_of(m).memory().states == 2 * slot);
+  for (const session_options& o : {session_options{.context = 200, .marks = true, .state_interval = 7},
+                                   session_options{.context = 200, .marks = false, .state_interval = 0}}) {
+    auto planned = m.plan(o);
+    planned.sampling = 0;
+    CHECK(evaluator_of(m, o).memory().total() == planned.total());
+  }
 }
 
 TEST_CASE("a recurrent state is as it was after a step that was cancelled, and after any truncate goes on as a fresh one") {
@@ -60,6 +70,46 @@ TEST_CASE("a recurrent state is as it was after a step that was cancelled, and a
     REQUIRE(e.truncate(from));
     CHECK(row_after(e, std::span(ids).subspan(from)) == fresh(m, ids));
   }
+}
+
+TEST_CASE(
+    "copies of a state stand at most an interval and a step apart: cut back anywhere, the bits are those of a fresh run") {
+  const auto m = model<hybrid>::load(file_of("hybrid"));
+  const auto ids = some_tokens(150);
+  const std::size_t interval = 20, chunk = 16;
+  auto e = evaluator_of(m, {.prefill_chunk = chunk, .state_interval = interval});
+  for (const std::size_t position : {149, 140, 100, 77, 30, 9}) {
+    REQUIRE(e.truncate(0));
+    e.feed(ids);
+    const std::size_t from = e.resumable(position);
+    CHECK(from <= position);
+    CHECK(from + interval + chunk > position);
+    REQUIRE(e.truncate(from));
+    CHECK(e.resumable(from) == from);
+    CHECK(row_after(e, std::span(ids).subspan(from, 90 - std::min<std::size_t>(from, 89))) ==
+          fresh(m, std::span(ids).first(from + 90 - std::min<std::size_t>(from, 89))));
+  }
+}
+
+TEST_CASE("a session on recurrent layers: another reply reads no more again than the last step of the prompt") {
+  const auto m = model<hybrid>::load(file_of("hybrid"));
+  const auto prompt = some_tokens(100);
+  const generate_options options{.max_tokens = 40, .stop_tokens = {}};
+  const auto ids_of = [&](session& s, std::span<const token> text) {
+    std::vector<token> ids;
+    for (const auto& event : s.try_generate(text, options).value()) ids.push_back(event.id);
+    return ids;
+  };
+  session first(m, {.context = 200, .prefill_chunk = 16});
+  const auto expected = ids_of(first, prompt);
+  for (int i = 0; i < 3; ++i) {
+    first.truncate(prompt.size());
+    CHECK(ids_of(first, {}) == expected);
+    CHECK(first.stats().prompt_tokens <= 16);
+  }
+  first.truncate(70);  // a copy stands at the first end of a step behind 50
+  CHECK(ids_of(first, std::span(prompt).subspan(70)) == expected);
+  CHECK(first.stats().prompt_tokens == 6 + 30);
 }
 
 TEST_CASE("a fork of a sequence with a state goes on as both would alone") {

@@ -103,7 +103,7 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
                                           const generate_options& options, const each_callback& on_event,
                                           session_options room) {
   if (prompts.empty()) return std::vector<finish>();
-  room.marks = false;  // none is cut back
+  room.marks = false, room.state_interval = 0;  // none is cut back
   NIBBLE_TRY(check_generates(model, room));
   auto evaluator = batch_evaluator::try_create(model, prompts.size(), room);
   if (!evaluator) return std::move(evaluator).failure();

@@ -45,8 +45,7 @@ std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept
 }  // namespace detail
 
 result<session> session::try_create(const any_model& model, const session_options& asked) {
-  session_options options = asked;
-  options.marks = asked.marks.value_or(true);
+  const session_options options = detail::with_places_to_return(model.context(), asked, true);
   NIBBLE_TRY(detail::check_generates(model, options));
   auto made = evaluator::try_create(model, options);
   if (!made) return std::move(made).failure();

@@ -101,8 +101,9 @@ class session {
 
   /// Forgets everything. What was allocated stays.
   void reset() NIBBLE_NOEXCEPT { truncate(0); }
-  /// Cuts the session back to its first `position` tokens. If the cache cannot go on from there (a sliding window has moved
-  /// on), the next generation processes earlier tokens again. A generation that is being read is over.
+  /// Cuts the session back to its first `position` tokens. If it cannot go on from there (a sliding window has moved on, or no
+  /// copy of recurrent states stands there, see session_options::state_interval), the next generation processes earlier tokens
+  /// again. A generation that is being read is over.
   void truncate(std::size_t position) NIBBLE_NOEXCEPT;
 
   /// Tokens in the session: prompts and answers.

@@ -19,8 +19,8 @@ namespace detail {
 /// The evaluator has always processed a beginning of tokens(). process() feeds it the rest, so tokens may be appended and taken
 /// away at any time.
 ///
-/// Where the evaluator cannot be cut back to a position, because a window has moved on or a recurrent state cannot be undone,
-/// it is cut back further, and process() feeds again what was lost.
+/// Where the evaluator cannot be cut back to a position, because a window has moved on or no copy of a recurrent state stands
+/// there, it is cut back further, and process() feeds again what was lost.
 class transcript {
  public:
   explicit transcript(std::unique_ptr<evaluation> e) : evaluator_(std::move(e)) { tokens_.reserve(context()); }

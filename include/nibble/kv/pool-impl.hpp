@@ -16,9 +16,6 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 namespace detail {
-/// A sequence has two slots: what a step reads, and what it writes.
-inline constexpr std::size_t slots_of_sequence = 2;
-
 inline std::size_t state_slot_bytes(std::span<const kv_shape> layers) noexcept {
   std::size_t bytes = 0;
   for (const kv_shape& s : layers) {
@@ -49,17 +46,23 @@ inline bool share_memory(std::span<const kv_shape> layers, const kv_room& room) 
 inline std::size_t table_tiles(const kv_room& room) noexcept { return room.context / page_positions + 1; }
 }  // namespace detail
 
+/// Two for what a step reads and what it writes, two for a mark and what was before it, and one for each interval: no copy is
+/// nearer to the one before.
+std::size_t kv_pool::slots_of_sequence(const kv_room& room) noexcept {
+  const std::size_t copies = room.state_interval > 0 && room.context > 0 ? (room.context - 1) / room.state_interval : 0;
+  return sum_of_sizes(room.marks ? 4 : 2, copies);
+}
+
 kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept {
   plan p;
   const std::size_t slot = detail::state_slot_bytes(layers);
-  const bool marks = room.marks && slot == 0;
   const auto add = [](std::size_t& to, auto... factors) { to = sum_of_sizes(to, product_of_sizes(factors...)); };
   const bool share = detail::share_memory(layers, room);
   std::size_t reaches = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const kv_shape& s = layers[i];
     if (s.heads == 0) continue;
-    const std::size_t pages = detail::pages_of_layer(s.window, room, marks);
+    const std::size_t pages = detail::pages_of_layer(s.window, room, room.marks);
     const std::size_t bytes =
         product_of_sizes(pages, s.heads, detail::valid_head(s) ? kv_page_of(room.format, s).bytes : largest_size);
     p.pages = share ? std::max(p.pages, bytes) : sum_of_sizes(p.pages, bytes);
@@ -70,10 +73,12 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
     ++reaches;
     add(p.tables, pages, sizeof(std::uint32_t));
   }
-  p.states = product_of_sizes(slot, room.sequences, detail::slots_of_sequence);
+  const std::size_t slots = slot > 0 ? product_of_sizes(room.sequences, slots_of_sequence(room)) : 0;
+  p.states = product_of_sizes(slot, slots);
   add(p.tables, room.sequences, reaches,
       sum_of_sizes(product_of_sizes(detail::table_tiles(room), sizeof(std::uint32_t)), sequence_table_bytes));
-  add(p.tables, room.sequences, detail::slots_of_sequence * sizeof(std::uint32_t));
+  add(p.tables, slots, sizeof(std::uint32_t));
+  add(p.tables, slot > 0 ? product_of_sizes(room.sequences, slots_of_sequence(room) - 2) : 0, sizeof(state_copy));
   add(p.tables, reaches, sizeof(reach));
   add(p.tables, layers.size(), sizeof(layer));
   p.tables = sum_of_sizes(p.tables, sizeof(kv_pool));
@@ -102,10 +107,9 @@ result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> l
   pool->pages_ = *std::move(pages);
   pool->states_ = *std::move(states);
   pool->slot_bytes_ = detail::state_slot_bytes(layers);
-  pool->room_.marks = room.marks && pool->slot_bytes_ == 0;
   pool->table_bytes_ = p.tables;
   pool->place_layers(layers);
-  const std::size_t slots = product_of_sizes(detail::slots_of_sequence, room.sequences);
+  const std::size_t slots = pool->slot_bytes_ > 0 ? product_of_sizes(slots_of_sequence(room), room.sequences) : 0;
   pool->free_slots_.reserve(slots);
   for (std::size_t i = slots; i > 0; --i) pool->free_slots_.push_back(static_cast<std::uint32_t>(i - 1));
   return pool;

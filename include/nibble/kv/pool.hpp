@@ -24,10 +24,11 @@ struct kv_room {
   std::size_t context = 0;        ///< positions of a sequence
   std::size_t prefill_chunk = 1;  ///< positions that a step adds to a sequence at most
   std::size_t sequences = 1;
-  bool marks = false;  ///< see sequence::mark; of no use, and no room taken, where there are recurrent states
+  bool marks = false;  ///< see sequence::mark
   /// A text is one step, and no step of all sequences is longer than prefill_chunk: there are pages for a step only, and where
   /// every layer has keys and values of its own, all share one memory, for what a layer stores it reads at once.
   bool one_step = false;
+  std::size_t state_interval = 0;  ///< see sequence::resumable: positions between copies of recurrent states; 0: none
 };
 
 /// Memory, and which of it is free. Sequences take from it and give back; none may outlive it, and it does not move.
@@ -71,6 +72,12 @@ class kv_pool final {
     std::vector<std::uint32_t> free;
   };
   static constexpr std::size_t no_pages = largest_size;
+  /// A state that a sequence keeps beside those of now and before.
+  struct state_copy {
+    std::size_t position;
+    std::uint32_t slot;
+    bool of_mark;
+  };
 
   /// Bytes of what a sequence keeps of one table beside its numbers: the vector itself, and four sizes.
   static constexpr std::size_t sequence_table_bytes = sizeof(std::vector<std::uint32_t>) + 4 * sizeof(std::size_t);
@@ -80,6 +87,9 @@ class kv_pool final {
   std::byte* page(const layer& l, std::size_t head, std::uint32_t page) noexcept {
     return pages_.data() + l.offset + head * l.head_bytes + page * l.page_bytes;
   }
+  /// Slots of states that a sequence may have.
+  static std::size_t slots_of_sequence(const kv_room& room) noexcept;
+
   float* state(std::uint32_t slot) noexcept { return reinterpret_cast<float*>(states_.data() + slot * slot_bytes_); }
 
   kv_room room_;

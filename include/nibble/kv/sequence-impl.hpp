@@ -23,6 +23,7 @@ result<sequence> sequence::try_create(kv_pool& pool) {
     if (pool.free_slots_.size() < 2) return error(errc::out_of_memory, "no recurrent state is left for another sequence");
     for (std::uint32_t& slot : made.slots_) slot = pool.free_slots_.back(), pool.free_slots_.pop_back();
     made.owns_slots_ = true;
+    made.copies_.reserve(kv_pool::slots_of_sequence(pool.room_) - 2);
     std::memset(pool.state(made.slots_[0]), 0, pool.slot_bytes_);
   }
   return made;
@@ -62,9 +63,15 @@ bool sequence::assign(const sequence& from) NIBBLE_NOEXCEPT {
   for (std::size_t i = 0; has_state() && i < 2; ++i) {
     std::memcpy(pool_->state(slots_[i]), pool_->state(from.slots_[i]), pool_->slot_bytes_);
   }
+  for (const kv_pool::state_copy& of : from.copies_) {
+    if (pool_->free_slots_.empty()) break;  // it can be cut back to fewer places, then
+    copies_.push_back({of.position, pool_->free_slots_.back(), of.of_mark});
+    pool_->free_slots_.pop_back();
+    std::memcpy(pool_->state(copies_.back().slot), pool_->state(of.slot), pool_->slot_bytes_);
+  }
   length_ = from.length_;
   previous_ = from.previous_;
-  mark_ = from.mark_;
+  mark_ = from.mark_, before_mark_ = from.before_mark_;
   return true;
 }
 
@@ -72,12 +79,15 @@ sequence::sequence(sequence&& other) noexcept
     : pool_(other.pool_),
       tables_(std::move(other.tables_)),
       slots_{other.slots_[0], other.slots_[1]},
+      copies_(std::move(other.copies_)),
       owns_slots_(std::exchange(other.owns_slots_, false)),
       length_(other.length_),
       pending_(other.pending_),
       previous_(other.previous_),
-      mark_(other.mark_) {
+      mark_(other.mark_),
+      before_mark_(other.before_mark_) {
   other.tables_.clear();
+  other.copies_.clear();
 }
 sequence& sequence::operator=(sequence&& other) noexcept {
   if (this == &other) return *this;
@@ -85,9 +95,12 @@ sequence& sequence::operator=(sequence&& other) noexcept {
   pool_ = other.pool_;
   tables_ = std::move(other.tables_);
   other.tables_.clear();
+  copies_ = std::move(other.copies_);
+  other.copies_.clear();
   std::copy_n(other.slots_, 2, slots_);
   owns_slots_ = std::exchange(other.owns_slots_, false);
-  length_ = other.length_, pending_ = other.pending_, previous_ = other.previous_, mark_ = other.mark_;
+  length_ = other.length_, pending_ = other.pending_, previous_ = other.previous_;
+  mark_ = other.mark_, before_mark_ = other.before_mark_;
   return *this;
 }
 sequence::~sequence() { release(); }
@@ -95,6 +108,7 @@ sequence::~sequence() { release(); }
 /// Gives everything back to the pool. The room for that is there: a list of free pages once held all of them.
 void sequence::release() noexcept {
   release_pages();
+  drop_copies([](const kv_pool::state_copy&) { return true; });
   if (owns_slots_) pool_->free_slots_.insert(pool_->free_slots_.end(), {slots_[1], slots_[0]});
   owns_slots_ = false;
 }
@@ -151,6 +165,7 @@ bool sequence::begin(std::size_t count) NIBBLE_NOEXCEPT {
       free.pop_back();
     }
   }
+  if (has_state()) keep_previous_state();
   pending_ = count;
   return true;
 }
@@ -159,7 +174,7 @@ void sequence::mark() NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0);
   if (!pool_->room_.marks) return;
   forget_mark();
-  mark_ = length_;
+  mark_ = length_, before_mark_ = previous_;
 }
 
 /// Of tiles that no window sees any more: those that it sees from the mark, or one position before.
@@ -174,7 +189,35 @@ void sequence::forget_mark() noexcept {
     table& t = tables_[r];
     for (; t.kept_last > t.kept_first; --t.kept_last) give_back(r, t.kept_last - 1);
   }
-  mark_ = nowhere;
+  drop_copies([](const kv_pool::state_copy& c) { return c.of_mark; });
+  mark_ = before_mark_ = nowhere;
+}
+
+/// The step that begins writes over the state before the last step: its slot becomes a copy's where one is due there.
+void sequence::keep_previous_state() noexcept {
+  if (previous_ == nowhere || previous_ == 0 || pool_->free_slots_.empty()) return;
+  const std::size_t interval = pool_->room_.state_interval;
+  std::size_t last = 0;
+  for (const kv_pool::state_copy& c : copies_) {
+    if (!c.of_mark) last = std::max(last, c.position);
+  }
+  const bool due = interval > 0 && previous_ >= last && previous_ - last >= interval;
+  const bool of_mark = mark_ != nowhere && (previous_ == mark_ || previous_ == before_mark_);
+  if ((!due && !of_mark) || copies_.size() == copies_.capacity()) return;
+  copies_.push_back({previous_, slots_[1], !due});
+  slots_[1] = pool_->free_slots_.back();
+  pool_->free_slots_.pop_back();
+  previous_ = nowhere;
+}
+
+/// Gives back the slots of some copies.
+template <class If>
+void sequence::drop_copies(const If& condition) noexcept {
+  std::erase_if(copies_, [&](const kv_pool::state_copy& c) {
+    const bool dropped = condition(c);
+    if (dropped) pool_->free_slots_.push_back(c.slot);
+    return dropped;
+  });
 }
 
 /// Where only the pages kept for the mark hold what windows see from `position`, they become those of the sequence again; so
@@ -219,22 +262,39 @@ bool sequence::windows_hold(std::size_t position) const noexcept {
 
 std::size_t sequence::resumable(std::size_t position) const noexcept {
   position = std::min(position, length_);
+  if (has_state()) return resumable_state(position);
   if (!windows_hold(position)) {
     if (mark_ > position || !windows_hold(mark_)) return 0;
     position = mark_;
   }
-  if (!has_state() || position == length_) return position;
-  return previous_ != nowhere && previous_ <= position ? previous_ : 0;  // no window has forgotten what comes before that
+  return position;
+}
+
+/// The last position, no later than `position`, of which there is a state, and all that windows see from there.
+std::size_t sequence::resumable_state(std::size_t position) const noexcept {
+  std::size_t best = 0;
+  const auto consider = [&](std::size_t p) {
+    if (p != nowhere && p <= position && p > best && windows_hold(p)) best = p;
+  };
+  consider(length_);
+  consider(previous_);
+  for (const kv_pool::state_copy& c : copies_) consider(c.position);
+  return best;
 }
 
 void sequence::truncate(std::size_t position) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0 && position == resumable(position));
   if (has_state() && position != length_) {
+    const auto copy =
+        std::find_if(copies_.begin(), copies_.end(), [&](const kv_pool::state_copy& c) { return c.position == position; });
     if (position == 0) {
       std::memset(pool_->state(slots_[0]), 0, pool_->slot_bytes_);
-    } else {
+    } else if (previous_ == position) {
       std::swap(slots_[0], slots_[1]);
+    } else {
+      std::swap(slots_[0], copy->slot);  // which becomes a copy again when the next step but one begins, if it is due
     }
+    drop_copies([&](const kv_pool::state_copy& c) { return c.position >= position; });
   }
   if (position != length_) previous_ = nowhere;
   length_ = position;

@@ -66,16 +66,19 @@ class sequence final {
   /// Forgets what the step wrote. What is committed stays; what it can be cut back to may be less than before, see resumable.
   void rollback() noexcept;
 
-  /// Keeps what windows see from here, and from one position before: the sequence can be cut back to here however much is
-  /// added. Ends when it is cut back further, or another place is marked. Has no effect if kv_room::marks is false, nor
-  /// where there are recurrent states: these are not kept.
+  /// Keeps what windows see from here, and from one position before, and recurrent states as they are here and were before the
+  /// last step: the sequence can be cut back to here however much is added. Ends when it is cut back further, or another place
+  /// is marked. Has no effect if kv_room::marks is false.
   /// @errors  none; precondition: no step is open
   void mark() NIBBLE_NOEXCEPT;
   bool has_mark() const noexcept { return mark_ != nowhere; }
 
   /// The last position, no later than `position`, from which the sequence can go on after truncate(). It is `position` itself,
-  /// unless a window has forgotten what comes before that, or a state can't be cut back to it. Then it is the mark, where the
-  /// sequence can go on from that, or else an earlier position; the tokens behind it must be processed again.
+  /// unless a window has forgotten what comes before that, or no copy of the recurrent states stands there. Then it is the
+  /// mark, where the sequence can go on from that, or else an earlier position; the tokens behind it must be processed again.
+  ///
+  /// States stand at the length, before the last step, at a mark and before the step that led to it, and at the first end of a
+  /// step that is kv_room::state_interval positions behind the copy before. So no more than an interval and a step lie between.
   std::size_t resumable(std::size_t position) const noexcept;
   /// Cuts back to the first `position` positions.
   /// @errors  none; precondition: position == resumable(position), no step is open
@@ -124,15 +127,20 @@ class sequence final {
   void release() noexcept;
   void release_pages() noexcept;
   void drop_pages(std::size_t length) noexcept;
+  std::size_t resumable_state(std::size_t position) const noexcept;
+  void keep_previous_state() noexcept;
+  template <class If>
+  void drop_copies(const If& condition) noexcept;
   bool has_state() const noexcept { return pool_->slot_bytes_ > 0; }
 
   kv_pool* pool_;
-  std::vector<table> tables_;        // by index in kv_pool::reaches_
-  std::uint32_t slots_[2] = {0, 0};  // of states: now, and before the last step or for the next
+  std::vector<table> tables_;                // by index in kv_pool::reaches_
+  std::uint32_t slots_[2] = {0, 0};          // of states: now, and before the last step or for the next
+  std::vector<kv_pool::state_copy> copies_;  // of earlier states, as many as there is room for
   bool owns_slots_ = false;
   std::size_t length_ = 0, pending_ = 0;
-  std::size_t previous_ = nowhere;  // the position whose state is in slots_[1]
-  std::size_t mark_ = nowhere;
+  std::size_t previous_ = nowhere;                      // the position whose state is in slots_[1]
+  std::size_t mark_ = nowhere, before_mark_ = nowhere;  // and the position before the step that led to it, of states
 };
 
 }  // namespace NIBBLE_ABI

@@ -44,10 +44,9 @@ namespace detail {
 /// Bytes of a model and of a step_runner on it.
 /// @param one_step  see kv_room
 inline memory_plan plan_steps(const loaded_model& m, const session_options& options, std::size_t sequences, bool one_step) {
-  const session_options o = complete(m, options);
-  const bool marks = o.marks.value_or(sequences == 1);
-  const auto kept =
-      kv_pool::planned_bytes(m.kv(), {find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, marks, one_step});
+  const session_options o = with_places_to_return(m.context, complete(m, options), sequences == 1);
+  const kv_room room{find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, *o.marks, one_step, *o.state_interval};
+  const auto kept = kv_pool::planned_bytes(m.kv(), room);
   std::size_t scratch = measure_scratch(m, o.prefill_chunk, o.output_rows, o.output);
   if (sequences > 1) scratch = std::max(scratch, measure_scratch(m, sequences, sequences, o.output));
   memory_plan p;

@@ -104,7 +104,8 @@ class any_model {
   /// The format of keys and values where a session names none.
   tensor_type kv_type() const noexcept;
   /// Exact bytes of this model and of a session on it; of a batch_evaluator of so many sequences, 1 to most_sequences, or of an
-  /// evaluator, but for `sampling`, which they do not take. Where session_options::marks is empty, one sequence is a session's.
+  /// evaluator, but for `sampling`, which they do not take. Where session_options::marks or ::state_interval is empty, one
+  /// sequence is a session's.
   /// A plan of any size is told; whether it is within limits::kv_position_bytes, limits::scratch_token_bytes and the cap is
   /// checked where a session is made, and by try_plan. So are options beyond their bounds, which count as the bounds here.
   /// @errors  none; precondition: sequences in [1, most_sequences]

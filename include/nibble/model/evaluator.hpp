@@ -57,19 +57,20 @@ class evaluator {
   /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
   std::span<float> logits() & noexcept { return last_row_; }
 
-  /// Bytes that are allocated: what any_model::plan() said of the same session_options::marks, but for `sampling`, which is a
-  /// session's.
+  /// Bytes that are allocated: what any_model::plan() said of the same session_options::marks and ::state_interval, but for
+  /// `sampling`, which is a session's.
   memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }
 
-  /// Keeps what layers with a window see at the end of the sequence as it is now, until another place is marked or the sequence
-  /// is cut back further: resumable() gives this position, then, however much was fed. Needs session_options::marks = true,
-  /// where there are windows; without it nothing is kept.
+  /// Keeps what layers with a window see at the end of the sequence as it is now, and recurrent states, until another place is
+  /// marked or the sequence is cut back further: resumable() gives this position, then, however much was fed. Needs
+  /// session_options::marks = true, where there are windows or states; without it nothing is kept.
   void mark() NIBBLE_NOEXCEPT { runner_.mark(0); }
   bool has_mark() const NIBBLE_NOEXCEPT { return runner_.sequence(0).has_mark(); }
   /// The last position, no later than `position`, from which the sequence can go on: the same one, or an earlier one where a
-  /// sliding window has forgotten what comes before it, or a recurrent state cannot be cut back to it.
+  /// sliding window has forgotten what comes before it, or no copy of recurrent states stands there: then the last copy, see
+  /// session_options::state_interval.
   std::size_t resumable(std::size_t position) const NIBBLE_NOEXCEPT { return runner_.resumable(0, position); }
   /// Cuts the sequence back to its first `position` tokens. False, and no change, if it cannot go on from there: then cut it
   /// back to resumable(position), and feed what comes behind that again.

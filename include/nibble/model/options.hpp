@@ -49,6 +49,11 @@ struct session_options {
   /// second reading. Takes no more than the windows do; see evaluator::mark. Empty: sessions, which mark their prompts, have
   /// it; evaluators and batches have not.
   std::optional<bool> marks = {};
+  /// Positions between copies of what recurrent layers keep, which cannot be cut back: a sequence that is cut back goes on from
+  /// the last copy, and what lies between is processed again. 0: no copies. Each copy takes as much as the state itself, see
+  /// memory_plan::states. Empty: sessions have one each quarter of the context, so that memory does not grow with it, and at
+  /// most a quarter is processed again; evaluators and batches have none.
+  std::optional<std::size_t> state_interval = {};
 };
 
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before
@@ -62,7 +67,7 @@ struct memory_plan {
   std::size_t weights = 0;    ///< once a model
   std::size_t tokenizer = 0;  ///< once a model: vocabulary, merges, chat template, and the lists of layers
   std::size_t kv = 0;         ///< keys and values, once a session
-  std::size_t states = 0;     ///< of recurrent layers, once a session
+  std::size_t states = 0;     ///< of recurrent layers, once a session, with all copies
   std::size_t scratch = 0;    ///< once a session
   std::size_t tables = 0;     ///< once a session: which page is whose, what a step is made of, and the gaps of alignment
   std::size_t sampling = 0;   ///< once a session: its tokens, and room to choose one; evaluators take none

@@ -19,10 +19,19 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
+/// Positions of a session.
+inline std::size_t context_of(std::size_t most, const session_options& o) noexcept {
+  return std::clamp<std::size_t>(o.context == 0 ? std::min<std::size_t>(most, 4096) : o.context, 1, most_positions);
+}
+/// What a sequence of a session can be cut back to, or one of an evaluator, where the options do not say.
+inline session_options with_places_to_return(std::size_t most, session_options o, bool of_session) noexcept {
+  o.marks = o.marks.value_or(of_session);
+  o.state_interval = o.state_interval.value_or(of_session ? (context_of(most, o) + 3) / 4 : 0);
+  return o;
+}
 /// session_options for a model, with explicit defaults and within bounds.
 inline session_options complete(const loaded_model& m, session_options o) {
-  if (o.context == 0) o.context = std::min<std::size_t>(m.context, 4096);
-  o.context = std::clamp<std::size_t>(o.context, 1, most_positions);
+  o.context = context_of(m.context, o);
   if (m.looks_ahead) o.prefill_chunk = o.output_rows = o.context;  // a text is one step
   o.prefill_chunk = std::clamp<std::size_t>(o.prefill_chunk, 1, o.context);
   o.output_rows = std::clamp<std::size_t>(o.output_rows, 1, o.prefill_chunk);

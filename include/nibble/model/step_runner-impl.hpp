@@ -19,12 +19,12 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
     return error(errc::invalid_argument,
                  "sequences: expected 1 to " + std::to_string(most_sequences) + ", found " + std::to_string(sequences));
   }
-  options.marks = options.marks.value_or(false);
+  options = detail::with_places_to_return(model.context(), options, false);
   step_runner made(model, detail::complete(model.loaded(), options));
   const session_options& o = made.options_;
   const std::size_t format = find_kv_format(*o.kv);
   const std::vector<kv_shape> layers = model.kv();
-  const kv_room room{format, o.context, o.prefill_chunk, sequences, *o.marks, one_step};
+  const kv_room room{format, o.context, o.prefill_chunk, sequences, *o.marks, one_step, *o.state_interval};
   const memory_plan plan = detail::plan_steps(model.loaded(), o, sequences, one_step);
   NIBBLE_TRY(detail::check_cap("model and session", plan.total(), model.memory_cap()));
   auto pool = kv_pool::try_create(layers, room);
