@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -95,6 +96,13 @@ TEST_CASE("characters of no piece are unknown, and a run of them is one unknown 
   CHECK(plain(meta, "axyb\xE4\xB8\xAD") == ids{3, 2, 4, 2});
   CHECK(plain(meta, "\xFF\xFE") == ids{2});
   CHECK(plain(meta, "ax ab") == ids{3, 2, 3, 4});
+}
+
+TEST_CASE("a text takes linear time, however long the pieces are") {
+  const auto t = tokenizer::load(keys({{"_a", -1}, {"a", -1}, {std::string(60000, 'a'), -1}}));
+  const std::clock_t begin = std::clock();
+  CHECK(t.encode(std::string(100000, 'a')).size() == 100001);
+  CHECK(double(std::clock() - begin) / CLOCKS_PER_SEC < 3);
 }
 
 TEST_CASE("spaces are put in front and left out as the file says") {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,6 +109,15 @@ TEST_CASE("a word of more than a hundred characters is unknown") {
   CHECK(plain(pieces, std::string(100, 'a')).size() == 100);
   CHECK(plain(pieces, std::string(101, 'a') + " b") == ids{1, 6});
   CHECK(plain(pieces, std::string(100000, 'a') + ",") == ids{1, 1});
+}
+
+TEST_CASE("a text takes linear time, however long its words and the pieces are") {
+  const auto t = tokenizer::load(keys({"_a", "a", std::string(60000, 'a'), "_" + std::string(60000, 'b')}));
+  for (const std::string& text : {std::string(1000000, 'a'), std::string(1000000, 'b'), std::string(1000000, ',')}) {
+    const std::clock_t begin = std::clock();
+    t.encode(text);
+    CHECK(double(std::clock() - begin) / CLOCKS_PER_SEC < 3);
+  }
 }
 
 TEST_CASE("tokens become text again, with spaces between words") {

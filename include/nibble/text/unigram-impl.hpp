@@ -93,6 +93,7 @@ void unigram::encode(const vocab& vocabulary, std::string_view text, bool prefix
   };
   std::vector<place> best(normal.size() + 1);
   best[0].score = 0;
+  const std::size_t longest = std::min(longest_piece, vocabulary.longest_piece());
   for (std::size_t begin = 0; begin < normal.size();) {
     const std::size_t size = decode_utf8(normal, begin).size;
     const auto reach = [&](std::size_t end, token id, double score) {
@@ -100,7 +101,7 @@ void unigram::encode(const vocab& vocabulary, std::string_view text, bool prefix
     };
     bool is_known = false;  // the character alone
     std::uint64_t sum = 0;
-    for (std::size_t end = begin; end < std::min(normal.size(), begin + vocabulary.longest_piece());) {
+    for (std::size_t end = begin; end < std::min(normal.size(), begin + longest);) {
       sum = detail::hash_add(sum, normal[end++]);
       const token id = vocabulary.find(std::string_view(normal).substr(begin, end - begin), detail::hash_end(sum));
       if (id < 0) continue;

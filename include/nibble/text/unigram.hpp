@@ -21,6 +21,10 @@ inline namespace NIBBLE_ABI {
 /// @source  Kudo 2018, "Subword Regularization"
 class unigram {
  public:
+  /// Longer pieces are not looked for, so that a vocabulary cannot make each character of a text cost what its longest has.
+  /// Those of published ones have 64 bytes at most.
+  static constexpr std::size_t longest_piece = 256;
+
   /// Reads add_space_prefix, remove_extra_whitespaces (both true where the file is silent) and precompiled_charsmap.
   /// @errors  bad_value; invalid_tokenizer: no unknown token, no scores, a map of characters that contradicts itself
   static result<unigram> try_load(const metadata& meta, const vocab& vocabulary);
@@ -33,7 +37,7 @@ class unigram {
 
   /// Appends the tokens of `text`, which may be any bytes: what is no UTF-8 is U+FFFD.
   /// @param prefix  put a space in front, if there is any text
-  /// @cost          O(n * the longest piece)
+  /// @cost          O(n * the longest piece), of which 256 bytes count at most
   void encode(const vocab& vocabulary, std::string_view text, bool prefix, std::vector<token>& out) const;
 
  private:
