@@ -37,6 +37,7 @@ void sweep(const arguments& a);
 void study(const arguments& a);
 void logits(const arguments& a);
 void embed(const arguments& a);
+void draft(const arguments& a);
 void score(const arguments& a);
 void tokens(const arguments& a);
 

@@ -65,6 +65,12 @@ class command_line {
     c->add_flag("--mapped", a_->mapped, "leave weights in the pages of the file");
     target(c);
 
+    c = add("draft", "writes the logits of the block that drafts, after every id but the first", bench::draft);
+    a_->kv = "f32", a_->chunk = 64;
+    file(c, "tokens", "JSON file of ids", a_->input);
+    file(c, "out", "file to write", a_->output);
+    evaluation(c);
+
     c = add("tokens", "writes the ids of a text as JSON, without those that begin and end it", bench::tokens);
     file(c, "text", "UTF-8 file", a_->input);
     file(c, "out", "JSON file to write", a_->output);

@@ -99,6 +99,7 @@ TEST_CASE("every architecture refuses a file without one of the numbers that it 
       smallest_model changed = m;
       changed.meta.set(key, value("many"));
       check_refused(changed, errc::bad_value, "key '" + key + "': expected ");
+      if (m.has_default(key)) continue;
       changed.meta.erase(key);
       check_refused(changed, errc::missing_key, "key '" + key + "' is missing");
     }

@@ -33,7 +33,11 @@ std::vector<hostile> damaged_metadata(const std::string& architecture, const nib
   for (const char* key : {"block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count",
                           "attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"}) {
     const std::string name = architecture + "." + key;
-    if (meta.find(name)) cases.push_back(without(name, errc::missing_key, "key '" + name + "' is missing"));
+    const bool has_none = meta.get<std::uint64_t>(name) == std::uint64_t{0};  // and need not say so
+    const bool other =
+        std::string_view(key).ends_with("rms_epsilon") && meta.find(architecture + ".attention.layer_norm_epsilon");
+    if (meta.find(name) && !has_none && !other)
+      cases.push_back(without(name, errc::missing_key, "key '" + name + "' is missing"));
   }
   for (const auto& entry : meta) {
     const std::string& name = entry.key;

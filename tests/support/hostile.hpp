@@ -37,6 +37,7 @@ inline hostile without_tensor(std::string name) {
 }
 inline void transpose(model_parts::tensor& t) { std::swap(t.dims[0], t.dims[1]); }
 inline void drop_last_row(model_parts::tensor& t) {
+  while (t.dims.size() > 1 && t.dims.back() == 1) t.dims.pop_back();
   const auto row = static_cast<std::ptrdiff_t>(t.data.size() / static_cast<std::size_t>(t.dims.back()));
   t.data.erase(t.data.end() - row, t.data.end());
   --t.dims.back();

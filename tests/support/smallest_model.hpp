@@ -1,6 +1,7 @@
 /// smallest_model: a file of any architecture, made by asking the library what is missing until it is content.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -45,25 +46,21 @@ class smallest_model {
     set("tokenizer.ggml.pre", "gpt-2");
     set("tokenizer.ggml.tokens", letters);
     set("tokenizer.ggml.merges", std::vector<std::string>{});
+    mix_layers(std::string(architecture) + ".");
     tensors.push_back({"token_embd.weight", nibble::tensor_type::f32, {width_, 40}, {}});
-    std::string last;
-    nibble::session_options options{.context = 8, .prefill_chunk = 1};
-    for (int round = 0; round < 100 + 50 * layers; ++round) {
-      const auto whole = bytes();
-      const auto file = nibble::gguf_file::parse(whole);
-      const auto plan = nibble::any_model::try_plan(file, options);
-      if (plan) return;
-      if (plan.failure().code() == nibble::errc::invalid_argument) {  // it makes vectors
-        makes_vectors_ = true;
-        options.output = nibble::step_output::hidden;
-      } else {
-        mend(plan.failure());
-      }
-      last = plan.failure().what();
-    }
-    throw std::runtime_error("no file could be made: " + last);
+    complete();
   }
 
+  /// The same with what is missing since its metadata was changed; what is too much is dropped.
+  smallest_model completed() const {
+    smallest_model out = *this;
+    out.tensors.resize(1);
+    out.complete();
+    return out;
+  }
+
+  /// Whether a key is there without being asked for.
+  bool has_default(const std::string& key) const { return std::find(own_.begin(), own_.end(), key) != own_.end(); }
   /// Whether it is a model of vectors, and not of text.
   bool makes_vectors() const noexcept { return makes_vectors_; }
 
@@ -91,6 +88,39 @@ class smallest_model {
   }
 
  private:
+  void complete() {
+    std::string last;
+    nibble::session_options options{.context = 8, .prefill_chunk = 1};
+    for (int round = 0; round < 100 + 50 * layers_; ++round) {
+      const auto whole = bytes();
+      const auto file = nibble::gguf_file::parse(whole);
+      const auto plan = nibble::any_model::try_plan(file, options);
+      if (plan) return;
+      if (plan.failure().code() == nibble::errc::invalid_argument) {  // it makes vectors
+        makes_vectors_ = true;
+        options.output = nibble::step_output::hidden;
+      } else {
+        mend(plan.failure());
+      }
+      last = plan.failure().what();
+    }
+    throw std::runtime_error("no file could be made: " + last);
+  }
+
+  /// Of hybrids every second layer attends: by an interval, or by heads of keys and values that the others have none of. Such
+  /// keys have defaults, or one number for all layers, so no error asks for them.
+  void mix_layers(const std::string& prefix) {
+    const auto mix = [&](const char* key, const auto& v) { set(prefix + key, v), own_.push_back(prefix + key); };
+    if (prefix.starts_with("qwen35") || prefix.starts_with("qwen3next")) mix("full_attention_interval", 2);
+    const bool hybrid = prefix.starts_with("nemotron_h");
+    if (!hybrid && !prefix.starts_with("lfm2") && !prefix.starts_with("granitehybrid")) return;
+    std::vector<std::int32_t> heads, hidden;
+    for (int i = 0; i < layers_; ++i) heads.push_back(i % 2 * 2);
+    for (int i = 0; i < layers_; ++i) hidden.push_back(i % 3 == 2 ? static_cast<std::int32_t>(width_) : 0);
+    mix("attention.head_count_kv", heads);
+    if (hybrid) mix("feed_forward_length", hidden);
+  }
+
   template <class T>
   void set(const std::string& key, const T& v) {
     meta.set(key, nibble::value(v));
@@ -107,7 +137,8 @@ class smallest_model {
     nibble::rng random(std::hash<std::string>{}(t.name));
     t.data.resize(count(t) * sizeof(float));
     auto* out = reinterpret_cast<float*>(t.data.data());
-    for (std::size_t i = 0; i < count(t); ++i) out[i] = float(random.uniform() - 0.5);
+    const double shift = t.name.ends_with("ssm_a") ? 1.0 : 0.5;  // states decay
+    for (std::size_t i = 0; i < count(t); ++i) out[i] = float(random.uniform() - shift);
   }
 
   /// Adds the key or tensor that an error says is missing, and gives it the shape that it says is expected.
@@ -133,10 +164,24 @@ class smallest_model {
   }
   void add_key(std::string_view key) {
     const auto width = static_cast<int>(width_);
-    const std::pair<std::string_view, int> counts[] = {
-        {"block_count", layers_},       {"context_length", 96}, {"embedding_length", width}, {"head_count", 2},
-        {"feed_forward_length", width}, {"expert_count", 4},    {"expert_used_count", 2},    {"sliding_window", 5},
-        {"kv_lora_rank", 16},           {"per_layer_input", 4}, {"dimension_count", 8},      {"token_type_count", 2}};
+    const std::pair<std::string_view, int> counts[] = {{"block_count", layers_},
+                                                       {"context_length", 96},
+                                                       {"embedding_length", width},
+                                                       {"head_count", 2},
+                                                       {"feed_forward_length", width},
+                                                       {"expert_count", 4},
+                                                       {"expert_used_count", 2},
+                                                       {"sliding_window", 5},
+                                                       {"l_cache", 3},
+                                                       {"conv_kernel", 4},
+                                                       {"inner_size", width},
+                                                       {"state_size", width / 4},
+                                                       {"time_step_rank", 4},
+                                                       {"group_count", 2},
+                                                       {"kv_lora_rank", 16},
+                                                       {"per_layer_input", 4},
+                                                       {"dimension_count", 8},
+                                                       {"token_type_count", 2}};
     for (const auto& [ending, n] : counts)
       if (key.ends_with(ending)) return set(std::string(key), n);
     if (key.starts_with("xielu.")) return set(std::string(key), std::vector<float>(std::size_t(layers_), 0.5f));
@@ -154,6 +199,7 @@ class smallest_model {
   }
 
   std::size_t width_;
+  std::vector<std::string> own_;  // keys of mix_layers
   int layers_;
   bool makes_vectors_ = false;
 };

@@ -41,6 +41,7 @@ struct limits {
   // than 16 KiB a position, 64 KiB a token, and no more than 16 MiB.
   std::uint64_t kv_position_bytes = 0;    ///< keys and values of one position, in all layers
   std::uint64_t scratch_token_bytes = 0;  ///< scratch of a step for each of its tokens, without their outputs
+  std::uint64_t state_bytes = 0;          ///< recurrent states of a sequence; 0: as much as its tensors, or 1 MiB
 
   // The tokenizer.
   std::uint64_t vocabulary = 4u << 20;  ///< tokens

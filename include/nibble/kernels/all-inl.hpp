@@ -14,6 +14,7 @@
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/kv-inl.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
+#include "nibble/kernels/recurrent-inl.hpp"
 #else
 #undef NIBBLE_BEFORE_NAMESPACE
 #undef NIBBLE_AFTER_NAMESPACE
@@ -47,6 +48,11 @@ inline const kernel_table* table() {
     k.gate = &gate;
     k.xielu = &xielu;
     k.rope = &rope;
+    k.multiply = &multiply;
+    k.normalize = &normalize;
+    k.step_decay = &step_decay;
+    k.convolve = &convolve;
+    k.scan = &scan;
     [&]<class... Fs>(type_list<Fs...>) {
       std::size_t i = 0;
       ((k.store_key[i] = &store_kv<Fs, kv_role::key>, k.store_value[i] = &store_kv<Fs, kv_role::value>,

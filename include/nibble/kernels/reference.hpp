@@ -15,6 +15,7 @@
 #include "nibble/kernels/reference_activation.hpp"
 #include "nibble/kernels/reference_math.hpp"
 #include "nibble/kernels/reference_matmul.hpp"
+#include "nibble/kernels/reference_recurrent.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kv/tile.hpp"
 #include "nibble/quant/activation.hpp"
@@ -127,6 +128,11 @@ inline constexpr kernel_table table = [] {
   t.gate = &gate;
   t.xielu = &xielu;
   t.rope = &rope;
+  t.multiply = &multiply;
+  t.normalize = &normalize;
+  t.step_decay = &step_decay;
+  t.convolve = &convolve;
+  t.scan = &scan;
   [&]<class... Fs>(type_list<Fs...>) {
     std::size_t i = 0;
     ((t.store_key[i] = &store_kv<Fs, kv_role::key>, t.store_value[i] = &store_kv<Fs, kv_role::value>,

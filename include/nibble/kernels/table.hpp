@@ -70,6 +70,50 @@ struct attention_args {
 /// Queries (tokens x heads) that one attention call may hold.
 inline constexpr std::size_t max_queries = 32;
 
+/// A causal convolution of tokens that follow each other, each channel on its own. In place: what comes behind it needs the
+/// inputs in `after` only, which may not be the memory of `before`.
+struct convolution_args {
+  float* x;  ///< (tokens, channels), rows x_stride apart
+  std::size_t x_stride, tokens, channels;
+  std::size_t taps;     ///< tokens that an output sees, at least 1
+  const float* weight;  ///< (taps, channels), rows weight_stride apart; the last row meets the newest token
+  std::size_t weight_stride;
+  const float* bias;    ///< (channels) or null
+  const float* before;  ///< (taps - 1, channels), rows state_stride apart: the inputs of the tokens before, oldest first
+  float* after;         ///< the same behind the last token
+  std::size_t state_stride;
+  bool silu;  ///< of the output
+};
+
+/// The recurrence of a state S (rows, columns): for each token,
+///
+///     d = step * value, or with `delta` d = step * (value - decay * (S^T key))
+///     S = decay * S + key d^T
+///     output = S^T query + skip * value
+///
+/// S stands in strips of sixteen columns, the last one filled up: element (r, c) at (c / 16 * rows + r) * 16 + c % 16.
+struct scan_args {
+  static constexpr std::size_t strip = 16;
+
+  const float* before;  ///< S
+  float* after;         ///< S behind the last token; may not be the memory of `before`
+  std::size_t rows;
+  std::size_t first, last;   ///< columns to compute; `first` begins a strip
+  std::size_t tokens;        ///< at least 1
+  const float *key, *query;  ///< (tokens, rows), rows key_stride apart
+  std::size_t key_stride;
+  const float* value;  ///< (tokens, columns), rows value_stride apart
+  std::size_t value_stride;
+  const float* step;  ///< (tokens), step_stride apart
+  std::size_t step_stride;
+  const float* decay;  ///< (tokens), decay_stride apart
+  std::size_t decay_stride;
+  float* output;  ///< (tokens, columns), rows output_stride apart
+  std::size_t output_stride;
+  float skip;
+  bool delta;
+};
+
 enum class rope_pairs : std::uint8_t { halves, interleaved };
 
 /// How many formats the arrays below have room for.
@@ -110,6 +154,14 @@ struct kernel_table {
   void (*gate)(float* x, const float* y, std::size_t n, activation f);
   /// x = xielu(x).
   void (*xielu)(float* x, std::size_t n, const xielu_numbers& k);
+  /// x *= y.
+  void (*multiply)(float* x, const float* y, std::size_t n);
+  /// x *= factor / max(|x|, least), where |x| is the length of the vector.
+  void (*normalize)(float* x, float least, float factor, std::size_t n);
+  /// step = softplus(step + bias), decay = e^(step * rate).
+  void (*step_decay)(const float* bias, const float* rate, std::size_t n, float* step, float* decay);
+  void (*convolve)(const convolution_args&);
+  void (*scan)(const scan_args&);
   /// Rotates the first 2 * pairs elements of a head by the angles whose cosines and sines are given.
   void (*rope)(float* head, const float* cosines, const float* sines, std::size_t pairs, rope_pairs order);
 
@@ -132,6 +184,7 @@ inline namespace NIBBLE_ABI {
 using NIBBLE_KERNELS_ABI::activation;
 using NIBBLE_KERNELS_ABI::attention_args;
 using NIBBLE_KERNELS_ABI::attention_mask;
+using NIBBLE_KERNELS_ABI::convolution_args;
 using NIBBLE_KERNELS_ABI::epilogue;
 using NIBBLE_KERNELS_ABI::format_kernels;
 using NIBBLE_KERNELS_ABI::kernel_table;
@@ -140,6 +193,7 @@ using NIBBLE_KERNELS_ABI::kernels_at;
 using NIBBLE_KERNELS_ABI::matmul_args;
 using NIBBLE_KERNELS_ABI::max_queries;
 using NIBBLE_KERNELS_ABI::rope_pairs;
+using NIBBLE_KERNELS_ABI::scan_args;
 using NIBBLE_KERNELS_ABI::xielu_numbers;
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -45,6 +45,21 @@ inline void scale_rows(compute& c, activations x, activations factors) NIBBLE_NO
   detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().scale(x.row(t), *factors.row(t), x.width); });
 }
 
+/// x *= y.
+/// @shape   x, y (tokens, width)
+inline void multiply(compute& c, activations x, activations y) NIBBLE_NOEXCEPT {
+  detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().multiply(x.row(t), y.row(t), x.width); });
+}
+/// x = f(x) * y.
+/// @shape   x, y (tokens, width)
+inline void gate_by(compute& c, activations x, activations y, activation f = activation::silu) NIBBLE_NOEXCEPT {
+  detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().gate(x.row(t), y.row(t), x.width, f); });
+}
+/// x = f(x).
+inline void activate(compute& c, activations x, activation f) NIBBLE_NOEXCEPT {
+  detail::for_each_token(c, x, [&](std::size_t t) { c.kernels().activate(x.row(t), x.width, f); });
+}
+
 /// x = cap * tanh(x / cap); nothing where cap is 0.
 inline void softcap(compute& c, activations x, float cap) NIBBLE_NOEXCEPT {
   if (cap <= 0) return;

@@ -16,6 +16,7 @@ inline void close_gates(compute& c, activations gates, activation f, activations
   const std::size_t dim = x.width / gates.width;
   detail::for_each_token(c, x, [&](std::size_t t) {
     c.kernels().activate(gates.row(t), gates.width, f);
+    if (dim == 1) return c.kernels().multiply(x.row(t), gates.row(t), x.width);
     for (std::size_t h = 0; h < gates.width; ++h) c.kernels().scale(x.row(t) + h * dim, gates.row(t)[h], dim);
   });
 }

@@ -36,7 +36,8 @@ std::size_t any_model::memory_cap() const noexcept { return model_->memory_cap; 
 executor_ref any_model::executor() const noexcept { return model_->executor; }
 const std::string& any_model::chat_template() const& noexcept { return model_->chat_template; }
 const result<nibble::chat_template>& any_model::chat_form() const& noexcept { return model_->chat_form; }
-std::vector<kv_shape> any_model::kv() const { return model_->kv(); }
+std::vector<kv_shape> any_model::kv(step_output output) const { return model_->kv(output); }
+bool any_model::gives_drafts() const noexcept { return model_->gives_drafts; }
 tensor_type any_model::kv_type() const noexcept { return model_->kv_type; }
 void any_model::forward(step& s, activations out) const noexcept { model_->forward(s, out); }
 
@@ -46,7 +47,7 @@ namespace detail {
 inline memory_plan plan_steps(const loaded_model& m, const session_options& options, std::size_t sequences, bool one_step) {
   const session_options o = with_places_to_return(m.context, complete(m, options), sequences == 1);
   const kv_room room{find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, *o.marks, one_step, *o.state_interval};
-  const auto kept = kv_pool::planned_bytes(m.kv(), room);
+  const auto kept = kv_pool::planned_bytes(m.kv(o.output), room);
   std::size_t scratch = measure_scratch(m, o.prefill_chunk, o.output_rows, o.output);
   if (sequences > 1) scratch = std::max(scratch, measure_scratch(m, sequences, sequences, o.output));
   memory_plan p;

@@ -99,8 +99,10 @@ class any_model {
   const result<nibble::chat_template>& chat_form() const& noexcept;
   const result<nibble::chat_template>& chat_form() const&& = delete;
 
-  /// What each layer keeps between tokens.
-  std::vector<kv_shape> kv() const;
+  /// What each layer keeps between tokens; those of the block that drafts, for step_output::draft.
+  std::vector<kv_shape> kv(step_output output = step_output::logits) const;
+  /// Whether the file has a block that drafts, see evaluator::draft_each.
+  bool gives_drafts() const noexcept;
   /// The format of keys and values where a session names none.
   tensor_type kv_type() const noexcept;
   /// Exact bytes of this model and of a session on it; of a batch_evaluator of so many sequences, 1 to most_sequences, or of an

@@ -29,9 +29,9 @@ feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token canc
 }
 
 feed_outcome evaluator::step(std::span<const token> tokens, std::span<const std::uint32_t> wanted,
-                             const std::stop_token& cancel) {
+                             const std::stop_token& cancel, activations hidden) {
   token_run run{0, tokens.size(), 0, 0};
-  const auto [how, rows] = runner_.run(tokens, {&run, 1}, wanted, cancel);
+  const auto [how, rows] = runner_.run(tokens, {&run, 1}, wanted, cancel, hidden);
   if (how != feed_outcome::done) return how;
   rows_ = rows;
   if (rows.tokens > 0) last_row_ = row(rows.tokens - 1);

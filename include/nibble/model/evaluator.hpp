@@ -46,6 +46,15 @@ class evaluator {
   feed_outcome feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
                          std::stop_token cancel = {});
 
+  /// Drafts: of an evaluator with step_output::draft. Token t + 1 and the hidden state of token t, which another evaluator
+  /// gives (step_output::hidden), foretell token t + 2: on_row(index in tokens, logits). Steps are session_options::output_rows
+  /// long.
+  /// @shape   hidden (tokens, model().width()): row i belongs to the token before tokens[i]
+  /// @errors  what on_row and the executor throw; precondition: see above
+  template <class F>
+  feed_outcome draft_each(std::span<const token> tokens, std::span<const float> hidden, F&& on_row,
+                          std::stop_token cancel = {});
+
   /// An evaluator that was moved from can only be assigned to or destroyed: precondition of all its functions.
   evaluator(evaluator&&) noexcept = default;
   evaluator& operator=(evaluator&& other) noexcept = default;
@@ -79,7 +88,8 @@ class evaluator {
  private:
   explicit evaluator(step_runner runner) : runner_(std::move(runner)) {}
   /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
-  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel);
+  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel,
+                    activations hidden = {});
   bool fits(std::size_t count) const NIBBLE_NOEXCEPT { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 
@@ -90,14 +100,22 @@ class evaluator {
 
 template <class F>
 feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel) {
-  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
+  return draft_each(tokens, {}, std::forward<F>(on_row), std::move(cancel));
+}
+
+template <class F>
+feed_outcome evaluator::draft_each(std::span<const token> tokens, std::span<const float> hidden, F&& on_row,
+                                   std::stop_token cancel) {
+  const std::size_t width = hidden.empty() ? 0 : model().width();
+  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()) && hidden.size() == tokens.size() * width);
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const std::size_t most = runner_.options().output_rows;
   const std::span<std::uint32_t> indices = runner_.room().wanted;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(most, tokens.size() - i);
     for (std::size_t k = 0; k < count; ++k) indices[k] = static_cast<std::uint32_t>(k);
-    const auto how = step(tokens.subspan(i, count), indices.first(count), cancel);
+    const activations before(const_cast<float*>(hidden.data()) + i * width, width > 0 ? count : 0, width);  // only read
+    const auto how = step(tokens.subspan(i, count), indices.first(count), cancel, before);
     if (how != feed_outcome::done) return how;
     for (std::size_t k = 0; k < count; ++k) on_row(i + k, row(k));
     i += count;

@@ -31,7 +31,7 @@ class loaded_model {
  public:
   virtual ~loaded_model() = default;
   virtual std::string_view architecture_name() const noexcept = 0;
-  virtual std::vector<kv_shape> kv() const = 0;
+  virtual std::vector<kv_shape> kv(step_output output = step_output::logits) const = 0;
   virtual void forward(step& s, activations out) const noexcept = 0;
 
   /// What a step gives where nobody says.
@@ -41,6 +41,7 @@ class loaded_model {
   bool ends_with_context = false;  ///< there are no positions past its context
   bool looks_ahead = false;        ///< some layer does: a text is one step
   bool gives_hidden = false;       ///< forward() knows step_output::hidden
+  bool gives_drafts = false;       ///< and step_output::draft
   pooling_head pooling;            ///< what becomes of hidden states, where they are what the model is for
   tensor_type kv_type = tensor_type::f16;
   std::size_t weight_bytes = 0, memory_cap = 0;
@@ -88,11 +89,17 @@ class typed_model final : public loaded_model {
     if constexpr (requires { c.learned_positions; }) ends_with_context = c.learned_positions;
     if constexpr (requires { Arch::gives_hidden; }) gives_hidden = Arch::gives_hidden;
     if constexpr (requires { c.pooling; }) pooling = pooling_head(c.pooling, c.width, tensors);
+    if constexpr (requires { arch_.draft_kv(); }) gives_drafts = !arch_.draft_kv().empty();
     for (const kv_shape& s : arch_.kv()) looks_ahead = looks_ahead || s.looks_ahead;
     own_bytes = heap_bytes_of(config) + heap_bytes_of(arch_);
   }
   std::string_view architecture_name() const noexcept override { return Arch::name; }
-  std::vector<kv_shape> kv() const override { return arch_.kv(); }
+  std::vector<kv_shape> kv(step_output output) const override {
+    if constexpr (requires { arch_.draft_kv(); }) {
+      if (output == step_output::draft) return arch_.draft_kv();
+    }
+    return arch_.kv();
+  }
   void forward(step& s, activations out) const noexcept override {
     s.attempt([&] {
       if constexpr (std::is_same_v<Observer, unobserved>) {

@@ -12,6 +12,7 @@
 #include "nibble/model/arch/ernie4_5_moe.hpp"
 #include "nibble/model/arch/exaone4.hpp"
 #include "nibble/model/arch/falcon.hpp"
+#include "nibble/model/arch/falcon_h1.hpp"
 #include "nibble/model/arch/gemma.hpp"
 #include "nibble/model/arch/gemma3n.hpp"
 #include "nibble/model/arch/gemma4.hpp"
@@ -26,17 +27,21 @@
 #include "nibble/model/arch/hunyuan.hpp"
 #include "nibble/model/arch/hunyuan_moe.hpp"
 #include "nibble/model/arch/laguna.hpp"
+#include "nibble/model/arch/lfm2.hpp"
 #include "nibble/model/arch/llama.hpp"
 #include "nibble/model/arch/llama_embed.hpp"
+#include "nibble/model/arch/mamba2.hpp"
 #include "nibble/model/arch/minicpm.hpp"
 #include "nibble/model/arch/mistral3.hpp"
 #include "nibble/model/arch/modern_bert.hpp"
 #include "nibble/model/arch/muse_glimmer.hpp"
+#include "nibble/model/arch/nemotron_h.hpp"
 #include "nibble/model/arch/olmo.hpp"
 #include "nibble/model/arch/olmoe.hpp"
 #include "nibble/model/arch/phi2.hpp"
 #include "nibble/model/arch/phi3.hpp"
 #include "nibble/model/arch/qwen.hpp"
+#include "nibble/model/arch/qwen35.hpp"
 #include "nibble/model/arch/seed_oss.hpp"
 #include "nibble/model/arch/smollm3.hpp"
 #include "nibble/model/arch/stablelm.hpp"
@@ -51,6 +56,11 @@ using architectures = type_list<                                             //
     arch::mistral3,                                                          //
     arch::gemma, arch::gemma2, arch::gemma3,                                 //
     arch::qwen2, arch::qwen3, arch::qwen3moe, arch::qwen2vl, arch::qwen3vl,  //
+    arch::qwen35,                                                            //
+    arch::lfm2,                                                              //
+    arch::mamba2,                                                            //
+    arch::falcon_h1,                                                         //
+    arch::nemotron_h,                                                        //
     arch::smollm3,                                                           //
     arch::minicpm,                                                           //
     arch::phi3,                                                              //

@@ -42,7 +42,7 @@ inline session_options complete(const loaded_model& m, session_options o) {
 
 /// Numbers of one row of a step's output.
 inline std::size_t output_width(const loaded_model& m, step_output output) noexcept {
-  return output == step_output::logits ? m.vocabulary : m.width;
+  return output == step_output::hidden ? m.width : m.vocabulary;
 }
 
 /// Bytes of scratch that a step of `tokens` tokens takes, of which `wanted` have outputs: a forward pass without memory.
@@ -52,6 +52,7 @@ inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::
   const std::vector<std::uint32_t> positions(tokens), rows(wanted);
   step_input in{};
   in.ids = ids, in.positions = positions, in.wanted = {wanted, {}, rows}, in.output = output;
+  in.hidden = {nullptr, tokens, m.width};
   inline_executor executor;
   step s(kernels(), executor, arena, in);
   m.forward(s, s.compute::scratch(wanted, output_width(m, output)));
@@ -99,6 +100,11 @@ inline result<void> check_proportion(const loaded_model& m, std::size_t kv_forma
     return above("block_count, attention.head_count_kv and attention.key_length: keys and values of a position", kv, most_kv,
                  "kv_position_bytes");
   }
+  const std::uint64_t most_states =
+      m.limits.state_bytes > 0 ? m.limits.state_bytes : std::max<std::uint64_t>(m.stored_bytes, 1u << 20);
+  const std::size_t states =
+      kv_pool::planned_bytes(m.kv(), {kv_format, positions, 1, 1}).states / 2;  // before and behind a step
+  if (states > most_states) return above("the sizes under ssm.: states of a sequence", states, most_states, "state_bytes");
   const std::uint64_t most_scratch = most_of(m.limits.scratch_token_bytes, m.stored_bytes, 64u << 10);
   const step_output output = m.usual_output();
   const std::size_t outputs = product_of_sizes(tokens, output_width(m, output), sizeof(float));
@@ -136,6 +142,9 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   if (o.output == step_output::logits && m.pooling.config().embeds()) {
     return invalid("output: this " + std::string(m.architecture_name()) +
                    " model makes embeddings or scores, not logits: see nibble::embedder");
+  }
+  if (o.output == step_output::draft && !m.gives_drafts) {
+    return invalid("output: this file of " + std::string(m.architecture_name()) + " has no block that drafts");
   }
   return check_proportion(m, find_kv_format(o.kv.value_or(m.kv_type)));
 }

@@ -33,6 +33,7 @@ struct step_input {
   std::span<sequence* const> sequences;      ///< by token_run::sequence
   std::stop_token cancel;
   step_output output = step_output::logits;
+  activations hidden = {};  ///< of step_output::draft: (tokens, width), the hidden states of the tokens before these
 };
 
 /// What an architecture's forward() sees: tokens, scratch, sequences. Layers take it as their `compute`.
@@ -45,6 +46,7 @@ class step : public compute {
   std::span<const token> ids() const noexcept { return in_->ids; }
   std::span<const std::uint32_t> positions() const noexcept { return in_->positions; }
   step_output output() const noexcept { return in_->output; }
+  activations hidden() const noexcept { return in_->hidden; }
   /// Whether the caller has given up, or the executor has: forward() returns at the next layer, and its output is not read.
   bool cancelled() const noexcept { return failed() || in_->cancel.stop_requested(); }
 

@@ -23,7 +23,7 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
   step_runner made(model, detail::complete(model.loaded(), options));
   const session_options& o = made.options_;
   const std::size_t format = find_kv_format(*o.kv);
-  const std::vector<kv_shape> layers = model.kv();
+  const std::vector<kv_shape> layers = model.kv(o.output);
   const kv_room room{format, o.context, o.prefill_chunk, sequences, *o.marks, one_step, *o.state_interval};
   const memory_plan plan = detail::plan_steps(model.loaded(), o, sequences, one_step);
   NIBBLE_TRY(detail::check_cap("model and session", plan.total(), model.memory_cap()));
@@ -100,8 +100,9 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
 }
 
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
-                                      std::span<const std::uint32_t> wanted, std::stop_token cancel) {
+                                      std::span<const std::uint32_t> wanted, std::stop_token cancel, activations hidden) {
   NIBBLE_ASSERT(!sequences_.empty() && may_run(ids, runs, wanted));
+  NIBBLE_ASSERT(options_.output != step_output::draft || (hidden.tokens == ids.size() && hidden.width == model_.width()));
   for (const token_run& r : runs) {  // before any has begun
     if (!fits(r.sequence, r.count)) return {feed_outcome::context_full, {}};
   }
@@ -121,6 +122,7 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
   in.ids = ids, in.positions = std::span(positions_).first(ids.size()), in.runs = runs;
   in.wanted = {wanted.size(), runs_of(runs, wanted), wanted};
   in.sequences = borrowed_, in.cancel = cancel, in.output = options_.output;
+  in.hidden = hidden;
   scratch_.rewind(0);
   step s(kernels(), model_.executor(), scratch_, in);
   const activations rows = s.compute::scratch(wanted.size(), detail::output_width(model_.loaded(), options_.output));

@@ -73,11 +73,12 @@ class step_runner {
   /// in. A step that a sequence has no room for is not begun; one that is cancelled is rolled back in all of them: see
   /// sequence::rollback.
   /// @param   wanted  which of the ids' outputs are wanted, ascending
+  /// @param   hidden  of step_output::draft: (ids, width)
   /// @errors  what the model's executor throws: the step is rolled back; precondition: each sequence has one run at most; there
   ///          are no more ids than session_options::prefill_chunk and no more wanted than output_rows, or of both no more than
   ///          sequences
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted,
-              std::stop_token cancel);
+              std::stop_token cancel, activations hidden = {});
 
   /// Room for the arguments of run(), for who calls it: a run and an id for each sequence, and as many places as may be wanted.
   struct arguments {

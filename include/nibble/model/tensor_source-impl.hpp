@@ -134,13 +134,20 @@ std::span<const float> tensor_source::vector(std::string_view name, std::size_t 
 std::span<const float> tensor_source::vectors(std::string_view name, std::size_t count, std::size_t n) {
   return numbers(name, {n, count, 1, 1});
 }
+std::span<const float> tensor_source::columns(std::string_view name, std::size_t rows, std::size_t columns) {
+  const std::span<float> out = numbers(name, {columns, rows, 1, 1});
+  if (out.data() == nullptr || rows == 1 || columns == 1) return out;
+  const std::vector<float> stored(out.begin(), out.end());
+  for (std::size_t i = 0; i < stored.size(); ++i) out[i % columns * rows + i / columns] = stored[i];
+  return out;
+}
 std::span<const float> tensor_source::made(std::size_t n, const std::function<float(std::size_t)>& f) {
   std::byte* memory = allocate("numbers of no tensor", product_of_sizes(n, sizeof(float)));
   auto* out = reinterpret_cast<float*>(memory);
   for (std::size_t i = 0; out && i < n; ++i) out[i] = f(i);
   return {out, out || !failure_ ? n : 0};
 }
-std::span<const float> tensor_source::numbers(std::string_view name, std::array<std::uint64_t, 4> shape) {
+std::span<float> tensor_source::numbers(std::string_view name, std::array<std::uint64_t, 4> shape) {
   const tensor_info* info = require(name, shape);
   if (!info) return {};
   const auto n = product_of_sizes(static_cast<std::size_t>(shape[0]), static_cast<std::size_t>(shape[1]));
@@ -150,7 +157,7 @@ std::span<const float> tensor_source::numbers(std::string_view name, std::array<
     return {};
   }
   std::byte* memory = allocate(name, product_of_sizes(n, sizeof(float)));
-  if (!memory) return failure_ ? std::span<const float>() : std::span<const float>(static_cast<const float*>(nullptr), n);
+  if (!memory) return failure_ ? std::span<float>() : std::span<float>(static_cast<float*>(nullptr), n);
   auto* out = reinterpret_cast<float*>(memory);
   std::vector<std::byte> copy;
   const std::byte* bytes = part_of(*info, 0, static_cast<std::size_t>(info->bytes), copy);

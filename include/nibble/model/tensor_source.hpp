@@ -74,6 +74,8 @@ class tensor_source {
   std::span<const float> vector_or_none(std::string_view name, std::size_t n);
   /// Several vectors of n numbers in one tensor, one after the other.
   std::span<const float> vectors(std::string_view name, std::size_t count, std::size_t n);
+  /// A small matrix of numbers, widened to float, column by column: element (r, c) at [c * rows + r].
+  std::span<const float> columns(std::string_view name, std::size_t rows, std::size_t columns);
   /// n numbers that no file holds: f(0) to f(n - 1).
   std::span<const float> made(std::size_t n, const std::function<float(std::size_t)>& f);
   /// n times 1: the gain of a norm that has none.
@@ -112,7 +114,7 @@ class tensor_source {
   const std::byte* part_of(const tensor_info& info, std::size_t offset, std::size_t bytes, std::vector<std::byte>& copy);
   weight take(const tensor_info* info, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
               std::size_t rows);
-  std::span<const float> numbers(std::string_view name, std::array<std::uint64_t, 4> shape);
+  std::span<float> numbers(std::string_view name, std::array<std::uint64_t, 4> shape);
   const format_info* format_of(const tensor_info& info, std::size_t rows, std::size_t columns);
   void pack(const tensor_info& info, const weight& packed, std::byte* panels, std::size_t first, std::size_t all);
   bool is_harmless(const tensor_info& info, const limits& most);

@@ -37,6 +37,13 @@ struct activations {
     }
     return part;
   }
+  /// Columns [first, first + count) of each row.
+  activations columns(std::size_t first, std::size_t count) const noexcept {
+    activations part = *this;
+    part.data = data ? data + first : nullptr;
+    part.width = count;
+    return part;
+  }
   /// `count` rows that a list names, which must stay where it is. @errors none; precondition: these are not listed themselves
   activations subset(const std::uint32_t* list, std::size_t count) const NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(!listed);

@@ -15,8 +15,9 @@ struct granite : decoder<> {
   static constexpr std::string_view name = "granite";
   using decoder::decoder;
 
-  static config read(hyperparameters& h) {
-    config c = config::read(h, rope_pairs::interleaved);
+  /// @param   least  see decoder_config::read
+  static config read(hyperparameters& h, std::size_t least = 1) {
+    config c = config::read(h, rope_pairs::interleaved, norm_kind::rms, least);
     c.ropes[0].has_factors = true;
     const auto scale = [&](const char* key) {  // 0: none
       const float found = h.positive_or_zero(key, 1);

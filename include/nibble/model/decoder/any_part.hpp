@@ -2,16 +2,26 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "nibble/core/type_list.hpp"
+#include "nibble/kv/shape.hpp"
 #include "nibble/model/decoder/config.hpp"
 #include "nibble/model/tensor_source.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
+
+/// A part that a layer has not, where each layer has a mixer or a feed-forward: nothing is normed for it, and nothing added.
+struct no_part {
+  no_part(const decoder_config&, std::size_t, tensor_source&) noexcept {}
+  kv_shape keeps() const noexcept { return {}; }
+  template <class... Arguments>
+  void forward(Arguments&&...) const noexcept {}
+};
 
 namespace detail {
 /// One of some kinds of part, chosen by an index when it is made. std::visit would end the host over an empty variant where
@@ -28,6 +38,13 @@ class any_part<type_list<Parts...>> {
   decltype(auto) visit(F&& f) const {
     return visit_from<0>(std::forward<F>(f));
   }
+
+  /// Whether there is a part of a kind.
+  static constexpr bool is_there(std::size_t kind) noexcept {
+    constexpr bool there[] = {!std::is_same_v<Parts, no_part>...};
+    return kind < sizeof...(Parts) && there[kind];
+  }
+  bool is_there() const noexcept { return is_there(part_.index()); }
 
  private:
   using variant = std::variant<Parts...>;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "nibble/model/decoder/config.hpp"
+#include "nibble/model/decoder/recurrent_config-impl.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -60,27 +61,26 @@ inline void read_expert_groups(hyperparameters& h, std::size_t experts, router_s
   }
 }
 /// Heads and widths of each layer: files state one number for all blocks, or one for each.
-inline void read_layers(hyperparameters& h, decoder_config& c) {
+inline void read_layers(hyperparameters& h, decoder_config& c, std::size_t least) {
   const std::size_t blocks = c.layers + c.drafts;
-  const auto hidden = h.counts("feed_forward_length", blocks, 1, h.limits().hidden);
+  const auto hidden = h.counts("feed_forward_length", blocks, least, h.limits().hidden);
   const auto heads = h.counts("attention.head_count", blocks, 1, h.limits().heads);
   const std::size_t most = *std::max_element(heads.begin(), heads.end());
-  const auto kv_heads = h.has("attention.head_count_kv") ? h.counts("attention.head_count_kv", blocks, 1, most) : heads;
+  const auto kv_heads = h.has("attention.head_count_kv") ? h.counts("attention.head_count_kv", blocks, least, most) : heads;
   const std::size_t key_dim = decoder_config::read_head_dim(h, "attention.key_length", c.width / heads[0]);
   const std::size_t value_dim = decoder_config::read_head_dim(h, "attention.value_length", key_dim);
   for (std::size_t i = 0; i < c.layers; ++i) {
     layer_config& l = c.layer[i];
     l.hidden = hidden[i], l.heads = heads[i], l.kv_heads = kv_heads[i], l.key_dim = key_dim, l.value_dim = value_dim;
-    if (l.heads % l.kv_heads != 0) {
+    if (l.kv_heads > 0 && l.heads % l.kv_heads != 0) {
       h.reject("attention.head_count_kv", "expected a divisor of the " + std::to_string(l.heads) + " heads",
                std::to_string(l.kv_heads));
     }
   }
 }
-}  // namespace detail
 
-const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std::size_t feed_forwards,
-                               std::size_t most_ropes) noexcept {
+const char* wrong_with(const decoder_config& c, std::size_t mixers, std::size_t feed_forwards,
+                       std::size_t most_ropes) noexcept {
   if (c.layers == 0) return "one layer at least";
   if (c.layer.size() != c.layers) return "as many layers as it says";
   if (c.ropes.size() > most_ropes) return "at most four kinds of rotary embedding";
@@ -101,7 +101,8 @@ const char* detail::wrong_with(const decoder_config& c, std::size_t mixers, std:
   return nullptr;
 }
 
-decoder_config decoder_config::read(hyperparameters& h, rope_pairs order, norm_kind norm) {
+/// How many layers there are, and how wide they are.
+inline decoder_config read_sizes(hyperparameters& h, norm_kind norm) {
   decoder_config c;
   const std::size_t blocks = h.count("block_count", 1, h.limits().layers);
   c.drafts = h.count_or("nextn_predict_layers", 0, 0, blocks - 1);
@@ -109,9 +110,23 @@ decoder_config decoder_config::read(hyperparameters& h, rope_pairs order, norm_k
   c.context = h.count("context_length", 1, h.limits().context);
   c.width = h.count("embedding_length", 1, h.limits().width);
   c.norm = norm;
-  c.eps = h.positive(norm == norm_kind::rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon");
+  const bool either = !h.has("attention.layer_norm_rms_epsilon") && h.has("attention.layer_norm_epsilon");
+  c.eps = h.positive(norm == norm_kind::rms && !either ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon");
   c.layer.resize(c.layers);
-  detail::read_layers(h, c);
+  return c;
+}
+}  // namespace detail
+
+decoder_config decoder_config::read_without_attention(hyperparameters& h) {
+  decoder_config c = detail::read_sizes(h, norm_kind::rms);
+  for (layer_config& l : c.layer) l.rope = layer_config::no_rope;
+  for (const char* none : {"attention.head_count", "feed_forward_length"}) h.count_or(none, 0, 0, 0);
+  return c;
+}
+
+decoder_config decoder_config::read(hyperparameters& h, rope_pairs order, norm_kind norm, std::size_t least) {
+  decoder_config c = detail::read_sizes(h, norm);
+  detail::read_layers(h, c, least);
   const std::size_t dim = c.layer[0].key_dim;
   rope_config rope;
   rope.dimensions = h.count_or("rope.dimension_count", dim, 0, 1u << 20);

@@ -14,6 +14,7 @@
 #include "nibble/layers/experts.hpp"
 #include "nibble/layers/norm.hpp"
 #include "nibble/layers/rope.hpp"
+#include "nibble/model/decoder/recurrent_config.hpp"
 #include "nibble/model/hyperparameters.hpp"
 #include "nibble/model/pooling.hpp"
 
@@ -70,7 +71,8 @@ struct latent_shape {
 };
 
 /// A decoder: embedding; layers of norm, mixer, residual, norm, feed-forward, residual; norm; output. Names are those of
-/// tensors, without "blk.N." and ".weight", and literals; an empty one means that there is no such norm.
+/// tensors, without "blk.N." and ".weight", and literals; an empty one means that there is no such norm,
+/// and one that ends with a dot stands without ".weight".
 struct decoder_config {
   std::size_t layers = 0, width = 0, vocabulary = 0, context = 0;
   std::size_t drafts = 0;  ///< blocks behind the layers that draft tokens: no part of the pass
@@ -100,7 +102,8 @@ struct decoder_config {
   /// A function of attn_gate, a product of the mixer's input, with which each head's outputs are multiplied before they are
   /// mixed: one gate for a head, or one for each of its numbers, as the tensor has rows.
   std::optional<activation> head_gates;
-  bool sinks = false;  ///< attn_sinks: a logit for each head in the softmax's denominator alone
+  bool gates_in_queries = false;  ///< attn_q: of each head its queries, and then a gate for each of its numbers
+  bool sinks = false;             ///< attn_sinks: a logit for each head in the softmax's denominator alone
 
   float attention_scale = 0;  ///< of scores; 0: 1 / sqrt(key_dim)
   float attention_softcap = 0, output_softcap = 0;
@@ -122,9 +125,14 @@ struct decoder_config {
   latent_shape latent;            ///< of latent attention
   std::size_t input_dim = 0;      ///< of what each layer is given of its own; 0: nothing
   pooling_config pooling;
+  recurrent_config recurrent;
 
   /// What every decoder's metadata states, with layers that are all alike and rotate their heads, or the first numbers of each.
-  static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves, norm_kind norm = norm_kind::rms);
+  /// @param least  0 where a layer may have no heads of keys and values, or no feed-forward: the architecture gives it others
+  static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves, norm_kind norm = norm_kind::rms,
+                             std::size_t least = 1);
+  /// The same for a model without attention, which has no heads and does not rotate.
+  static decoder_config read_without_attention(hyperparameters& h);
 
   /// Takes the rotation from all layers.
   void rotate_nothing() noexcept;

@@ -14,6 +14,7 @@
 #include "nibble/layers/rope.hpp"
 #include "nibble/model/decoder/any_part.hpp"
 #include "nibble/model/decoder/config.hpp"
+#include "nibble/model/decoder/draft_context.hpp"
 #include "nibble/model/decoder/expert_feed_forward.hpp"
 #include "nibble/model/decoder/feed_forwards.hpp"
 #include "nibble/model/decoder/self_attention.hpp"
@@ -42,8 +43,8 @@ struct nothing_around {
 ///     keeps()                                            what the layer keeps between tokens
 ///     forward(step, layer, context, input, rows, output) output: of `rows` only; what is kept: of all tokens
 ///
-/// and a feed-forward F(decoder_config, layer, tensor_source&) and forward(step, layer, input, output). Around is what else
-/// happens, see nothing_around.
+/// and a feed-forward F(decoder_config, layer, tensor_source&) and forward(step, layer, input, output). no_part is either.
+/// Around is what else happens, see nothing_around.
 template <class Mixers = type_list<self_attention>, class FeedForwards = type_list<gated_feed_forward>,
           class Around = nothing_around>
 class decoder {
@@ -60,6 +61,10 @@ class decoder {
   /// @shape   out (wanted rows, vocabulary or width), see step_output
   template <class Step>
   void forward(Step& s, activations out) const NIBBLE_NOEXCEPT;
+
+ protected:
+  /// What a block behind the layers shares with them.
+  draft_context shared() const noexcept { return {embedding_, output_, ropes_}; }
 
  private:
   struct layer {
@@ -118,14 +123,21 @@ decoder<Mixers, FeedForwards, Around>::decoder(const decoder_config& c, tensor_s
   layers_.reserve(c.layers);
   for (std::size_t i = 0; i < c.layers; ++i) {
     const std::string at = layer_prefix(i);
-    const norm_weights mixer_norm = norm_of(t, at, c.layer[i].mixer_normed ? c.mixer_norm : "");
-    detail::any_part<Mixers> mixer(c.layer[i].mixer, c, i, t);
-    const norm_weights mixer_post_norm = norm_of(t, at, c.mixer_post_norm, c.post_eps);
-    const norm_weights mixer_sum_norm = norm_of(t, at, c.mixer_sum_norm);
-    const norm_weights feed_forward_norm = norm_of(t, at, c.feed_forward_norm);
-    detail::any_part<FeedForwards> feed_forward(c.layer[i].feed_forward, c, i, t);
-    const norm_weights feed_forward_post_norm = norm_of(t, at, c.feed_forward_post_norm, c.post_eps);
-    const norm_weights feed_forward_sum_norm = norm_of(t, at, c.feed_forward_sum_norm);
+    const layer_config& l = c.layer[i];
+    const bool mixes = detail::any_part<Mixers>::is_there(l.mixer),
+               feeds = detail::any_part<FeedForwards>::is_there(l.feed_forward);
+    if (c.parallel && !(mixes && feeds)) t.reject(at, "two branches side by side");
+    const auto norm = [&](bool there, std::string_view name, float eps) {
+      return there ? norm_of(t, at, name, eps) : norm_weights{};
+    };
+    const norm_weights mixer_norm = norm(mixes && l.mixer_normed, c.mixer_norm, 0);
+    detail::any_part<Mixers> mixer(l.mixer, c, i, t);
+    const norm_weights mixer_post_norm = norm(mixes, c.mixer_post_norm, c.post_eps);
+    const norm_weights mixer_sum_norm = norm(mixes, c.mixer_sum_norm, 0);
+    const norm_weights feed_forward_norm = norm(feeds, c.feed_forward_norm, 0);
+    detail::any_part<FeedForwards> feed_forward(l.feed_forward, c, i, t);
+    const norm_weights feed_forward_post_norm = norm(feeds, c.feed_forward_post_norm, c.post_eps);
+    const norm_weights feed_forward_sum_norm = norm(feeds, c.feed_forward_sum_norm, 0);
     layers_.push_back({mixer_norm, mixer_post_norm, mixer_sum_norm, feed_forward_norm, feed_forward_post_norm,
                        feed_forward_sum_norm, std::move(mixer), std::move(feed_forward)});
   }
@@ -137,8 +149,9 @@ norm_weights decoder<Mixers, FeedForwards, Around>::norm_of(tensor_source& t, co
                                                             float eps) const {
   if (name.empty()) return {};
   const std::string tensor = at + std::string(name);
+  const std::string gain = name.ends_with('.') ? tensor.substr(0, tensor.size() - 1) : tensor + ".weight";
   norm_weights norm{{}, {}, eps > 0 ? eps : config_.eps, config_.norm};
-  norm.gain = name == config::unit_norm ? t.ones(config_.width) : t.vector(tensor + ".weight", config_.width);
+  norm.gain = name == config::unit_norm ? t.ones(config_.width) : t.vector(gain, config_.width);
   if (config_.norm == norm_kind::layer) norm.bias = t.vector_or_none(tensor + ".bias", config_.width);
   return norm;
 }
@@ -280,9 +293,10 @@ activations decoder<Mixers, FeedForwards, Around>::forward_layer(Step& s, std::s
     if (!sum_norm.gain.empty()) apply(s, sum_norm, y, y);
   };
   const layer_output mixed = target(l.mixer_post_norm), fed = target(l.feed_forward_post_norm);
-  mix(s, i, context, input_of(x, l.mixer_norm), rows, mixed);
+  if (l.mixer.is_there()) mix(s, i, context, input_of(x, l.mixer_norm), rows, mixed);
   if (rows.count == 0) return y;
-  add(mixed, l.mixer_post_norm, l.mixer_sum_norm);
+  if (l.mixer.is_there()) add(mixed, l.mixer_post_norm, l.mixer_sum_norm);
+  if (!l.feed_forward.is_there()) return y;
   l.feed_forward.visit([&](const auto& part) { part.forward(s, i, input_of(y, l.feed_forward_norm), fed); });
   add(fed, l.feed_forward_post_norm, l.feed_forward_sum_norm);
   return y;

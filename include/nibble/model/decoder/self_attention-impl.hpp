@@ -31,6 +31,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   }
   const bool own_keys = l.keys_of == layer_config::own_keys;
   if (const char* wrong = own_keys ? nullptr : detail::wrong_with_shared_keys(c, layer)) t.reject(at + "attn", wrong);
+  if (c.gates_in_queries && l.value_dim != l.key_dim) t.reject(at + "attn_q.weight", "as many gates as a head has values");
   take_projections(c, l, at, t);
   const std::size_t outputs = l.heads * l.value_dim;
   o_ = t.matrix(at + "attn_output.weight", c.width, outputs);
@@ -51,7 +52,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   };
   q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", own_keys ? l.kv_heads : 0);
   if (c.value_norm && own_keys) v_norm_ = {t.ones(l.value_dim), {}, c.eps, c.norm};
-  gates_ = c.head_gates;
+  gates_ = c.head_gates, gates_in_queries_ = c.gates_in_queries;
   norms_behind_rope_ = c.head_norms_behind_rope, tempered_ = c.query_temperature > 0;
   if (c.alibi > 0) spec_.slopes = t.made(l.heads, [&](std::size_t h) { return alibi_slope(c.alibi, l.heads, h); });
   if (c.sinks) spec_.sinks = t.vector(at + "attn_sinks.weight", l.heads);
@@ -64,7 +65,8 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
 
 /// Queries, keys and values: three tensors, or one.
 void self_attention::take_projections(const decoder_config& c, const layer_config& l, const std::string& at, tensor_source& t) {
-  const std::size_t queries = l.heads * l.key_dim, keys = l.kv_heads * l.key_dim, values = l.kv_heads * l.value_dim;
+  const std::size_t queries = (c.gates_in_queries ? 2 : 1) * l.heads * l.key_dim, keys = l.kv_heads * l.key_dim,
+                    values = l.kv_heads * l.value_dim;
   const auto bias_of = [&](const char* name, std::size_t rows) {
     return c.biases ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
   };

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "nibble/layers/deal.hpp"
 #include "nibble/layers/gates.hpp"
 #include "nibble/layers/linear.hpp"
 #include "nibble/layers/norm.hpp"
@@ -46,23 +47,28 @@ class self_attention {
   std::size_t rope_ = 0, keys_of_ = layer_config::own_keys;
   head_norm norms_ = head_norm::none;
   std::optional<activation> gates_;
-  bool norms_behind_rope_ = false, tempered_ = false;
+  bool norms_behind_rope_ = false, tempered_ = false, gates_in_queries_ = false;
 };
 
 template <class Step>
 void self_attention::forward(Step& s, std::size_t layer, const step_context& context, const layer_input& x,
                              const step_rows& rows, layer_output out) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(s);
-  const activations queries = s.compute::scratch(rows.count, q_.rows()), keys = s.scratch(k_.rows()),
+  const activations asked = s.compute::scratch(rows.count, q_.rows()), keys = s.scratch(k_.rows()),
                     values = s.scratch(spec_.kv_heads * spec_.value_dim * (k_.empty() ? 0 : 1)),
                     mixed = s.compute::scratch(rows.count, o_.columns());
+  const activations queries = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : asked,
+                    gates = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : activations();
   const bool all = rows.count == s.tokens();
   {
     const auto watched = s.watch(operation::projection, layer);
-    project(s, x, all ? x : x.with(s.pick(rows, x.x)), queries, keys, values);
-    add_bias(s, queries, q_bias_);
+    project(s, x, all ? x : x.with(s.pick(rows, x.x)), asked, keys, values);
+    add_bias(s, asked, q_bias_);
     add_bias(s, keys, k_bias_);
     add_bias(s, values, v_bias_);
+    if (gates_in_queries_) {
+      deal_out(s, asked, spec_.heads, {{queries, 0, spec_.key_dim}, {gates, 0, spec_.key_dim}});
+    }
     if (!norms_behind_rope_) norm_heads(s, queries, keys);
     if (!v_norm_.gain.empty()) apply_to_heads(s, v_norm_, values, spec_.value_dim);
     if (rope_ != layer_config::no_rope) {
@@ -80,10 +86,11 @@ void self_attention::forward(Step& s, std::size_t layer, const step_context& con
     s.attend(k_.empty() ? keys_of_ : layer, spec_, rows, queries, mixed);
   }
   const auto watched = s.watch(operation::mixing, layer);
+  if (gates_in_queries_) close_gates(s, gates, activation::sigmoid, mixed);
   if (gates_) {
-    const activations gates = s.compute::scratch(rows.count, gate_.rows());
-    linear(s, all ? x : x.with(s.pick(rows, x.x)), {{gate_, gates}});
-    close_gates(s, gates, *gates_, mixed);
+    const activations opened = s.compute::scratch(rows.count, gate_.rows());
+    linear(s, all ? x : x.with(s.pick(rows, x.x)), {{gate_, opened}});
+    close_gates(s, opened, *gates_, mixed);
   }
   linear(s, mixed, {{o_, out}});
   add_bias(s, out.y, o_bias_);

@@ -1,0 +1,65 @@
+/// Definitions of model/decoder/delta_net.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <string>
+
+#include "nibble/layers/deal.hpp"
+#include "nibble/model/decoder/delta_net.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+delta_net::delta_net(const decoder_config& c, std::size_t layer, tensor_source& t) {
+  const std::string at = layer_prefix(layer);
+  const recurrent_config& r = c.recurrent;
+  if (r.heads == 0 || r.groups == 0 || r.heads % r.groups != 0 || r.inner != r.heads * r.state) {
+    t.reject(at + "ssm", "heads that share keys evenly");
+    return;
+  }
+  shape_ = {r.heads, r.groups, r.state, r.state, true, r.interleaved};
+  const std::size_t channels = 2 * keys() + values();
+  if (t.has(at + "ssm_in.weight")) {
+    qkv_ = t.matrix(at + "ssm_in.weight", channels + values(), c.width);
+  } else {
+    qkv_ = t.matrix(at + "attn_qkv.weight", channels, c.width);
+    gate_ = t.matrix(at + "attn_gate.weight", values(), c.width);
+  }
+  if (t.has(at + "ssm_ba.weight")) {
+    strength_ = t.matrix(at + "ssm_ba.weight", 2 * r.heads, c.width);
+  } else {
+    strength_ = t.matrix(at + "ssm_beta.weight", r.heads, c.width);
+    step_ = t.matrix(at + "ssm_alpha.weight", r.heads, c.width);
+  }
+  convolution_ = {t.columns(at + "ssm_conv1d.weight", channels, r.taps), {}, r.taps, true};
+  step_bias_ = t.vector(at + "ssm_dt.bias", r.heads);
+  rate_ = t.vector(at + "ssm_a", r.heads);
+  norm_ = {t.vector(at + "ssm_norm.weight", r.state), {}, c.eps, norm_kind::rms};
+  output_ = t.matrix(at + "ssm_out.weight", c.width, values());
+}
+
+void delta_net::project(compute& c, const layer_input& x, activations qkv, activations gate, activations strength,
+                        activations step) const NIBBLE_NOEXCEPT {
+  const std::size_t key_heads = shape_.key_heads, shared = shape_.heads / key_heads;
+  const bool joined = gate_.empty(), paired = step_.empty();
+  if (!joined && !paired) return linear(c, x, {{qkv_, qkv}, {gate_, gate}, {strength_, strength}, {step_, step}});
+  const activations both = c.scratch(x.x.tokens, strength_.rows());
+  if (joined) {
+    const activations all = c.scratch(x.x.tokens, qkv_.rows());
+    linear(c, x, {{qkv_, all}});
+    deal_out(c, all, key_heads,
+             {{qkv, 0, shape_.rows},
+              {qkv, keys(), shape_.rows},
+              {qkv, 2 * keys(), shared * shape_.columns},
+              {gate, 0, shared * shape_.columns}});
+  } else {
+    linear(c, x, {{qkv_, qkv}, {gate_, gate}});
+  }
+  if (!paired) return linear(c, x, {{strength_, strength}, {step_, step}});
+  linear(c, x, {{strength_, both}});
+  deal_out(c, both, key_heads, {{strength, 0, shared}, {step, 0, shared}});
+}
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
