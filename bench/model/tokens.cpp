@@ -5,13 +5,12 @@
 #include <stdexcept>
 
 #include "command.hpp"
-#include "nibble/gguf/reader.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace bench {
 
 void tokens(const arguments& a) {
-  const auto words = nibble::tokenizer::load(nibble::gguf_file::open(a.model).meta());
+  const auto words = nibble::tokenizer::load(a.model);
   std::ifstream text_file(a.input, std::ios::binary);
   if (!text_file) throw std::runtime_error(a.input.string() + ": cannot be read");
   const std::string text{std::istreambuf_iterator<char>(text_file), {}};

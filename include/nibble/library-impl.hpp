@@ -36,6 +36,8 @@
 #include "nibble/text/wordpiece-impl.hpp"
 #include "nibble/text/charsmap-impl.hpp"
 #include "nibble/text/unigram-impl.hpp"
+#include "nibble/text/piece_trie-impl.hpp"
+#include "nibble/text/rwkv-impl.hpp"
 #include "nibble/text/tokenizer-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 

@@ -91,8 +91,13 @@ nibble::tokenizer loaded(const nibble::metadata& meta) {
   return *std::move(made);
 }
 
+struct split_tokenizer {
+  const nibble::pre_tokenizer* split;
+  nibble::tokenizer tokenizer;
+};
+
 /// All bytes, some merges that lean on each other, a control and a user-defined token.
-std::vector<nibble::tokenizer> byte_level() {
+std::vector<split_tokenizer> byte_level() {
   std::vector<std::string> texts, merges;
   std::vector<int> types;
   for (char32_t code = 0, moved = 256; code < 256; ++code) {
@@ -118,8 +123,9 @@ std::vector<nibble::tokenizer> byte_level() {
   types.assign(texts.size(), 1);
   texts.insert(texts.end(), {"<|im_end|>", "<think>"});
   types.insert(types.end(), {3, 4});
-  std::vector<nibble::tokenizer> all;
+  std::vector<split_tokenizer> all;
   for (const auto& split : nibble::pre_tokenizers) {
+    if (split.has(nibble::pre_tokenizer_flags::spaced)) continue;
     nibble::metadata meta;
     meta.set("tokenizer.ggml.model", nibble::value("gpt2"));
     meta.set("tokenizer.ggml.pre", nibble::value(split.name));
@@ -127,7 +133,7 @@ std::vector<nibble::tokenizer> byte_level() {
     meta.set("tokenizer.ggml.tokens", nibble::value(texts));
     meta.set("tokenizer.ggml.token_type", nibble::value(types));
     meta.set("tokenizer.ggml.merges", nibble::value(merges));
-    all.push_back(loaded(meta));
+    all.push_back({&split, loaded(meta)});
   }
   return all;
 }
@@ -159,13 +165,35 @@ nibble::tokenizer sentencepiece() {
   return loaded(meta);
 }
 
+/// A vocabulary of a tokenizer model, whose pieces are whole characters with U+2581 for a space.
+nibble::tokenizer small(std::string_view model) {
+  const std::vector<std::string> texts = {"<unk>", "</s>",         "\u2581", "a",    "b",      "\u2581a",      "aa", "ab",
+                                          "abc",   "\u2581\u2581", "\n",     "\n\n", "\u4e00", "\u4e00\u4e00", "1",  "12"};
+  std::vector<int> types(texts.size(), 1);
+  std::vector<float> scores;
+  types[0] = 2, types[1] = 3;
+  for (std::size_t i = 0; i < texts.size(); ++i) scores.push_back(-static_cast<float>(i * 7 % 5));
+  nibble::metadata meta;
+  meta.set("tokenizer.ggml.model", nibble::value(model));
+  meta.set("tokenizer.ggml.tokens", nibble::value(texts));
+  meta.set("tokenizer.ggml.token_type", nibble::value(types));
+  meta.set("tokenizer.ggml.scores", nibble::value(scores));
+  meta.set("tokenizer.ggml.merges",
+           nibble::value(std::vector<std::string>{"a a", "\u2581 \u2581", "\u2581 a", "a b", "\u4e00 \u4e00", "1 2"}));
+  meta.set("tokenizer.ggml.bos_token_id", nibble::value(1));
+  meta.set("tokenizer.ggml.add_space_prefix", nibble::value(true));
+  return loaded(meta);
+}
+
 void try_text(std::uint8_t how, std::string_view text) {
   static const auto bpe = byte_level();
+  static const nibble::tokenizer others[] = {small("gemma4"), small("t5"), small("rwkv")};
+  for (const auto& other : others) exercise(other, text);
   static const auto spm = sentencepiece();
-  const auto& t = bpe[how % bpe.size()];
+  const auto& [split, t] = bpe[how % bpe.size()];
   exercise(t, text);
   std::string room;
-  const std::string_view composed = nibble::pre_tokenizers[how % bpe.size()].composes ? nibble::to_nfc(text, room) : text;
+  const std::string_view composed = split->has(nibble::pre_tokenizer_flags::composes) ? nibble::to_nfc(text, room) : text;
   require(t.decode(t.encode(text)) == composed);
   try_template(t, text);
   try_ids(t, text);

@@ -272,7 +272,7 @@ TEST_CASE("the throwing twins give the same values and throw the same errors") {
   const auto t = nibble::tokenizer::load(file.meta);
   CHECK(t.encode(chat_template::parse(chatml_source).render(talk)) ==
         t.encode(*chat_template::try_parse(chatml_source)->try_render(talk)));
-  CHECK_THROWS_AS(nibble::tokenizer::load({}), nibble::error);
+  CHECK_THROWS_AS(nibble::tokenizer::load(nibble::metadata{}), nibble::error);
   CHECK_THROWS_AS(chat_template::from({}), nibble::error);
   CHECK_THROWS_AS(static_cast<void>(chat_template::gemma().render({})), nibble::error);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "nibble/text/chat.hpp"
+#include "nibble/text/piece_trie.hpp"
 #include "nibble/text/pre_tokenizer.hpp"
 #include "nibble/text/tokenizer.hpp"
 #include "nibble/text/utf8.hpp"
@@ -84,7 +85,7 @@ nibble::tokenizer sentencepieces(const std::vector<std::string>& pieces, int typ
   meta.set("tokenizer.ggml.token_type", value(types));
   meta.set("tokenizer.ggml.scores", value(scores));
   meta.set("tokenizer.ggml.add_space_prefix", value(false));
-  auto made = nibble::tokenizer::try_load(meta, {.special_bytes = 8u << 20});
+  auto made = nibble::tokenizer::try_load(meta, {.limits = {.special_bytes = 8u << 20}});
   if (!made) FAIL(std::string(made.failure().what()));
   return *std::move(made);
 }
@@ -124,10 +125,10 @@ const std::string_view hostile_parts[] = {"a",
 TEST_CASE("hostile texts take linear time with every pre-tokenizer and small vocabularies") {
   if (NIBBLE_TEST_SANITIZED) return;
   auto bytes = nibble_test::golden_vocabulary("bytes");
-  for (const auto& split : nibble::pre_tokenizers) {
-    bytes.meta.set("tokenizer.ggml.pre", value(split.name));
+  for (const std::string& split : nibble_test::byte_level_splits()) {
+    bytes.meta.set("tokenizer.ggml.pre", value(split));
     const auto t = bytes.load();
-    CAPTURE(split.name);
+    CAPTURE(split);
     for (const std::string_view part : hostile_parts) {
       const std::string text = repeated(part);
       CAPTURE(part);
@@ -156,6 +157,39 @@ TEST_CASE(
         check(t, "a");
         check(t, std::string(2999, 'a') + 'b');
       }
+}
+
+TEST_CASE("hostile texts and vocabularies take linear time with pieces that are found in a trie") {
+  if (NIBBLE_TEST_SANITIZED) return;
+  std::vector<std::string> chain;
+  for (std::size_t n = 1; n <= nibble::piece_trie::longest; ++n) chain.emplace_back(n, 'a');
+  const std::vector<std::string> giants = {"a", std::string(255, 'a') + 'b'};
+  for (const std::string_view model : {"t5", "rwkv"})
+    for (const auto& pieces : {chain, giants}) {
+      CAPTURE(model);
+      std::vector<std::string> texts = {"<unk>"};
+      texts.insert(texts.end(), pieces.begin(), pieces.end());
+      std::vector<std::int32_t> types(texts.size(), 1);
+      types[0] = 2;
+      nibble::metadata meta;
+      meta.set("tokenizer.ggml.model", value(model));
+      meta.set("tokenizer.ggml.tokens", value(texts));
+      meta.set("tokenizer.ggml.token_type", value(types));
+      meta.set("tokenizer.ggml.scores", value(std::vector<float>(texts.size(), -1)));
+      meta.set("tokenizer.ggml.add_eos_token", value(false));
+      const auto t = nibble::tokenizer::load(meta);
+      for (const std::string_view part : {"a", "b", "aaab"}) {
+        CAPTURE(part);
+        const std::string text = repeated(part);
+        CHECK(seconds([&] { t.encode(text); }) < 1);
+      }
+    }
+  const auto t = nibble_test::golden_vocabulary("unigram").load();
+  for (const std::string_view part : hostile_parts) {
+    CAPTURE(part);
+    const std::string text = repeated(part);
+    CHECK(seconds([&] { t.encode(text); }) < 1);
+  }
 }
 
 TEST_CASE("hostile vocabularies load in linear time") {

@@ -73,7 +73,7 @@ void check(const row& r, const nibble::limits& most = {}) {
   auto file = golden_vocabulary(std::string(r.vocabulary));
   REQUIRE(nibble::tokenizer::try_load(file.meta));
   r.edit(file);
-  const auto made = nibble::tokenizer::try_load(file.meta, most);
+  const auto made = nibble::tokenizer::try_load(file.meta, {.limits = most});
   REQUIRE_FALSE(made);
   const std::string what = made.failure().what();
   CAPTURE(what);
@@ -91,7 +91,8 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
   const auto nan = std::numeric_limits<float>::quiet_NaN();
   const row rows[] = {
       {"no tokenizer", "stories260K", erase("model"), errc::missing_key, "tokenizer.ggml.model"},
-      {"an unknown tokenizer", "stories260K", set("model", "rwkv"), errc::unknown_tokenizer, "tokenizer.ggml.model': 'rwkv'"},
+      {"an unknown tokenizer", "stories260K", set("model", "plamo2"), errc::unknown_tokenizer,
+       "tokenizer.ggml.model': 'plamo2'"},
       {"a tokenizer that is no name", "stories260K", set("model", 7), errc::bad_value, "tokenizer.ggml.model"},
       {"no tokens", "stories260K", erase("tokens"), errc::missing_key, "tokenizer.ggml.tokens"},
       {"tokens that are no array", "stories260K", set("tokens", "a"), errc::bad_value, "tokenizer.ggml.tokens"},
@@ -227,8 +228,8 @@ TEST_CASE("the caller's limits hold, and can be raised") {
   const auto types = bytes.numbers<std::int32_t>(types_key);
   for (std::size_t i = 0; i < texts.size(); ++i) own += types[i] == 3 || types[i] == 4 ? texts[i].size() : 0;
   many(bytes);
-  CHECK(nibble::tokenizer::try_load(bytes.meta, {.special_bytes = own + names * name_bytes}));
-  CHECK_FALSE(nibble::tokenizer::try_load(bytes.meta, {.special_bytes = own + names * name_bytes - 1}));
+  CHECK(nibble::tokenizer::try_load(bytes.meta, {.limits = {.special_bytes = own + names * name_bytes}}));
+  CHECK_FALSE(nibble::tokenizer::try_load(bytes.meta, {.limits = {.special_bytes = own + names * name_bytes - 1}}));
   check({"vocabulary", "bytes", set("pre", "gpt-2"), errc::limit_exceeded, "tokens': 860 tokens; the limit is 859"},
         {.vocabulary = 859});
   check({"token", "stories260K", set("pre", "default"), errc::limit_exceeded, "; the limit is 5"}, {.token_bytes = 5});
@@ -236,7 +237,7 @@ TEST_CASE("the caller's limits hold, and can be raised") {
         {.header_bytes = 10});
   auto file = golden_vocabulary("stories260K");
   text(400, std::string(1 << 20, 'x'))(file);
-  CHECK(nibble::tokenizer::try_load(file.meta, {.token_bytes = 1 << 20}));
+  CHECK(nibble::tokenizer::try_load(file.meta, {.limits = {.token_bytes = 1 << 20}}));
 }
 
 TEST_CASE("a vocabulary or merges made so that their hashes collide are refused, not searched for ever") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "nibble/gguf/reader.hpp"
+#include "nibble/text/pre_tokenizer.hpp"
 #include "nibble/text/tokenizer.hpp"
 #include "support/files.hpp"
 
@@ -70,6 +72,19 @@ struct vocabulary_file {
     return *std::move(made);
   }
 };
+
+/// Names of pre-tokenizers whose files write pieces byte by byte: one for each expression, and whatever else they say.
+inline std::vector<std::string> byte_level_splits() {
+  std::vector<std::string> names;
+  std::vector<std::pair<decltype(nibble::pre_tokenizer::stages), nibble::pre_tokenizer_flags>> seen;
+  for (const auto& split : nibble::pre_tokenizers) {
+    const std::pair kind{split.stages, split.flags};
+    if (split.has(nibble::pre_tokenizer_flags::spaced) || std::find(seen.begin(), seen.end(), kind) != seen.end()) continue;
+    seen.push_back(kind);
+    names.emplace_back(split.name);
+  }
+  return names;
+}
 
 inline vocabulary_file golden_vocabulary(const std::string& name) { return vocabulary_file(golden("text/" + name + ".gguf")); }
 

@@ -89,7 +89,7 @@ inline result<const architecture_entry*> choose(const known_architectures& known
 
 /// Gives a model what it keeps beside weights, for whose sizes it is asked.
 inline result<void> read_text(loaded_model& m, const gguf_file& file, const load_options& options) {
-  auto tokenizer = nibble::tokenizer::try_load(file.meta(), options.limits);
+  auto tokenizer = nibble::tokenizer::try_load(file.meta(), {.limits = options.limits, .pre_tokenizer = options.pre_tokenizer});
   if (!tokenizer) {
     const bool unknown = tokenizer.failure().code() == errc::unknown_tokenizer;
     if (!unknown || !m.pooling.config().embeds()) return std::move(tokenizer).failure();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "nibble/core/checked.hpp"
 #include "nibble/core/executor.hpp"
@@ -20,6 +21,8 @@ struct load_options {
   std::optional<executor_ref> executor = {};  ///< where work runs instead; must outlive the model
   std::size_t memory_cap = 0;                 ///< bytes that the model, and it and a session, may take by their plan; 0: no cap
   nibble::limits limits = {};                 ///< what a file may ask for
+  /// The pre-tokenizer in place of the one that the file names, see tokenizer_options.
+  std::string pre_tokenizer = {};
   /// Weights stay in the pages of the file, which processes share and the system may drop: loading reads only what is small,
   /// and the cap and plans leave them out. The file must not change: shortening it ends in a fault of the system, see
   /// mapped_file. One that was given as an object or as bytes must outlive the model. Every product then packs them on its way,

@@ -1,212 +1,220 @@
-/// The definitions behind pre_tokenizer.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+/// The definitions behind pre_tokenizer.hpp: the table of pre-tokenizers. Compiled once: see nibble/compile.hpp; never include
+/// it yourself.
 #pragma once
 
 #include <array>
-#include <cstddef>
-#include <cstdint>
 #include <string_view>
 
+#include "nibble/text/digit_groups.hpp"
 #include "nibble/text/pre_tokenizer.hpp"
-#include "nibble/text/unicode.hpp"
-#include "nibble/text/utf8.hpp"
+#include "nibble/text/split_stages.hpp"
+#include "nibble/text/word_rules.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-/// A character as the scanners see it. Size 0: the text, or the segment, ends here.
-struct code_point {
-  char_class kind = char_class::other;
-  std::uint8_t size = 0;
-  char ascii = 0;  // itself, or 0
-  char32_t code = 0;
+inline constexpr word_rule llama3_rule{.digits = 3}, qwen2_rule{}, minicpm_rule{.digits = 0};
+inline constexpr word_rule qwen35_rule{.letters = word_letters::marked};
+inline constexpr word_rule uncontracted_rule{.contraction = contractions::none};
+inline constexpr word_rule seed_rule{.tail = {}};
+inline constexpr word_rule exaone_moe_rule{.letters = word_letters::spaced, .tail = "\r\n/", .tail_once = true};
+inline constexpr word_rule tekken_rule{
+    .contraction = contractions::none, .letters = word_letters::cased, .digits = 1, .tail = "\r\n/"};
+inline constexpr word_rule youtu_rule{
+    .contraction = contractions::behind, .letters = word_letters::cased, .digits = 1, .tail = "\r\n/"};
+inline constexpr word_rule gpt4o_rule{
+    .contraction = contractions::behind, .letters = word_letters::cased, .digits = 3, .tail = "\r\n/"};
+inline constexpr word_rule kimi_rule{
+    .contraction = contractions::behind, .letters = word_letters::cased_han, .digits = 3, .tail = "\r\n"};
 
-  explicit operator bool() const noexcept { return size > 0; }
-  bool is(char_class wanted) const noexcept { return size > 0 && kind == wanted; }
-  /// Neither whitespace nor letter nor number.
-  bool is_sign() const noexcept {
-    return size > 0 && kind != char_class::whitespace && kind != char_class::letter && kind != char_class::number;
-  }
-  bool is_mark_or_letter() const noexcept { return is(char_class::letter) || is(char_class::mark); }
-  nibble::letter_case letter_case() const noexcept { return case_of(code); }
-  bool is_newline() const noexcept { return ascii == '\n' || ascii == '\r'; }
-};
+/// [一-龥ぁ-ゟ゠-ヿ], here and below as the published expressions write them.
+inline constexpr auto han_and_kana = std::to_array<code_range>({{0x3040, 0x30FF}, {0x4E00, 0x9FA5}});
+/// [一-龥ࠀ-一가-퟿]
+inline constexpr auto deepseek_asian = std::to_array<code_range>({{0x800, 0x9FA5}, {0xAC00, 0xD7FF}});
+inline constexpr auto afmoe_asian = std::to_array<code_range>({{0xE40, 0xEFF},
+                                                               {0x1000, 0x109F},
+                                                               {0x1100, 0x11FF},
+                                                               {0x1780, 0x17FF},
+                                                               {0x2F00, 0x2FDF},
+                                                               {0x3040, 0x30FF},
+                                                               {0x3400, 0x4DBF},
+                                                               {0x4E00, 0x9FFF},
+                                                               {0xA9E0, 0xA9FF},
+                                                               {0xAA60, 0xAA7F},
+                                                               {0xAC00, 0xD7AF},
+                                                               {0xF900, 0xFAFF},
+                                                               {0xFF65, 0xFF9F}});
+inline constexpr auto youtu_hangul = std::to_array<code_range>({{0x3131, 0x318E}, {0xAC00, 0xD7A3}});
+inline constexpr auto youtu_signs = std::to_array<code_range>({{0x2014, 0x2014},
+                                                               {0x2018, 0x2019},
+                                                               {0x201C, 0x201D},
+                                                               {0x2026, 0x2026},
+                                                               {0x3001, 0x303F},
+                                                               {0xFE30, 0xFE4F},
+                                                               {0xFF01, 0xFF01},
+                                                               {0xFF0C, 0xFF0C},
+                                                               {0xFF1A, 0xFF1B}});
+inline constexpr auto youtu_bopomofo = std::to_array<code_range>({{0x3105, 0x312F}});
+inline constexpr auto deepseek_llm_signs = std::to_array<code_range>(
+    {{0x21, 0x2F}, {0x3A, 0x7E}, {0x2018, 0x201F}, {0x3000, 0x3002}, {0xFF01, 0xFF0F}, {0xFF1A, 0xFF5E}});
+/// Letters that have a case, as DeepSeek LLM lists them.
+inline constexpr auto deepseek_llm_letters = std::to_array<code_range>(
+    {{0x41, 0x5A},       {0x61, 0x7A},       {0xB5, 0xB5},       {0xC0, 0xD6},       {0xD8, 0xF6},       {0xF8, 0x1BA},
+     {0x1BC, 0x1BF},     {0x1C4, 0x293},     {0x295, 0x2AF},     {0x370, 0x373},     {0x376, 0x377},     {0x37B, 0x37D},
+     {0x37F, 0x37F},     {0x386, 0x386},     {0x388, 0x38A},     {0x38C, 0x38C},     {0x38E, 0x3A1},     {0x3A3, 0x3F5},
+     {0x3F7, 0x481},     {0x48A, 0x52F},     {0x531, 0x556},     {0x10A0, 0x10C5},   {0x13A0, 0x13F5},   {0x13F8, 0x13FD},
+     {0x1C90, 0x1CBA},   {0x1CBD, 0x1CBF},   {0x1D00, 0x1D2B},   {0x1D6B, 0x1D77},   {0x1D79, 0x1D9A},   {0x1E00, 0x1F15},
+     {0x1F18, 0x1F1D},   {0x1F20, 0x1F45},   {0x1F48, 0x1F4D},   {0x1F50, 0x1F57},   {0x1F59, 0x1F59},   {0x1F5B, 0x1F5B},
+     {0x1F5D, 0x1F5D},   {0x1F5F, 0x1F7D},   {0x1F80, 0x1FB4},   {0x1FB6, 0x1FBC},   {0x1FBE, 0x1FBE},   {0x1FC2, 0x1FC4},
+     {0x1FC6, 0x1FCC},   {0x1FD0, 0x1FD3},   {0x1FD6, 0x1FDB},   {0x1FE0, 0x1FEC},   {0x1FF2, 0x1FF4},   {0x1FF6, 0x1FFC},
+     {0x2102, 0x2102},   {0x2107, 0x2107},   {0x210A, 0x2113},   {0x2115, 0x2115},   {0x2119, 0x211D},   {0x2124, 0x2124},
+     {0x2126, 0x2126},   {0x2128, 0x2128},   {0x212A, 0x212D},   {0x212F, 0x2134},   {0x2139, 0x2139},   {0x213C, 0x213F},
+     {0x2145, 0x2149},   {0x214E, 0x214E},   {0x2183, 0x2184},   {0x2C00, 0x2C7B},   {0x2C7E, 0x2CE4},   {0x2CEB, 0x2CEE},
+     {0x2CF2, 0x2CF3},   {0xA640, 0xA66D},   {0xA680, 0xA69B},   {0xA722, 0xA76F},   {0xA771, 0xA787},   {0xA78B, 0xA78E},
+     {0xAB70, 0xABBF},   {0xFB00, 0xFB06},   {0xFB13, 0xFB17},   {0xFF21, 0xFF3A},   {0xFF41, 0xFF5A},   {0x10400, 0x1044F},
+     {0x104B0, 0x104D3}, {0x104D8, 0x104FB}, {0x10C80, 0x10CB2}, {0x10CC0, 0x10CF2}, {0x118A0, 0x118DF}, {0x1E900, 0x1E943}});
 
-inline code_point code_point_at(std::string_view text, std::size_t at) noexcept {
-  if (at >= text.size()) return {};
-  const char c = text[at];
-  if (static_cast<unsigned char>(c) < 128)
-    return {ascii_classes[static_cast<unsigned char>(c)], 1, c, static_cast<char32_t>(c)};
-  const auto decoded = decode_utf8(text, at);
-  if (decoded.kind != utf8_character::state::whole) return {char_class::other, decoded.size, 0, 0};
-  return {class_of(decoded.code), decoded.size, 0, decoded.code};
+/// Runs of one of four kinds of characters.
+inline std::size_t youtu_runs(std::string_view text, std::size_t at) noexcept {
+  std::size_t end = run_end(text, at, is_in<youtu_hangul>);
+  if (end == at) end = run_end(text, at, is_in<youtu_signs>);
+  if (end == at) end = run_end(text, at, is_in<youtu_bopomofo>);
+  return end > at ? end : run_end(text, at, is_in<han_and_kana>);
 }
 
-/// The end of the run, from `at` on, of code points that `belongs` accepts; `look(i)` is the code point at i.
-template <class Look, class Belongs>
-std::size_t run_end(std::size_t at, Look look, Belongs belongs) noexcept {
-  for (code_point c = look(at); c && belongs(c); c = look(at)) at += c.size;
-  return at;
-}
+using stages = std::array<split_stage, pre_tokenizer::most_stages>;
+inline constexpr split_stage each_number = &runs<is_number, 1>, three_numbers = &runs<is_number, 3>,
+                             lines = &runs<is_line_feed>;
+inline constexpr split_stage kana_and_han = &runs<is_in<han_and_kana>>, deepseek_han = &runs<is_in<deepseek_asian>>;
 
-/// Bytes of an English contraction at the apostrophe at `at`: 's 't 're 've 'm 'll 'd; 0 if there is none. In any case, the
-/// long s (U+017F) is an s: no other character of Unicode folds to one of these letters.
-inline std::size_t contraction(std::string_view text, std::size_t at, bool any_case) noexcept {
-  const auto letter = [&](std::size_t i) {
-    const char c = i < text.size() ? text[i] : '\0';
-    return any_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  };
-  if (letter(at) != '\'') return 0;
-  if (any_case && text.substr(at + 1, 2) == "\xC5\xBF") return 3;
-  const char first = letter(at + 1), second = letter(at + 2);
-  if (first == 's' || first == 't' || first == 'm' || first == 'd') return 2;
-  const bool pair = (second == 'e' && (first == 'r' || first == 'v')) || (first == 'l' && second == 'l');
-  return pair ? 3 : 0;
-}
+inline constexpr stages gpt2_words = {&gpt2_word_end};
+inline constexpr stages digits_and_gpt2_words = {each_number, &gpt2_word_end};
+inline constexpr stages llama3_words = {&word_end<llama3_rule>};
+inline constexpr stages qwen2_words = {&word_end<qwen2_rule>};
+inline constexpr stages gpt4o_words = {&word_end<gpt4o_rule>};
+inline constexpr stages tiny_aya_words = {&groups_before_boundary, &word_end<gpt4o_rule>};
+inline constexpr stages deepseek3_words = {three_numbers, kana_and_han, &isolated<deepseek_word>};
+inline constexpr stages bloom_words = {&isolated<run_behind<is_one_space, is_bloom_letter>>};
+inline constexpr stages default_words = {&runs<is_punctuation_run>, &gpt2_word_end, &runs<is_number>, &isolated<three_digits>};
+inline constexpr stages falcon_words = {&runs<is_falcon_punctuation>, &gpt2_word_end, &isolated<three_digits>};
+inline constexpr stages deepseek_coder_words = {&runs<is_newline, 1>, &isolated<run_behind<is_any_space, is_letter>>,
+                                                &isolated<run_behind<is_any_space, is_punctuation>>, deepseek_han, each_number};
+inline constexpr stages deepseek_llm_words = {&runs<is_newline, 1>,
+                                              &isolated<run_behind<is_any_space, is_in<deepseek_llm_letters>>>,
+                                              &isolated<run_behind<is_any_space, is_in<deepseek_llm_signs>>>,
+                                              &space_at_end,
+                                              deepseek_han,
+                                              &runs<is_number>};
+inline constexpr stages chameleon_words = {
+    &isolated<sentinel>, &isolated<image_token>, &isolated<indentation>, each_number, &runs<is_chameleon_punctuation, 1>,
+    &gpt2_word_end};
 
-/// Whitespace up to the end of the segment is one word; before anything else its last character is left over, unless it is
-/// alone.
-template <class Look>
-std::size_t whitespace_end(std::size_t at, Look look) noexcept {
-  std::size_t last = at, end = at;
-  for (code_point c = look(at); c.is(char_class::whitespace); c = look(end)) {
-    last = end;
-    end += c.size;
-  }
-  return look(end) && last > at ? last : end;
-}
+inline constexpr auto whole_words = pre_tokenizer_flags::whole_words;
+inline constexpr auto composes = pre_tokenizer_flags::composes;
+inline constexpr auto adds_bos = pre_tokenizer_flags::adds_bos;
+inline constexpr auto spaced = pre_tokenizer_flags::spaced;
+inline constexpr auto gemma4 = spaced | pre_tokenizer_flags::whole_lines | pre_tokenizer_flags::always_adds_bos;
 
-/// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ in a segment that ends where `look` says so.
-template <class Look>
-std::size_t gpt2_word_end(std::string_view text, std::size_t at, Look look) noexcept {
-  if (const std::size_t size = contraction(text, at, false)) return at + size;
-  code_point c = look(at);
-  std::size_t begin = at;
-  if (c.ascii == ' ') {
-    const code_point next = look(at + 1);
-    if (next && next.kind != char_class::whitespace) {
-      c = next;
-      begin = at + 1;
-    }
-  }
-  if (c.is(char_class::whitespace)) return whitespace_end(at, look);
-  if (c.is_sign()) return run_end(begin, look, [](code_point n) { return n.is_sign(); });
-  return run_end(begin, look, [kind = c.kind](code_point n) { return n.kind == kind; });
-}
-
-inline std::size_t gpt2_split(std::string_view text, std::size_t at) noexcept {
-  return gpt2_word_end(text, at, [text](std::size_t i) { return code_point_at(text, i); });
-}
-
-/// Every number character alone; between them the rule of GPT-2, each stretch by itself.
-inline std::size_t smollm_split(std::string_view text, std::size_t at) noexcept {
-  if (const code_point c = code_point_at(text, at); c.kind == char_class::number) return at + c.size;
-  return gpt2_word_end(text, at, [text](std::size_t i) {
-    const code_point c = code_point_at(text, i);
-    return c.kind == char_class::number ? code_point{} : c;
-  });
-}
-
-inline bool is_punctuation_run(code_point c) noexcept {
-  constexpr std::string_view also = "$+<=>^~|";
-  return c.is(char_class::punctuation) || (c.ascii != 0 && also.find(c.ascii) != also.npos);
-}
-
-/// Runs of punctuation ([\p{P}$+<=>^~|]+) and runs of numbers stand alone, ASCII digits in threes from wherever three stand
-/// together; between them the rule of GPT-2, each stretch by itself.
-inline std::size_t default_split(std::string_view text, std::size_t at) noexcept {
-  const auto look = [text](std::size_t i) { return code_point_at(text, i); };
-  const code_point first = look(at);
-  if (is_punctuation_run(first)) return run_end(at, look, is_punctuation_run);
-  if (first.kind == char_class::number) {
-    const auto three_digits = [text](std::size_t i) {
-      const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-      return text.size() - i >= 3 && digit(text[i]) && digit(text[i + 1]) && digit(text[i + 2]);
-    };
-    if (three_digits(at)) return at + 3;
-    for (code_point c = first; c.is(char_class::number) && !three_digits(at); c = look(at)) at += c.size;
-    return at;
-  }
-  const std::size_t end = gpt2_word_end(text, at, [look](std::size_t i) {
-    const code_point c = look(i);
-    return is_punctuation_run(c) ? code_point{} : c;
-  });
-  // A space in front of a number does not stay with it.
-  return first.ascii == ' ' && end > at + 1 && look(at + 1).kind == char_class::number ? at + 1 : end;
-}
-
-/// \s*[\r\n]+|\s+(?!\S)|\s+
-template <class Look>
-std::size_t newlines_or_whitespace_end(std::size_t at, Look look) noexcept {
-  std::size_t end = at, behind_newline = at;
-  for (code_point c = look(at); c.is(char_class::whitespace); c = look(end)) {
-    end += c.size;
-    if (c.is_newline()) behind_newline = end;
-  }
-  return behind_newline > at ? behind_newline : whitespace_end(at, look);
-}
-
-/// (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,Digits}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-template <int Digits>
-std::size_t llama3_split(std::string_view text, std::size_t at) noexcept {
-  const auto look = [text](std::size_t i) { return code_point_at(text, i); };
-  const auto letters = [](code_point c) { return c.kind == char_class::letter; };
-  if (const std::size_t size = contraction(text, at, true)) return at + size;
-  const code_point first = look(at);
-  if (first.kind == char_class::letter) return run_end(at, look, letters);
-  if (first.kind == char_class::number) {
-    for (int n = 0; n < Digits && look(at).is(char_class::number); ++n) at += look(at).size;
-    return at;
-  }
-  const code_point second = look(at + first.size);
-  if (!first.is_newline() && second.is(char_class::letter)) return run_end(at + first.size, look, letters);
-  if (first.is_sign() || (first.ascii == ' ' && second.is_sign())) {
-    const std::size_t end = run_end(at + first.size, look, [](code_point c) { return c.is_sign(); });
-    return run_end(end, look, [](code_point c) { return c.is_newline(); });
-  }
-  return newlines_or_whitespace_end(at, look);
-}
-
-/// [Upper]*[Lower]+, where letters without case and marks are both: the end, or `at` if there is no such word.
-template <class Look>
-std::size_t lower_word_end(std::size_t at, Look look) noexcept {
-  const auto either = [](code_point c) { return c.is_mark_or_letter() && c.letter_case() == letter_case::none; };
-  std::size_t end = at, behind_either = at;
-  for (code_point c = look(end); c.is_mark_or_letter() && c.letter_case() != letter_case::lower; c = look(end)) {
-    end += c.size;
-    if (either(c)) behind_either = end;
-  }
-  const std::size_t lower =
-      run_end(end, look, [](code_point c) { return c.is_mark_or_letter() && c.letter_case() != letter_case::upper; });
-  return lower > end ? lower : behind_either;  // without one, the last that is both is the lower part
-}
-
-/// P?[Upper]*[Lower]+|P?[Upper]+[Lower]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+ where P is
-/// [^\r\n\p{L}\p{N}], Upper [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] and Lower [\p{Ll}\p{Lm}\p{Lo}\p{M}].
-inline std::size_t tekken_split(std::string_view text, std::size_t at) noexcept {
-  const auto look = [text](std::size_t i) { return code_point_at(text, i); };
-  const code_point first = look(at);
-  if (first.kind == char_class::number) return at + first.size;
-  const bool prefix = first.kind != char_class::letter && !first.is_newline();
-  const std::size_t begin = prefix ? at + first.size : at;
-  if (const std::size_t end = lower_word_end(begin, look); end > begin) return end;
-  if (first.kind == char_class::mark) return lower_word_end(at, look);
-  if (const std::size_t end = run_end(begin, look, [](code_point c) { return c.is_mark_or_letter(); }); end > begin) return end;
-  if (first.is_sign() || (first.ascii == ' ' && look(at + 1).is_sign())) {
-    const std::size_t end = run_end(at + first.size, look, [](code_point c) { return c.is_sign(); });
-    return run_end(end, look, [](code_point c) { return c.is_newline() || c.ascii == '/'; });
-  }
-  return newlines_or_whitespace_end(at, look);
-}
-
-/// A row for each pre-tokenizer: its name, its words, whether whole words, composed text and a first token are wanted.
+/// Names of one expression stand together.
 inline constexpr auto pre_tokenizer_rows = std::to_array<pre_tokenizer>({
-    {"gpt-2", &gpt2_split, false, false, false},
-    {"smollm", &smollm_split, false, false, false},
-    {"default", &default_split, false, false, false},
-    {"llama-bpe", &llama3_split<3>, true, false, true},
-    {"qwen2", &llama3_split<1>, false, true, false},
-    {"tekken", &tekken_split, true, false, true},
+    {"gpt-2", gpt2_words},
+    {"phi-2", gpt2_words},
+    {"mpt", gpt2_words},
+    {"olmo", gpt2_words},
+    {"jais", gpt2_words},
+    {"trillion", gpt2_words},
+    {"granite-docling", gpt2_words},
+    {"exaone4", gpt2_words},
+    {"gigachat", gpt2_words},
+    {"a.x-4.0", gpt2_words},
+    {"mellum", gpt2_words},
+    {"modern-bert", gpt2_words},
+    {"roberta-bpe", gpt2_words},
+    {"jina-v1-en", gpt2_words},
+    {"jina-v2-code", gpt2_words},
+    {"jina-v2-es", gpt2_words},
+    {"jina-v2-de", gpt2_words},
+    {"jina-es", gpt2_words},
+    {"jina-de", gpt2_words},
+
+    {"smollm", digits_and_gpt2_words},
+    {"starcoder", digits_and_gpt2_words},
+    {"refact", digits_and_gpt2_words},
+    {"command-r", digits_and_gpt2_words},
+    {"codeshell", digits_and_gpt2_words},
+    {"exaone", digits_and_gpt2_words},
+    {"minerva-7b", digits_and_gpt2_words},
+    {"mellum2", digits_and_gpt2_words},
+
+    {"default", default_words},
+    {"falcon", falcon_words},
+
+    {"llama-bpe", llama3_words, whole_words | adds_bos},
+    {"llama3", llama3_words, whole_words | adds_bos},
+    {"llama-v3", llama3_words, whole_words | adds_bos},
+    {"falcon3", llama3_words, whole_words | adds_bos},
+    {"falcon-h1", llama3_words, whole_words | adds_bos},
+    {"pixtral", llama3_words, whole_words | adds_bos},
+    {"midm-2.0", llama3_words, whole_words | adds_bos},
+    {"lfm2", llama3_words, whole_words | adds_bos},
+    {"jina-v5-nano", llama3_words, whole_words | adds_bos},
+    {"dbrx", llama3_words},
+    {"smaug-bpe", llama3_words},
+    {"glm4", llama3_words},
+    {"chatglm-bpe", llama3_words},
+    {"jais-2", {&word_end<llama3_rule>, &whitespace_powers}},
+    {"minicpm5", {three_numbers, &word_end<minicpm_rule>}, whole_words},
+
+    {"qwen2", qwen2_words, composes},
+    {"deepseek-r1-qwen", qwen2_words},
+    {"kormo", qwen2_words},
+    {"f2llmv2", qwen2_words},
+    {"megrez", qwen2_words},
+    {"stablelm2", qwen2_words},
+    {"hunyuan", qwen2_words},
+    {"solar-open", qwen2_words},
+    {"grok-2", qwen2_words},
+    {"bailingmoe", qwen2_words},
+    {"bailingmoe2", qwen2_words},
+    {"llada-moe", qwen2_words},
+    {"qwen35", {&word_end<qwen35_rule>}, composes},
+    {"ufakzeka", {&word_end<uncontracted_rule>}},
+    {"seed-coder", {&word_end<seed_rule>}},
+    {"laguna", {lines, &word_end<qwen2_rule>}},
+    {"exaone-moe", {&word_end<exaone_moe_rule>}},
+
+    {"tekken", {&word_end<tekken_rule>}, whole_words | adds_bos},
+    {"gpt-4o", gpt4o_words},
+    {"llama4", gpt4o_words},
+    {"kanana2", gpt4o_words},
+    {"talkie", gpt4o_words},
+    {"minimax-m2", gpt4o_words},
+    {"granite-embed-multi-97m", gpt4o_words, whole_words},
+    {"tiny_aya", tiny_aya_words},
+    {"cohere2moe", tiny_aya_words},
+    {"kimi-k2", {&word_end<kimi_rule>}},
+    {"youtu", {&isolated<youtu_runs>, &word_end<youtu_rule>}, whole_words},
+
+    {"deepseek-coder", deepseek_coder_words},
+    {"deepseek-llm", deepseek_llm_words},
+    {"deepseek-v3", deepseek3_words},
+    {"hunyuan-dense", deepseek3_words},
+    {"hy_v4", deepseek3_words},
+    {"joyai-llm", deepseek3_words},
+    {"spark2_5", {three_numbers, kana_and_han, &isolated<spark_word>, each_number}},
+    {"afmoe", {&groups_with_text, &runs<is_in<afmoe_asian>>, &isolated<deepseek_word>}},
+
+    {"bloom", bloom_words},
+    {"poro-chat", bloom_words},
+    {"gpt3-finnish", bloom_words},
+    {"viking", {&isolated<run_behind<is_one_space, is_bloom_letter>>, each_number}},
+    {"chameleon", chameleon_words, adds_bos},
+    {"superbpe", {&runs<is_number>, &cut_before_groups}},
+
+    {"gemma4", {lines}, gemma4},
+    {"granite-embed-multi-311m", {lines}, gemma4},
+    {"sarvam-moe", {lines}, spaced},
 });
 
 }  // namespace detail

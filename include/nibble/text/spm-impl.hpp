@@ -30,8 +30,9 @@ inline std::uint32_t rank_of(float score) noexcept {
 
 }  // namespace detail
 
-void sentencepiece_bpe::encode(const vocab& vocabulary, std::string_view text, bool prefix, merger& room,
+void sentencepiece_bpe::encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room,
                                std::vector<token>& out) const {
+  const bool prefix = fresh && add_space_prefix_;
   std::string spaced;
   if (prefix || text.find("\xE2\x96\x81") != text.npos) {
     spaced.reserve(text.size() + 1);
@@ -86,7 +87,7 @@ void sentencepiece_bpe::encode_stretch(const vocab& vocabulary, std::string_view
   });
 }
 
-result<sentencepiece_bpe> sentencepiece_bpe::try_load(const metadata& meta, const vocab& vocabulary) {
+result<sentencepiece_bpe> sentencepiece_bpe::try_load(const metadata& meta, const vocab& vocabulary, const tokenizer_options&) {
   sentencepiece_bpe out;
   const auto prefix = meta.try_get<bool>("tokenizer.ggml.add_space_prefix", true);
   if (!prefix) return prefix.failure();

@@ -22,19 +22,23 @@ class merger;
 /// Pieces are kept with spaces where the file has U+2581, and so is the text: both are a space.
 class sentencepiece_bpe {
  public:
+  static constexpr std::string_view name = "llama";
+  static result<vocab_rules> rules_of(const metadata&, const tokenizer_options&) {
+    return vocab_rules{vocab_kind::sentencepiece, 1, 2, true};
+  }
   /// @errors  bad_value; invalid_tokenizer: neither byte tokens nor an unknown token
-  static result<sentencepiece_bpe> try_load(const metadata& meta, const vocab& vocabulary);
+  static result<sentencepiece_bpe> try_load(const metadata& meta, const vocab& vocabulary, const tokenizer_options& = {});
 #if NIBBLE_EXCEPTIONS
   static sentencepiece_bpe load(const metadata& meta, const vocab& vocabulary) { return try_load(meta, vocabulary).value(); }
 #endif
 
-  bool add_space_prefix() const noexcept { return add_space_prefix_; }
+  tokenizer_habits habits() const noexcept { return {.adds_bos = true, .adds_space = add_space_prefix_}; }
   std::size_t memory_bytes() const noexcept { return detail::heap_bytes(powers_); }
 
   /// Appends the tokens of `text`.
-  /// @param prefix  put a space in front
-  /// @cost          O(n log n) at worst, with n the longest stretch in which all neighbouring bytes occur in some piece
-  void encode(const vocab& vocabulary, std::string_view text, bool prefix, merger& room, std::vector<token>& out) const;
+  /// @param fresh  it begins a text or stands behind a special token: a space goes in front, if the file wants it
+  /// @cost         O(n log n) at worst, with n the longest stretch in which all neighbouring bytes occur in some piece
+  void encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room, std::vector<token>& out) const;
 
  private:
   /// Nothing can be merged across two bytes that stand beside each other in no piece: the text is cut there, with equal

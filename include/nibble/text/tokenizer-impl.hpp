@@ -9,89 +9,54 @@
 #include <variant>
 #include <vector>
 
-#include "nibble/text/bpe.hpp"
+#include "nibble/gguf/reader.hpp"
 #include "nibble/text/merge.hpp"
-#include "nibble/text/spm.hpp"
 #include "nibble/text/tokenizer.hpp"
-#include "nibble/text/unigram.hpp"
+#include "nibble/text/tokenizer_models.hpp"
 #include "nibble/text/vocab-impl.hpp"
-#include "nibble/text/wordpiece.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-/// What makes tokens of text between special tokens: one of the families of encoders.
+template <class List>
+struct variant_of;
+template <class... Models>
+struct variant_of<type_list<Models...>> {
+  using type = std::variant<Models...>;
+};
+
+/// What makes tokens of text between special tokens: one of the tokenizer models.
 class word_encoder {
  public:
-  explicit word_encoder(sentencepiece_bpe how) : how_(std::move(how)) {}
-  explicit word_encoder(byte_level_bpe how) : how_(std::move(how)) {}
-  explicit word_encoder(wordpiece how) : how_(std::move(how)) {}
-  explicit word_encoder(unigram how) : how_(std::move(how)) {}
+  template <class Model>
+  explicit word_encoder(Model how) : how_(std::move(how)) {}
 
-  /// What holds where the file has no add_bos_token, or no add_eos_token.
-  bool adds_bos() const noexcept {
-    const auto* bpe = std::get_if<byte_level_bpe>(&how_);
-    return bpe ? bpe->adds_bos() : !is<unigram>();
-  }
-  bool adds_eos() const noexcept { return is<wordpiece>() || is<unigram>(); }
-  bool adds_space() const noexcept {
-    if (const auto* spm = std::get_if<sentencepiece_bpe>(&how_)) return spm->add_space_prefix();
-    if (const auto* pieces = std::get_if<unigram>(&how_)) return pieces->add_space_prefix();
-    return is<wordpiece>();
+  tokenizer_habits habits() const noexcept {
+    return std::visit([](const auto& model) { return model.habits(); }, how_);
   }
   void encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room, std::vector<token>& out) const {
-    if (const auto* spm = std::get_if<sentencepiece_bpe>(&how_))
-      spm->encode(vocabulary, text, fresh && spm->add_space_prefix(), room, out);
-    else if (const auto* bpe = std::get_if<byte_level_bpe>(&how_))
-      bpe->encode(vocabulary, text, room, out);
-    else if (const auto* words = std::get_if<wordpiece>(&how_))
-      words->encode(vocabulary, text, out);
-    else if (const auto* pieces = std::get_if<unigram>(&how_))
-      pieces->encode(vocabulary, text, fresh && pieces->add_space_prefix(), out);
+    std::visit([&](const auto& model) { model.encode(vocabulary, text, fresh, room, out); }, how_);
   }
-
   std::size_t memory_bytes() const noexcept {
-    if (const auto* bpe = std::get_if<byte_level_bpe>(&how_)) return bpe->memory_bytes();
-    if (const auto* spm = std::get_if<sentencepiece_bpe>(&how_)) return spm->memory_bytes();
-    const auto* pieces = std::get_if<unigram>(&how_);
-    return pieces ? pieces->memory_bytes() : 0;
+    return std::visit([](const auto& model) { return model.memory_bytes(); }, how_);
   }
 
  private:
-  template <class T>
-  bool is() const noexcept {
-    return std::get_if<T>(&how_) != nullptr;
-  }
-
-  std::variant<sentencepiece_bpe, byte_level_bpe, wordpiece, unigram> how_;
+  variant_of<tokenizer_models>::type how_;
 };
 
 /// @param bytes  those of the object itself are added
 inline result<std::shared_ptr<const word_encoder>> load_encoder(const metadata& meta, const vocab& vocabulary,
-                                                                std::size_t& bytes) {
-  const auto share = [&](auto how) {
-    return std::shared_ptr<const word_encoder>(
-        std::allocate_shared<word_encoder>(counting_allocator<word_encoder>(bytes), std::move(how)));
-  };
-  if (vocabulary.kind() == vocab_kind::byte_level) {
-    auto bpe = byte_level_bpe::try_load(meta, vocabulary);
-    if (!bpe) return std::move(bpe).failure();
-    return share(*std::move(bpe));
-  }
-  if (vocabulary.kind() == vocab_kind::wordpiece) {
-    auto words = wordpiece::try_load(meta, vocabulary);
-    if (!words) return std::move(words).failure();
-    return share(*std::move(words));
-  }
-  if (vocabulary.kind() == vocab_kind::unigram) {
-    auto pieces = unigram::try_load(meta, vocabulary);
-    if (!pieces) return std::move(pieces).failure();
-    return share(*std::move(pieces));
-  }
-  auto spm = sentencepiece_bpe::try_load(meta, vocabulary);
-  if (!spm) return std::move(spm).failure();
-  return share(*std::move(spm));
+                                                                const tokenizer_options& options, std::size_t& bytes) {
+  std::shared_ptr<const word_encoder> out;
+  NIBBLE_TRY(with_model(meta, [&]<class Model>(std::type_identity<Model>) -> result<void> {
+    auto model = Model::try_load(meta, vocabulary, options);
+    if (!model) return std::move(model).failure();
+    out = std::allocate_shared<word_encoder>(counting_allocator<word_encoder>(bytes), *std::move(model));
+    return {};
+  }));
+  return out;
 }
 
 }  // namespace detail
@@ -100,21 +65,29 @@ tokenizer::tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encode
     : vocab_(std::move(vocabulary)),
       encoder_(std::move(encoder)),
       encoder_bytes_(encoder_bytes),
-      adds_space_(encoder_->adds_space()) {}
+      adds_space_(encoder_->habits().adds_space) {}
 
 std::size_t tokenizer::memory_bytes() const noexcept {
   return vocab_.memory_bytes() + encoder_bytes_ + encoder_->memory_bytes();
 }
 
-result<tokenizer> tokenizer::try_load(const metadata& meta, const limits& most) {
-  auto vocabulary = vocab::try_load(meta, most);
+result<tokenizer> tokenizer::try_load(const std::filesystem::path& path, const tokenizer_options& options) {
+  const auto file = gguf_file::try_open(path, options.limits);
+  if (!file) return file.failure();
+  return try_load(file->meta(), options);
+}
+
+result<tokenizer> tokenizer::try_load(const metadata& meta, const tokenizer_options& options) {
+  auto vocabulary = vocab::try_load(meta, options);
   if (!vocabulary) return std::move(vocabulary).failure();
   std::size_t encoder_bytes = 0;
-  auto encoder = detail::load_encoder(meta, *vocabulary, encoder_bytes);
+  auto encoder = detail::load_encoder(meta, *vocabulary, options, encoder_bytes);
   if (!encoder) return std::move(encoder).failure();
-  const auto bos = meta.try_get<bool>("tokenizer.ggml.add_bos_token", (*encoder)->adds_bos());
+  const tokenizer_habits habits = (*encoder)->habits();
+  auto bos = meta.try_get<bool>("tokenizer.ggml.add_bos_token", habits.adds_bos);
   if (!bos) return bos.failure();
-  const auto eos = meta.try_get<bool>("tokenizer.ggml.add_eos_token", (*encoder)->adds_eos());
+  if (habits.always_adds_bos) bos = true;
+  const auto eos = meta.try_get<bool>("tokenizer.ggml.add_eos_token", habits.adds_eos);
   if (!eos) return eos.failure();
   tokenizer out(*std::move(vocabulary), *std::move(encoder), encoder_bytes);
   out.adds_bos_ = *bos;

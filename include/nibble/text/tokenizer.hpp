@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,8 +12,8 @@
 
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
-#include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
+#include "nibble/text/tokenizer_options.hpp"
 #include "nibble/text/vocab.hpp"
 
 namespace nibble {
@@ -39,8 +40,7 @@ struct prompt_part {
 /// The tokenizer of one model. Immutable after loading: any number of threads may use it. One that was moved from can only be
 /// assigned to or destroyed: precondition of all its functions.
 ///
-/// @example  auto file = nibble::gguf_file::open("model.gguf");
-///           auto tokenizer = nibble::tokenizer::load(file.meta());
+/// @example  auto tokenizer = nibble::tokenizer::load("model.gguf");   // weights are not looked at, and need not be there
 ///           std::vector<nibble::token> ids = tokenizer.encode("Hello world");
 ///           std::string text = tokenizer.decode(ids);   // "Hello world"
 class tokenizer {
@@ -48,9 +48,15 @@ class tokenizer {
   /// Nothing of it points into the file afterwards.
   /// @errors  missing_key, bad_value, limit_exceeded, unknown_tokenizer, invalid_tokenizer; the sentence names the key
   /// @cost    O(bytes of all pieces)
-  static result<tokenizer> try_load(const metadata& meta, const limits& most = {});
+  static result<tokenizer> try_load(const metadata& meta, const tokenizer_options& options = {});
+  /// That of a GGUF file, which may be a whole model or a vocabulary alone.
+  /// @errors  those of gguf_file::open, too
+  static result<tokenizer> try_load(const std::filesystem::path& path, const tokenizer_options& options = {});
 #if NIBBLE_EXCEPTIONS
-  static tokenizer load(const metadata& meta, const limits& most = {}) { return try_load(meta, most).value(); }
+  static tokenizer load(const metadata& meta, const tokenizer_options& options = {}) { return try_load(meta, options).value(); }
+  static tokenizer load(const std::filesystem::path& path, const tokenizer_options& options = {}) {
+    return try_load(path, options).value();
+  }
 #endif
 
   /// The tokens of a text, which may be any bytes. User-defined tokens are recognised always, control tokens only when asked.

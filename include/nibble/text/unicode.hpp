@@ -68,6 +68,14 @@ constexpr char_class class_of(char32_t code) noexcept {
   return code < 0x110000 ? detail::search_class(code) : char_class::other;
 }
 
+namespace detail {
+/// The kind of the run that the code point lies in, by binary search among all.
+template <std::size_t Runs>
+constexpr std::uint32_t search_run(const std::array<std::uint32_t, Runs>& runs, char32_t code) noexcept {
+  return code < 0x110000 ? *(std::upper_bound(runs.begin(), runs.end(), std::uint32_t(code) << 3 | 7u) - 1) & 7u : 0;
+}
+}  // namespace detail
+
 /// @errors  none (noexcept): above U+10FFFF nothing has a case
 /// @cost    a few comparisons for ASCII, else a binary search
 constexpr letter_case case_of(char32_t code) noexcept {
@@ -76,9 +84,17 @@ constexpr letter_case case_of(char32_t code) noexcept {
            : code >= U'A' && code <= U'Z' ? letter_case::upper
                                           : letter_case::none;
   }
-  if (code >= 0x110000) return letter_case::none;
-  const auto& runs = detail::unicode_case_runs;
-  return static_cast<letter_case>(*(std::upper_bound(runs.begin(), runs.end(), std::uint32_t(code) << 3 | 7u) - 1) & 7u);
+  return static_cast<letter_case>(detail::search_run(detail::unicode_case_runs, code));
+}
+
+/// A decimal digit of any script: the general category Nd.
+constexpr bool is_decimal(char32_t code) noexcept {
+  return code < 128 ? code >= U'0' && code <= U'9' : detail::search_run(detail::unicode_decimal_runs, code) == 1;
+}
+
+/// A character of the script Han.
+constexpr bool is_han(char32_t code) noexcept {
+  return code >= 0x2E80 && detail::search_run(detail::unicode_han_runs, code) == 1;
 }
 
 }  // namespace NIBBLE_ABI

@@ -5,9 +5,14 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "nibble/text/charsmap-impl.hpp"
+#include "nibble/text/merge.hpp"
+#include "nibble/text/piece_trie-impl.hpp"
 #include "nibble/text/unigram.hpp"
 #include "nibble/text/utf8.hpp"
 #include "nibble/text/vocab-impl.hpp"
@@ -15,7 +20,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-result<unigram> unigram::try_load(const metadata& meta, const vocab& vocabulary) {
+result<unigram> unigram::try_load(const metadata& meta, const vocab& vocabulary, const tokenizer_options&) {
   unigram out;
   if (!vocabulary.special().unknown) {
     return detail::tokenizer_error(errc::invalid_tokenizer, "unknown_token_id",
@@ -25,13 +30,14 @@ result<unigram> unigram::try_load(const metadata& meta, const vocab& vocabulary)
   if (!meta.find("tokenizer.ggml.scores")) {
     return detail::tokenizer_error(errc::invalid_tokenizer, "scores", "missing: pieces are chosen by them");
   }
-  for (const auto& [name, flag] : {std::pair{"add_space_prefix", &unigram::add_space_prefix_},
-                                   std::pair{"remove_extra_whitespaces", &unigram::removes_spaces_}}) {
-    const auto found = meta.try_get<bool>("tokenizer.ggml." + std::string(name), true);
+  for (const auto& [flag_name, flag] : {std::pair{"add_space_prefix", &unigram::add_space_prefix_},
+                                        std::pair{"remove_extra_whitespaces", &unigram::removes_spaces_}}) {
+    const auto found = meta.try_get<bool>("tokenizer.ggml." + std::string(flag_name), true);
     if (!found) return found.failure();
     out.*flag = *found;
   }
-  double least = 0;
+  std::vector<piece_trie::entry> pieces;
+  float least = 0;
   for (std::size_t i = 0; i < vocabulary.size(); ++i) {
     const auto id = static_cast<token>(i);
     const float score = vocabulary.score(id);
@@ -39,18 +45,24 @@ result<unigram> unigram::try_load(const metadata& meta, const vocab& vocabulary)
       return detail::tokenizer_error(errc::invalid_tokenizer, "scores",
                                      "that of token " + std::to_string(i) + " is not finite");
     }
-    if (vocabulary.type(id) == token_type::normal) least = std::min(least, double(score));
+    const std::string_view piece = vocabulary.piece(id);
+    if (vocabulary.find(piece) == id) {
+      pieces.push_back({std::string(piece), id});
+      out.words_ = out.words_ && piece.find(' ', 1) == piece.npos;
+    }
+    if (vocabulary.type(id) == token_type::normal) least = std::min(least, score);
   }
-  out.unknown_score_ = least - 10;
-  constexpr const char* name = "precompiled_charsmap";
-  if (const std::string key = "tokenizer.ggml." + std::string(name); meta.find(key)) {
+  out.pieces_.build(std::move(pieces));
+  out.unknown_score_ = double(least - 10.0f);
+  constexpr const char* map_name = "precompiled_charsmap";
+  if (const std::string key = "tokenizer.ggml." + std::string(map_name); meta.find(key)) {
     const auto numbers = meta.try_get_array<std::int32_t>(key);
     if (!numbers) return numbers.failure();
     std::string bytes;
     bytes.reserve(numbers->size());
     for (const std::int32_t n : *numbers) bytes += static_cast<char>(static_cast<unsigned char>(n & 0xFF));
     auto map = charsmap::try_parse(bytes);
-    if (!map) return detail::tokenizer_error(errc::invalid_tokenizer, name, map.failure().what());
+    if (!map) return detail::tokenizer_error(errc::invalid_tokenizer, map_name, map.failure().what());
     out.map_ = *std::move(map);
   }
   return out;
@@ -77,46 +89,73 @@ std::string unigram::normalize(std::string_view text, bool prefix) const {
     } else {
       add(c.kind == utf8_character::state::whole ? text.substr(0, c.size) : std::string_view("\xEF\xBF\xBD"));
     }
-    text.remove_prefix(found ? found->size : c.size);
+    const std::size_t size = c.kind == utf8_character::state::whole ? c.size : 1;  // each byte of what is none is replaced
+    text.remove_prefix(found ? found->size : size);
   }
   while (removes_spaces_ && out.size() > begin && out.back() == ' ') out.pop_back();
   if (out.size() == begin) out.clear();  // a prefix of nothing
   return out;
 }
 
-void unigram::encode(const vocab& vocabulary, std::string_view text, bool prefix, std::vector<token>& out) const {
-  const std::string normal = normalize(text, prefix);
+/// The best cut of a part of a text.
+class unigram::lattice {
+ public:
+  /// Finds it.
+  /// @param score  of the text in front of the part; then of that and the part
+  void run(const unigram& self, const vocab& vocabulary, std::string_view part, double& score) {
+    best_.assign(part.size() + 1, place{});
+    best_[0].score = score;
+    for (std::size_t begin = 0; begin < part.size();) {
+      const std::size_t size = decode_utf8(part, begin).size;
+      const auto reach = [&](std::size_t bytes, token id, double more) {
+        place& end = best_[begin + bytes];
+        if (best_[begin].score + more > end.score) end = {best_[begin].score + more, static_cast<std::uint32_t>(bytes), id};
+      };
+      bool is_known = false;  // the character alone
+      self.pieces_.each_prefix(part.substr(begin), [&](std::size_t bytes, token id) {
+        reach(bytes, id, double(vocabulary.score(id)));
+        is_known = is_known || bytes == size;
+        return true;
+      });
+      if (!is_known) reach(size, self.unknown_, self.unknown_score_);
+      begin += size;
+    }
+    score = best_[part.size()].score;
+  }
+
+  /// Calls f(token) for each piece of it, in order.
+  template <class F>
+  void each(F&& f) {
+    path_.clear();
+    for (std::size_t end = best_.size() - 1; end > 0; end -= best_[end].bytes) path_.push_back(best_[end].id);
+    for (; !path_.empty(); path_.pop_back()) f(path_.back());
+  }
+
+ private:
   struct place {  // the best way to come here
     double score = -std::numeric_limits<double>::infinity();
-    std::size_t from = 0;
+    std::uint32_t bytes = 0;
     token id = -1;
   };
-  std::vector<place> best(normal.size() + 1);
-  best[0].score = 0;
-  const std::size_t longest = std::min(longest_piece, vocabulary.longest_piece());
-  for (std::size_t begin = 0; begin < normal.size();) {
-    const std::size_t size = decode_utf8(normal, begin).size;
-    const auto reach = [&](std::size_t end, token id, double score) {
-      if (best[begin].score + score > best[end].score) best[end] = {best[begin].score + score, begin, id};
-    };
-    bool is_known = false;  // the character alone
-    std::uint64_t sum = 0;
-    for (std::size_t end = begin; end < std::min(normal.size(), begin + longest);) {
-      sum = detail::hash_add(sum, normal[end++]);
-      const token id = vocabulary.find(std::string_view(normal).substr(begin, end - begin), detail::hash_end(sum));
-      if (id < 0) continue;
-      reach(end, id, double(vocabulary.score(id)));
-      is_known = is_known || end == begin + size;
-    }
-    if (!is_known) reach(begin + size, unknown_, unknown_score_);
-    begin += size;
-  }
+  std::vector<place> best_;
+  std::vector<token> path_;
+};
+
+void unigram::encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& /*room*/,
+                     std::vector<token>& out) const {
+  const std::string normal = normalize(text, fresh && add_space_prefix_);
+  lattice best;
+  double score = 0;  // goes on from word to word, so that sums are rounded as they are over the whole text
   const std::size_t first = out.size();
-  for (std::size_t end = normal.size(); end > 0; end = best[end].from) {
-    const token id = best[end].id;
-    if (id != unknown_ || out.size() == first || out.back() != unknown_) out.push_back(id);
+  for (std::string_view rest = normal; !rest.empty();) {
+    const std::size_t end = words_ ? rest.find(' ', 1) : rest.npos;  // no piece reaches over it
+    const std::string_view part = rest.substr(0, (std::min)(end, longest_merge));
+    best.run(*this, vocabulary, part, score);
+    best.each([&](token id) {
+      if (id != unknown_ || out.size() == first || out.back() != unknown_) out.push_back(id);
+    });
+    rest.remove_prefix(part.size());
   }
-  std::reverse(out.begin() + static_cast<std::ptrdiff_t>(first), out.end());
 }
 
 }  // namespace NIBBLE_ABI

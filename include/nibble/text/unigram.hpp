@@ -9,10 +9,13 @@
 #include "nibble/error.hpp"
 #include "nibble/gguf/metadata.hpp"
 #include "nibble/text/charsmap.hpp"
+#include "nibble/text/piece_trie.hpp"
 #include "nibble/text/vocab.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+class merger;
 
 /// Normalizes a text, and of all ways to cut it into pieces takes the one whose scores add up to most. Characters of no piece
 /// are unknown, and several of them that follow each other are one unknown token.
@@ -21,29 +24,35 @@ inline namespace NIBBLE_ABI {
 /// @source  Kudo 2018, "Subword Regularization"
 class unigram {
  public:
-  /// Longer pieces are not looked for, so that a vocabulary cannot make each character of a text cost what its longest has.
-  /// Those of published ones have 64 bytes at most.
-  static constexpr std::size_t longest_piece = 256;
-
+  static constexpr std::string_view name = "t5";
+  static result<vocab_rules> rules_of(const metadata&, const tokenizer_options&) {
+    return vocab_rules{vocab_kind::unigram, -1, 1, true};
+  }
+  /// Pieces longer than piece_trie::longest are not looked for, so that a vocabulary cannot make each character of a text cost
+  /// what its longest piece has; those of published ones have 64 bytes at most.
+  ///
   /// Reads add_space_prefix, remove_extra_whitespaces (both true where the file is silent) and precompiled_charsmap.
   /// @errors  bad_value; invalid_tokenizer: no unknown token, no scores, a map of characters that contradicts itself
-  static result<unigram> try_load(const metadata& meta, const vocab& vocabulary);
+  static result<unigram> try_load(const metadata& meta, const vocab& vocabulary, const tokenizer_options& = {});
 #if NIBBLE_EXCEPTIONS
   static unigram load(const metadata& meta, const vocab& vocabulary) { return try_load(meta, vocabulary).value(); }
 #endif
 
-  bool add_space_prefix() const noexcept { return add_space_prefix_; }
-  std::size_t memory_bytes() const noexcept { return map_.memory_bytes(); }
+  tokenizer_habits habits() const noexcept { return {.adds_eos = true, .adds_space = add_space_prefix_}; }
+  std::size_t memory_bytes() const noexcept { return map_.memory_bytes() + pieces_.memory_bytes(); }
 
   /// Appends the tokens of `text`, which may be any bytes: what is no UTF-8 is U+FFFD.
-  /// @param prefix  put a space in front, if there is any text
-  /// @cost          O(n * the longest piece), of which 256 bytes count at most
-  void encode(const vocab& vocabulary, std::string_view text, bool prefix, std::vector<token>& out) const;
+  /// @param fresh  it begins a text or stands behind a special token: a space goes in front, if the file wants it
+  /// @cost          O(n * the longest piece), and 24 bytes of memory for each of the longest word
+  void encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room, std::vector<token>& out) const;
 
  private:
+  class lattice;
   std::string normalize(std::string_view text, bool prefix) const;
 
   charsmap map_;
+  piece_trie pieces_;
+  bool words_ = true;  // no piece has a space behind its first byte
   bool add_space_prefix_ = true, removes_spaces_ = true;
   token unknown_ = -1;
   double unknown_score_ = 0;

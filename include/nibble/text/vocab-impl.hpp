@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "nibble/text/end_tokens.hpp"
+#include "nibble/text/piece_trie.hpp"
+#include "nibble/text/tokenizer_models.hpp"
 #include "nibble/text/utf8.hpp"
 #include "nibble/text/vocab.hpp"
 
@@ -61,6 +63,34 @@ void append_spaced(std::string_view text, std::string& out) {
   out += text;
 }
 
+/// Appends the bytes that escaped text stands for.
+inline void append_unescaped(std::string_view text, std::string& out) {
+  const auto digit = [&](std::size_t i) {
+    const char c = i < text.size() ? text[i] : '\0';
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      out += text[i];
+      continue;
+    }
+    const char c = text[++i];
+    const int high = digit(i + 1), low = digit(i + 2);
+    if (c == 'x' && high >= 0 && low >= 0) {
+      out += static_cast<char>(static_cast<unsigned char>(high * 16 + low));
+      i += 2;
+    } else {
+      out += c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c;
+    }
+  }
+}
+
+inline error piece_too_long(token id, std::string_view piece) {
+  return tokenizer_error(errc::invalid_tokenizer, "tokens",
+                         "token " + std::to_string(id) + " has " + std::to_string(piece.size()) +
+                             " bytes; pieces of this tokenizer model have at most " + std::to_string(piece_trie::longest));
+}
+
 /// The value of "<0x0A>", or -1.
 inline int byte_of_name(std::string_view name) noexcept {
   const auto digit = [&](std::size_t i) {
@@ -89,27 +119,42 @@ inline result<std::vector<std::string_view>> read_texts(const metadata& meta, co
   return texts;
 }
 
+/// Calls f(std::type_identity<Model>{}) with the model that the file names.
+template <class F>
+result<void> with_model(const metadata& meta, F&& f) {
+  const auto name = meta.try_get<std::string_view>("tokenizer.ggml.model");
+  if (!name) return name.failure();
+  result<void> done;
+  std::string known;
+  const bool found = any_type(tokenizer_models{}, [&]<class Model>(std::type_identity<Model> model) {
+    known.append(known.empty() ? "'" : ", '").append(Model::name).append("'");
+    if (*name != Model::name) return false;
+    done = f(model);
+    return true;
+  });
+  if (found) return done;
+  return tokenizer_error(errc::unknown_tokenizer, "model", quoted(*name) + " is not known; known are " + known);
+}
+
 }  // namespace detail
 
-result<vocab> vocab::try_load(const metadata& meta, const limits& most) {
+result<vocab> vocab::try_load(const metadata& meta, const tokenizer_options& options) {
   vocab out;
-  const auto model = meta.try_get<std::string_view>("tokenizer.ggml.model");
-  if (!model) return model.failure();
-  if (*model == "gpt2")
-    out.kind_ = vocab_kind::byte_level;
-  else if (*model == "bert")
-    out.kind_ = vocab_kind::wordpiece;
-  else if (*model == "t5")
-    out.kind_ = vocab_kind::unigram;
-  else if (*model != "llama")
-    return detail::tokenizer_error(errc::unknown_tokenizer, "model",
-                                   detail::quoted(*model) + " is not known; known are 'llama', 'gpt2', 'bert' and 't5'");
+  vocab_rules rules;
+  NIBBLE_TRY(detail::with_model(meta, [&]<class Model>(std::type_identity<Model>) -> result<void> {
+    const auto found = Model::rules_of(meta, options);
+    if (!found) return found.failure();
+    rules = *found;
+    return {};
+  }));
+  const limits& most = options.limits;
+  out.kind_ = rules.kind;
   out.bytes_.fill(-1);
   const auto texts = detail::read_texts(meta, most);
   if (!texts) return texts.failure();
   out.types_.assign(texts->size(), token_type::normal);
-  NIBBLE_TRY(out.try_read_types(meta));
-  NIBBLE_TRY(out.try_read_special(meta));
+  NIBBLE_TRY(out.try_read_types(meta, rules.scores));
+  NIBBLE_TRY(out.try_read_special(meta, rules));
   NIBBLE_TRY(out.try_add(*texts, most));
   NIBBLE_TRY(out.try_index());
   NIBBLE_TRY(out.try_find_unknown(meta));
@@ -117,7 +162,7 @@ result<vocab> vocab::try_load(const metadata& meta, const limits& most) {
   return out;
 }
 
-result<void> vocab::try_read_types(const metadata& meta) {
+result<void> vocab::try_read_types(const metadata& meta, bool scored) {
   const auto agrees = [&](std::string_view key, std::size_t found) -> result<void> {
     if (found == size()) return {};
     return detail::tokenizer_error(errc::invalid_tokenizer, key,
@@ -135,7 +180,6 @@ result<void> vocab::try_read_types(const metadata& meta) {
       types_[i] = static_cast<token_type>((*types)[i]);
     }
   }
-  const bool scored = kind_ == vocab_kind::sentencepiece || kind_ == vocab_kind::unigram;
   if (scored && meta.find("tokenizer.ggml.scores")) {
     auto scores = meta.try_get_array<float>("tokenizer.ggml.scores");
     if (!scores) return scores.failure();
@@ -198,10 +242,13 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
     (user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id);
   }
   const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
-  if (kind_ != vocab_kind::byte_level && merges) {
+  const bool spaced = kind_ != vocab_kind::byte_level && kind_ != vocab_kind::escaped;
+  if (spaced && merges) {
     foreign_[i] = text.find(' ') != text.npos;  // a space of the text is looked up as U+2581
     detail::append_spaced(text, arena_);
-  } else if (kind_ != vocab_kind::byte_level || user_defined || !merges) {
+  } else if (kind_ == vocab_kind::escaped && merges) {
+    detail::append_unescaped(text, arena_);
+  } else if (spaced || user_defined || !merges) {
     arena_ += text;
   } else if (!detail::append_byte_level(text, arena_)) {
     foreign_[i] = true;
@@ -242,7 +289,7 @@ result<void> vocab::try_index() {
       longest_piece_ = (std::max)(longest_piece_, text.size());
     }
   }
-  if (kind_ == vocab_kind::byte_level)
+  if (kind_ == vocab_kind::byte_level || kind_ == vocab_kind::escaped)
     for (std::size_t b = 0; b < 256; ++b) {
       const char byte = static_cast<char>(static_cast<unsigned char>(b));
       if (const token id = find({&byte, 1}); id >= 0) bytes_[b] = id;
@@ -251,15 +298,13 @@ result<void> vocab::try_index() {
   return {};
 }
 
-result<void> vocab::try_read_special(const metadata& meta) {
-  const bool spm = kind_ == vocab_kind::sentencepiece;
-  NIBBLE_TRY(try_read_id(meta, "bos_token_id", spm ? 1 : -1, special_.bos));
-  NIBBLE_TRY(try_read_id(meta, "eos_token_id", spm ? 2 : kind_ == vocab_kind::unigram ? 1 : -1, special_.eos));
-  if (kind_ == vocab_kind::wordpiece) {  // their files' own names, the second one with its spelling
-    if (!special_.bos) NIBBLE_TRY(try_read_id(meta, "cls_token_id", 101, special_.bos));
-    if (const char* name = "seperator_token_id"; !special_.eos || meta.find("tokenizer.ggml." + std::string(name)))
-      NIBBLE_TRY(try_read_id(meta, name, 102, special_.eos));
-  }
+result<void> vocab::try_read_special(const metadata& meta, const vocab_rules& rules) {
+  const auto is_given = [&](std::string_view name) { return meta.find("tokenizer.ggml." + std::string(name)) != nullptr; };
+  NIBBLE_TRY(try_read_id(meta, "bos_token_id", rules.begins.empty() ? rules.bos : -1, special_.bos));
+  NIBBLE_TRY(try_read_id(meta, "eos_token_id", rules.ends.empty() ? rules.eos : -1, special_.eos));
+  if (!rules.begins.empty() && !special_.bos) NIBBLE_TRY(try_read_id(meta, rules.begins, rules.bos, special_.bos));
+  if (!rules.ends.empty() && (!special_.eos || is_given(rules.ends)))
+    NIBBLE_TRY(try_read_id(meta, rules.ends, rules.eos, special_.eos));
   for (const auto& [name, place] :
        {std::pair{"eot_token_id", &special_ids::eot}, std::pair{"eom_token_id", &special_ids::eom}}) {
     const auto given = meta.get<std::int64_t>("tokenizer.ggml." + std::string(name));

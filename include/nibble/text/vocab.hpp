@@ -16,6 +16,7 @@
 #include "nibble/gguf/metadata.hpp"
 #include "nibble/text/piece_index.hpp"
 #include "nibble/text/special_tokens.hpp"
+#include "nibble/text/tokenizer_options.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -23,9 +24,24 @@ inline namespace NIBBLE_ABI {
 /// The numbers are those of `tokenizer.ggml.token_type`.
 enum class token_type : std::uint8_t { undefined, normal, unknown, control, user_defined, unused, byte };
 
-/// How pieces are written in the file: with U+2581 for a space, or with one printable character for each byte; with U+2581 in
-/// front of what begins a word; and as the first, for unigram.
-enum class vocab_kind : std::uint8_t { sentencepiece, byte_level, wordpiece, unigram };
+/// How pieces are written in the file: with U+2581 for a space (those of WordPiece and Unigram, too); with one printable
+/// character for each byte; or with \n, \t, \r, \x41 and a backslash in front of another character that is meant as it is.
+enum class vocab_kind : std::uint8_t { sentencepiece, byte_level, wordpiece, unigram, escaped };
+
+/// What a tokenizer model says of its vocabulary. The ids hold where the file names none; -1: there is none then.
+struct vocab_rules {
+  vocab_kind kind = vocab_kind::sentencepiece;
+  int bos = -1, eos = -1;
+  bool scores = false;                      ///< they are read, and must be numbers
+  std::string_view begins = {}, ends = {};  ///< keys with the ids of bos, where bos_token_id is missing, and of eos
+};
+
+/// What holds for a tokenizer whose file does not say otherwise.
+struct tokenizer_habits {
+  bool adds_bos = false, adds_eos = false;
+  bool always_adds_bos = false;  ///< whatever the file says
+  bool adds_space = false;       ///< in front of a text; decoding leaves it out again
+};
 
 /// The tokens that `tokenizer.ggml.*_token_id` names; each lies within the vocabulary.
 struct special_ids {
@@ -38,9 +54,9 @@ class vocab {
   /// @errors  missing_key, bad_value, limit_exceeded; unknown_tokenizer: a tokenizer.ggml.model that is not known;
   ///          invalid_tokenizer: what contradicts itself. All name the key, and the token where there is one.
   /// @cost    O(bytes of all pieces)
-  static result<vocab> try_load(const metadata& meta, const limits& most = {});
+  static result<vocab> try_load(const metadata& meta, const tokenizer_options& options = {});
 #if NIBBLE_EXCEPTIONS
-  static vocab load(const metadata& meta, const limits& most = {}) { return try_load(meta, most).value(); }
+  static vocab load(const metadata& meta, const tokenizer_options& options = {}) { return try_load(meta, options).value(); }
 #endif
 
   std::size_t size() const noexcept { return types_.size(); }
@@ -93,11 +109,11 @@ class vocab {
  private:
   bool may_be_asked(token id) const noexcept { return id == no_token || contains(id); }
   vocab() = default;
-  result<void> try_read_types(const metadata& meta);
+  result<void> try_read_types(const metadata& meta, bool scored);
   result<void> try_add(const std::vector<std::string_view>& texts, const limits& most);
   result<void> try_add(std::size_t i, std::string_view text, const limits& most);
   result<void> try_index();
-  result<void> try_read_special(const metadata& meta);
+  result<void> try_read_special(const metadata& meta, const vocab_rules& rules);
   result<void> try_read_id(const metadata& meta, std::string_view name, int fallback, std::optional<token>& out) const;
   result<void> try_find_unknown(const metadata& meta);
   void find_ends();

@@ -80,7 +80,7 @@ inline bool has_capital(std::string_view piece) noexcept {
 }
 }  // namespace detail
 
-result<wordpiece> wordpiece::try_load(const metadata& meta, const vocab& vocabulary) {
+result<wordpiece> wordpiece::try_load(const metadata& meta, const vocab& vocabulary, const tokenizer_options&) {
   wordpiece out;
   if (!vocabulary.special().unknown) {
     return detail::tokenizer_error(errc::invalid_tokenizer, "unknown_token_id", "missing: words of no pieces have no token");
@@ -169,7 +169,8 @@ class wordpiece::words {
   std::size_t characters_ = 0;
 };
 
-void wordpiece::encode(const vocab& vocabulary, std::string_view text, std::vector<token>& out) const {
+void wordpiece::encode(const vocab& vocabulary, std::string_view text, bool /*fresh*/, merger& /*room*/,
+                       std::vector<token>& out) const {
   words pass(*this, vocabulary, out);
   for (std::size_t at = 0; at < text.size();) {
     const utf8_character c = decode_utf8(text, at);

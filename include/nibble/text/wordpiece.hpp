@@ -13,6 +13,8 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+class merger;
+
 /// Cleans a text, cuts it into words, and each word into the longest pieces there are, from its beginning on. A word that is
 /// not made of pieces is the unknown token, and so is one of more than a hundred characters.
 ///
@@ -23,22 +25,30 @@ inline namespace NIBBLE_ABI {
 /// @source  Devlin et al. 2019; Schuster and Nakajima 2012
 class wordpiece {
  public:
+  static constexpr std::string_view name = "bert";
   static constexpr std::size_t longest_word = 100;
+
+  static result<vocab_rules> rules_of(const metadata&, const tokenizer_options&) {  // the second key with its spelling
+    return vocab_rules{vocab_kind::wordpiece, 101, 102, false, "cls_token_id", "seperator_token_id"};
+  }
 
   /// Whether letters lose their case and their accents is what the file says in tokenizer.ggml.normalizer.lowercase and
   /// .strip_accents; where it says nothing they do, unless there are pieces with capitals.
   /// @errors  bad_value; invalid_tokenizer: no unknown token
-  static result<wordpiece> try_load(const metadata& meta, const vocab& vocabulary);
+  static result<wordpiece> try_load(const metadata& meta, const vocab& vocabulary, const tokenizer_options& = {});
 #if NIBBLE_EXCEPTIONS
   static wordpiece load(const metadata& meta, const vocab& vocabulary) { return try_load(meta, vocabulary).value(); }
 #endif
+
+  tokenizer_habits habits() const noexcept { return {.adds_bos = true, .adds_eos = true, .adds_space = true}; }
+  std::size_t memory_bytes() const noexcept { return 0; }
 
   bool lowercases() const noexcept { return lowercases_; }
   bool strips_accents() const noexcept { return strips_accents_; }
 
   /// Appends the tokens of `text`, which may be any bytes: what is no UTF-8 is left out.
   /// @cost  O(n * the longest piece)
-  void encode(const vocab& vocabulary, std::string_view text, std::vector<token>& out) const;
+  void encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room, std::vector<token>& out) const;
 
  private:
   class words;
