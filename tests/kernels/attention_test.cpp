@@ -84,7 +84,7 @@ TEST_CASE("every target attends like the reference: grouped heads, all masks, ca
                 reference::attention<Format>(a);
                 a.output = found.data();
                 t.attention[index_of<Format, kv_formats>](a);
-                REQUIRE(relative_error(expected, found) < 3e-6);
+                REQUIRE(agree(t, expected, found));
               }
             }
           }
@@ -130,7 +130,7 @@ TEST_CASE("keys and values may differ in width, as those of latent attention do,
           reference::attention<Format>(a);
           a.output = found.data();
           t.attention[index_of<Format, kv_formats>](a);
-          REQUIRE(relative_error(expected, found) < 3e-6);
+          REQUIRE(agree(t, expected, found));
         }
       });
     });

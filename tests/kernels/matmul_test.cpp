@@ -49,7 +49,7 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
               std::copy_n(found.data() + i * (rows + 3), rows, packed.data() + i * rows);
               REQUIRE(found[i * (rows + 3) + rows] == 99.0f);  // nothing is written past the rows that are there
             }
-            REQUIRE(relative_error(expected, packed) < 2e-6);
+            REQUIRE(agree(t, expected, packed));
 
             const auto before = gaussian(tokens * rows, 5);
             auto sum = before;  // a sum is what was there plus the product, to the bit
@@ -90,7 +90,7 @@ TEST_CASE("the largest codes and activations do not overflow the short sums") {
             reference::matmul<Q>(m);
             m.output = found.data();
             t.formats[index_of<Q, quant_formats>].matmul(m);
-            REQUIRE(relative_error(expected, found) < 2e-6);
+            REQUIRE(agree(t, expected, found));
           }
         }
       }
@@ -156,7 +156,7 @@ TEST_CASE("every target gates rows by a product like the reference, for any numb
         auto expected = gaussian(rows, unsigned(rows), 4), found = expected;
         gate(reference::table, expected, up, f);
         gate(t, found, up, f);
-        REQUIRE(relative_error(expected, found) < 2e-6);
+        REQUIRE(agree(t, expected, found));
       }
     }
   });

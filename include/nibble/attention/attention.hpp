@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <span>
 
+#include "nibble/core/portable_math.hpp"
 #include "nibble/kv/sequence.hpp"
 #include "nibble/layers/compute.hpp"
 
@@ -29,7 +29,7 @@ struct attention_spec {
 inline float alibi_slope(float most, std::size_t heads, std::size_t head) noexcept {
   const std::size_t n = std::bit_floor(heads);
   const double step = head < n ? double(head + 1) : double(2 * (head - n) + 1) / 2;
-  return static_cast<float>(std::exp2(-double(most) * step / double(n)));
+  return static_cast<float>(detail::portable_exp2(-double(most) * step / double(n)));
 }
 
 /// Tokens of a step that follow each other in one sequence.

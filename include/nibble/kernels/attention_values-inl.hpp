@@ -12,6 +12,7 @@
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <type_traits>
 
@@ -122,9 +123,11 @@ template <class T>
 HWY_NOINLINE void add_last_dims(const T* values, std::size_t dims, slot_range slots, const float* probabilities, float rescale,
                                 float* out) {
   for (std::size_t i = dims / lanes * lanes; i < dims; ++i) {
-    float sum = out[i] * rescale;
-    for (std::size_t slot = slots.begin; slot < slots.end; ++slot) sum += probabilities[slot] * float(values[slot * dims + i]);
-    out[i] = sum;
+    float sum = 0;
+    for (std::size_t slot = slots.begin; slot < slots.end; ++slot) {
+      sum = std::fma(probabilities[slot], float(values[slot * dims + i]), sum);
+    }
+    out[i] = std::fma(out[i], rescale, sum);
   }
 }
 

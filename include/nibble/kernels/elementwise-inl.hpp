@@ -1,8 +1,9 @@
 /// What of a layer is neither a product nor an activation function: quantising, norms, sums, rotary embedding. Shapes are those
-/// of kernel_table. Sums are float; rms_norm adds eps and divides in double.
+/// of kernel_table. Sums are float, sixteen of them side by side, added up in one order; rms_norm adds eps and divides in
+/// double.
 ///
-/// Tolerances, tested on every target: quantised blocks have at most 1.0001 times the squared error of the scalar reference's,
-/// all other results a root mean square difference to it below 2e-6 of the result.
+/// Each gives the bits of the scalar reference on every target that fuses multiplication and addition, which is tested. Never
+/// Add a Mul: see math-inl.hpp.
 #if defined(NIBBLE_KERNELS_ELEMENTWISE_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_ELEMENTWISE_INL_HPP
 #undef NIBBLE_KERNELS_ELEMENTWISE_INL_HPP
@@ -55,8 +56,8 @@ HWY_INLINE void errors_of_peaks(const float* in, float peak, std::int32_t* error
     NIBBLE_UNROLL for (auto& s : squares) s = hn::Zero(d);
     for (std::size_t i = 0; i < 32; i += 4) {
       NIBBLE_UNROLL for (std::size_t j = 0; j < 4; ++j) {
-        const auto x = hn::Mul(hn::Set(d, in[i + j]), up);
-        const auto e = hn::Sub(x, hn::Round(x));  // in units of a code
+        const auto x = hn::Set(d, in[i + j]);
+        const auto e = hn::MulSub(x, up, hn::Round(hn::Mul(x, up)));  // in units of a code
         squares[j] = hn::MulAdd(e, e, squares[j]);
       }
     }
@@ -87,8 +88,8 @@ inline constexpr std::size_t quantize_blocks = 8;
 
 /// Codes of 32 numbers x, and what is summed on the way.
 struct coded_columns {  // a compiler's own constructors would lack the target's instructions
-  HWY_INLINE coded_columns() : along(hn::Zero(float_tag())), squares(along) {}
-  float_vec along, squares;               // sums of x * code and code * code, one part a lane
+  HWY_INLINE coded_columns() {}
+  lane_sums along, squares;               // sums of x * code and code * code
   std::array<std::int32_t, 2> half_sums;  // sums of codes of columns 0..15 and 16..31
 };
 
@@ -103,8 +104,9 @@ HWY_INLINE coded_columns code_columns(const float* in, float factor, std::int8_t
     const auto x = hn::LoadU(d, in + i), scaled_x = hn::Mul(x, hn::Set(d, factor));
     const auto n = hn::NearestInt(scaled_x);
     const auto q = hn::ConvertTo(d, n);
-    out.along = hn::MulAdd(Scaled ? scaled_x : x, q, out.along);
-    out.squares = hn::MulAdd(q, q, out.squares);
+    auto &along = out.along.part[i / lanes % lane_sums::vectors], &squares = out.squares.part[i / lanes % lane_sums::vectors];
+    along = hn::MulAdd(Scaled ? scaled_x : x, q, along);
+    squares = hn::MulAdd(q, q, squares);
     sums = hn::Add(sums, i < 16 ? n : hn::ShiftLeft<16>(n));
     hn::StoreU(hn::DemoteTo(d8, n), d8, code + i);
   }
@@ -128,7 +130,7 @@ inline void quantize(const float* in, std::size_t columns, void* out, std::size_
     for (std::size_t b = 0; b < count; ++b) {
       const auto coded = code_columns<false>(in + b * 32, inverse[b], block[b * step].code.data());
       block[b * step].half_sums = coded.half_sums;
-      along[b] = sum_of(coded.along), squares[b] = sum_of(coded.squares);
+      along[b] = coded.along.total(), squares[b] = coded.squares.total();
     }
     for (std::size_t b = 0; b < count; ++b) {
       activation_block& to = block[b * step];
@@ -180,15 +182,17 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
     float largest = peak[0];  // or NaN
     for (float p : peak) largest = largest >= p || is_nan(largest) ? largest : p;
     exponents_of(peak, largest, *to, factor, power);
-    auto along = hn::Zero(d), squares = hn::Zero(d);  // with x in units of 127 for the largest
+    lane_sums along, squares;  // with x in units of 127 for the largest
     for (std::size_t g = 0; g < 8; ++g) {
       const auto coded = code_columns<true>(in + g * 32, factor[g], to->code.data() + g * 32);
       to->half_sums[2 * g] = static_cast<std::int16_t>(coded.half_sums[0]);
       to->half_sums[2 * g + 1] = static_cast<std::int16_t>(coded.half_sums[1]);
       sums[g] = coded.half_sums[0] + coded.half_sums[1];
       const auto weight = hn::Set(d, power[g] * power[g]);
-      along = hn::MulAdd(coded.along, weight, along);
-      squares = hn::MulAdd(coded.squares, weight, squares);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < lane_sums::vectors; ++v) {
+        along.part[v] = hn::MulAdd(coded.along.part[v], weight, along.part[v]);
+        squares.part[v] = hn::MulAdd(coded.squares.part[v], weight, squares.part[v]);
+      }
     }
     const auto down = hn::Set(df, 1.0f / float(1 << block::sum_exponent));
     for (std::size_t g = 0; g < 8; g += hn::MaxLanes(df)) {
@@ -198,7 +202,7 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
     if (!is_finite(largest)) {
       *to = block::not_finite();
     } else {
-      to->scale = largest < block::least ? 0 : sum_of(along) / sum_of(squares) * (largest / float(127 << block::largest));
+      to->scale = largest < block::least ? 0 : along.total() / squares.total() * (largest / float(127 << block::largest));
     }
   }
 }
@@ -206,14 +210,21 @@ inline void quantize_super(const float* in, std::size_t columns, void* out, std:
 /// @shape   in, gain, out (n)
 inline void rms_norm(const float* in, const float* gain, float eps, std::size_t n, float* out) {
   const float_tag d;
-  auto squares = hn::Zero(d);
+  lane_sums squares;
+  const auto add_sixteen = [&](const float* x) NIBBLE_ATTR {
+    NIBBLE_UNROLL for (std::size_t v = 0; v < lane_sums::vectors; ++v) {
+      const auto of_x = hn::LoadU(d, x + v * lanes);
+      squares.part[v] = hn::MulAdd(of_x, of_x, squares.part[v]);
+    }
+  };
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto x = hn::LoadU(d, in + i);
-    squares = hn::MulAdd(x, x, squares);
+  for (; i + 16 <= n; i += 16) add_sixteen(in + i);
+  if (i < n) {
+    alignas(64) float rest[16] = {};
+    std::memcpy(rest, in + i, (n - i) * sizeof(float));
+    add_sixteen(rest);
   }
-  float total = sum_of(squares);
-  for (; i < n; ++i) total += in[i] * in[i];
+  const float total = squares.total();
   double squared = double(total);
   if (!is_finite(total)) squared = reference::sum_of_squares(in, n);
   const float factor = float(1 / std::sqrt(squared / double(n) + double(eps)));
@@ -264,8 +275,8 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
     float& a = head[order == rope_pairs::halves ? i : 2 * i];
     float& b = head[order == rope_pairs::halves ? i + pairs : 2 * i + 1];
     const float x = a, y = b;
-    a = x * cosines[i] - y * sines[i];
-    b = x * sines[i] + y * cosines[i];
+    a = std::fma(x, cosines[i], -(y * sines[i]));
+    b = std::fma(x, sines[i], y * cosines[i]);
   }
 }
 

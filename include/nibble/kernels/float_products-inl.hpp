@@ -1,8 +1,8 @@
 /// Sums of products over panels of float formats: columns one by one, all sixteen rows of a group in lanes.
 ///
 /// Sums are float: of parts of 16 columns, then of 64, then of all, in the same order for one token and for many. Many tokens
-/// share weights that are widened to float once. Tolerance, tested on every target: the root mean square difference to the
-/// scalar reference is below 2e-6 of the result.
+/// share weights that are widened to float once. The bits are those of the scalar reference on every target that fuses, which
+/// is tested.
 #if defined(NIBBLE_KERNELS_FLOAT_PRODUCTS_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_FLOAT_PRODUCTS_INL_HPP
 #undef NIBBLE_KERNELS_FLOAT_PRODUCTS_INL_HPP

@@ -44,7 +44,7 @@ struct exponential {
     const auto magic = hn::Set(d, math_numbers::exponent_magic), whole = hn::Set(d, math_numbers::log2_e);
     const auto rounded = hn::MulAdd(x, whole, magic), n = hn::Sub(rounded, magic);
     r = hn::MulAdd(x, hn::Set(d, math_numbers::log2_e_rest), hn::MulSub(x, whole, n));
-    slope = polynomial(math_numbers::power_of_2, r);
+    slope = polynomial(math_numbers::power_coefficients, r);
     power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, rounded)));
   }
   HWY_INLINE float_vec fraction() const { return hn::MulAdd(slope, r, hn::Set(float_tag(), 1)); }

@@ -228,9 +228,35 @@ HWY_INLINE void prefetch_ahead(const void* from, std::size_t bytes, std::size_t 
   prefetch<Cache>(static_cast<const char*>(from) + prefetch_bytes, bytes, part, parts);
 }
 
-/// The sum, and the maximum, over all lanes.
-HWY_INLINE float sum_of(float_vec v) { return hn::GetLane(hn::SumOfLanes(float_tag(), v)); }
-/// Of integers: wraps around where they do not fit, as codes of infinite activations do not.
+/// The sum over all lanes, by halves: k and k + 8 first, then those 4, 2 and 1 apart.
+template <class V>
+HWY_INLINE float sum_by_halves(V v) {
+  const hn::DFromV<V> d;
+  if constexpr (hn::MaxLanes(d) > 4) {
+    const hn::Half<decltype(d)> half;
+    return sum_by_halves(hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  } else {
+    const auto pairs = hn::Add(v, hn::Shuffle1032(v));
+    return hn::GetLane(hn::Add(pairs, hn::Shuffle2301(pairs)));
+  }
+}
+/// Sixteen partial sums, whatever a register holds: number i of a row belongs to sum i % 16. They are added up in one order,
+/// the same on every target; see reference::lane_sums.
+struct lane_sums {
+  static constexpr std::size_t vectors = 16 / lanes;
+  float_vec part[vectors];
+
+  HWY_INLINE lane_sums() { NIBBLE_UNROLL for (auto& p : part) p = hn::Zero(float_tag()); }
+  HWY_INLINE float total() const {
+    float_vec sum[vectors];
+    NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) sum[v] = part[v];
+    NIBBLE_UNROLL for (std::size_t step = vectors / 2; step > 0; step /= 2) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < step; ++v) sum[v] = hn::Add(sum[v], sum[v + step]);
+    }
+    return sum_by_halves(sum[0]);
+  }
+};
+/// The sum over all lanes: wraps around where it does not fit, as codes of infinite activations do not.
 HWY_INLINE std::int32_t sum_of(int_vec v) {
   if constexpr (lanes == 16) {  // of whole 512-bit registers, g++ 12 adds halves as vectors of int, which may not overflow
     const hn::Half<int_tag> d;
@@ -239,6 +265,7 @@ HWY_INLINE std::int32_t sum_of(int_vec v) {
     return hn::GetLane(hn::SumOfLanes(int_tag(), v));
   }
 }
+/// The largest of all lanes.
 HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
 
 /// The largest absolute value of 32 numbers, as a NaN if there is one, which the instruction for the larger of two may lose:

@@ -4,7 +4,7 @@
 /// columns with a scale dx. For each row, in the order of the columns, block by block:
 ///
 ///     n    = sum (u - zero_point) * a                  exact, in 32 bits: |n| <= 32 * 255 * 127 < 2^21
-///     sum += (dx * n) * scale;   sum += (dx * sum a) * offset          in float, fused where the target can
+///     sum += (dx * n) * scale;   sum += (dx * sum a) * offset          in float, fused
 ///
 /// and for super-blocks of 256 columns, whose blocks share dx up to a power of two, 2^e:
 ///
@@ -18,7 +18,7 @@
 ///
 /// One token, and a few, read panels as they stand. Many tokens unpack 256 columns of one or two groups into a tile that stays
 /// in the first cache, and all tokens of a chunk use it. Each way adds the same numbers in the same order, to the same bits.
-/// Tolerance, tested on every target: the root mean square difference to the scalar reference is below 2e-6 of the result.
+/// The bits are those of the scalar reference on every target that fuses, which is tested.
 #if defined(NIBBLE_KERNELS_PRODUCTS_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_PRODUCTS_INL_HPP
 #undef NIBBLE_KERNELS_PRODUCTS_INL_HPP

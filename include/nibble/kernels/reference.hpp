@@ -1,5 +1,9 @@
-/// The meaning of every kernel in plain C++: what the SIMD versions are tested against, and the table of CPUs without SIMD. The
-/// matrix products are in reference_matmul.hpp. Sums are float, in the order of the columns, positions and dimensions.
+/// The meaning of every kernel in plain C++, to the bit: what the SIMD versions are tested against, and the table of CPUs
+/// without SIMD. Attention, products, activation functions and what they are made of have files of their own.
+///
+/// One sequence of operations for every instruction set, compiler and level of optimisation: sums over a row are sixteen sums
+/// side by side, added up in one order (lane_sums); a product that is added to something is fused with that by name, so that
+/// there is nothing left for a compiler to fuse; functions are polynomials. Results that are no number have any bits of one.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +17,7 @@
 
 #include "nibble/kernels/format_info.hpp"
 #include "nibble/kernels/reference_activation.hpp"
+#include "nibble/kernels/reference_attention.hpp"
 #include "nibble/kernels/reference_math.hpp"
 #include "nibble/kernels/reference_matmul.hpp"
 #include "nibble/kernels/reference_recurrent.hpp"
@@ -33,10 +38,11 @@ inline double sum_of_squares(const float* in, std::size_t n) {
   return squares;
 }
 inline void rms_norm(const float* in, const float* gain, float eps, std::size_t n, float* out) {
-  float squares = 0;
-  for (std::size_t i = 0; i < n; ++i) squares += in[i] * in[i];
-  float factor = 1 / std::sqrt(squares / float(n) + eps);
-  if (!is_finite(squares)) factor = float(1 / std::sqrt(sum_of_squares(in, n) / double(n) + double(eps)));
+  lane_sums squares;
+  for (std::size_t i = 0; i < n; ++i) squares.add_product(i, in[i], in[i]);
+  double squared = double(squares.total());
+  if (!is_finite(squares.total())) squared = sum_of_squares(in, n);
+  const float factor = float(1 / std::sqrt(squared / double(n) + double(eps)));
   for (std::size_t i = 0; i < n; ++i) out[i] = in[i] * factor * gain[i];
 }
 
@@ -54,59 +60,8 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
     float& a = head[order == rope_pairs::halves ? i : 2 * i];
     float& b = head[order == rope_pairs::halves ? i + pairs : 2 * i + 1];
     const float x = a, y = b;
-    a = x * cosines[i] - y * sines[i];
-    b = x * sines[i] + y * cosines[i];
-  }
-}
-
-/// Attention of each query, position by position, with an online softmax.
-/// @shape   see attention_args
-template <kv_format Format>
-void attention(const attention_args& a) {
-  for (std::size_t q = 0; q < a.tokens * a.heads; ++q) {
-    const std::size_t token = q / a.heads, head = q % a.heads;
-    const std::size_t first = a.mask.first(a.position + token), end = a.mask.end(a.position + token, a.positions);
-    const float* query = a.query + token * a.query_stride + head * a.head_dim;
-    float* out = a.output + token * a.output_stride + head * a.value_dim;
-    const auto page = [&](std::size_t p) { return a.pages + a.page_of[p / page_positions] * a.page_bytes; };
-    activation_block codes[max_head_dim / 32];
-    if constexpr (std::is_same_v<Format, q8_0>) {
-      float padded[max_head_dim] = {};
-      std::copy_n(query, a.head_dim, padded);
-      quantize(padded, kv_columns(a.head_dim), codes, 1);
-    }
-    key_unit_buffer completed;
-    const auto score = [&](std::size_t p) {
-      const std::byte* keys = page(p);
-      const std::size_t slot = p % page_positions, columns = kv_columns(a.head_dim);
-      float s = 0;
-      if constexpr (std::is_same_v<Format, q8_0>) {
-        const std::byte* group = keys + slot / panel_rows * key_group_bytes<q8_0>(a.head_dim);
-        for (std::size_t k = 0; k < columns; k += unit_columns<q8_0>) {
-          const std::byte* unit = key_unit(group, a.head_dim, k, completed);
-          s = add_unit<q8_0>(s, {unit, std::min(unit_columns<q8_0>, columns - k)}, slot % panel_rows, codes + k / 32, 1);
-        }
-      } else {
-        for (std::size_t i = 0; i < a.head_dim; ++i) s += query[i] * read_kv<Format, kv_role::key>(keys, a.head_dim, slot, i);
-      }
-      s *= a.scale;
-      if (a.softcap > 0) s = a.softcap * tanh(s / a.softcap);
-      if (a.slopes) s -= a.slopes[head] * std::fabs(float(std::int64_t(p) - std::int64_t(a.position + token)));
-      return s;
-    };
-    float largest = a.sinks ? a.sinks[head] : std::numeric_limits<float>::lowest(), total = a.sinks ? 1.0f : 0.0f;
-    std::fill_n(out, a.value_dim, 0.0f);
-    for (std::size_t p = first; p < end; ++p) {
-      const float s = score(p), before = largest;
-      largest = std::max(largest, s);
-      const float rescale = std::exp(before - largest), probability = std::exp(s - largest);
-      total = total * rescale + probability;
-      for (std::size_t i = 0; i < a.value_dim; ++i) {
-        out[i] = out[i] * rescale +
-                 probability * read_kv<Format, kv_role::value>(page(p) + a.value_offset, a.value_dim, p % page_positions, i);
-      }
-    }
-    for (std::size_t i = 0; i < a.value_dim; ++i) out[i] /= total;
+    a = std::fma(x, cosines[i], -(y * sines[i]));
+    b = std::fma(x, sines[i], y * cosines[i]);
   }
 }
 

@@ -8,7 +8,10 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+
+#include "nibble/config.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -16,13 +19,15 @@ inline namespace NIBBLE_ABI {
 /// The numbers that the functions are made of, shared by the scalar code here and the kernels in math-inl.hpp.
 namespace math_numbers {
 /// 2^r = 1 + r * (those in powers of r, highest first), minimax for r in [-1/2, 1/2], relative error 3e-9.
-inline constexpr float power_of_2[] = {1.5594678e-4f, 1.3406643e-3f, 9.6176928e-3f,
-                                       5.5503103e-2f, 2.4022652e-1f, 6.9314724e-1f};
+inline constexpr float power_coefficients[] = {1.5594678e-4f, 1.3406643e-3f, 9.6176928e-3f,
+                                               5.5503103e-2f, 2.4022652e-1f, 6.9314724e-1f};
 /// log2(e), and what is missing in the first.
 inline constexpr float log2_e = 1.44269504f, log2_e_rest = 1.92596299e-8f;
 /// Adding it to a number of at most 2^21 rounds that to the next integer n, whose sum with 127 is in the lowest bits: the
 /// exponent of 2^n, as a float has it.
 inline constexpr float exponent_magic = 12582912.0f + 127.0f;
+/// Below it, 2^x counts as 0.
+inline constexpr float least_power = -125;
 /// Below the first, e^x counts as 0; from the second on it is infinite.
 inline constexpr float least_exponent = -86.5f, most_exponent = 88.75f;
 /// log(1 + e) = s * (those in powers of s^2, highest first), where s = e / (2 + e) <= 1/3.
@@ -43,6 +48,35 @@ float polynomial(const float (&coefficients)[N], float x) noexcept {
   return sum;
 }
 
+/// Sixteen partial sums of a row: number i belongs to sum i % 16, and they are added up by halves. What a register of sixteen
+/// numbers, two of eight and four of four can do alike.
+class lane_sums {
+ public:
+  /// Adds a * b, number i.
+  void add_product(std::size_t i, float a, float b) noexcept { part_[i % 16] = std::fma(a, b, part_[i % 16]); }
+  float& operator[](std::size_t i) noexcept { return part_[i % 16]; }
+  float total() const noexcept {
+    float sum[16];
+    for (std::size_t i = 0; i < 16; ++i) sum[i] = part_[i];
+    for (std::size_t step = 8; step > 0; step /= 2) {
+      for (std::size_t i = 0; i < step; ++i) sum[i] += sum[i + step];
+    }
+    return sum[0];
+  }
+
+ private:
+  float part_[16] = {};
+};
+
+/// 2^x for x <= 0, and a little above: 0 below -125. Relative error 2e-7.
+inline float power_of_2(float x) noexcept {
+  using namespace math_numbers;
+  if (x < least_power) return 0;
+  const float rounded = x + exponent_magic, r = x - (rounded - exponent_magic);
+  const float power = std::bit_cast<float>(std::bit_cast<std::uint32_t>(rounded) << 23);
+  return std::fma(polynomial(math_numbers::power_coefficients, r), r, 1.0f) * power;
+}
+
 /// e^x = 2^n (1 + slope * r), where |r| <= 1/2.
 struct exponential {
   float slope, r, power;  ///< power = 2^n
@@ -52,7 +86,7 @@ struct exponential {
     using namespace math_numbers;
     const float rounded = std::fma(x, log2_e, exponent_magic), n = rounded - exponent_magic;
     r = std::fma(x, log2_e_rest, std::fma(x, log2_e, -n));
-    slope = polynomial(power_of_2, r);
+    slope = polynomial(power_coefficients, r);
     power = std::bit_cast<float>(std::bit_cast<std::uint32_t>(rounded) << 23);
   }
   float fraction() const noexcept { return std::fma(slope, r, 1.0f); }

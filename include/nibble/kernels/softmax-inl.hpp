@@ -26,26 +26,23 @@ struct slot_range {
   std::size_t begin, end;
 };
 
-/// 2^x for x <= 0, by a minimax polynomial of 2^r, r in [-1/2, 1/2], with a relative error of 3e-9 before rounding. 0 below
-/// -125; NaN for NaN.
+/// 2^x for x <= 0, and a little above; 0 below -125, NaN for NaN. See reference::power_of_2.
 HWY_INLINE float_vec power_of_2(float_vec x) {
   const float_tag d;
-  const int_tag di;
-  const auto least = hn::Set(d, -126), bounded = hn::IfThenElse(hn::Lt(x, least), least, x);  // its n is a number of 32 bits
-  const auto n = hn::Round(bounded), r = hn::Sub(bounded, n);
-  constexpr float lower[] = {1.3406643e-3f, 9.6176928e-3f, 5.5503103e-2f, 2.4022652e-1f, 6.9314724e-1f, 1.0f};
-  auto p = hn::Set(d, 1.5594678e-4f);
-  NIBBLE_UNROLL for (float c : lower) p = hn::MulAdd(p, r, hn::Set(d, c));
-  const auto scaled = hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::ConvertTo(di, n)));
-  const auto power = hn::IfThenElseZero(hn::Ge(x, hn::Set(d, -125)), hn::BitCast(d, scaled));
-  return hn::IfThenElse(hn::Eq(x, x), power, x);
+  const auto least = hn::Set(d, math_numbers::least_power), magic = hn::Set(d, math_numbers::exponent_magic);
+  const auto too_low = hn::Lt(x, least);
+  const auto bounded = hn::IfThenElse(too_low, least, x), rounded = hn::Add(bounded, magic);
+  const auto r = hn::Sub(bounded, hn::Sub(rounded, magic));
+  const auto fraction = hn::MulAdd(polynomial(math_numbers::power_coefficients, r), r, hn::Set(d, 1));
+  const auto power = hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(int_tag(), rounded)));
+  return hn::IfThenElse(too_low, hn::Zero(d), hn::Mul(fraction, power));
 }
 using math_numbers::log2_e;
 
 /// The softmax of one query, up to the tiles seen so far.
 struct online_softmax {
-  float largest;                   // m
-  alignas(64) float total[lanes];  // l, one part a lane: they are added up at the end
+  float largest;                // m
+  alignas(64) float total[16];  // l, in sixteen parts: see lane_sums
 };
 
 /// What is subtracted from a query's scores for their distance (ALiBi), in units of ln 2: slope * |slot - own|.
@@ -53,54 +50,66 @@ struct distance_slope {
   float slope, own;  ///< own: the query's position, counted from slot 0 of the tile
 };
 
-/// The scores of a tile, scaled, capped, and in units of ln 2; those outside of slots [begin, end) are -infinity: however low
-/// the others are, their probability is 0.
-HWY_INLINE void finish_scores(const attention_args& a, slot_range seen, distance_slope nearness, const float* scores,
-                              float_vec (&s)[page_positions / lanes]) {
-  const float_tag d;
-  const int_tag di;
-  constexpr std::size_t vectors = page_positions / lanes;
-  const auto scale = hn::Set(d, a.softcap > 0 ? a.scale : a.scale * log2_e);
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    s[v] = hn::Mul(hn::Load(d, scores + v * lanes), scale);
-    if (a.softcap > 0) s[v] = hn::Mul(capped(s[v], a.softcap), hn::Set(d, log2_e));
-    if (a.slopes) {
-      const auto slot = hn::ConvertTo(d, hn::Iota(di, static_cast<std::int32_t>(v * lanes)));
-      s[v] = hn::NegMulAdd(hn::Set(d, nearness.slope), hn::Abs(hn::Sub(slot, hn::Set(d, nearness.own))), s[v]);
+/// The scores of a tile, as numbers u and one factor: u * factor is what powers of 2 are taken of. The product is not stored
+/// but fused with what is subtracted from it.
+struct tile_scores {
+  static constexpr std::size_t vectors = page_positions / lanes;
+  float_vec u[vectors], factor;
+
+  /// @shape   scores (64)
+  HWY_INLINE tile_scores(const attention_args& a, distance_slope nearness, const float* scores) {
+    const float_tag d;
+    const auto scale = hn::Set(d, a.scale), inverse_cap = hn::Set(d, a.softcap);
+    factor = hn::Set(d, (a.softcap > 0 ? a.softcap : a.scale) * log2_e);
+    NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+      u[v] = hn::Load(d, scores + v * lanes);
+      if (a.softcap > 0) u[v] = tanh_of(hn::Div(hn::Mul(u[v], scale), inverse_cap));
+      if (a.slopes) {
+        const auto slot = hn::ConvertTo(d, hn::Iota(int_tag(), static_cast<std::int32_t>(v * lanes)));
+        const auto distance = hn::Abs(hn::Sub(slot, hn::Set(d, nearness.own)));
+        u[v] = hn::MulSub(u[v], factor, hn::Mul(hn::Set(d, nearness.slope), distance));
+      }
     }
+    if (a.slopes) factor = hn::Set(d, 1);
   }
-  if (seen.begin == 0 && seen.end == page_positions) return;
-  const auto lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    const auto slot = hn::Iota(di, static_cast<std::int32_t>(v * lanes));
-    const auto unseen = hn::Or(hn::VecFromMask(di, hn::Lt(slot, hn::Set(di, static_cast<std::int32_t>(seen.begin)))),
-                               hn::VecFromMask(di, hn::Gt(slot, hn::Set(di, static_cast<std::int32_t>(seen.end) - 1))));
-    s[v] = hn::IfThenElse(hn::RebindMask(d, hn::MaskFromVec(unseen)), lowest, s[v]);
-  }
+};
+
+/// Which of the slots of register v a query does not see.
+HWY_INLINE auto unseen_lanes(slot_range seen, std::size_t v) {
+  const float_tag d;
+  const auto slot = hn::ConvertTo(d, hn::Iota(int_tag(), static_cast<std::int32_t>(v * lanes)));
+  return hn::Or(hn::Lt(slot, hn::Set(d, float(seen.begin))), hn::Ge(slot, hn::Set(d, float(seen.end))));
 }
 
 /// One step of the online softmax: turns the scores of a tile into unnormalised probabilities, in place, and updates the state.
-/// Returns the factor by which the output so far is to be rescaled.
+/// Returns the factor by which the output so far is to be rescaled. Slots outside of [begin, end) have no part in it: however
+/// low the others are, their probability is 0.
 /// @shape   scores (64)
 HWY_NOINLINE inline float update_softmax(const attention_args& a, slot_range seen, distance_slope nearness, float* scores,
                                          online_softmax& state) {
   const float_tag d;
-  constexpr std::size_t vectors = page_positions / lanes;
-  float_vec s[vectors];
-  finish_scores(a, seen, nearness, scores, s);
-  auto top = hn::Set(d, std::numeric_limits<float>::lowest());  // and so m, which a score of -infinity does not lower
-  NIBBLE_UNROLL for (auto& v : s) top = hn::Max(top, v);
+  const tile_scores s(a, nearness, scores);
+  const bool all = seen.begin == 0 && seen.end == page_positions;
+  const auto lowest = hn::Set(d, std::numeric_limits<float>::lowest());
+  auto top = lowest;  // and so m, which a score of -infinity does not lower
+  NIBBLE_UNROLL for (std::size_t v = 0; v < s.vectors; ++v) {
+    const auto product = hn::Mul(s.u[v], s.factor);
+    top = hn::Max(top, all ? product : hn::IfThenElse(unseen_lanes(seen, v), lowest, product));
+  }
   const float before = state.largest;
   state.largest = std::max(before, max_of(top));
   const auto now = hn::Set(d, state.largest);
   const float rescale = before == state.largest ? 1.0f : hn::GetLane(power_of_2(hn::Set(d, before - state.largest)));
-  auto total = hn::Mul(hn::Load(d, state.total), hn::Set(d, rescale));
-  NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-    const auto p = power_of_2(hn::Sub(s[v], now));
+  float_vec total[lane_sums::vectors];
+  NIBBLE_UNROLL for (std::size_t v = 0; v < lane_sums::vectors; ++v) total[v] = hn::Load(d, state.total + v * lanes);
+  NIBBLE_UNROLL for (std::size_t v = 0; v < s.vectors; ++v) {
+    auto p = power_of_2(hn::MulSub(s.u[v], s.factor, now));
+    if (!all) p = hn::IfThenElse(unseen_lanes(seen, v), hn::Zero(d), p);
     hn::Store(p, d, scores + v * lanes);
-    total = hn::Add(total, p);
+    auto& sum = total[v % lane_sums::vectors];
+    sum = v < lane_sums::vectors ? hn::MulAdd(sum, hn::Set(d, rescale), p) : hn::Add(sum, p);
   }
-  hn::Store(total, d, state.total);
+  NIBBLE_UNROLL for (std::size_t v = 0; v < lane_sums::vectors; ++v) hn::Store(total[v], d, state.total + v * lanes);
   return rescale;
 }
 

@@ -5,8 +5,9 @@
 /// is missing. The table stands outside of the versioned inline namespace, for its one definition serves every caller.
 ///
 /// All functions are reentrant, allocate nothing and cannot fail. A row's sum has one order, whatever the number of tokens, so
-/// a table gives the same bits for any batch, chunk or split of the rows. Tables of two instruction sets may differ in last
-/// bits.
+/// a table gives the same bits for any batch, chunk or split of the rows. All tables give the same bits, those of the scalar
+/// reference (kernels/reference.hpp), whatever the compiler and its level of optimisation. Two do not: SSE4 and SSSE3, whose
+/// processors cannot fuse multiplication and addition; their last bits are their own. NaN is one result, whatever its bits.
 #pragma once
 
 #include <cstddef>

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nibble/core/heap_bytes.hpp"
+#include "nibble/core/portable_math.hpp"
 #include "nibble/layers/compute.hpp"
 #include "nibble/layers/elementwise.hpp"
 
@@ -57,8 +58,9 @@ class rope {
     for (std::size_t i = 0; i < spec.dimensions / 2; ++i) {
       const double divisor = i < factors.size() && factors.data() ? double(factors[i]) : 1.0;
       const double kept = kept_of(spec, double(i));
-      frequencies_.push_back((spec.scale * (1 - kept) + kept) *
-                             std::pow(spec.base, -2.0 * double(i) / double(spec.dimensions)) / divisor);
+      frequencies_.push_back(detail::turns_of(std::fma(1 - spec.scale, kept, spec.scale) *
+                                              detail::portable_pow(spec.base, -2.0 * double(i) / double(spec.dimensions)) /
+                                              divisor));
     }
   }
 
@@ -67,14 +69,15 @@ class rope {
     return {c.scratch(tokens, frequencies_.size()), c.scratch(tokens, frequencies_.size())};
   }
   /// @shape   positions (tokens), out (tokens, pairs)
-  /// @cost    tokens * pairs sines and cosines, in double: an angle of 10^5 radians keeps its fraction
+  /// @cost    tokens * pairs sines and cosines, in integers: the same on every machine, and no angle is too large
   void turn(compute& c, std::span<const std::uint32_t> positions, const rope_angles& out) const NIBBLE_NOEXCEPT {
+    const double unit = magnitude_ * 0x1p-32;
     c.for_each_range(positions.size(), 16, [&](std::size_t begin, std::size_t end) {
       for (std::size_t t = begin; t < end; ++t) {
         for (std::size_t i = 0; i < frequencies_.size(); ++i) {
-          const double angle = double(positions[t]) * frequencies_[i];
-          out.cosines.row(t)[i] = static_cast<float>(std::cos(angle) * magnitude_);
-          out.sines.row(t)[i] = static_cast<float>(std::sin(angle) * magnitude_);
+          const detail::direction turned(positions[t] * frequencies_[i]);  // whole turns fall away
+          out.cosines.row(t)[i] = static_cast<float>(double(turned.cosine) * unit);
+          out.sines.row(t)[i] = static_cast<float>(double(turned.sine) * unit);
         }
       }
     });
@@ -104,14 +107,15 @@ class rope {
     if (spec.yarn.positions <= 0) return 0;
     const double dimensions = double(spec.dimensions);
     const auto pair_of = [&](double turns) {
-      return dimensions * std::log(spec.yarn.positions / (turns * 2 * std::numbers::pi)) / (2 * std::log(spec.base));
+      const double wavelengths = spec.yarn.positions / (turns * 2 * std::numbers::pi);
+      return dimensions * detail::portable_log2(wavelengths) / (2 * detail::portable_log2(spec.base));
     };
     const double first = std::max(0.0, std::floor(pair_of(spec.yarn.fast)));
     const double last = std::min(dimensions - 1, std::ceil(pair_of(spec.yarn.slow)));
     return (1 - std::clamp((i - first) / std::max(0.001, last - first), 0.0, 1.0)) * spec.yarn.kept;
   }
 
-  std::vector<double> frequencies_;
+  std::vector<detail::turn_fraction> frequencies_;  // turns a position
   rope_pairs order_ = rope_pairs::halves;
   double magnitude_ = 1;
 };

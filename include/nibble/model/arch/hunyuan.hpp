@@ -1,9 +1,9 @@
 /// hunyuan-dense: Hunyuan without experts.
 #pragma once
 
-#include <cmath>
 #include <string_view>
 
+#include "nibble/core/portable_math.hpp"
 #include "nibble/model/decoder/decoder.hpp"
 
 namespace nibble {
@@ -21,7 +21,7 @@ struct hunyuan_dense : decoder<> {
     c.head_norms = head_norm::shared, c.head_norms_behind_rope = true;
     if (const float alpha = h.positive_or_zero("rope.scaling.alpha", 0); alpha > 0) {
       const double dim = double(c.ropes[0].dimensions);
-      c.ropes[0].base *= std::pow(double(alpha), dim / (dim - 2));
+      c.ropes[0].base *= nibble::detail::portable_pow(double(alpha), dim / (dim - 2));
     }
     return c;
   }

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <string>
 
+#include "nibble/core/portable_math.hpp"
 #include "nibble/model/decoder/config.hpp"
 #include "nibble/model/decoder/recurrent_config-impl.hpp"
 
@@ -24,8 +25,9 @@ inline void read_yarn(hyperparameters& h, rope_config& r) {
   r.yarn.fast = double(h.positive_or("rope.scaling.yarn_beta_fast", 32));
   r.yarn.slow = double(h.positive_or("rope.scaling.yarn_beta_slow", 1));
   if (const float kept = h.number_or("rope.scaling.yarn_ext_factor", -1); kept >= 0) r.yarn.kept = double(kept);
-  const double grown = 0.1 * std::log(double(factor)), divisor = 1 + double(times) * grown;
-  r.magnitude = (1 + grown) / divisor * double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
+  const double logarithm = nibble::detail::portable_log(double(factor));
+  r.magnitude = std::fma(0.1, logarithm, 1.0) / std::fma(double(times), 0.1 * logarithm, 1.0) *
+                double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
 }
 /// What makes a rotary embedding reach past the positions that a model was trained on.
 inline void read_scaling(hyperparameters& h, rope_config& r, std::size_t context) {
@@ -205,7 +207,8 @@ void decoder_config::read_latent(hyperparameters& h) {
   }
   if (latent.absorbed && layer[0].key_dim != kept)
     h.reject("attention.key_length", "expected " + std::to_string(kept), std::to_string(layer[0].key_dim));
-  const double grown = 1 - double(h.number_or("rope.scaling.yarn_log_multiplier", 0)) * std::log(ropes[0].scale);
+  const double grown =
+      std::fma(-double(h.number_or("rope.scaling.yarn_log_multiplier", 0)), nibble::detail::portable_log(ropes[0].scale), 1.0);
   attention_scale = float((ropes[0].yarn.positions > 0 ? grown * grown : 1) / std::sqrt(double(latent.plain + latent.rotated)));
   ropes[0].magnitude = 1;
 }

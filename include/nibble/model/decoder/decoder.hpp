@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/portable_math.hpp"
 #include "nibble/core/type_list.hpp"
 #include "nibble/layers/embedding.hpp"
 #include "nibble/layers/rope.hpp"
@@ -262,7 +263,8 @@ activations decoder<Mixers, FeedForwards, Around>::query_scales_of(Step& s) cons
   s.for_each_range(s.tokens(), 1024, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       const double turns = double(s.positions()[t] / config_.temperature_positions);
-      *out.row(t) = static_cast<float>(1 + double(config_.query_temperature) * std::log1p(turns));
+      *out.row(t) =
+          static_cast<float>(std::fma(double(config_.query_temperature), nibble::detail::portable_log(1 + turns), 1.0));
     }
   });
   return out;
