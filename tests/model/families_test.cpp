@@ -3,14 +3,73 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "model/smallest.hpp"
 #include "nibble/model/any_model.hpp"
+#include "support/plain_pass.hpp"
 
 using namespace nibble;
 using namespace nibble_test;
+
+TEST_CASE("logits of the smallest file of each dense family are those of a plain pass in double precision") {
+  using f = family;
+  const std::size_t wide = 32;
+  const family families[] = {
+      {.name = "llama", .interleaved = true},
+      {.name = "mistral3", .interleaved = true},
+      {.name = "gemma", .feed_forward = f::geglu, .embedding = std::sqrt(double(wide))},
+      {.name = "qwen2"},
+      {.name = "qwen3", .queries = f::each_head},
+      {.name = "qwen2vl"},
+      {.name = "qwen3vl", .queries = f::each_head},
+      {.name = "smollm3", .interleaved = true, .stands_still = 4},
+      {.name = "phi2", .layer_norm = true, .side_by_side = true, .second = "", .feed_forward = f::gelu},
+      {.name = "phi3", .feed_forward = f::swiglu_fused},
+      {.name = "granite", .interleaved = true},
+      {.name = "granite_swa", .interleaved = true, .sinks = true},
+      {.name = "olmo2", .first = "", .second = "", .norms_behind = true, .queries = f::all_heads},
+      {.name = "glm4", .interleaved = true, .norms_behind = true, .feed_forward = f::swiglu_fused},
+      {.name = "command-r", .layer_norm = true, .interleaved = true, .side_by_side = true, .second = ""},
+      {.name = "cohere2", .layer_norm = true, .interleaved = true, .side_by_side = true, .second = ""},
+      {.name = "exaone4", .first = "", .second = "", .norms_behind = true, .queries = f::each_head},
+      {.name = "ernie4_5", .interleaved = true},
+      {.name = "hunyuan-dense", .queries = f::each_head_rotated},
+      {.name = "seed_oss", .second = "post_attention_norm"},
+      {.name = "stablelm", .layer_norm = true, .side_by_side = true, .second = ""},
+      {.name = "starcoder2", .layer_norm = true, .feed_forward = f::gelu},
+      {.name = "gpt2", .layer_norm = true, .rotates = false, .feed_forward = f::gelu},
+      {.name = "gptneox", .layer_norm = true, .side_by_side = true, .feed_forward = f::gelu},
+      {.name = "falcon", .layer_norm = true, .side_by_side = true, .second = "", .feed_forward = f::gelu},
+      {.name = "arcee", .interleaved = true, .feed_forward = f::relu_squared},
+      {.name = "apertus", .queries = f::each_head, .feed_forward = f::xielu},
+      {.name = "muse-glimmer",
+       .interleaved = true,
+       .norms_behind = true,
+       .behind_eps = double(1e-8f),
+       .queries = f::each_head,
+       .embedding = 0,
+       .gates = true,
+       .stands_still = 1},
+  };
+  const std::vector<int> ids{3, 17, 39, 0, 8, 8, 25, 31, 12};
+  for (const family& which : families) {
+    INFO(std::string(which.name));
+    smallest_model m(which.name);
+    const auto model = any_model::load(m.bytes(), {.threads = 1});
+    const auto expected = plain_pass(which, m).logits(ids);
+    auto e = evaluator_of(model, {.context = 20, .output_rows = 9, .kv = tensor_type::f32});
+    e.feed_each(ids, [&](std::size_t row, std::span<const float> found) {
+      double error = 0, size = 0;
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        error += std::pow(double(found[i]) - expected[row][i], 2), size += std::pow(expected[row][i], 2);
+      }
+      CHECK(std::sqrt(error / size) < 1e-5);
+    });
+  }
+}
 
 TEST_CASE("gpt2: a session is no longer than the positions that the model has learned") {
   const auto model = any_model::load(smallest_model("gpt2").bytes(), {.threads = 1});
