@@ -95,6 +95,9 @@ TEST_CASE("what contradicts itself in token types, positions, windows and activa
   CHECK_SAYS(small_embedder("jina-bert-v2").set("attention.max_alibi_bias", -1.0f).refusal(), "max_alibi_bias");
   CHECK_SAYS(small_embedder("jina-bert-v2").set("attention.max_alibi_bias", NAN).refusal(), "max_alibi_bias");
   CHECK_SAYS(small_embedder("bert").set("attention.max_alibi_bias", 8.0f).refusal(), "bert does not read this key");
+  CHECK_SAYS(small_embedder("nomic-bert-moe").set("moe_every_n_layers", 0u).refusal(), "moe_every_n_layers");
+  CHECK_SAYS(small_embedder("nomic-bert-moe").set("moe_every_n_layers", 3u).set("block_count", 1u).refusal(),
+             "blk.1.attn_q.weight");  // a layer that there is not
   CHECK_SAYS(small_embedder("modern-bert").set("attention.sliding_window", 0u).refusal(), "sliding_window");
   CHECK_SAYS(small_embedder("modern-bert").set("hidden_activation", "relu").refusal(), "expected gelu or silu, found 'relu'");
   CHECK(small_embedder("modern-bert").set("hidden_activation", "silu").refusal() == "loaded");

@@ -255,8 +255,8 @@ struct lowercase_run {{
   std::int32_t delta;
 }};
 
-/// Where each run of code points of one kind begins, ascending: first code point * 4 + kind: 0 kept, 1 a mark that takes no room,
-/// 2 what no text shows.
+/// Where each run of code points of one kind begins, ascending: first code point * 4 + kind: 0 kept, 1 a mark that takes no
+/// room, 2 what no text shows.
 // clang-format off
 inline constexpr std::array<std::uint32_t, {kind_count}> fold_runs = {{
 {kinds}

@@ -60,7 +60,7 @@ inline result<embedder_room> room_of(const loaded_model& m, const embedder_optio
   room.steps.context = room.steps.prefill_chunk = context;
   room.steps.output_rows = all ? context : room.texts;
   room.steps.output = step_output::hidden;
-  room.steps.kv = o.kv, room.steps.marks = false;
+  room.steps.kv = o.kv, room.steps.marks = false, room.steps.state_interval = 0;
   NIBBLE_TRY(check(m, room.steps));
   room.pooling_bytes = measure_pooling(m.pooling, room.how, m.width, room);
   return room;

@@ -82,7 +82,8 @@ using architectures = type_list<                                             //
     arch::arcee,                                                             //
     arch::apertus,                                                           //
     arch::gemma_embedding, arch::llama_embed, arch::eurobert,                //
-    arch::bert, arch::nomic_bert, arch::jina_bert_v2, arch::jina_bert_v3,    //
+    arch::bert, arch::nomic_bert, arch::nomic_bert_moe,                      //
+    arch::jina_bert_v2, arch::jina_bert_v3,                                  //
     arch::modern_bert, arch::gemma3n, arch::gemma4,                          //
     arch::qwen2moe, arch::qwen3vlmoe,                                        //
     arch::granitemoe,                                                        //

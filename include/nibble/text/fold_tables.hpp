@@ -16,8 +16,8 @@ struct lowercase_run {
   std::int32_t delta;
 };
 
-/// Where each run of code points of one kind begins, ascending: first code point * 4 + kind: 0 kept, 1 a mark that takes no room,
-/// 2 what no text shows.
+/// Where each run of code points of one kind begins, ascending: first code point * 4 + kind: 0 kept, 1 a mark that takes no
+/// room, 2 what no text shows.
 // clang-format off
 inline constexpr std::array<std::uint32_t, 763> fold_runs = {
     0x2, 0x24, 0x2e, 0x34, 0x3a, 0x80, 0x1fe, 0x280, 0x2b6, 0x2b8, 0xc01, 0xdc0, 0x120d, 0x1220, 0x1645, 0x16f8, 0x16fd, 0x1700,

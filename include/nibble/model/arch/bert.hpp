@@ -1,6 +1,7 @@
 /// bert and its kin: encoders whose norms stand behind the residuals.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "nibble/model/decoder/decoder.hpp"
@@ -52,6 +53,22 @@ struct nomic_bert : decoder<> {
     config c = jina_bert_v3::read(h);
     c.biases = false;
     c.gate = activation::silu;
+    return c;
+  }
+};
+
+/// jina_bert_v3 with experts without gates in every second layer, or as often as the file says.
+/// @source  Nussbaum and Duderstadt 2025, "Training Sparse Mixture Of Experts Text Embedding Models"
+struct nomic_bert_moe : decoder<type_list<self_attention>, type_list<plain_feed_forward, expert_feed_forward>> {
+  static constexpr std::string_view name = "nomic-bert-moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = jina_bert_v3::read(h);
+    c.expert_gates = false;
+    c.read_experts(h);
+    const std::size_t period = h.count_or("moe_every_n_layers", 2, 2, h.limits().layers);
+    for (std::size_t i = 0; i < c.layers; ++i) c.layer[i].feed_forward = i % period == 1 ? 1 : 0;
     return c;
   }
 };
