@@ -8,6 +8,7 @@
 
 #include "nibble/generate/session.hpp"
 #include "nibble/model/any_model.hpp"
+#include "nibble/model/batch_evaluator.hpp"
 #include "nibble/model/evaluator.hpp"
 #include "support/files.hpp"
 #include "support/model_parts.hpp"
@@ -114,6 +115,7 @@ TEST_CASE("a file without a draft block says so, and a session generates from lo
   REQUIRE(!refused);
   CHECK(std::string(refused.failure().what()) == "session_options::output: this file of qwen35 has no block that drafts");
   CHECK(!session::try_create(small_with_draft(), {.output = step_output::draft}));
+  CHECK(!batch_evaluator::try_create(small_with_draft(), 2, {.output = step_output::draft}));
 }
 
 TEST_CASE("draft blocks that lack a tensor, have one of another shape, or follow no layer that attends are refused") {

@@ -22,7 +22,7 @@ namespace {
 using floats = std::vector<float>;
 
 /// Four layers each, of both kinds where there are two; and a model of attention alone.
-const char* const names[] = {"lfm2", "qwen35", "mamba2", "falcon-h1", "llama"};
+const char* const names[] = {"lfm2", "qwen35", "mamba2", "granitehybrid", "falcon-h1", "qwen3next", "llama"};
 
 any_model made(const char* name, std::size_t threads = 2) {
   return any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = threads});
@@ -249,7 +249,7 @@ void says(const std::string& found, const std::string& expected) {
 }  // namespace
 
 TEST_CASE("sizes of recurrent layers that are missing, out of bounds or contradict each other are refused by name") {
-  for (const char* name : {"qwen35", "mamba2", "falcon-h1"}) {
+  for (const char* name : {"qwen35", "mamba2", "granitehybrid", "falcon-h1"}) {
     INFO(name);
     for (const char* key : {"conv_kernel", "inner_size", "state_size", "time_step_rank", "group_count"}) {
       const std::string whole = std::string(name) + ".ssm." + key;
@@ -267,7 +267,7 @@ TEST_CASE("sizes of recurrent layers that are missing, out of bounds or contradi
   }
   says(with_key("qwen35", "ssm.state_size", 4),
        "ssm.inner_size': expected ssm.time_step_rank times ssm.state_size, 16, found 32");
-  for (const char* name : {"mamba2", "falcon-h1"}) {
+  for (const char* name : {"mamba2", "granitehybrid", "falcon-h1"}) {
     says(with_key(name, "ssm.state_size", 4), "ssm_in.weight: expected (");
     says(with_key(name, "ssm.inner_size", 64), "ssm_in.weight: expected (");
   }
@@ -278,7 +278,7 @@ TEST_CASE("sizes of recurrent layers that are missing, out of bounds or contradi
 
 TEST_CASE("which layers are recurrent is refused where it is no list of all of them, or leaves a layer without its tensors") {
   using numbers = std::vector<std::uint32_t>;
-  for (const char* name : {"lfm2"}) {
+  for (const char* name : {"lfm2", "granitehybrid"}) {
     says(with_key(name, "attention.head_count_kv", numbers{0, 2}), "attention.head_count_kv': expected a number, or 4 of them");
     says(with_key(name, "attention.head_count_kv", numbers{0, 3, 0, 0}), "expected 0 to 2, found 3");
     says(with_key(name, "attention.head_count_kv", numbers{0, 0, 0, 0}), ": the tensor is missing");

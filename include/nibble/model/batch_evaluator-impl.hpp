@@ -14,6 +14,10 @@ inline namespace NIBBLE_ABI {
 
 result<batch_evaluator> batch_evaluator::try_create(const any_model& model, std::size_t sequences,
                                                     const session_options& options) {
+  if (options.output == step_output::draft) {
+    return error(errc::invalid_argument,
+                 "session_options::output: a batch is given no hidden states, which drafts are made of");
+  }
   auto runner = step_runner::try_create(model, options, sequences);
   if (!runner) return std::move(runner).failure();
   return batch_evaluator(*std::move(runner));

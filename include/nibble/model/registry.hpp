@@ -23,6 +23,7 @@
 #include "nibble/model/arch/gpt_oss.hpp"
 #include "nibble/model/arch/gptneox.hpp"
 #include "nibble/model/arch/granite.hpp"
+#include "nibble/model/arch/granite_hybrid.hpp"
 #include "nibble/model/arch/granitemoe.hpp"
 #include "nibble/model/arch/hunyuan.hpp"
 #include "nibble/model/arch/hunyuan_moe.hpp"
@@ -56,11 +57,12 @@ using architectures = type_list<                                             //
     arch::mistral3,                                                          //
     arch::gemma, arch::gemma2, arch::gemma3,                                 //
     arch::qwen2, arch::qwen3, arch::qwen3moe, arch::qwen2vl, arch::qwen3vl,  //
-    arch::qwen35,                                                            //
-    arch::lfm2,                                                              //
+    arch::qwen35, arch::qwen35moe, arch::qwen3next,                          //
+    arch::lfm2, arch::lfm2moe,                                               //
     arch::mamba2,                                                            //
+    arch::granite_hybrid,                                                    //
     arch::falcon_h1,                                                         //
-    arch::nemotron_h,                                                        //
+    arch::nemotron_h, arch::nemotron_h_moe,                                  //
     arch::smollm3,                                                           //
     arch::minicpm,                                                           //
     arch::phi3,                                                              //

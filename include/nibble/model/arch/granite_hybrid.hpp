@@ -11,18 +11,22 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
-/// Pre-norm decoder with SwiGLU whose embeddings, branches, scores and logits are scaled. A layer without heads of keys and
-/// values has a recurrence; the others rotate interleaved pairs, or nothing where the file says that its rotation was not
-/// trained.
+/// Pre-norm decoder with SwiGLU, or experts of it beside one that all tokens use, whose embeddings, branches, scores and logits
+/// are scaled. A layer without heads of keys and values has a recurrence; the others rotate interleaved pairs, or nothing where
+/// the file says that its rotation was not trained.
 /// @source  IBM 2025, "Granite 4.0"
-struct granite_hybrid : decoder<type_list<self_attention, mamba2_mixer>> {
+struct granite_hybrid : decoder<type_list<self_attention, mamba2_mixer>, type_list<gated_feed_forward, expert_feed_forward>> {
   static constexpr std::string_view name = "granitehybrid";
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
     config c = granite::read(h, 0);
     c.recurrent = recurrent_config::read(h);
+    const bool experts = h.count_or("expert_count", 0, 0, h.limits().experts) > 0;
+    c.router.renormalised = true;
+    if (experts) c.read_experts(h);
     for (layer_config& l : c.layer) {
+      l.feed_forward = experts ? 1 : 0;
       l.mixer = l.kv_heads == 0 ? 1 : 0;
       if (l.hidden == 0) h.reject("feed_forward_length", "expected 1 or more", "0");
     }

@@ -1,4 +1,4 @@
-/// lfm2: LFM2 and LFM2.5, short convolutions with some layers of attention between.
+/// lfm2, lfm2moe: LFM2 and LFM2.5, short convolutions with some layers of attention between.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +28,20 @@ struct lfm2 : decoder<type_list<self_attention, short_convolution>> {
       l.mixer = l.kv_heads == 0 ? 1 : 0;
       if (l.hidden == 0) h.reject("feed_forward_length", "expected 1 or more", "0");
     }
+    return c;
+  }
+};
+
+/// Behind some dense layers the feed-forwards are experts, chosen by sigmoids with a preference.
+struct lfm2moe : decoder<type_list<self_attention, short_convolution>, type_list<gated_feed_forward, expert_feed_forward>> {
+  static constexpr std::string_view name = "lfm2moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = lfm2::read(h);
+    c.router.by = router_spec::gating::sigmoid, c.router.renormalised = true;
+    c.read_experts(h);
+    c.read_expert_layers(h);
     return c;
   }
 };

@@ -1,4 +1,5 @@
-/// nemotron_h: Nemotron-H, whose blocks are a recurrence, attention or a feed-forward, each with one norm.
+/// nemotron_h, nemotron_h_moe: Nemotron-H and Nemotron 3, whose blocks are a recurrence, attention or a feed-forward, each with
+/// one norm.
 #pragma once
 
 #include <string_view>
@@ -28,6 +29,21 @@ struct nemotron_h : decoder<type_list<self_attention, mamba2_mixer, no_part>, ty
       l.mixer = l.hidden > 0 ? 2 : l.kv_heads > 0 ? 0 : 1;
       l.feed_forward = l.hidden > 0 ? 1 : 0;
     }
+    return c;
+  }
+};
+
+/// Its feed-forwards are experts without gates, chosen by sigmoids with a preference, beside one that all tokens use.
+/// @source  NVIDIA 2025, "Nemotron 3 Nano"
+struct nemotron_h_moe : decoder<type_list<self_attention, mamba2_mixer, no_part>, type_list<no_part, expert_feed_forward>> {
+  static constexpr std::string_view name = "nemotron_h_moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = nemotron_h::read(h);
+    c.router.by = router_spec::gating::sigmoid;
+    c.expert_gates = false;
+    c.read_experts(h);
     return c;
   }
 };

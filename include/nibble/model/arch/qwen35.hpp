@@ -1,4 +1,4 @@
-/// qwen35: Qwen 3.5 and 3.6, gated delta nets with some layers of gated attention between.
+/// qwen35, qwen35moe, qwen3next: gated delta nets with some layers of gated attention between.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,12 @@ inline decoder_config read_qwen_hybrid(hyperparameters& h) {
   for (std::size_t i = 0; i < c.layers; ++i) c.layer[i].mixer = recurrent ? (*recurrent)[i] : (i + 1) % interval != 0;
   return c;
 }
+/// Experts of which a token's shares add up to 1, and one that all tokens use, as much as a gate says.
+inline void read_qwen_experts(hyperparameters& h, decoder_config& c) {
+  c.router.renormalised = true;
+  c.read_experts(h);
+  c.shared_share = true;
+}
 }  // namespace detail
 
 /// Pre-norm decoder with SwiGLU, and a block that drafts where the file has one. Value head h of a delta net has the key of
@@ -38,6 +44,32 @@ struct qwen35 : drafting<decoder<type_list<self_attention, delta_net>>, gated_fe
   static config read(hyperparameters& h) {
     config c = detail::read_qwen_hybrid(h);
     c.recurrent.interleaved = true;
+    return c;
+  }
+};
+
+/// The same with experts.
+struct qwen35moe
+    : drafting<decoder<type_list<self_attention, delta_net>, type_list<expert_feed_forward>>, expert_feed_forward> {
+  static constexpr std::string_view name = "qwen35moe";
+  using drafting::drafting;
+
+  static config read(hyperparameters& h) {
+    config c = qwen35::read(h);
+    detail::read_qwen_experts(h, c);
+    return c;
+  }
+};
+
+/// Qwen3-Next, the first of them: value heads follow each other that share a key head. Its draft blocks are not read.
+/// @source  Qwen Team 2025, "Qwen3-Next"
+struct qwen3next : decoder<type_list<self_attention, delta_net>, type_list<expert_feed_forward>> {
+  static constexpr std::string_view name = "qwen3next";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = detail::read_qwen_hybrid(h);
+    detail::read_qwen_experts(h, c);
     return c;
   }
 };
