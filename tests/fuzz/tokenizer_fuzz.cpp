@@ -168,7 +168,8 @@ nibble::tokenizer sentencepiece() {
 /// A vocabulary of a tokenizer model, whose pieces are whole characters with U+2581 for a space.
 nibble::tokenizer small(std::string_view model) {
   const std::vector<std::string> texts = {"<unk>", "</s>",         "\u2581", "a",    "b",      "\u2581a",      "aa", "ab",
-                                          "abc",   "\u2581\u2581", "\n",     "\n\n", "\u4e00", "\u4e00\u4e00", "1",  "12"};
+                                          "abc",   "\u2581\u2581", "\n",     "\n\n", "\u4e00", "\u4e00\u4e00", "1",  "12",
+                                          "2"};
   std::vector<int> types(texts.size(), 1);
   std::vector<float> scores;
   types[0] = 2, types[1] = 3;
