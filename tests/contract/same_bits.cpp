@@ -11,6 +11,7 @@
 #include "nibble/kernels/attention-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
+#include "nibble/kernels/recurrent-inl.hpp"
 
 namespace nb = nibble;
 namespace simd = nibble::HWY_NAMESPACE;
@@ -133,12 +134,37 @@ void add_elementwise(const nb::kernel_table& t, hash& h) {
   check([&](float* out) { t.rope(out, y.data(), y.data() + 100, 100, nb::rope_pairs::halves); });
   check([&](float* out) { t.rope(out, y.data(), y.data() + 100, 100, nb::rope_pairs::interleaved); });
 }
+
+void add_recurrent(const nb::kernel_table& t, hash& h) {
+  constexpr std::size_t tokens = 5, channels = 37, taps = 4, keys = 10, strips = 3 * nb::scan_args::strip;
+  auto x = numbers(tokens * channels, 1), after = numbers(taps * channels, 2);
+  const auto weight = numbers(taps * channels, 3), before = numbers(taps * channels, 4);
+  t.convolve({x.data(), channels, tokens, channels, taps, weight.data(), channels, weight.data(), before.data(), after.data(),
+              channels, true});
+  h.add(x), h.add(after);
+  auto step = numbers(tokens, 5), decay = step;
+  t.step_decay(weight.data(), before.data(), tokens, step.data(), decay.data());
+  for (float& d : decay) d = d > 0.9f ? 0.9f : d;
+  h.add(step), h.add(decay);
+  auto key = numbers(tokens * keys, 6);
+  for (std::size_t i = 0; i < tokens; ++i) t.normalize(key.data() + i * keys, 1e-6f, 0.5f, keys);
+  for (const bool delta : {false, true}) {
+    std::vector<float> state = numbers(keys * strips, 7), next(state.size()), out(tokens * channels);
+    nb::scan_args a{};
+    a.before = state.data(), a.after = next.data(), a.rows = keys, a.last = channels, a.tokens = tokens;
+    a.key = a.query = key.data(), a.key_stride = keys, a.value = x.data(), a.value_stride = channels;
+    a.step = step.data(), a.decay = decay.data(), a.step_stride = a.decay_stride = 1;
+    a.output = out.data(), a.output_stride = channels, a.skip = 0.7f, a.delta = delta;
+    t.scan(a);
+    h.add(out);
+  }
+}
 }  // namespace
 
 int main() {
   nb::kernel_table t = scalar::table;
   hash kernels, reference;
-  add_elementwise(t, reference);
+  add_elementwise(t, reference), add_recurrent(t, reference);
   add_products<nb::q4_k>(t, reference, &scalar::matmul<nb::q4_k>);
   add_products<nb::q5_1>(t, reference, &scalar::matmul<nb::q5_1>);
   add_products<nb::f16>(t, reference, &scalar::matmul<nb::f16>);
@@ -146,7 +172,8 @@ int main() {
   add_attention<nb::q8_0>(reference, &scalar::attention<nb::q8_0>);
   t.activate = &simd::activate, t.gate = &simd::gate, t.xielu = &simd::xielu, t.rms_norm = &simd::rms_norm;
   t.softcap = &simd::softcap, t.rope = &simd::rope, t.quantize = &simd::quantize, t.quantize_super = &simd::quantize_super;
-  add_elementwise(t, kernels);
+  t.convolve = &simd::convolve, t.scan = &simd::scan, t.step_decay = &simd::step_decay, t.normalize = &simd::normalize;
+  add_elementwise(t, kernels), add_recurrent(t, kernels);
   add_products<nb::q4_k>(t, kernels, &simd::matmul<nb::q4_k>);
   add_products<nb::q5_1>(t, kernels, &simd::matmul<nb::q5_1>);
   add_products<nb::f16>(t, kernels, &simd::matmul<nb::f16>);
