@@ -116,6 +116,7 @@ TEST_CASE("an evaluator reports what are no tokens, and wanted rows that there a
     }
   }
   CHECK(refused([&] { e.feed_some(ids, std::array{1u, 0u}, nothing); }));
+  CHECK(refused([&] { e.draft_each(ids, std::array{0.5f}, nothing); }));  // a row for each token
   CHECK(refused([&] { e.feed_some(ids, std::array{1u, 1u}, nothing); }));
   CHECK(refused([&] { e.feed_some(ids, std::array{6u}, nothing); }));
   CHECK(e.position() == 0);
