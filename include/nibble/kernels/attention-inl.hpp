@@ -120,7 +120,14 @@ class query_rows<q8_0> {
           one_token<q8_0>(units_[k], columns_, codes_, scores + (g + k) * panel_rows);
         continue;
       }
-      if (count_ <= few_queries) prefetch_ahead<1>(tile + g * bytes, tile_groups * bytes);
+      const bool few = count_ <= few_queries;
+      if (few) prefetch_ahead<1>(tile + g * bytes, tile_groups * bytes);
+      if constexpr (target_dot == dot::pairs) {  // unpacking keys costs more than it saves
+        for (std::size_t k = 0; k < tile_groups && few; ++k) {
+          add_group<q8_0>(units_[k], columns_, codes_, count_, scores + (g + k) * panel_rows, page_positions);
+        }
+        if (few) continue;
+      }
       add_groups<q8_0>(units_, columns_, codes_, count_, true, scores + g * panel_rows, page_positions);
     }
   }

@@ -31,7 +31,11 @@ static_assert(activation_bundle % token_block == 0 && activation_bundle % tile_t
               "a block's activations are one stream");
 
 /// Up to this many tokens read packed units where they stand: they wait for memory, and unpacking would interrupt the reading.
-inline constexpr std::size_t few_tokens = 2 * token_block;
+/// Scales of super-blocks cost more to read than others, so there it is fewer.
+template <class Q>
+inline constexpr std::size_t few_tokens = token_block == 8        ? 16
+                                          : super_block_format<Q> ? 6
+                                                                  : 8;
 
 /// Tokens that use one unpacked tile before the next is unpacked: their activations stay in the second cache.
 inline constexpr std::size_t token_chunk = 128;

@@ -48,11 +48,11 @@ HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std
 /// @shape   see matmul_args
 template <integer_format Q, dot Dot = target_dot>
 void matmul(const matmul_args& m) {
-  alignas(64) float sums[token_chunk * tile<Q>::rows];
+  alignas(64) float sums[token_chunk * tile<Q, Dot>::rows];
   const auto* a = static_cast<const activation_of<Q>*>(m.input);
   const std::size_t blocks = m.columns / activation_of<Q>::columns;
   for (std::size_t token = 0; token < m.tokens; token += token_chunk) {
-    const std::size_t tokens = std::min(token_chunk, m.tokens - token), groups = tokens <= few_tokens ? 1 : tile_groups;
+    const std::size_t tokens = std::min(token_chunk, m.tokens - token), groups = tokens <= few_tokens<Q> ? 1 : tile_groups;
     const auto* input = a + token * blocks;
     for (std::size_t g = m.first; g < m.last; g += groups) {
       if (tokens == 1) {
@@ -64,14 +64,14 @@ void matmul(const matmul_args& m) {
           units.open(m, g);
           one_token<Q, Dot>(units, m.columns, input, sums);
         }
-      } else if (tokens <= few_tokens) {
+      } else if (tokens <= few_tokens<Q>) {
         unit_source<Q> units;
         units.open(m, g);
         add_group<Q, Dot>(units, m.columns, input, tokens, sums, panel_rows);
       } else {
         unit_source<Q> units[tile_groups];
         for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(m, std::min(g + k, m.last - 1));  // the last one twice
-        add_groups<Q, Dot>(units, m.columns, input, tokens, false, sums, tile<Q>::rows);
+        add_groups<Q, Dot>(units, m.columns, input, tokens, false, sums, tile<Q, Dot>::rows);
       }
       store_rows(m, g, token, tokens, sums, groups * panel_rows);
     }

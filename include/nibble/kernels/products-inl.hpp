@@ -69,14 +69,12 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), a + 4 * q);
     return sum;
   } else if constexpr (Bits == 8) {
-    const byte_tag d;
-    const hn::Repartition<std::uint16_t, byte_tag> d16;
     auto low = hn::Zero(short_tag()), high = low;
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-      const auto v = code(q);
+      const auto half = nibbles_of(code(q));
       const auto s = broadcast_quad(a + 4 * q);
-      low = hn::Add(low, mul_pairs(hn::And(v, hn::Set(d, 15)), s));
-      high = hn::Add(high, mul_pairs(hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, v))), hn::Set(d, 15)), s));
+      low = hn::Add(low, mul_pairs(half.low, s));
+      high = hn::Add(high, mul_pairs(half.high, s));
     }
     return add_pairs(add_pairs(sum, low, one), high, hn::Set(short_tag(), 16));
   } else {
@@ -185,12 +183,18 @@ HWY_INLINE void one_token(Units& units, std::size_t columns, const activation_of
 template <class Source>
 inline constexpr std::size_t row_vectors = std::min<std::size_t>(2, Source::rows / lanes);
 
-/// add_products for Tokens tokens and Vectors registers of rows: each register of weights serves all tokens, and each broadcast
-/// of activations all registers of rows. load_codes(q, v) is register v of quad q; a are the blocks of the tokens, used from
-/// quad `first` on. Longer than others, for it is two functions: with an instruction for four products, and without.
-template <dot Dot, unsigned Bits, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Code, class Block>
-HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Code& load_codes, const Block* a, std::size_t first) {
-  const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return a[i].code.data() + (first + q) * 4; };
+/// The codes of activations that granule g of a tile is multiplied with.
+HWY_INLINE const std::int8_t* codes_of(const activation_block& a, std::size_t) { return a.code.data(); }
+HWY_INLINE const std::int8_t* codes_of(const activation_super_block& a, std::size_t g) { return a.code.data() + g * 32; }
+
+/// add_products for Tokens tokens and Vectors registers of rows from row r on, for quads first ... first + Quads - 1 of granule
+/// g: each register of weights serves all tokens, and each broadcast of activations all registers of rows. a are the blocks of
+/// the tokens. Longer than others, for it is three functions: for products of four, for pairs, and for pairs of 8-bit values.
+template <dot Dot, unsigned Bits, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Source, class Block>
+HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Source& t, std::size_t r, std::size_t g,
+                                  std::size_t first, const Block* a) {
+  const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return codes_of(a[i], g) + (first + q) * 4; };
+  const auto load_codes = [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, first + q, r + v * lanes); };
   const auto one = hn::Set(short_tag(), 1);
   if constexpr (Dot == dot::quads) {
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
@@ -206,19 +210,14 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Code& loa
       }
     }
   } else if constexpr (Bits == 8) {
-    const byte_tag d;
-    const hn::Repartition<std::uint16_t, byte_tag> d16;
-    const auto fifteen = hn::Set(d, 15);
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
       short_vec low[Tokens], high[Tokens];
       NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-        const auto codes = load_codes(q, v);
-        const auto l = hn::And(codes, fifteen),
-                   h = hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, codes))), fifteen);
+        const auto half = t.nibbles_of(g, first + q, r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto s = broadcast_quad(quad(i, q));
-          low[i] = q == 0 ? mul_pairs(l, s) : add_in_order(low[i], mul_pairs(l, s));
-          high[i] = q == 0 ? mul_pairs(h, s) : add_in_order(high[i], mul_pairs(h, s));
+          low[i] = q == 0 ? mul_pairs(half.low, s) : add_in_order(low[i], mul_pairs(half.low, s));
+          high[i] = q == 0 ? mul_pairs(half.high, s) : add_in_order(high[i], mul_pairs(half.high, s));
         }
       }
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
@@ -227,16 +226,16 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Code& loa
     }
   } else {
     constexpr std::size_t chain = std::min<std::size_t>(Quads, Bits == 4 ? 8 : Bits == 5 ? 4 : 2);
-    NIBBLE_UNROLL for (std::size_t first = 0; first < Quads; first += chain) {
+    NIBBLE_UNROLL for (std::size_t begin = 0; begin < Quads; begin += chain) {
       short_vec pairs[Tokens][Vectors];
-      NIBBLE_UNROLL for (std::size_t q = first; q < first + chain; ++q) {
+      NIBBLE_UNROLL for (std::size_t q = begin; q < begin + chain; ++q) {
         byte_vec codes[Vectors];
         NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) codes[v] = load_codes(q, v);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto s = broadcast_quad(quad(i, q));
           NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
             const auto products = mul_pairs(codes[v], s);
-            pairs[i][v] = q == first ? products : add_in_order(pairs[i][v], products);
+            pairs[i][v] = q == begin ? products : add_in_order(pairs[i][v], products);
           }
         }
       }
@@ -266,8 +265,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
       }
-      add_tile_products<Dot, value_bits<Q>, 8>(
-          n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, q, r + v * lanes); }, a, 0);
+      add_tile_products<Dot, value_bits<Q>, 8>(n, t, r, g, 0, a);
       affine_vec scales[vectors];
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
@@ -304,6 +302,26 @@ HWY_INLINE void add_mins(const Source& t, std::size_t r, const activation_super_
     }
   }
 }
+/// sum_start of all sub-blocks of a super-block, for each token: side by side, and then broadcast from memory, which is free.
+template <class Q, std::size_t Tokens>
+struct sum_starts {
+  static constexpr bool made = zero_point_left<Q> != 0 && Q::scales::sub_block == 16;
+  alignas(64) std::int32_t of[made ? Tokens : 1][16];
+
+  HWY_INLINE explicit sum_starts(const activation_super_block* a) {
+    const hn::Rebind<std::int16_t, int_tag> d16;
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens && made; ++i) {
+      NIBBLE_UNROLL for (std::size_t k = 0; k < 16; k += lanes) {
+        const auto sums = hn::PromoteTo(int_tag(), hn::LoadU(d16, a[i].half_sums.data() + k));
+        hn::Store(hn::Mul(sums, hn::Set(int_tag(), -zero_point_left<Q>)), int_tag(), of[i] + k);
+      }
+    }
+  }
+  HWY_INLINE int_vec at(const activation_super_block* a, std::size_t i, std::size_t g, std::size_t j) const {
+    if constexpr (made) return hn::Set(int_tag(), of[i][2 * g + j]);
+    return sum_start<Q>(a[i], g, j);
+  }
+};
 /// add_tile for a super-block, all eight granules.
 template <class Q, dot Dot, std::size_t Tokens, class Source>
 HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_block* a, std::size_t, float* sums,
@@ -314,15 +332,14 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
   for (std::size_t r = 0; r < Source::rows; r += vectors * lanes) {
     float_vec part[Tokens][vectors];
     NIBBLE_UNROLL for (auto& token : part) { NIBBLE_UNROLL for (auto& p : token) p = hn::Zero(d); }
+    const sum_starts<Q, Tokens> starts(a);
     for (std::size_t g = 0; g < 8; ++g) {
       NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
         int_vec n[Tokens][vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i], g, j);
+          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = starts.at(a, i, g, j);
         }
-        add_tile_products<Dot, value_bits<Q>, quads>(
-            n, [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, j * quads + q, r + v * lanes); }, a,
-            g * 8 + j * quads);
+        add_tile_products<Dot, value_bits<Q>, quads>(n, t, r, g, j * quads, a);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const auto scale = t.scale_of(g, j, r + v * lanes);
           NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
@@ -361,11 +378,11 @@ HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t g
   return {copy, Tokens};
 }
 
-/// The sums of one group for up to few_tokens tokens.
+/// The sums of one group for up to few_tokens<Q> tokens.
 /// @shape   a: the tokens' blocks, see place_of(); sums (tokens, in whole blocks of token_block; 16), rows `stride` apart
-template <integer_format Q, dot Dot = target_dot>
-HWY_INLINE void add_group(unit_source<Q>& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
-                          float* sums, std::size_t stride) {
+template <integer_format Q, dot Dot = target_dot, class Units>
+HWY_INLINE void add_group(Units& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens, float* sums,
+                          std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
   activation_of<Q> copy[unit_columns<Q> / in_block * token_block];
   for (std::size_t i = 0; i < round_up(tokens, token_block); ++i) std::fill_n(sums + i * stride, panel_rows, 0.0f);
@@ -390,8 +407,8 @@ HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, con
                            bool more, float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
   activation_of<Q> copy[tile_columns / in_block * tile_tokens];
-  for (std::size_t i = 0; i < round_up(tokens, tile_tokens); ++i) std::fill_n(sums + i * stride, tile<Q>::rows, 0.0f);
-  tile<Q> t;
+  for (std::size_t i = 0; i < round_up(tokens, tile_tokens); ++i) std::fill_n(sums + i * stride, tile<Q, Dot>::rows, 0.0f);
+  tile<Q, Dot> t;
   for (std::size_t first = 0; first < columns; first += tile_columns) {
     const std::size_t count = std::min(tile_columns, columns - first);
     for (std::size_t k = 0; k < tile_groups; ++k) fill<Q>(t, k, units[k], columns, first, count / 32);

@@ -29,14 +29,29 @@ HWY_INLINE panel_unit<Q, const std::byte> read_unit(Units& units, std::size_t co
   return {units.at(first, count), count};
 }
 
-/// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are), scales and offsets as
-/// floats.
-template <class Q>
+/// What products of pairs multiply of 8-bit values: their low and high four bits.
+struct nibbles_vec {
+  HWY_INLINE nibbles_vec() {}
+  HWY_INLINE nibbles_vec(byte_vec l, byte_vec h) : low(l), high(h) {}
+  byte_vec low, high;
+};
+HWY_INLINE nibbles_vec nibbles_of(byte_vec v) {
+  const byte_tag d;
+  const hn::Repartition<std::uint16_t, byte_tag> d16;
+  const auto fifteen = hn::Set(d, 15);
+  return {hn::And(v, fifteen), hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, v))), fifteen)};
+}
+
+/// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are; as two nibbles for
+/// products of pairs), scales and offsets as floats.
+template <class Q, dot Dot>
 struct tile {
   static constexpr std::size_t rows = tile_groups * panel_rows, sub_blocks = 32 / Q::scales::sub_block;
-  static constexpr bool copied = Q::code_bits < 8, block_offsets = Q::scales::has_offset && !super_block_format<Q>,
+  static constexpr bool split = value_bits<Q> == 8 && Dot == dot::pairs;
+  static constexpr bool copied = Q::code_bits < 8 || split, block_offsets = Q::scales::has_offset && !super_block_format<Q>,
                         mins = Q::scales::has_offset && super_block_format<Q>;
-  alignas(64) std::uint8_t unpacked[tile_groups][copied ? 8 : 1][8 * 64];
+  static constexpr std::size_t granule_bytes = (split ? 2 : 1) * 8 * 64;
+  alignas(64) std::uint8_t unpacked[tile_groups][copied ? 8 : 1][granule_bytes];
   alignas(64) float scale[8][sub_blocks][rows];
   alignas(64) float offset[block_offsets ? 8 : 1][rows];
   alignas(64) std::int16_t min[mins ? 4 : 1][2 * rows];  ///< of two sub-blocks, row by row
@@ -46,6 +61,9 @@ struct tile {
   // As of a packed unit: quad q, scales and offsets of granule g, or of its sub-block j, for `lanes` rows from row r on.
   HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
     return hn::Load(byte_tag(), code[r / panel_rows][g] + q * 64 + r % panel_rows * 4);
+  }
+  HWY_INLINE nibbles_vec nibbles_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return {values_of(g, q, r), values_of(g, 8 + q, r)};
   }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
     const float_tag d;
@@ -67,6 +85,9 @@ struct packed {
   HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
     return values<Q>(unit.codes + g * code_bytes(Q::code_bits), q, r);
   }
+  HWY_INLINE nibbles_vec nibbles_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return HWY_NAMESPACE::nibbles_of(values_of(g, q, r));
+  }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g], r); }
   HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
     return read_scale(unit.scales[0], g * (32 / Q::scales::sub_block) + j, r);
@@ -76,20 +97,28 @@ struct packed {
 };
 
 /// Unpacks `count` granules, from column `first` on, of the group whose place in the tile is `place`.
-template <integer_format Q, class Units>
-HWY_INLINE void fill(tile<Q>& t, std::size_t place, Units& units, std::size_t columns, std::size_t first, std::size_t count) {
-  constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q>::sub_blocks;
+template <integer_format Q, dot Dot, class Units>
+HWY_INLINE void fill(tile<Q, Dot>& t, std::size_t place, Units& units, std::size_t columns, std::size_t first,
+                     std::size_t count) {
+  constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q, Dot>::sub_blocks;
   const std::size_t row = place * panel_rows;
   for (std::size_t at = 0; at < count; at += in_unit) {
     const auto unit = read_unit<Q>(units, columns, first + at * 32);
     const packed<Q> from{unit};
     for (std::size_t i = 0; i < unit.columns / 32; ++i) {
       const std::size_t g = at + i;
-      t.code[place][g] = tile<Q>::copied ? t.unpacked[place][g] : unit.codes + i * code_bytes(Q::code_bits);
+      t.code[place][g] = t.copied ? t.unpacked[place][g] : unit.codes + i * code_bytes(Q::code_bits);
       for (std::size_t r = 0; r < panel_rows; r += lanes) {
-        if constexpr (tile<Q>::copied) {
+        if constexpr (tile<Q, Dot>::copied) {
           NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
-            hn::Store(from.values_of(i, q, r), byte_tag(), t.unpacked[place][g] + q * 64 + r * 4);
+            std::uint8_t* to = t.unpacked[place][g] + q * 64 + r * 4;
+            if constexpr (tile<Q, Dot>::split) {
+              const auto nibbles = from.nibbles_of(i, q, r);
+              hn::Store(nibbles.low, byte_tag(), to);
+              hn::Store(nibbles.high, byte_tag(), to + 8 * 64);
+            } else {
+              hn::Store(from.values_of(i, q, r), byte_tag(), to);
+            }
           }
         }
         if constexpr (super_block_format<Q>) {
@@ -103,7 +132,7 @@ HWY_INLINE void fill(tile<Q>& t, std::size_t place, Units& units, std::size_t co
         }
       }
     }
-    if constexpr (tile<Q>::mins) {
+    if constexpr (tile<Q, Dot>::mins) {
       for (std::size_t r = 0; r < panel_rows; r += lanes) {
         for (std::size_t j = 0; j < 8; j += 2) {
           hn::Store(from.mins_of(j, r), short_tag(), t.min[j / 2] + 2 * (row + r));
