@@ -47,6 +47,7 @@
 #include "nibble/model/decoder/config-impl.hpp"
 #include "nibble/model/decoder/latent_attention-impl.hpp"
 #include "nibble/model/decoder/per_layer_input-impl.hpp"
+#include "nibble/model/decoder/rotations-impl.hpp"
 #include "nibble/model/decoder/self_attention-impl.hpp"
 #include "nibble/model/decoder/alternating_updates-impl.hpp"
 #include "nibble/model/decoder/dense_beside_experts-impl.hpp"

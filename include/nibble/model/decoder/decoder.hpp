@@ -18,6 +18,7 @@
 #include "nibble/model/decoder/draft_context.hpp"
 #include "nibble/model/decoder/expert_feed_forward.hpp"
 #include "nibble/model/decoder/feed_forwards.hpp"
+#include "nibble/model/decoder/rotations.hpp"
 #include "nibble/model/decoder/self_attention.hpp"
 
 namespace nibble {
@@ -65,7 +66,7 @@ class decoder {
 
  protected:
   /// What a block behind the layers shares with them.
-  draft_context shared() const noexcept { return {embedding_, output_, ropes_}; }
+  draft_context shared() const noexcept { return {embedding_, output_, rotations_.ropes()}; }
 
  private:
   struct layer {
@@ -74,17 +75,13 @@ class decoder {
     detail::any_part<Mixers> mixer;
     detail::any_part<FeedForwards> feed_forward;
   };
-  static constexpr std::size_t most_ropes = 4;
 
   norm_weights norm_of(tensor_source& t, const std::string& at, std::string_view name, float eps = 0) const;
-  void take_ropes(tensor_source& t);
   static layer_input input_of(activations x, const norm_weights& norm) noexcept {
     return norm.gain.empty() ? layer_input(x) : normed(x, norm);
   }
   template <class Step>
   void take_in(Step& s, activations x, activations room) const NIBBLE_NOEXCEPT;
-  template <class Step>
-  rope_angles angles_of(Step& s, std::size_t rope) const NIBBLE_NOEXCEPT;
   template <class Step>
   activations query_scales_of(Step& s) const NIBBLE_NOEXCEPT;
   template <class Step>
@@ -100,7 +97,7 @@ class decoder {
   weight embedding_, position_embedding_, token_types_, output_;
   std::span<const float> output_bias_;
   norm_weights embedding_norm_, output_norm_;
-  std::vector<rope> ropes_, longer_ropes_;  // longer: of sessions above rope_config::trained, where these differ
+  rotations rotations_;
   std::vector<layer> layers_;
   [[no_unique_address]] Around around_;
 };
@@ -116,11 +113,11 @@ decoder<Mixers, FeedForwards, Around>::decoder(const decoder_config& c, tensor_s
     output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
     output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
   }
-  if (const char* wrong = detail::wrong_with(c, Mixers::size, FeedForwards::size, most_ropes)) {
+  if (const char* wrong = detail::wrong_with(c, Mixers::size, FeedForwards::size, rotations::most)) {
     t.reject("the decoder's description", wrong);
     return;
   }
-  take_ropes(t);
+  rotations_ = rotations(c, t);
   layers_.reserve(c.layers);
   for (std::size_t i = 0; i < c.layers; ++i) {
     const std::string at = layer_prefix(i);
@@ -158,20 +155,6 @@ norm_weights decoder<Mixers, FeedForwards, Around>::norm_of(tensor_source& t, co
 }
 
 template <class Mixers, class FeedForwards, class Around>
-void decoder<Mixers, FeedForwards, Around>::take_ropes(tensor_source& t) {
-  ropes_.reserve(config_.ropes.size());
-  for (const rope_config& r : config_.ropes) {
-    const auto factors_in = [&](const char* name) {
-      return r.has_factors ? t.vector_or_none(name, r.dimensions / 2) : std::span<const float>();
-    };
-    const auto factors = factors_in("rope_freqs.weight"), few = factors_in("rope_factors_short.weight"),
-               many = factors_in("rope_factors_long.weight");
-    ropes_.emplace_back(r, few.empty() ? factors : few);
-    if (!many.empty()) longer_ropes_.resize(config_.ropes.size()), longer_ropes_[ropes_.size() - 1] = rope(r, many);
-  }
-}
-
-template <class Mixers, class FeedForwards, class Around>
 std::vector<kv_shape> decoder<Mixers, FeedForwards, Around>::kv() const {
   std::vector<kv_shape> shapes;
   for (const layer& l : layers_) shapes.push_back(l.mixer.visit([](const auto& part) { return part.keeps(); }));
@@ -181,10 +164,7 @@ std::vector<kv_shape> decoder<Mixers, FeedForwards, Around>::kv() const {
 template <class Mixers, class FeedForwards, class Around>
 std::size_t decoder<Mixers, FeedForwards, Around>::memory_bytes() const noexcept {
   using nibble::detail::heap_bytes, nibble::detail::heap_bytes_of;
-  std::size_t bytes =
-      config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(longer_ropes_) + heap_bytes(layers_) + heap_bytes_of(around_);
-  for (const rope& r : ropes_) bytes += r.memory_bytes();
-  for (const rope& r : longer_ropes_) bytes += r.memory_bytes();
+  std::size_t bytes = config_.memory_bytes() + rotations_.memory_bytes() + heap_bytes(layers_) + heap_bytes_of(around_);
   for (const layer& l : layers_) {
     bytes += l.mixer.visit([](const auto& part) { return heap_bytes_of(part); });
     bytes += l.feed_forward.visit([](const auto& part) { return heap_bytes_of(part); });
@@ -197,13 +177,13 @@ template <class Step>
 void decoder<Mixers, FeedForwards, Around>::forward(Step& s, activations out) const NIBBLE_NOEXCEPT {
   activations x = s.scratch(config_.width);
   const activations branch = s.scratch(config_.width);
-  std::array<rope_angles, most_ropes> angles;
+  std::array<rope_angles, rotations::most> angles;
   {
     const auto watched = s.watch(operation::embedding, 0);
-    for (std::size_t i = 0; i < ropes_.size(); ++i) angles[i] = angles_of(s, i);
+    angles = rotations_.angles(s);
     take_in(s, x, branch);
   }
-  const step_context context{ropes_, angles, query_scales_of(s)};
+  const step_context context{rotations_.ropes(), angles, query_scales_of(s)};
   const auto prepared = around_.begin(s, x);
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
     const step_rows rows = i + 1 == layers_.size() ? s.wanted() : s.all();
@@ -237,22 +217,6 @@ void decoder<Mixers, FeedForwards, Around>::take_in(Step& s, activations x, acti
     add_bias(s, x, {type.data, type.width});
   }
   if (!embedding_norm_.gain.empty()) apply(s, embedding_norm_, x, x);
-}
-
-/// Angles of the step's tokens, which depend on the context that a sequence was made for where a model has factors for long
-/// ones.
-template <class Mixers, class FeedForwards, class Around>
-template <class Step>
-rope_angles decoder<Mixers, FeedForwards, Around>::angles_of(Step& s, std::size_t rope) const NIBBLE_NOEXCEPT {
-  const rope_angles out = ropes_[rope].room(s, s.tokens());
-  if (longer_ropes_.empty()) return ropes_[rope].turn(s, s.positions(), out), out;
-  for (const token_run& run : s.all().runs) {
-    if (s.measuring()) break;
-    const bool is_long = config_.ropes[rope].has_factors && s.context(run) > config_.ropes[rope].trained;
-    (is_long ? longer_ropes_ : ropes_)[rope].turn(s, s.positions().subspan(run.first, run.count),
-                                                  out.range(run.first, run.count));
-  }
-  return out;
 }
 
 template <class Mixers, class FeedForwards, class Around>

@@ -1,0 +1,32 @@
+/// Definitions of model/decoder/rotations.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include "nibble/model/decoder/rotations.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+rotations::rotations(const decoder_config& c, tensor_source& t) {
+  ropes_.reserve(c.ropes.size()), longer_.reserve(c.ropes.size());
+  for (const rope_config& r : c.ropes) {
+    const auto factors_in = [&](const char* name) {
+      return r.has_factors ? t.vector_or_none(name, r.dimensions / 2) : std::span<const float>();
+    };
+    const auto factors = factors_in("rope_freqs.weight"), few = factors_in("rope_factors_short.weight"),
+               many = factors_in("rope_factors_long.weight");
+    ropes_.emplace_back(r, few.empty() ? factors : few);
+    longer_.push_back(many.empty() ? longer{} : longer{rope(r, many), r.trained});
+  }
+}
+
+std::size_t rotations::memory_bytes() const noexcept {
+  std::size_t bytes = nibble::detail::heap_bytes(ropes_) + nibble::detail::heap_bytes(longer_);
+  for (const rope& r : ropes_) bytes += r.memory_bytes();
+  for (const longer& l : longer_) bytes += l.by.memory_bytes();
+  return bytes;
+}
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
