@@ -36,8 +36,10 @@ inline hostile without_tensor(std::string name) {
           name + ": the tensor is missing"};
 }
 inline void transpose(model_parts::tensor& t) { std::swap(t.dims[0], t.dims[1]); }
+/// One row less; of a single number, one more.
 inline void drop_last_row(model_parts::tensor& t) {
   while (t.dims.size() > 1 && t.dims.back() == 1) t.dims.pop_back();
+  if (t.dims.back() == 1) return t.data.resize(2 * t.data.size()), static_cast<void>(++t.dims.back());
   const auto row = static_cast<std::ptrdiff_t>(t.data.size() / static_cast<std::size_t>(t.dims.back()));
   t.data.erase(t.data.end() - row, t.data.end());
   --t.dims.back();

@@ -91,7 +91,7 @@ HWY_INLINE signed_byte_vec broadcast_quad(const std::int8_t* quad) {
 
 /// 16-bit lane k = u[2k] * s[2k] + u[2k+1] * s[2k+1]; the caller keeps it below 2^15.
 HWY_INLINE short_vec mul_pairs(byte_vec u, signed_byte_vec s) {
-  const short_tag d;
+  [[maybe_unused]] const short_tag d;
 #if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
   return short_vec{_mm_maddubs_epi16(u.raw, s.raw)};
 #elif HWY_TARGET == HWY_AVX2
@@ -161,6 +161,7 @@ HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
   return int_vec{vdotq_s32(sum.raw, hn::BitCast(signed_byte_tag(), shifted).raw, s.raw)};
 #else
   static_assert(Bits == 0, "this target multiplies pairs");
+  return sum;
 #endif
 }
 /// The same for the four bytes s at `quad`.

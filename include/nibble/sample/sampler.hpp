@@ -80,8 +80,9 @@ token draw(const candidates& c, rng& random);
 /// Any sampler behind one type. A copy has steps of its own, so samplers that remember something are not shared.
 ///
 /// From equal logits the steps of this library and the draw choose the same token on every platform for the same random
-/// numbers. Logits are equal for the same model on every processor and with every compiler, whatever the threads, prefill chunks
-/// and batches; on x86 without AVX2 (kernels().target is SSE4 or SSSE3) their last bits differ, and with them a text may.
+/// numbers. Logits are equal for the same model on every processor and with every compiler, whatever the threads, prefill
+/// chunks and batches; on x86 without AVX2 (kernels().target is SSE4 or SSSE3) their last bits differ, and with them a text
+/// may.
 /// @example  nibble::any_sampler sampler = nibble::temperature{0.8f} | nibble::top_k{40};
 ///           nibble::rng random(7);
 ///           nibble::sample_context context{history, random};

@@ -23,9 +23,9 @@ struct modern_bert : decoder<> {
     std::vector<bool> windowed(c.layers);
     for (std::size_t i = 0; i < c.layers; ++i) windowed[i] = i % 3 != 0;
     c.set_windows(h.count("attention.sliding_window", 1, h.limits().context), windowed);
-    rope_config near = c.ropes[0].unscaled();
-    near.base = double(h.positive_or("rope.freq_base_swa", 1e4f));
-    c.turn_windows_by(near);
+    rope_config of_windows = c.ropes[0].unscaled();
+    of_windows.base = double(h.positive_or("rope.freq_base_swa", 1e4f));
+    c.turn_windows_by(of_windows);
     c.see_both_ways(h);
     c.embedding_norm = "token_embd_norm", c.layer[0].mixer_normed = false;
     c.fused_gate = true;
