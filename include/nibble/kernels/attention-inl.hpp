@@ -128,7 +128,7 @@ class query_rows<q8_0> {
         }
         if (few) continue;
       }
-      add_groups<q8_0>(units_, columns_, codes_, count_, true, scores + g * panel_rows, page_positions);
+      add_groups<q8_0>(units_, columns_, codes_, count_, tile_tokens, scores + g * panel_rows, page_positions);
     }
   }
 

@@ -71,7 +71,7 @@ void matmul(const matmul_args& m) {
       } else {
         unit_source<Q> units[tile_groups];
         for (std::size_t k = 0; k < tile_groups; ++k) units[k].open(m, std::min(g + k, m.last - 1));  // the last one twice
-        add_groups<Q, Dot>(units, m.columns, input, tokens, false, sums, tile<Q, Dot>::rows);
+        add_groups<Q, Dot>(units, m.columns, input, tokens, 0, sums, tile<Q, Dot>::rows);
       }
       store_rows(m, g, token, tokens, sums, groups * panel_rows);
     }

@@ -365,12 +365,12 @@ struct token_blocks {
   std::size_t step;
 };
 /// For a function that reads the blocks of Tokens tokens where there are fewer. In the places of those that lack it finds
-/// blocks of the next granule, if there are `more` behind. If not, the granules are copied, with the last token again in these
-/// places.
+/// blocks of the next granules, if there are enough `behind` these. If not, the granules are copied, with the last token again
+/// in these places.
 template <std::size_t Tokens, class Block, std::size_t Room>
-HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t granules, std::size_t tokens, bool more,
+HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t granules, std::size_t tokens, std::size_t behind,
                                            Block (&copy)[Room]) {
-  if (tokens == Tokens || more) return of;
+  if (Tokens - tokens <= behind) return of;
   Block* to = copy;
   for (std::size_t g = 0; g < granules; ++g, of.first += of.step) {
     for (std::size_t i = 0; i < Tokens; ++i) *to++ = of.first[std::min(i, tokens - 1)];
@@ -393,18 +393,18 @@ HWY_INLINE void add_group(Units& units, std::size_t columns, const activation_of
     for_each_token_block(tokens, [&](auto block, std::size_t i, std::size_t n) NIBBLE_ATTR {
       const auto [start, step] = place_of(i, tokens, columns / in_block);
       const token_blocks<activation_of<Q>> of{a + start + first / in_block * step, step};
-      const auto whole = whole_block<block()>(of, count / in_block, n, first + count < columns, copy);
+      const auto whole = whole_block<block()>(of, count / in_block, n, (columns - first - count) / in_block * step, copy);
       add_tile<Q, Dot, block()>(source, count / 32, whole.first, whole.step, sums + i * stride, stride);
     });
   }
 }
 
 /// The sums of tile_groups groups for up to token_chunk tokens. While they use one tile, the next is prefetched.
-/// @shape   a: the tokens' blocks, see place_of(), with tile_tokens - 1 more behind them if there are `more`; sums (tokens, in
-///          whole blocks of tile_tokens; tile_groups * 16), rows `stride` apart
+/// @shape   a: the tokens' blocks, see place_of(), and behind them `spare` more that may be read; sums (tokens, in whole blocks
+///          of tile_tokens; tile_groups * 16), rows `stride` apart
 template <integer_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
-                           bool more, float* sums, std::size_t stride) {
+                           std::size_t spare, float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
   activation_of<Q> copy[tile_columns / in_block * tile_tokens];
   for (std::size_t i = 0; i < round_up(tokens, tile_tokens); ++i) std::fill_n(sums + i * stride, tile<Q, Dot>::rows, 0.0f);
@@ -419,7 +419,8 @@ HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, con
       }
       const auto [start, step] = place_of(i, tokens, columns / in_block);
       const token_blocks<activation_of<Q>> of{a + start + first / in_block * step, step};
-      const auto whole = whole_block<block()>(of, count / in_block, n, more || first + count < columns, copy);
+      const auto whole =
+          whole_block<block()>(of, count / in_block, n, spare + (columns - first - count) / in_block * step, copy);
       add_tile<Q, Dot, block()>(t, count / 32, whole.first, whole.step, sums + i * stride, stride);
     });
   }
