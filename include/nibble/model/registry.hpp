@@ -52,51 +52,41 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-using architectures = type_list<                                             //
-    arch::llama,                                                             //
-    arch::mistral3,                                                          //
-    arch::gemma, arch::gemma2, arch::gemma3,                                 //
-    arch::qwen2, arch::qwen3, arch::qwen3moe, arch::qwen2vl, arch::qwen3vl,  //
-    arch::qwen35, arch::qwen35moe, arch::qwen3next,                          //
-    arch::lfm2, arch::lfm2moe,                                               //
-    arch::mamba2,                                                            //
-    arch::granite_hybrid,                                                    //
-    arch::falcon_h1,                                                         //
-    arch::nemotron_h, arch::nemotron_h_moe,                                  //
-    arch::smollm3,                                                           //
-    arch::minicpm,                                                           //
-    arch::phi3,                                                              //
-    arch::granite, arch::granite_swa,                                        //
-    arch::olmo2,                                                             //
-    arch::glm4,                                                              //
-    arch::command_r, arch::cohere2,                                          //
-    arch::exaone4,                                                           //
-    arch::ernie4_5,                                                          //
-    arch::hunyuan_dense,                                                     //
-    arch::seed_oss,                                                          //
-    arch::stablelm,                                                          //
-    arch::muse_glimmer,                                                      //
-    arch::phi2,                                                              //
-    arch::gpt2,                                                              //
-    arch::gptneox,                                                           //
-    arch::falcon,                                                            //
-    arch::starcoder2,                                                        //
-    arch::arcee,                                                             //
-    arch::apertus,                                                           //
-    arch::gemma_embedding, arch::llama_embed, arch::eurobert,                //
-    arch::bert, arch::nomic_bert, arch::nomic_bert_moe,                      //
-    arch::jina_bert_v2, arch::jina_bert_v3,                                  //
-    arch::modern_bert, arch::gemma3n, arch::gemma4,                          //
-    arch::qwen2moe, arch::qwen3vlmoe,                                        //
-    arch::granitemoe,                                                        //
-    arch::olmoe,                                                             //
-    arch::glm4moe,                                                           //
-    arch::ernie4_5_moe,                                                      //
-    arch::hunyuan_moe,                                                       //
-    arch::bailingmoe2,                                                       //
-    arch::deepseek2,                                                         //
-    arch::gpt_oss,                                                           //
-    arch::laguna>;
+using architectures = type_list<                                                                                    //
+    arch::llama,                                                                                                    //
+    arch::mistral3,                                                                                                 //
+    arch::gemma, arch::gemma2, arch::gemma3, arch::gemma3n, arch::gemma4,                                           //
+    arch::qwen2, arch::qwen2moe, arch::qwen2vl, arch::qwen3, arch::qwen3moe, arch::qwen3vl, arch::qwen3vlmoe,       //
+    arch::qwen35, arch::qwen35moe, arch::qwen3next,                                                                 //
+    arch::deepseek2,                                                                                                //
+    arch::gpt_oss,                                                                                                  //
+    arch::lfm2, arch::lfm2moe,                                                                                      //
+    arch::mamba2,                                                                                                   //
+    arch::falcon_h1,                                                                                                //
+    arch::nemotron_h, arch::nemotron_h_moe,                                                                         //
+    arch::smollm3,                                                                                                  //
+    arch::minicpm,                                                                                                  //
+    arch::phi2, arch::phi3,                                                                                         //
+    arch::granite, arch::granite_swa, arch::granitemoe, arch::granite_hybrid,                                       //
+    arch::olmo2, arch::olmoe,                                                                                       //
+    arch::glm4, arch::glm4moe,                                                                                      //
+    arch::command_r, arch::cohere2,                                                                                 //
+    arch::exaone4,                                                                                                  //
+    arch::ernie4_5, arch::ernie4_5_moe,                                                                             //
+    arch::hunyuan_dense, arch::hunyuan_moe,                                                                         //
+    arch::bailingmoe2,                                                                                              //
+    arch::laguna,                                                                                                   //
+    arch::seed_oss,                                                                                                 //
+    arch::stablelm,                                                                                                 //
+    arch::muse_glimmer,                                                                                             //
+    arch::gpt2,                                                                                                     //
+    arch::gptneox,                                                                                                  //
+    arch::falcon,                                                                                                   //
+    arch::starcoder2,                                                                                               //
+    arch::arcee,                                                                                                    //
+    arch::apertus,                                                                                                  //
+    arch::bert, arch::nomic_bert, arch::nomic_bert_moe, arch::jina_bert_v2, arch::jina_bert_v3, arch::modern_bert,  //
+    arch::gemma_embedding, arch::llama_embed, arch::eurobert>;
 
 namespace detail {
 template <class A>
