@@ -121,42 +121,59 @@ struct small_model {
       : bytes(std::move(file)), weights(static_cast<std::size_t>(gguf_file::try_parse(bytes)->tensors()[0].offset)) {}
 };
 
-/// Every architecture, with its matrices in a format of its own; and a llama that is wide enough for each format of large
-/// blocks.
-const std::vector<small_model>& small_models() {
-  static const auto models = [] {
-    std::vector<small_model> all;
+/// A small model that is made when it is first asked for: all of them at once would take a sanitizer's build too long.
+struct recipe {
+  std::string_view architecture;
+  std::size_t width;
+  int layers;
+  std::optional<tensor_type> format;  // of the matrices
+  std::optional<small_model> made;
+
+  const small_model& get() {
+    if (!made) {
+      nibble_test::smallest_model model(architecture, width, layers);
+      if (format) model.recode(*format);
+      made.emplace(model.bytes());
+    }
+    return *made;
+  }
+};
+
+/// Every architecture, with its matrices in F32 and in a format of its own; and a llama that is wide enough for each format of
+/// large blocks.
+std::vector<recipe>& recipes() {
+  static auto all = [] {
+    std::vector<recipe> list;
     std::vector<tensor_type> narrow;
     any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
-      if (Q::block_size <= 32) return narrow.push_back(Q::type), false;
-      nibble_test::smallest_model model("llama", Q::block_size, 1);
-      model.recode(Q::type);
-      all.emplace_back(model.bytes());
+      if (Q::block_size <= 32) {
+        narrow.push_back(Q::type);
+      } else {
+        list.push_back({"llama", Q::block_size, 1, Q::type, {}});
+      }
       return false;
     });
     std::size_t next = 0;
     any_type(architectures{}, [&]<class A>(std::type_identity<A>) {
-      nibble_test::smallest_model model(A::name);
-      all.emplace_back(model.bytes());
-      model.recode(narrow[next++ % narrow.size()]);
-      all.emplace_back(model.bytes());
+      list.push_back({A::name, 32, 2, {}, {}});
+      list.push_back({A::name, 32, 2, narrow[next++ % narrow.size()], {}});
       return false;
     });
-    return all;
+    return list;
   }();
-  return models;
+  return all;
 }
 
 /// Which model, and the format of keys and values; then up to 16 changes of five bytes each: where, and the number that comes
 /// there. Odd numbers are weights, plain bytes stand anywhere in the file.
-void try_recipe(std::span<const std::uint8_t> recipe) {
+void try_recipe(std::span<const std::uint8_t> data) {
   static constexpr std::array<tensor_type, 4> kv{tensor_type::f16, tensor_type::f32, tensor_type::bf16, tensor_type::q8_0};
   static constexpr std::array<std::uint32_t, 12> odd{0x7fc00000, 0xffc00001, 0x7f800000, 0xff800000, 0x7f7fffff, 0xff7fffff,
                                                      0x74000000, 0xf4000000, 0x00000001, 0x80000000, 0x7e007e00, 0x7c00fc00};
-  const small_model& base = small_models()[recipe[0] % small_models().size()];
+  const small_model& base = recipes()[data[0] % recipes().size()].get();
   auto bytes = base.bytes;
-  for (std::size_t i = 2; i + 5 <= recipe.size() && i < 2 + 16 * 5; i += 5) {
-    const std::uint8_t* r = recipe.data() + i;
+  for (std::size_t i = 2; i + 5 <= data.size() && i < 2 + 16 * 5; i += 5) {
+    const std::uint8_t* r = data.data() + i;
     const std::size_t at = std::size_t{r[0]} | std::size_t{r[1]} << 8 | std::size_t{r[2]} << 16;
     if (r[3] < 240) {
       const std::size_t numbers = (bytes.size() - base.weights) / 4;
@@ -165,7 +182,7 @@ void try_recipe(std::span<const std::uint8_t> recipe) {
       bytes[at % bytes.size()] = static_cast<std::byte>(r[4]);
     }
   }
-  try_model(bytes, kv[recipe[1] % kv.size()]);
+  try_model(bytes, kv[data[1] % kv.size()]);
 }
 
 }  // namespace
