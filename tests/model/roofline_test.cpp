@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "model/smallest.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/quant/registry.hpp"
 #include "support/files.hpp"
@@ -77,6 +80,50 @@ TEST_CASE("a table of embeddings beside an output matrix is not read") {
   const auto seen = nibble::work_of(untied, model.kv(), {.depth = 1}).multiply_adds;
   const auto alone = nibble::work_of(untied, model.kv(), {}).multiply_adds;
   CHECK(2 * alone - seen == weights);  // attention at depth 1 is twice that at depth 0
+}
+
+namespace {
+/// Multiply-adds and bytes of a small file's tensors alone: attention at no depth is what is left at depth 0 and 1.
+struct small_work {
+  std::vector<std::byte> bytes;
+  nibble::gguf_file file;
+  std::vector<nibble::kv_shape> layers;
+  explicit small_work(nibble_test::smallest_model m)
+      : bytes(m.bytes()), file(nibble::gguf_file::parse(bytes)), layers(nibble::any_model::try_load(file).value().kv()) {}
+  step_work operator()(const step_shape& s) const { return nibble::work_of(file, layers, s); }
+  /// Of matrices whose name has a part in it.
+  std::uint64_t numbers(const std::string& part) const {
+    std::uint64_t n = 0;
+    for (const auto& t : file.tensors()) n += t.n_dims > 1 && t.name.find(part) != t.name.npos ? t.rows() * t.cols() : 0;
+    return n;
+  }
+};
+}  // namespace
+
+TEST_CASE("of experts those count that the tokens choose") {
+  const small_work w(nibble_test::smallest_model("qwen3moe"));  // 2 of 4 experts, in F32
+  const std::uint64_t experts = w.numbers("_exps."), router = w.numbers("gate_inp.");
+  REQUIRE(experts == 2 * 3 * 4 * 32 * 32);
+  const std::uint64_t others = w.numbers("attn_q.") + w.numbers("attn_k.") + w.numbers("attn_v.") + w.numbers("attn_output.");
+  const std::uint64_t output = w.numbers("token_embd"), scores = 2 * 2 * 32;  // two layers, two heads of 16, keys and values
+  CHECK(w({}).multiply_adds == experts / 2 + router + others + output + scores);
+  CHECK(w({.tokens = 8}).weight_bytes - w({.tokens = 1}).weight_bytes == experts / 2 * 4);
+  CHECK(w({.sequences = 8}).weight_bytes == w({.tokens = 8}).weight_bytes);
+}
+
+TEST_CASE("tables of which rows are looked up are not multiplied with") {
+  const small_work w(nibble_test::smallest_model("gpt2"));
+  REQUIRE(w.numbers("position_embd") > 0);
+  CHECK(w({}).multiply_adds == w.numbers("blk.") + w.numbers("token_embd") + 2 * 2 * 32);
+}
+
+TEST_CASE("states are read once a sequence, whatever the depth") {
+  const small_work w(nibble_test::smallest_model("mamba2"));
+  std::uint64_t floats = 0;
+  for (const auto& layer : w.layers) floats += layer.state;
+  REQUIRE(floats > 0);
+  CHECK(w({.depth = 50}).kv_bytes == floats * 4);
+  CHECK(w({.sequences = 3}).kv_bytes == 3 * floats * 4);
 }
 
 TEST_CASE("a step takes as long as its slower half") {

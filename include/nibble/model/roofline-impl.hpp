@@ -2,10 +2,16 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "nibble/core/checked.hpp"
 #include "nibble/gguf/reader.hpp"
@@ -18,11 +24,11 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-/// Bytes of a matrix in panels; 0 for a format that no kernel knows.
-inline std::uint64_t panel_bytes(const tensor_info& t) noexcept {
+/// Bytes of a tensor's matrices in panels; 0 for a format that no kernel knows.
+inline std::uint64_t panel_bytes(const tensor_info& t, std::uint64_t rows) noexcept {
   std::size_t group = 0;
   visit_format(t.type, [&]<class Q>(std::type_identity<Q>) { group = group_bytes<Q>(static_cast<std::size_t>(t.cols())); });
-  return product_of_sizes(t.rows() / panel_rows + (t.rows() % panel_rows != 0), group);
+  return product_of_sizes(rows / panel_rows + (rows % panel_rows != 0), group);
 }
 
 /// Bytes of one position's keys and values in one layer.
@@ -35,29 +41,83 @@ inline std::uint64_t kv_position_bytes(const kv_shape& s, tensor_type format) no
   return page / page_positions;
 }
 
+/// The layer of "blk.<layer>.<rest>", or nothing.
+inline std::optional<std::size_t> layer_of(std::string_view name) noexcept {
+  if (!name.starts_with("blk.")) return std::nullopt;
+  name.remove_prefix(4);
+  std::size_t layer = 0;
+  const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), layer);
+  if (failure != std::errc{}) return std::nullopt;
+  return layer;
+}
+
+/// What a step does with the tensors of one file.
+class tensor_work {
+ public:
+  tensor_work(const gguf_file& file, std::size_t layers) : layers_(layers) {
+    const std::string prefix(file.meta().get<std::string_view>("general.architecture").value_or(""));
+    experts_ = file.meta().get<std::uint64_t>(prefix + ".expert_count").value_or(0);
+    used_ = std::min(file.meta().get<std::uint64_t>(prefix + ".expert_used_count").value_or(experts_), experts_);
+    if (auto all = file.meta().try_get_array<std::uint64_t>(prefix + ".attention.head_count")) heads_ = *std::move(all);
+    if (heads_.empty()) heads_ = {file.meta().get<std::uint64_t>(prefix + ".attention.head_count").value_or(0)};
+    output_ = file.find("output.weight") ? file.find("output.weight") : file.find("token_embd.weight");
+  }
+
+  /// Adds what a tensor costs that is multiplied with.
+  void add(step_work& w, const tensor_info& t, const step_shape& s) const {
+    const std::uint64_t tokens = (&t == output_ ? s.logits : s.tokens) * s.sequences;
+    if (t.n_dims < 2 || tokens == 0 || !is_multiplied(t)) return;
+    const std::uint64_t rows = t.rows(), cols = t.cols();
+    if (!is_expert(t)) {
+      w.weight_bytes += panel_bytes(t, rows);
+      w.multiply_adds += rows * cols * tokens;
+      return;
+    }
+    const std::uint64_t all = std::max<std::uint64_t>(experts_, 1), read = std::min(all, used_ * tokens);
+    w.weight_bytes += panel_bytes(t, rows) * read / all;
+    w.multiply_adds += rows * cols * tokens * used_ / all;
+  }
+
+  /// Heads that ask in a layer.
+  std::uint64_t heads(std::size_t layer) const noexcept { return heads_[std::min(layer, heads_.size() - 1)]; }
+
+ private:
+  /// Rows are looked up in tables; blocks behind the layers draft, and take no part in a step.
+  bool is_multiplied(const tensor_info& t) const noexcept {
+    for (const char* table : {"token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"})
+      if (t.name == table) return &t == output_;
+    const auto layer = layer_of(t.name);
+    return !layer || *layer < layers_;
+  }
+  /// One tensor of all experts, or one of each, as files before 2024 have them: "blk.0.ffn_up.3.weight".
+  static bool is_expert(const tensor_info& t) noexcept {
+    const std::string_view name = t.name;
+    if (t.n_dims == 3) return name.find("_exps.") != name.npos;
+    const std::size_t at = name.find(".ffn_"), dot = at == name.npos ? at : name.find('.', at + 1);
+    return dot != name.npos && dot + 1 < name.size() && name[dot + 1] >= '0' && name[dot + 1] <= '9';
+  }
+
+  std::size_t layers_;
+  std::uint64_t experts_, used_;
+  std::vector<std::uint64_t> heads_;  // of each layer, or one number for all
+  const tensor_info* output_;
+};
+
 }  // namespace detail
 
 step_work work_of(const gguf_file& file, std::span<const kv_shape> kv, const step_shape& s) {
   step_work w{.tokens = s.tokens * s.sequences};
-  const tensor_info* table = file.find("token_embd.weight");
-  const tensor_info* own_output = file.find("output.weight");
-  const tensor_info* output = own_output ? own_output : table;
-  for (const tensor_info& t : file.tensors()) {
-    const std::size_t tokens = &t == output ? s.logits : s.tokens;  // that are multiplied with it
-    if (t.n_dims != 2 || tokens == 0 || (&t == table && table != output)) continue;
-    w.weight_bytes += detail::panel_bytes(t);
-    w.multiply_adds += t.rows() * t.cols() * tokens * s.sequences;
-  }
+  const detail::tensor_work tensors(file, kv.size());
+  for (const tensor_info& t : file.tensors()) tensors.add(w, t, s);
   for (std::size_t layer = 0; layer < kv.size(); ++layer) {
-    const std::size_t window = kv[layer].window > 0 ? kv[layer].window : s.depth + s.tokens;
+    const kv_shape& k = kv[layer];
+    w.kv_bytes += k.state * sizeof(float) * s.sequences;
+    const std::size_t window = k.window > 0 ? k.window : s.depth + s.tokens;
     std::uint64_t pairs = 0;  // of a query and a position that it sees
     for (std::size_t t = 1; t <= s.tokens; ++t) pairs += std::min(s.depth + t, window);
-    const std::string at = "blk." + std::to_string(layer) + ".";
-    const tensor_info* q = file.find(at + "attn_q.weight");
-    const tensor_info* o = file.find(at + "attn_output.weight");
-    if (q && o) w.multiply_adds += pairs * (q->rows() + o->cols()) * s.sequences;  // q k, and the sum of values
+    if (k.heads > 0) w.multiply_adds += pairs * tensors.heads(layer) * (k.key_dim + k.value_dim) * s.sequences;
     const std::size_t seen = std::min(s.depth + s.tokens, window + s.tokens - 1);
-    w.kv_bytes += seen * detail::kv_position_bytes(kv[layer], s.kv) * s.sequences;
+    w.kv_bytes += seen * detail::kv_position_bytes(k, s.kv) * s.sequences;
   }
   return w;
 }

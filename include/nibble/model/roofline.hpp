@@ -26,7 +26,7 @@ struct step_shape {
 struct step_work {
   std::uint64_t tokens = 0;         ///< of all sequences
   std::uint64_t weight_bytes = 0;   ///< of matrices, in the layout of the kernels
-  std::uint64_t kv_bytes = 0;       ///< keys and values that the tokens see, each once a sequence
+  std::uint64_t kv_bytes = 0;       ///< keys and values that the tokens see, and states, each once a sequence
   std::uint64_t multiply_adds = 0;  ///< in matrices and in attention
 
   step_work& operator+=(const step_work& o) noexcept {
@@ -50,8 +50,9 @@ struct step_limit {
   double tokens_per_second;
 };
 
-/// What a step costs, from the shapes of a model: every matrix is read once, but for a table of embeddings that is not the
-/// output too. Vectors, activations and the looked-up rows of that table are too small to count.
+/// What a step costs, from the shapes of a model: every matrix is read once, and of experts as many as the tokens choose if no
+/// two choose the same. Vectors, activations and the rows that are looked up in tables are too small to count. Layers that
+/// keep nothing and attend to another's keys are counted as if they did not attend.
 /// @shape   kv: a layer each, as model.kv() gives them
 /// @errors  none
 /// @cost    O(tensors + layers * tokens)
