@@ -29,7 +29,15 @@ GUARDED = {  # file: the tests that should notice, the likeliest first
     'quant/quantize-impl.hpp': ['quant/quantize_test.cpp', 'quant/quantize_file_test.cpp'],
     'quant/recipe-impl.hpp': ['quant/recipe_test.cpp'],
     'model/any_model-impl.hpp': ['model/model_test.cpp', 'model/hyperparameters_test.cpp'],
-    'model/decoder/config-impl.hpp': ['model/hyperparameters_test.cpp'],
+    'model/decoder/config-impl.hpp': ['model/seams_test.cpp', 'model/hyperparameters_test.cpp', 'model/expert_families_test.cpp', 'model/latent_test.cpp'],
+    'model/decoder/delta_net-impl.hpp': ['model/seams_test.cpp', 'model/recurrent_test.cpp'],
+    'model/decoder/draft_head.hpp': ['model/draft_test.cpp'],
+    'model/decoder/latent_attention-impl.hpp': ['model/seams_test.cpp', 'model/latent_test.cpp'],
+    'model/decoder/mamba2_mixer-impl.hpp': ['model/seams_test.cpp', 'model/recurrent_test.cpp'],
+    'model/decoder/recurrent_config-impl.hpp': ['model/recurrent_test.cpp'],
+    'model/decoder/self_attention-impl.hpp': ['model/seams_test.cpp', 'model/gemma4_test.cpp'],
+    'model/embedder-impl.hpp': ['model/embedder_test.cpp'],
+    'model/pooling-impl.hpp': ['model/pooling_test.cpp'],
     'model/tensor_source-impl.hpp': ['model/hyperparameters_test.cpp', 'model/arch_test.cpp'],
     'model/hyperparameters-impl.hpp': ['model/unread_test.cpp', 'model/hyperparameters_test.cpp'],
     'model/scratch_plan.hpp': ['model/proportion_test.cpp', 'model/evaluator_test.cpp'],
@@ -38,7 +46,7 @@ GUARDED = {  # file: the tests that should notice, the likeliest first
     'generate/session-impl.hpp': ['generate/session_test.cpp', 'generate/options_test.cpp'],
 }
 READERS = ('error', 'file', 'gguf', 'text')  # what is changed here needs no model to be tested
-FAILS = r'\s*(\{\s*)?return (error|bad|twice|lacks|fail|invalid|detail::\w+_error)\('
+FAILS = r'\s*(\{\s*)?(return (error|bad|twice|lacks|fail|invalid|detail::\w+_error)\(|(h|t|tensors)\.reject\(|return ")'
 
 
 def unit(work, readers):

@@ -143,5 +143,8 @@ TEST_CASE("draft blocks that lack a tensor, have one of another shape, or follow
   CHECK(said_of([](auto& f) {
           f.meta.set("qwen35.nextn_predict_layers", value(4));
         }).find("nextn_predict_layers': expected 0 to 3") != std::string::npos);
-  CHECK(said_of([](auto& f) { f.meta.set("qwen35.full_attention_interval", value(9)); }).find(": ") != std::string::npos);
+  nibble_test::smallest_model recurrent("qwen35", 32, 4);
+  recurrent.meta.set("qwen35.nextn_predict_layers", value(1));
+  recurrent.meta.set("qwen35.full_attention_interval", value(9));  // more than there are layers
+  CHECK_THROWS_WITH(recurrent.completed(), "blk.3.nextn: expected layers of attention, which the block would be like");
 }

@@ -144,6 +144,10 @@ TEST_CASE("a reranker scores documents, each as if it were alone") {
   file.parts.meta.set("tokenizer.chat_template.rerank", value("Q:{query} D:{document}!"));
   auto templated = embedder::create(file.load());
   CHECK(templated.try_pair("AB", "C{query}").value() == model.tokenizer().encode("Q:AB D:C{query}!"));
+  for (const char* lacking : {"Q:{query}", "D:{document}"}) {
+    file.parts.meta.set("tokenizer.chat_template.rerank", value(lacking));
+    CHECK(file.refusal() == "tokenizer.chat_template.rerank: expected {query} and {document} in it");
+  }
 }
 
 TEST_CASE("a query and a document are joined as the kind of tokenizer has it") {

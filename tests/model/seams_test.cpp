@@ -209,19 +209,20 @@ struct plain : arch::decoder<> {
   using decoder::decoder;
   static config read(hyperparameters& h) { return config::read(h); }
 };
-template <class Change>
-struct broken : arch::decoder<> {
+template <class Change, class Mixer>
+struct broken : arch::decoder<type_list<Mixer, arch::no_part>> {
+  using parent = arch::decoder<type_list<Mixer, arch::no_part>>;
   static constexpr std::string_view name = "broken";
-  using decoder::decoder;
-  static config read(hyperparameters& h) {
-    config c = config::read(h);
+  using parent::parent;
+  static arch::decoder_config read(hyperparameters& h) {
+    auto c = arch::decoder_config::read(h);
     Change()(c);
     return c;
   }
 };
-template <class Change>
+template <class Mixer = arch::self_attention, class Change>
 std::string refusal(Change) {
-  const auto loaded = model<broken<Change>>::try_load(file_of("broken"));
+  const auto loaded = model<broken<Change, Mixer>>::try_load(file_of("broken"));
   return loaded ? "loaded" : loaded.failure().what();
 }
 
@@ -244,7 +245,14 @@ TEST_CASE("a description that no decoder can be made of is refused in a sentence
   says(refusal([](decoder_config& c) { c.layer[1].rope = 1; }), "rotary embeddings that it has");
   says(refusal([](decoder_config& c) { c.layers = 0, c.layer.clear(); }), "one layer at least");
   says(refusal([](decoder_config& c) { c.ropes[0].dimensions = 40000; }), "no more dimensions than a head");
-  says(refusal([](decoder_config& c) { c.layer[0].mixer = 1; }), "parts that it names");
+  says(refusal([](decoder_config& c) { c.layer[0].mixer = 2; }), "parts that it names");
+  says(refusal([](decoder_config& c) { c.parallel = true, c.layer[0].mixer = 1; }), "two branches side by side");
+  says(refusal([](decoder_config& c) { c.experts = 4, c.router.groups = 3; }), "groups that divide the experts");
+  says(refusal([](decoder_config& c) { c.layer[0].keys_of = 0; }), "keys and values of a layer before it");
+  says(refusal([](decoder_config& c) { c.gates_in_queries = true, c.layer[0].value_dim *= 2; }), "as many gates as a head");
+  says(refusal<arch::latent_attention>([](decoder_config&) {}), "a latent row, and a rotary embedding");
+  says(refusal<arch::mamba2_mixer>([](decoder_config&) {}), "heads that share keys and values evenly");
+  says(refusal<arch::delta_net>([](decoder_config&) {}), "heads that share keys evenly");
   says(refusal([](decoder_config& c) { c.layer.pop_back(); }), "as many layers as it says");
   says(refusal([](decoder_config& c) { c.experts = 2, c.router.used = 3; }), "no more than there are");
   says(refusal([](decoder_config& c) { c.parallel = true, c.residual_scale = 2; }), "neither normed nor scaled");

@@ -101,7 +101,11 @@ inline result<void> read_text(loaded_model& m, const gguf_file& file, const load
   } else {
     m.tokenizer.emplace(*std::move(tokenizer));
   }
-  m.rerank_template = std::string(file.meta().get<std::string_view>("tokenizer.chat_template.rerank").value_or(""));
+  const std::string_view rerank = file.meta().get<std::string_view>("tokenizer.chat_template.rerank").value_or("");
+  if (!rerank.empty() && (rerank.find("{query}") == rerank.npos || rerank.find("{document}") == rerank.npos)) {
+    return error(errc::bad_value, "tokenizer.chat_template.rerank: expected {query} and {document} in it");
+  }
+  m.rerank_template = std::string(rerank);
   m.chat_template = std::string(file.meta().get<std::string_view>("tokenizer.chat_template").value_or(""));
   m.chat_form = nibble::chat_template::try_from(file.meta());
   if (!m.chat_form) m.chat_form = error(m.chat_form.failure().code(), std::string(m.chat_form.failure().what()));  // no longer

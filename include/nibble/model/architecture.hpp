@@ -26,9 +26,8 @@ inline namespace NIBBLE_ABI {
 ///     memory_bytes()           optional: what it has allocated itself, which plans count; weights are counted already. A
 ///                              config may have one, too
 ///     gives_hidden             optional, true: forward() knows step_output::hidden
-///     draft_kv()               optional: what the block keeps that drafts tokens, or nothing where a file has none; where
-///     there
-///                              is one, forward() knows step_output::draft
+///     draft_kv()               optional: what the block that drafts tokens keeps, or nothing; where it is not empty,
+///                              forward() knows step_output::draft
 ///     forward(step, out)       logits (or hidden states, if that is asked) of the wanted rows; noexcept, no allocation, and
 ///                              scratch that depends on the counts of tokens and wanted rows alone. NIBBLE_NOEXCEPT instead:
 ///                              a precondition of a layer that it breaks then reaches who called nibble, under NIBBLE_CHECKED

@@ -65,7 +65,8 @@ class embedder {
   template <std::invocable<std::size_t, std::span<float>> F>
   result<void> try_embed_each(std::span<const std::span<const token>> texts, F&& on_text, std::stop_token cancel = {});
 
-  /// How well each document answers a query: the first number of the classifier, as it gives it; larger is better.
+  /// How well each document answers a query: the first number of the classifier, as it gives it; larger is better. Of a file's
+  /// token types, the first is added to query and document alike.
   /// @errors  as try_embed; invalid_argument: the pooling is another than rank
   template <text_range Texts>
   result<std::vector<float>> try_rank(std::string_view query, const Texts& documents, std::stop_token cancel = {});

@@ -46,6 +46,11 @@ class hyperparameters {
   float positive_or(std::string_view key, float fallback);
   /// The same, or 0, by which files turn off what the number is for.
   float positive_or_zero(std::string_view key, float fallback);
+  /// A positive factor; 0, by which files turn it off, is 1.
+  float factor_or(std::string_view key, float fallback) {
+    const float found = positive_or_zero(key, fallback);
+    return found > 0 ? found : 1;
+  }
   /// A positive finite number that files write under one of several names: those that are there have to agree.
   float positive_of(std::initializer_list<std::string_view> keys, float fallback);
   /// A finite number, of any sign.

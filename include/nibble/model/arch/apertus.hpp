@@ -1,4 +1,4 @@
-/// apertus: Apertus.
+/// apertus: Apertus 8B and 70B.
 #pragma once
 
 #include <string_view>

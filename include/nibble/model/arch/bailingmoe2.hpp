@@ -12,7 +12,7 @@ namespace arch {
 /// Pre-norm decoder with half-split rotary pairs of a part of each head, whose queries and keys are normed head by head. Behind
 /// dense layers come experts by a sigmoid, in groups, and one that all tokens share.
 /// @source  Ling Team 2025, "Every Activation Boosted"
-struct bailingmoe2 : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
+struct bailingmoe2 : mixed_expert_decoder {
   static constexpr std::string_view name = "bailingmoe2";
   using decoder::decoder;
 
@@ -20,8 +20,7 @@ struct bailingmoe2 : decoder<type_list<self_attention>, type_list<gated_feed_for
     config c = config::read(h);
     c.head_norms = head_norm::shared;
     c.router.by = router_spec::gating::sigmoid;
-    c.read_experts(h);
-    c.read_expert_layers(h);
+    c.read_experts_behind_dense(h);
     return c;
   }
 };

@@ -43,7 +43,7 @@ struct jina_bert_v3 : bert {
   }
 };
 
-/// The same with SwiGLU and without biases.
+/// bert with SwiGLU and without biases.
 /// @source  Nussbaum et al. 2024, "Nomic Embed"
 struct nomic_bert : decoder<> {
   static constexpr std::string_view name = "nomic-bert";

@@ -21,7 +21,7 @@ struct command_r : decoder<> {
     c.parallel = true;
     c.feed_forward_norm = "";
     c.head_norms = head_norm::own, c.head_norms_optional = true;
-    if (const float scale = h.positive_or_zero("logit_scale", 1); scale > 0) c.logit_scale = scale;
+    c.logit_scale = h.factor_or("logit_scale", 1);
     return c;
   }
 };

@@ -20,8 +20,7 @@ struct deepseek2 : decoder<type_list<latent_attention>, type_list<gated_feed_for
   static config read(hyperparameters& h) {
     config c = config::read(h, rope_pairs::interleaved);
     c.read_latent(h);
-    c.read_experts(h);
-    c.read_expert_layers(h);
+    c.read_experts_behind_dense(h);
     return c;
   }
 };

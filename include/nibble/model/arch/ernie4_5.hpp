@@ -1,4 +1,4 @@
-/// ernie4_5: ERNIE 4.5 without experts.
+/// ernie4_5, ernie4_5-moe: ERNIE 4.5 of 0.3B, and with experts.
 #pragma once
 
 #include <string_view>
@@ -16,6 +16,20 @@ struct ernie4_5 : decoder<> {
   using decoder::decoder;
 
   static config read(hyperparameters& h) { return config::read(h, rope_pairs::interleaved); }
+};
+
+/// Pre-norm decoder with interleaved rotary pairs. Behind dense layers, each of some has experts and one that all tokens share.
+/// @source  ERNIE Team 2025, "ERNIE 4.5 Technical Report"
+struct ernie4_5_moe : mixed_expert_decoder {
+  static constexpr std::string_view name = "ernie4_5-moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = config::read(h, rope_pairs::interleaved);
+    c.router.renormalised = true;
+    c.read_experts_behind_dense(h);
+    return c;
+  }
 };
 
 }  // namespace arch

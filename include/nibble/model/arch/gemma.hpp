@@ -1,4 +1,4 @@
-/// gemma, gemma2, gemma3: three generations, each the one before and more.
+/// gemma, gemma2, gemma3, gemma-embedding: generations, each the one before and more, and an embedder of the last.
 #pragma once
 
 #include <cmath>
@@ -59,6 +59,19 @@ struct gemma3 : decoder<> {
     c.turn_windows_by(local);
     c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0.0f);
     if (c.layers == 62) c.scale_scores_by_width();  // 27B
+    return c;
+  }
+};
+
+/// gemma3 that sees in both directions, within windows too.
+/// @source  Vera et al. 2025, "EmbeddingGemma"
+struct gemma_embedding : decoder<> {
+  static constexpr std::string_view name = "gemma-embedding";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = gemma3::read(h);
+    c.see_both_ways(h);
     return c;
   }
 };

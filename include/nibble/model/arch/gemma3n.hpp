@@ -1,4 +1,4 @@
-/// gemma3n: Gemma 3n.
+/// gemma3n: Gemma 3n E2B and E4B, Google's models for devices.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-/// gemma4: Gemma 4.
+/// gemma4: Gemma 4, E2B and E4B for devices, 31B, and 26B with experts.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-/// glm4: GLM-4 of 2025, 9B and 32B.
+/// glm4, glm4moe: GLM-4 of 2025 (9B and 32B), GLM-4.5 to 4.7 with experts.
 #pragma once
 
 #include <string_view>
@@ -20,6 +20,24 @@ struct glm4 : decoder<> {
     config c = config::read(h, rope_pairs::interleaved);
     c.norm_branches();
     c.fused_gate = true;
+    return c;
+  }
+};
+
+/// Pre-norm decoder with half-split rotary pairs of a part of each head; biases of queries, keys and values, and norms of heads
+/// where a file has them. Behind dense layers come experts by a sigmoid, and one that all tokens share.
+/// @source  GLM-4.5 Team 2025, "GLM-4.5"
+struct glm4moe : mixed_expert_decoder {
+  static constexpr std::string_view name = "glm4moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.biases = true;
+    c.head_norms = head_norm::shared, c.head_norms_optional = true;
+    c.feed_forward_norm = "post_attention_norm";
+    c.router.by = router_spec::gating::sigmoid;
+    c.read_experts_behind_dense(h);
     return c;
   }
 };

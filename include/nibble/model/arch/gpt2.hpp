@@ -1,4 +1,4 @@
-/// gpt2: GPT-2.
+/// gpt2: GPT-2 of OpenAI, 124M to 1.5B, and its kin.
 #pragma once
 
 #include <string_view>

@@ -12,7 +12,7 @@ namespace arch {
 /// Pre-norm decoder with half-split rotary pairs and YaRN; every second layer sees a window; each head has a sink. Everything
 /// has biases, routers and experts too, whose gates are clamped.
 /// @source  OpenAI 2025, "gpt-oss-120b and gpt-oss-20b Model Card"
-struct gpt_oss : decoder<type_list<self_attention>, type_list<expert_feed_forward>> {
+struct gpt_oss : expert_decoder {
   static constexpr std::string_view name = "gpt-oss";
   using decoder::decoder;
 

@@ -1,4 +1,4 @@
-/// granite, granite_swa: Granite 3 and 4 without experts and states.
+/// granite, granite_swa, granitemoe: Granite 3 and 4 without states.
 #pragma once
 
 #include <string_view>
@@ -19,13 +19,9 @@ struct granite : decoder<> {
   static config read(hyperparameters& h, std::size_t least = 1) {
     config c = config::read(h, rope_pairs::interleaved, norm_kind::rms, least);
     c.ropes[0].has_factors = true;
-    const auto scale = [&](const char* key) {  // 0: none
-      const float found = h.positive_or_zero(key, 1);
-      return found > 0 ? found : 1;
-    };
-    c.embedding_scale = scale("embedding_scale");
-    c.residual_scale = scale("residual_scale");
-    c.logit_scale = 1 / scale("logit_scale");
+    c.embedding_scale = h.factor_or("embedding_scale", 1);
+    c.residual_scale = h.factor_or("residual_scale", 1);
+    c.logit_scale = 1 / h.factor_or("logit_scale", 1);
     c.attention_scale = h.positive_or_zero("attention.scale", 0);
     if (!h.flag_or("rope.scaling.finetuned", true)) c.rotate_nothing();
     return c;
@@ -46,6 +42,20 @@ struct granite_swa : decoder<> {
         if (!(*turned)[i]) c.layer[i].rope = layer_config::no_rope;
       }
     }
+    return c;
+  }
+};
+
+/// granite with experts in every layer, and in some models one that all tokens share.
+/// @source  Granite Team 2024, "Granite 3.0 Language Models"
+struct granitemoe : expert_decoder {
+  static constexpr std::string_view name = "granitemoe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = granite::read(h);
+    c.router.renormalised = true;
+    c.read_experts(h);
     return c;
   }
 };

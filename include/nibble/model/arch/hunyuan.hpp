@@ -1,4 +1,4 @@
-/// hunyuan-dense: Hunyuan without experts.
+/// hunyuan-dense, hunyuan-moe: Hunyuan of 0.5B to 7B, and A13B.
 #pragma once
 
 #include <string_view>
@@ -23,6 +23,20 @@ struct hunyuan_dense : decoder<> {
       const double dim = double(c.ropes[0].dimensions);
       c.ropes[0].base *= nibble::detail::portable_pow(double(alpha), dim / (dim - 2));
     }
+    return c;
+  }
+};
+
+/// hunyuan-dense with experts in every layer, and one that all tokens share.
+/// @source  Tencent 2025, "Hunyuan-A13B"
+struct hunyuan_moe : expert_decoder {
+  static constexpr std::string_view name = "hunyuan-moe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = hunyuan_dense::read(h);
+    c.router.renormalised = true;
+    c.read_experts(h);
     return c;
   }
 };

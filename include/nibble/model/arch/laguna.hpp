@@ -1,4 +1,4 @@
-/// laguna: Laguna.
+/// laguna: Laguna XS, 30B with 3B at work.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace arch {
 /// Pre-norm decoder with half-split rotary pairs, whose queries and keys are normed and whose heads have gates. Three of four
 /// layers see a window and rotate by a base of their own; the first of four sees all, with YaRN. Behind dense layers come
 /// experts by a sigmoid, and one that all tokens share.
-struct laguna : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
+struct laguna : mixed_expert_decoder {
   static constexpr std::string_view name = "laguna";
   using decoder::decoder;
 
@@ -35,8 +35,7 @@ struct laguna : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     c.ropes.push_back(local);
     for (layer_config& l : c.layer) l.rope = l.mask == attention_mask::causal() ? 0 : 1;
     c.router.by = router_spec::gating::sigmoid;
-    c.read_experts(h);
-    c.read_expert_layers(h);
+    c.read_experts_behind_dense(h);
     return c;
   }
 };

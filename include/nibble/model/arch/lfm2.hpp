@@ -40,8 +40,7 @@ struct lfm2moe : decoder<type_list<self_attention, short_convolution>, type_list
   static config read(hyperparameters& h) {
     config c = lfm2::read(h);
     c.router.by = router_spec::gating::sigmoid, c.router.renormalised = true;
-    c.read_experts(h);
-    c.read_expert_layers(h);
+    c.read_experts_behind_dense(h);
     return c;
   }
 };

@@ -13,7 +13,7 @@ namespace arch {
 /// feed-forwards, frequency factors (Llama 3), linear scaling or YaRN, a window (Mistral 7B of 2023), an output matrix of its
 /// own.
 /// @source  Touvron et al. 2023; Jiang et al. 2024
-struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>> {
+struct llama : mixed_expert_decoder {
   static constexpr std::string_view name = "llama";
   using decoder::decoder;
 
@@ -25,8 +25,7 @@ struct llama : decoder<type_list<self_attention>, type_list<gated_feed_forward, 
     c.read_windows(h, 0, c.layers + 1);  // in every layer, if the file does not say which
     if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
       c.router.renormalised = true;
-      c.read_experts(h);
-      c.read_expert_layers(h);
+      c.read_experts_behind_dense(h);
     }
     return c;
   }

@@ -22,7 +22,7 @@ struct llama_embed : decoder<> {
   }
 };
 
-/// The same with half-split rotary pairs.
+/// llama_embed with half-split rotary pairs.
 /// @source  Boizard et al. 2025, "EuroBERT"
 struct eurobert : decoder<> {
   static constexpr std::string_view name = "eurobert";

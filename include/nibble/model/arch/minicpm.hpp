@@ -19,13 +19,9 @@ struct minicpm : decoder<> {
   static config read(hyperparameters& h) {
     config c = config::read(h, rope_pairs::interleaved);
     c.ropes[0].has_factors = true;
-    const auto scale = [&](const char* key, float fallback) {  // 0: none
-      const float found = h.positive_or_zero(key, fallback);
-      return found > 0 ? found : 1;
-    };
-    c.embedding_scale = scale("embedding_scale", 12);
-    c.residual_scale = scale("residual_scale", 1.4f / std::sqrt(float(c.layers)));
-    c.logit_scale = 1 / scale("logit_scale", 256 / float(c.width));
+    c.embedding_scale = h.factor_or("embedding_scale", 12);
+    c.residual_scale = h.factor_or("residual_scale", 1.4f / std::sqrt(float(c.layers)));
+    c.logit_scale = 1 / h.factor_or("logit_scale", 256 / float(c.width));
     return c;
   }
 };

@@ -1,4 +1,4 @@
-/// muse-glimmer: Muse Glimmer.
+/// muse-glimmer: Muse Glimmer of 30B.
 #pragma once
 
 #include <string_view>
@@ -25,7 +25,7 @@ struct muse_glimmer : decoder<> {
     c.head_gates = activation::sigmoid;
     c.read_windows(h, 0, 4);
     c.turn_windows_alone();
-    if (const float scale = h.positive_or_zero("logit_scale", 1); scale > 0) c.logit_scale = scale;
+    c.logit_scale = h.factor_or("logit_scale", 1);
     c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0.0f);
     return c;
   }

@@ -1,4 +1,4 @@
-/// olmo2: OLMo 2 and 3.
+/// olmo2, olmoe: OLMo 2 and 3, OLMoE.
 #pragma once
 
 #include <string_view>
@@ -23,6 +23,21 @@ struct olmo2 : decoder<> {
     c.head_norms = head_norm::whole;
     c.read_windows(h, 0, 4);
     c.turn_windows_by(c.ropes[0].unscaled());
+    return c;
+  }
+};
+
+/// Pre-norm decoder with half-split rotary pairs and experts in every layer, whose shares do not add up to 1; queries and keys
+/// are normed as a whole.
+/// @source  Muennighoff et al. 2024, "OLMoE"
+struct olmoe : expert_decoder {
+  static constexpr std::string_view name = "olmoe";
+  using decoder::decoder;
+
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.head_norms = head_norm::whole;
+    c.read_experts(h);
     return c;
   }
 };

@@ -25,7 +25,7 @@ struct qwen2 : decoder<> {
 
 /// Qwen 2 with experts in every layer, and one that all tokens share, weighed by a gate of its own.
 /// @source  Qwen Team 2024, "Qwen1.5-MoE"
-struct qwen2moe : decoder<type_list<self_attention>, type_list<expert_feed_forward>> {
+struct qwen2moe : expert_decoder {
   static constexpr std::string_view name = "qwen2moe";
   using decoder::decoder;
 
@@ -53,20 +53,21 @@ struct qwen3 : decoder<> {
 };
 
 /// Qwen 2 VL and 2.5 VL. Positions in pictures have sections of their own; those of text are alike in all of them.
-struct qwen2vl : decoder<> {
+/// @source  Qwen Team 2024, "Qwen2-VL"
+struct qwen2vl : qwen2 {
   static constexpr std::string_view name = "qwen2vl";
-  using decoder::decoder;
-  static config read(hyperparameters& h) { return qwen2::read(h); }
+  using qwen2::qwen2;
 };
 /// Qwen 3 VL, likewise.
-struct qwen3vl : decoder<> {
+/// @source  Qwen Team 2025, "Qwen3-VL Technical Report"
+struct qwen3vl : qwen3 {
   static constexpr std::string_view name = "qwen3vl";
-  using decoder::decoder;
-  static config read(hyperparameters& h) { return qwen3::read(h); }
+  using qwen3::qwen3;
 };
 
 /// Qwen 3 with experts in every layer.
-struct qwen3moe : decoder<type_list<self_attention>, type_list<expert_feed_forward>> {
+/// @source  Qwen Team 2025, "Qwen3 Technical Report"
+struct qwen3moe : expert_decoder {
   static constexpr std::string_view name = "qwen3moe";
   using decoder::decoder;
 

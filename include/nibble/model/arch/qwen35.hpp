@@ -48,7 +48,7 @@ struct qwen35 : drafting<decoder<type_list<self_attention, delta_net>>, gated_fe
   }
 };
 
-/// The same with experts.
+/// qwen35 with experts.
 struct qwen35moe
     : drafting<decoder<type_list<self_attention, delta_net>, type_list<expert_feed_forward>>, expert_feed_forward> {
   static constexpr std::string_view name = "qwen35moe";

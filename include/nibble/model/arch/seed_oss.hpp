@@ -1,4 +1,4 @@
-/// seed_oss: Seed-OSS.
+/// seed_oss: Seed-OSS 36B of ByteDance.
 #pragma once
 
 #include <string_view>

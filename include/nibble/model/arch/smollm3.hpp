@@ -1,4 +1,4 @@
-/// smollm3: SmolLM3.
+/// smollm3: SmolLM3 3B of Hugging Face.
 #pragma once
 
 #include <string_view>

@@ -48,7 +48,7 @@ inline void read_scaling(hyperparameters& h, rope_config& r, std::size_t context
     h.reject("rope.scaling.type", "expected none, linear, yarn or longrope", nibble::detail::quoted(kind));
   }
   for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) h.ignore(key);
-  if (const float more = h.positive_or_zero("rope.scaling.attn_factor", 1); more > 0) r.magnitude *= double(more);
+  r.magnitude *= double(h.factor_or("rope.scaling.attn_factor", 1));
 }
 /// Groups of experts of equal size, some of which a token looks into: together they have as many as it uses.
 inline void read_expert_groups(hyperparameters& h, std::size_t experts, router_spec& router) {
@@ -165,7 +165,7 @@ void decoder_config::read_experts(hyperparameters& h) {
   experts = h.count("expert_count", 1, h.limits().experts);
   router.used = h.count("expert_used_count", 1, experts);
   router.renormalised = h.flag_or("expert_weights_norm", router.renormalised);
-  if (const float scale = h.positive_or_zero("expert_weights_scale", 0); scale > 0) router.scale = scale;
+  router.scale = h.factor_or("expert_weights_scale", router.scale);
   constexpr gating known[] = {gating::softmax, gating::sigmoid, gating::softmax_of_used};
   if (const std::size_t by = h.count_or("expert_gating_func", 0, 0, std::size(known)); by > 0) router.by = known[by - 1];
   detail::read_expert_groups(h, experts, router);
@@ -181,8 +181,10 @@ void decoder_config::read_experts(hyperparameters& h) {
              std::to_string(shared));
   }
 }
-void decoder_config::read_expert_layers(hyperparameters& h, std::string_view leading, std::string_view step) {
-  const std::size_t dense = h.count_or(leading, 0, 0, layers), each = h.count_or(step, 1, 1, h.limits().layers);
+void decoder_config::read_experts_behind_dense(hyperparameters& h) {
+  read_experts(h);
+  const std::size_t dense = h.count_or("leading_dense_block_count", 0, 0, layers);
+  const std::size_t each = h.count_or("interleave_moe_layer_step", 1, 1, h.limits().layers);
   for (std::size_t i = dense; i < layer.size(); ++i) layer[i].feed_forward = (i + 1) % each == 0 ? 1 : 0;
 }
 

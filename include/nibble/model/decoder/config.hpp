@@ -145,9 +145,8 @@ struct decoder_config {
   /// Reads how many experts there are, how many a token uses, how wide they are, how they are chosen and weighed, and how wide
   /// the shared one is. Where the file is silent, what `router` says holds.
   void read_experts(hyperparameters& h);
-  /// Reads which layers have experts: behind a number of dense ones, each of every `step`; their feed_forward is 1.
-  void read_expert_layers(hyperparameters& h, std::string_view leading = "leading_dense_block_count",
-                          std::string_view step = "interleave_moe_layer_step");
+  /// The same, and which layers have experts: behind a number of dense ones, one of every so many; their feed_forward is 1.
+  void read_experts_behind_dense(hyperparameters& h);
   /// Reads the sizes of latent attention; scores are scaled by them, and YaRN scales scores instead of cosines and sines.
   void read_latent(hyperparameters& h);
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).

@@ -286,6 +286,9 @@ void decoder<Mixers, FeedForwards, Around>::add_branch(Step& s, std::size_t i, a
 
 /// One whose feed-forwards have no gates.
 using plain_decoder = decoder<type_list<self_attention>, type_list<plain_feed_forward>>;
+/// One with experts in every layer, and one with experts in some: see decoder_config::read_experts_behind_dense.
+using expert_decoder = decoder<type_list<self_attention>, type_list<expert_feed_forward>>;
+using mixed_expert_decoder = decoder<type_list<self_attention>, type_list<gated_feed_forward, expert_feed_forward>>;
 
 }  // namespace arch
 }  // namespace NIBBLE_ABI
