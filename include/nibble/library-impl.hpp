@@ -27,6 +27,7 @@
 #include "nibble/layers/compute-impl.hpp"
 
 #include "nibble/text/utf8-impl.hpp"
+#include "nibble/text/json-impl.hpp"
 #include "nibble/text/special_tokens-impl.hpp"
 #include "nibble/text/vocab-impl.hpp"
 #include "nibble/text/normalize-impl.hpp"

@@ -65,6 +65,7 @@
 #include "nibble/attention/attention.hpp"    // attention_spec, attend
 
 #include "nibble/text/utf8.hpp"              // utf8_stream
+#include "nibble/text/json.hpp"              // json
 #include "nibble/text/normalize.hpp"         // to_nfc
 #include "nibble/text/tokenizer.hpp"         // tokenizer
 #include "nibble/text/chat.hpp"              // chat_message, chat_template

@@ -48,6 +48,17 @@ struct limits {
   std::uint64_t token_bytes = 65'536;   ///< the text of one token
   /// All control and user-defined tokens together. What finds them in a text takes 13 bytes for each.
   std::uint64_t special_bytes = 1u << 20;
+
+  // JSON.
+  std::uint64_t json_bytes = 16u << 20;  ///< a text
+  std::uint64_t json_values = 1u << 20;  ///< values of a text, those within others too; one takes about 40 bytes
+  std::uint64_t json_depth = 100;        ///< arrays and objects inside of each other: never above json::deepest
+
+  // Chat templates.
+  std::uint64_t template_bytes = 1u << 20;          ///< one template
+  std::uint64_t template_depth = 200;               ///< expressions and blocks inside of each other; calls, too
+  std::uint64_t template_steps = 10'000'000;        ///< pieces of work of one run
+  std::uint64_t template_output_bytes = 16u << 20;  ///< what a run writes; what it keeps besides may be four times that
 };
 
 }  // namespace NIBBLE_ABI
