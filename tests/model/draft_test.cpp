@@ -108,6 +108,24 @@ TEST_CASE("a draft depends on the hidden state and the token, has a cache of its
   CHECK(std::equal(again.begin(), again.end(), first.begin() + std::ptrdiff_t(2 * m.vocabulary())));
 }
 
+TEST_CASE("a draft block may have embeddings and an output of its own") {
+  std::vector<token> text(ids);
+  for (token& id : text) id %= 40;
+  nibble_test::smallest_model file("qwen35", 32, 4);
+  file.meta.set("qwen35.nextn_predict_layers", value(1));
+  file.meta.set("qwen35.full_attention_interval", value(3));
+  file = file.completed();
+  const floats shared = drafts_of(any_model::load(file.bytes(), {.threads = 1}), text, 12);
+  for (const char* own : {"nextn.embed_tokens", "nextn.shared_head_head"}) {
+    auto more = file;
+    more.tensors.push_back({std::string("blk.3.") + own + ".weight", tensor_type::f32, {32, 40}, {}});
+    const auto m = any_model::load(more.bytes(), {.threads = 1});
+    const floats found = drafts_of(m, text, 12);
+    CHECK(found != shared);
+    CHECK(drafts_of(m, text, 1) == found);
+  }
+}
+
 TEST_CASE("a file without a draft block says so, and a session generates from logits alone") {
   const auto plain = any_model::load(nibble_test::smallest_model("qwen35", 32, 4).bytes());
   CHECK(!plain.gives_drafts());
