@@ -27,6 +27,8 @@ struct arguments {
   std::string target;       ///< the instruction set to run; empty: the best
   std::string kv = "f16";
   std::vector<std::size_t> pieces;  ///< tokens of each step; empty: steps of `chunk`
+  std::size_t layers = 0;           ///< of a shape; 0: all
+  std::vector<std::string> formats{"F32", "F16", "Q8_0", "Q4_K"};
   std::string text = "Explain memory optimization in LLMs.";
   bool special = false, limits = false, quick = false, mapped = false;
 };

@@ -36,9 +36,15 @@ class command_line {
     target(c);
     limits(c);
 
-    c = add("study", "one prompt continued through a session, as published studies do it, as JSON", bench::study);
+    c = add("study",
+            "one prompt continued through a session, as published studies do it, as JSON; or, in the place of a file, a shape: "
+            "gpt2, gpt2-xl or mistral-7b with random weights, as a table",
+            bench::study);
     a_->generate = 128, a_->repeat = 8, a_->limits = true;
     evaluation(c);
+    c->add_option("--formats", a_->formats, "of a shape, each beside the first")->delimiter(',');
+    count(c, "--layers", "of a shape; 0: all", a_->layers);
+    c->add_option("--json", a_->output, "file to write what a shape's table is made from");
     c->add_option("--prompt", a_->text, "text to continue");
     count(c, "--generate", "tokens of the answer at most", a_->generate, 2);
     count(c, "--repeat", "measured runs, after one that warms up", a_->repeat, 1);
