@@ -53,44 +53,6 @@ TEST_CASE("a recurrent state gives the same bits for any threads and chunks, is 
   }
 }
 
-TEST_CASE("a recurrent state is as it was after a step that was cancelled, and after any truncate goes on as a fresh one") {
-  const auto m = model<hybrid>::load(file_of("hybrid"));
-  const auto ids = some_tokens(60);
-  auto e = evaluator_of(m, {.prefill_chunk = 16});
-  e.feed(std::span(ids).first(40));
-  std::stop_source stop;
-  stop.request_stop();
-  CHECK(e.feed(std::span(ids).subspan(40), stop.get_token()) == feed_outcome::cancelled);
-  CHECK(e.position() == 40);
-  CHECK(row_after(e, std::span(ids).subspan(40)) == fresh(m, ids));
-  for (const std::size_t position : {59, 56, 50, 30, 0}) {
-    const std::size_t from = e.resumable(position);
-    CHECK(from <= position);
-    if (from != position) CHECK(!e.truncate(position));
-    REQUIRE(e.truncate(from));
-    CHECK(row_after(e, std::span(ids).subspan(from)) == fresh(m, ids));
-  }
-}
-
-TEST_CASE(
-    "copies of a state stand at most an interval and a step apart: cut back anywhere, the bits are those of a fresh run") {
-  const auto m = model<hybrid>::load(file_of("hybrid"));
-  const auto ids = some_tokens(150);
-  const std::size_t interval = 20, chunk = 16;
-  auto e = evaluator_of(m, {.prefill_chunk = chunk, .state_interval = interval});
-  for (const std::size_t position : {149, 140, 100, 77, 30, 9}) {
-    REQUIRE(e.truncate(0));
-    e.feed(ids);
-    const std::size_t from = e.resumable(position);
-    CHECK(from <= position);
-    CHECK(from + interval + chunk > position);
-    REQUIRE(e.truncate(from));
-    CHECK(e.resumable(from) == from);
-    CHECK(row_after(e, std::span(ids).subspan(from, 90 - std::min<std::size_t>(from, 89))) ==
-          fresh(m, std::span(ids).first(from + 90 - std::min<std::size_t>(from, 89))));
-  }
-}
-
 TEST_CASE("a session on recurrent layers: another reply reads no more again than the last step of the prompt") {
   const auto m = model<hybrid>::load(file_of("hybrid"));
   const auto prompt = some_tokens(100);
@@ -110,28 +72,6 @@ TEST_CASE("a session on recurrent layers: another reply reads no more again than
   first.truncate(70);  // a copy stands at the first end of a step behind 50
   CHECK(ids_of(first, std::span(prompt).subspan(70)) == expected);
   CHECK(first.stats().prompt_tokens == 6 + 30);
-}
-
-TEST_CASE("a fork of a sequence with a state goes on as both would alone") {
-  const auto m = model<hybrid>::load(file_of("hybrid"));
-  auto b = batch_evaluator::try_create(m, 2, {.context = 100}).value();
-  const auto start = some_tokens(30), left = some_tokens(5, 100), right = some_tokens(5, 300);
-  b.feed(0, start);
-  b.feed(1, right);
-  b.fork(0, 1);
-  CHECK(b.position(1) == 30);
-  const auto joined = [&](const std::vector<token>& more) {
-    auto all = start;
-    all.insert(all.end(), more.begin(), more.end());
-    return fresh(m, all);
-  };
-  for (std::size_t i = 0; i < 5; ++i) {
-    const batch_evaluator::entry entries[] = {{1, right[i]}, {0, left[i]}};
-    REQUIRE(b.step(entries) == feed_outcome::done);
-  }
-  const auto row = [&](std::size_t i) { return floats(b.logits(i).begin(), b.logits(i).end()); };
-  CHECK(row(0) == joined(right));
-  CHECK(row(1) == joined(left));
 }
 
 // ---- experts ---------------------------------------------------------------------------------------------------------------
