@@ -37,6 +37,16 @@ TEST_CASE("a position that is no row of the table is reported") {
   CHECK(!refused([&] { embed_positions(r.c, r.w, std::vector<std::uint32_t>{0, 31}, r.y(2, 64)); }));
 }
 
+TEST_CASE("a norm of heads with a gain that is neither one head's nor all heads' is reported") {
+  room r;
+  const std::vector<float> ones(64, 1.0f);
+  const auto run = [&](std::size_t gain) {
+    return refused([&] { apply_to_heads(r.c, {std::span(ones).first(gain), {}, 1e-5f}, r.y(2, 32), 16); });
+  };
+  for (const std::size_t gain : {16, 32}) CHECK(!run(gain));
+  for (const std::size_t gain : {0, 8, 48}) CHECK(run(gain));
+}
+
 TEST_CASE("gates that heads cannot share evenly are reported") {
   room r;
   CHECK(refused([&] { close_gates(r.c, r.y(2, 3), activation::sigmoid, r.x); }));

@@ -121,3 +121,9 @@ TEST_CASE("experts stand beside the dense feed-forward, and their norms must be 
     refuse(less, name + ": the tensor is missing");
   }
 }
+
+TEST_CASE("a layer that reads keys of another and has all its projections in one tensor is refused") {
+  auto m = sharing(2);
+  std::erase_if(m.tensors, [](const auto& t) { return t.name.starts_with("blk.4.attn_q."); });
+  refuse(with_tensor(std::move(m), "blk.4.attn_qkv.weight", {32, 96}), "blk.4.attn_q.weight: the tensor is missing");
+}

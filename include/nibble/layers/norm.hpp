@@ -63,6 +63,7 @@ inline void apply(compute& c, const norm_weights& norm, activations x, activatio
 /// The same for each head on its own, in place.
 /// @shape   x (tokens, heads * head_dim); the norm's weights (head_dim), or (heads * head_dim): each head has its own
 inline void apply_to_heads(compute& c, const norm_weights& norm, activations x, std::size_t head_dim) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(norm.gain.size() == head_dim || norm.gain.size() == x.width);
   const std::size_t step = norm.gain.size() == head_dim ? 0 : head_dim;  // in the gain, from one head to the next
   detail::for_each_token(c, x, [&](std::size_t t) {
     norm_weights of_head = norm;

@@ -33,7 +33,7 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     c.value_norm = c.keys_are_values = true;
     c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0);
     c.input_dim = h.count_or("embedding_length_per_layer_input", 0, 0, h.limits().width);
-    read_windows(h, c);
+    read_window_layers(h, c);
     share_keys(h, c);
     if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
       c.router.renormalised = true;
@@ -45,12 +45,15 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
 
  private:
   /// Layers that see a window: which they are, how wide their heads are, and how they rotate.
-  static void read_windows(hyperparameters& h, config& c) {
+  static void read_window_layers(hyperparameters& h, config& c) {
     constexpr std::string_view pattern = "attention.sliding_window_pattern";
     const std::size_t window = h.count("attention.sliding_window", 1, h.limits().context);
     const auto marked = h.flags_or_none(pattern, c.layers);
-    if (!marked && h.count(pattern, 0, c.layers) <= c.layers) h.reject(pattern, "expected a flag for each layer", "a number");
-    if (marked) c.set_windows(window, *marked);
+    if (!marked) {
+      h.count(pattern, 0, h.limits().layers);  // that it is missing or no number is said first
+      h.reject(pattern, "expected a flag for each layer", "a number");
+    }
+    c.set_windows(window, marked.value_or(std::vector<bool>()));
     const std::size_t dim = c.layer[0].key_dim;
     const std::size_t keys = c.read_head_dim(h, "attention.key_length_swa", dim);
     const std::size_t values = c.read_head_dim(h, "attention.value_length_swa", keys);
@@ -60,7 +63,7 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     local.dimensions = h.count_or("rope.dimension_count_swa", keys, 2, keys) / 2 * 2;
     c.ropes.push_back(local);
     for (layer_config& l : c.layer) {
-      if (l.mask == attention_mask::causal()) continue;
+      if (!l.sees_window()) continue;
       l.rope = 1, l.key_dim = keys, l.value_dim = values;
     }
   }
@@ -71,7 +74,7 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     if (shared == 0) return;
     if (own < 2) h.reject("attention.shared_kv_layers", "expected two layers with keys of their own", std::to_string(shared));
     for (std::size_t i = own; i < c.layers && own >= 2; ++i) {
-      c.layer[i].keys_of = own - (c.layer[i].mask == attention_mask::causal() ? 1 : 2);
+      c.layer[i].keys_of = own - (c.layer[i].sees_window() ? 2 : 1);
     }
   }
 };

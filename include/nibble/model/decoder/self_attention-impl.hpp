@@ -70,7 +70,7 @@ void self_attention::take_projections(const decoder_config& c, const layer_confi
   const auto bias_of = [&](const char* name, std::size_t rows) {
     return c.biases ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
   };
-  if (const std::string name = at + "attn_qkv.weight"; t.has(name)) {
+  if (const std::string name = at + "attn_qkv.weight"; l.keys_of == layer_config::own_keys && t.has(name)) {
     const std::size_t all = queries + keys + values;
     q_ = t.rows(name, all, c.width, 0, queries);
     k_ = t.rows(name, all, c.width, queries, keys);
@@ -90,7 +90,7 @@ void self_attention::take_projections(const decoder_config& c, const layer_confi
     return;
   }
   k_ = t.matrix(at + "attn_k.weight", keys, c.width);
-  const bool same = c.keys_are_values && keys == values && l.mask == attention_mask::causal();
+  const bool same = c.keys_are_values && keys == values && !l.sees_window();
   if (!same || t.has(at + "attn_v.weight")) v_ = t.matrix(at + "attn_v.weight", values, c.width);
   k_bias_ = bias_of("attn_k.bias", keys);
   v_bias_ = bias_of("attn_v.bias", values);

@@ -120,7 +120,7 @@ inline void self_attention::norm_heads(compute& s, activations queries, activati
     norms_ == head_norm::whole ? apply(s, by, x, x) : apply_to_heads(s, by, x, spec_.key_dim);
   };
   norm(q_norm_, queries);
-  if (!k_.empty()) norm(k_norm_, keys);
+  if (!k_norm_.gain.empty()) norm(k_norm_, keys);
 }
 
 }  // namespace arch
