@@ -155,3 +155,54 @@ TEST_CASE("a shared expert that is missing, of other sizes, wider than any may b
                     },
                     errc::bad_value, "expected experts that are no wider than 262144 together, found 1024"}});
 }
+
+namespace {
+/// Experts and one that all tokens share, which read the residual itself; branches are added to it as they are, or by way of
+/// room of their own.
+template <bool Directly>
+struct without_norm : arch::decoder<type_list<arch::self_attention>, type_list<arch::expert_feed_forward>> {
+  static constexpr std::string_view name = "without_norm";
+  using decoder::decoder;
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.feed_forward_norm = "";
+    c.experts = 4, c.shared_hidden = c.layer[0].hidden;
+    c.router = {.used = 2, .renormalised = true};
+    if (!Directly) c.residual_scale = 2;
+    return c;
+  }
+};
+void make_shared_expert(model_parts& parts) {
+  parts.recode(tensor_type::f32);
+  for (const auto& at : layers) {
+    for (const std::string kind : {"ffn_gate", "ffn_up", "ffn_down"}) {
+      auto t = parts.at(at + kind + ".weight");
+      t.name = at + kind + "_shexp.weight";
+      parts.tensors.push_back(std::move(t));
+    }
+    parts.remove(at + "ffn_norm.weight");
+  }
+  make_experts(parts);
+}
+/// Branches of half the size.
+void halve(model_parts& parts) {
+  for (auto& t : parts.tensors) {
+    if (t.name.find("attn_output") == std::string::npos && t.name.find("ffn_down") == std::string::npos) continue;
+    auto* x = reinterpret_cast<float*>(t.data.data());
+    for (std::size_t i = 0; i < t.data.size() / sizeof(float); ++i) x[i] /= 2;
+  }
+}
+}  // namespace
+
+TEST_CASE("an expert that all share reads what the others read, and not what they have added to it") {
+  const auto ids = some_tokens(20);
+  const auto found = fresh(model<without_norm<true>>::load(file_of("without_norm", make_shared_expert)), ids);
+  const auto expected = fresh(model<without_norm<false>>::load(file_of("without_norm",
+                                                                       [](auto& parts) {
+                                                                         make_shared_expert(parts);
+                                                                         halve(parts);
+                                                                       })),
+                              ids);
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-3));
+  check_bits<model<without_norm<true>>>(file_of("without_norm", make_shared_expert));
+}

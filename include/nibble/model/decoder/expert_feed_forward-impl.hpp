@@ -33,7 +33,7 @@ expert_weights take_experts(const decoder_config& c, std::size_t layer, tensor_s
   const auto biases_of = [&](const char* name, std::size_t rows) {
     return c.expert_biases || t.has(at + name) ? t.vectors(at + name, count, rows) : std::span<const float>();
   };
-  w.gate_bias = biases_of("ffn_gate_exps.bias", hidden);
+  if (c.expert_gates) w.gate_bias = biases_of("ffn_gate_exps.bias", hidden);
   w.up_bias = biases_of("ffn_up_exps.bias", hidden);
   w.down_bias = biases_of("ffn_down_exps.bias", width);
   return w;

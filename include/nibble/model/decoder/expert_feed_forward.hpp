@@ -46,7 +46,11 @@ class expert_feed_forward {
 template <class Step>
 void expert_feed_forward::forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(s);
-  const activations n = as_normed(s, x);
+  activations n = as_normed(s, x);
+  if (!x.is_normed && out.how == epilogue::add && !shared_up_.empty()) {  // the experts' sum may be added to x itself
+    n = s.compute::scratch(x.x.tokens, x.x.width);
+    copy(s, x.x, n);
+  }
   {
     const auto watched = s.watch(operation::experts, layer);
     choose(s, n, out);
