@@ -80,6 +80,23 @@ TEST_CASE("a window sees half of its width on either side") {
   CHECK(model.kv()[1].looks_ahead);
 }
 
+TEST_CASE("a layer sees a window where it does not see all that is before a token, in one direction or in both") {
+  const auto windowed = [](attention_mask mask) {
+    arch::layer_config l;
+    l.mask = mask;
+    return l.sees_window();
+  };
+  CHECK(!windowed(attention_mask::causal()));
+  CHECK(!windowed(attention_mask::everything()));
+  CHECK(windowed(attention_mask::window(5)));
+  CHECK(windowed(attention_mask::symmetric_window(5)));
+}
+
+TEST_CASE("a bias of gates is refused where experts have no gates") {
+  const auto refused = small_embedder("nomic-bert-moe").add("blk.1.ffn_gate_exps.bias", {32, 4}).refusal();
+  CHECK_SAYS(refused, "blk.1.ffn_gate_exps.bias: nomic-bert-moe does not read this tensor");
+}
+
 TEST_CASE("what contradicts itself in token types, positions, windows and activations is refused in a sentence") {
   const auto types = [](auto n) {
     small_embedder file("bert");

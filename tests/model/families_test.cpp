@@ -204,6 +204,10 @@ TEST_CASE("hunyuan-dense: the rotary base may be scaled") {
   for (std::size_t i = 0; i < scaled.size(); ++i) CHECK(scaled[i] == doctest::Approx(based[i]).epsilon(1e-3));
   refuse(with(m, "hunyuan-dense.rope.scaling.alpha", value(-1.0f)),
          "key 'hunyuan-dense.rope.scaling.alpha': expected a positive number, or 0, found -1.000000");
+  const auto narrow = with(m, "hunyuan-dense.rope.dimension_count", value(2));
+  CHECK(run(narrow) != run(m));
+  refuse(with(narrow, "hunyuan-dense.rope.scaling.alpha", value(1000.0f)),
+         "key 'hunyuan-dense.rope.dimension_count': expected more than 2, where alpha scales the base, found 2");
 }
 
 TEST_CASE("muse-glimmer: a gate for each number of a head, or one for all of them") {

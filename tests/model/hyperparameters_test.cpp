@@ -192,6 +192,7 @@ TEST_CASE("what makes a rotary embedding reach further changes the logits, and i
   refused("factor", value(0.5f), "1 or more, as YaRN has, found 0.500000");
   refused("yarn_log_multiplier", value(-9.0f), "a positive number, or 0, found -9.000000");
   refused("yarn_beta_fast", value(0.0f), "a positive number, found 0.000000");
+  refused("yarn_ext_factor", value(-0.5f), "0 or more, or -1, found -0.500000");
   parts.meta.set("llama.rope.scaling.yarn_ext_factor", value(-1.0f));  // as if it were not there
   CHECK(logits(parts) == yarn);
 }

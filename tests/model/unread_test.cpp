@@ -171,6 +171,7 @@ TEST_CASE("a key that changes the results and is not read is an error, unless it
       {"residual_scale", value(0.5f), value(0.0f)},
       {"embedding_scale", value(12.0f), value(1)},
       {"use_parallel_residual", value(true), value(false)},
+      {"hidden_activation", value("silu"), value(0u)},
       {"activation_sparsity_scale", value(std::vector<float>{0, 1}), value(std::vector<float>{0, 0})},
       {"rope.freq_base_swa", value(5e5f), value(10000.0)},
       {"rope.global.freq_base", value(1e6f), value(10000.0)},

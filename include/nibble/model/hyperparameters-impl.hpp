@@ -21,6 +21,7 @@ struct deciding_key {
 };
 inline constexpr deciding_key deciding_keys[] = {
     {"use_parallel_residual"},
+    {"hidden_activation"},
     {"embedding_scale", 0, 1},
     {"residual_scale", 0, 1},
     {"logit_scale", 0, 1},

@@ -80,9 +80,8 @@ inline decoder_config gemma3n::read(hyperparameters& h) {
   const std::size_t own = c.layers - shared;
   for (std::size_t i = 0; i < c.layers; ++i) {
     layer_config& l = c.layer[i];
-    const bool sees_all = l.mask == attention_mask::causal();
-    l.rope = sees_all ? 0 : 1;
-    if (i >= own) l.keys_of = own - std::min<std::size_t>(own, sees_all ? 1 : 2);
+    l.rope = l.sees_window() ? 1 : 0;
+    if (i >= own) l.keys_of = own - std::min<std::size_t>(own, l.sees_window() ? 2 : 1);
   }
   return c;
 }

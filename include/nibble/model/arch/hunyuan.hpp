@@ -1,6 +1,8 @@
 /// hunyuan-dense, hunyuan-moe: Hunyuan of 0.5B to 7B, and A13B.
 #pragma once
 
+#include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "nibble/core/portable_math.hpp"
@@ -20,8 +22,9 @@ struct hunyuan_dense : decoder<> {
     config c = config::read(h);
     c.head_norms = head_norm::shared, c.head_norms_behind_rope = true;
     if (const float alpha = h.positive_or_zero("rope.scaling.alpha", 0); alpha > 0) {
-      const double dim = double(c.ropes[0].dimensions);
-      c.ropes[0].base *= nibble::detail::portable_pow(double(alpha), dim / (dim - 2));
+      const std::size_t dim = c.ropes[0].dimensions;
+      if (dim <= 2) h.reject("rope.dimension_count", "expected more than 2, where alpha scales the base", std::to_string(dim));
+      c.ropes[0].base *= nibble::detail::portable_pow(double(alpha), double(dim) / (double(dim) - 2));
     }
     return c;
   }

@@ -33,7 +33,7 @@ struct laguna : mixed_expert_decoder {
     if (local.dimensions % 2 != 0)
       h.reject("rope.dimension_count_swa", "expected an even number", std::to_string(local.dimensions));
     c.ropes.push_back(local);
-    for (layer_config& l : c.layer) l.rope = l.mask == attention_mask::causal() ? 0 : 1;
+    for (layer_config& l : c.layer) l.rope = l.sees_window() ? 1 : 0;
     c.router.by = router_spec::gating::sigmoid;
     c.read_experts_behind_dense(h);
     return c;

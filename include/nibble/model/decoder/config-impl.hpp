@@ -24,7 +24,10 @@ inline void read_yarn(hyperparameters& h, rope_config& r) {
   r.yarn.positions = double(r.trained);
   r.yarn.fast = double(h.positive_or("rope.scaling.yarn_beta_fast", 32));
   r.yarn.slow = double(h.positive_or("rope.scaling.yarn_beta_slow", 1));
-  if (const float kept = h.number_or("rope.scaling.yarn_ext_factor", -1); kept >= 0) r.yarn.kept = double(kept);
+  constexpr std::string_view mix = "rope.scaling.yarn_ext_factor";
+  const float kept = h.number_or(mix, -1);  // -1 stands for no number
+  if (kept < 0 && kept != -1) h.reject(mix, "expected 0 or more, or -1", std::to_string(kept));
+  if (kept >= 0) r.yarn.kept = double(kept);
   const double logarithm = nibble::detail::portable_log(double(factor));
   r.magnitude = std::fma(0.1, logarithm, 1.0) / std::fma(double(times), 0.1 * logarithm, 1.0) *
                 double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
@@ -241,8 +244,7 @@ void decoder_config::see_both_ways(hyperparameters& h) {
   if (h.flag_or("attention.causal", false)) h.reject("attention.causal", "expected false, for this is an encoder", "true");
   pooling.only_hidden = true;
   for (layer_config& l : layer) {
-    const bool windowed = l.mask.before != attention_mask::all;
-    l.mask = windowed ? attention_mask::symmetric_window(l.mask.before + 1) : attention_mask::everything();
+    l.mask = l.sees_window() ? attention_mask::symmetric_window(l.mask.before + 1) : attention_mask::everything();
   }
 }
 void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period) {

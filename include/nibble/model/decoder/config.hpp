@@ -58,7 +58,7 @@ struct layer_config {
   /// The layer before it whose keys and values it reads, instead of keeping some of its own; or own_keys.
   std::size_t keys_of = own_keys;
 
-  bool sees_window() const noexcept { return mask != attention_mask::causal(); }
+  bool sees_window() const noexcept { return mask.before != attention_mask::all; }
 };
 
 /// Sizes of latent attention.

@@ -195,7 +195,7 @@ void decoder<Mixers, FeedForwards, Around>::forward(Step& s, activations out) co
   if (s.output() == step_output::hidden) {
     return output_norm_.gain.empty() ? copy(s, x, out) : apply(s, output_norm_, x, out);
   }
-  linear(s, normed(x, output_norm_), {{output_, out}});
+  linear(s, input_of(x, output_norm_), {{output_, out}});
   add_bias(s, out, output_bias_);
   scale(s, out, config_.logit_scale);
   softcap(s, out, config_.output_softcap);
