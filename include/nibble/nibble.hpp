@@ -95,6 +95,13 @@
 #include "nibble/sample/typical_p.hpp"       // typical_p
 #include "nibble/sample/penalties.hpp"       // penalties
 #include "nibble/sample/logit_bias.hpp"      // logit_bias
+#include "nibble/sample/top_n_sigma.hpp"     // top_n_sigma
+#include "nibble/sample/xtc.hpp"             // xtc
+#include "nibble/sample/dynamic_temperature.hpp" // dynamic_temperature
+#include "nibble/sample/dry.hpp"             // dry, sequence_breakers
+#include "nibble/sample/no_repeat_ngram.hpp" // no_repeat_ngram
+#include "nibble/sample/mirostat.hpp"        // mirostat, mirostat_v2
+#include "nibble/sample/adaptive_p.hpp"      // adaptive_p
 #include "nibble/sample/registry.hpp"        // samplers from text
 
 #include "nibble/generate/options.hpp"       // generate_options

@@ -107,7 +107,10 @@ TEST_CASE("no floating-point operation is invalid for logits that are infinite o
       std::feclearexcept(FE_ALL_EXCEPT);
       static_cast<void>(nibble::log_probability(logits, 0));
       CHECK(std::fetestexcept(FE_INVALID | FE_DIVBYZERO) == 0);
-      for (const std::string_view text : {"top_k=3", "top_p=0.9", "min_p=0.1", "typical_p=0.9", "temperature=0.8", "greedy"}) {
+      for (const std::string_view text :
+           {"top_k=3", "top_p=0.9", "min_p=0.1", "typical_p=0.9", "temperature=0.8", "greedy", "top_n_sigma=1",
+            "xtc=probability:1,threshold:0.05", "dynamic_temperature=t:1,range:1,exponent:0.5",
+            "dynamic_temperature=exponent:inf", "mirostat", "mirostat_v2", "adaptive_p"}) {
         CAPTURE(text);
         CAPTURE(special);
         auto sampler = nibble::parse_sampler(text);

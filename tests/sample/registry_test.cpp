@@ -49,6 +49,17 @@ TEST_CASE("every step has a name, and text gives the same sampler as code") {
        nibble::penalties{.repetition = 1.5f, .presence = -10} | nibble::top_k{2});
   same("logit_bias=1:-inf,2:2.5|top_k=2", nibble::logit_bias{{{1, -1e30f}, {2, 2.5f}}} | nibble::top_k{2});
   same("temperature=nan", nibble::greedy{});
+  same("top_n_sigma=0.5", nibble::top_n_sigma{0.5f});
+  same("xtc=probability:1,threshold:0.1", nibble::xtc{1, 0.1f});
+  same("dynamic_temperature=t:0.1,range:0.05,exponent:2|top_p=0.5",
+       nibble::dynamic_temperature{0.1f, 0.05f, 2} | nibble::top_p{0.5f});
+  same("dry=multiplier:9,base:3,allowed_length:1,last_n:3,breaker:4|top_k=2",
+       nibble::dry{9, 3, 1, 3, nibble::sequence_breakers(std::vector<std::vector<token>>{{4}})} | nibble::top_k{2});
+  same("no_repeat_ngram=n:1,last_n:2|top_k=3", nibble::no_repeat_ngram{1, 2} | nibble::top_k{3});
+  same("mirostat=tau:1,eta:0.2,m:3", nibble::mirostat{1, 0.2f, 3});
+  same("mirostat_v2=tau:0.1", nibble::mirostat_v2{0.1f});
+  same("adaptive_p=target:0.2,decay:0.5", nibble::adaptive_p{0.2f, 0.5f});
+  same("mirostat_v2", nibble::mirostat_v2{});
 }
 
 TEST_CASE("text that is not understood is an error that names the step") {
@@ -69,6 +80,11 @@ TEST_CASE("text that is not understood is an error that names the step") {
   CHECK(complaint("greedy=1") == "sampler \"greedy=1\": expected no value, found \"1\"");
   CHECK(complaint("penalties=1.1").find("expected name:value, found \"1.1\"") != std::string::npos);
   CHECK(complaint("penalties=volume:1").find("found \"volume\"") != std::string::npos);
+  CHECK(complaint("xtc=chance:1") == "sampler \"xtc=chance:1\": expected probability or threshold, found \"chance\"");
+  CHECK(complaint("penalties=volume:1").find("expected repetition, frequency, presence or last_n,") != std::string::npos);
+  CHECK(complaint("dry=breaker:x").find("expected a whole number, found \"x\"") != std::string::npos);
+  CHECK(complaint("dry=allowed_length:1.5").find("expected a whole number") != std::string::npos);
+  CHECK(complaint("no_repeat_ngram=3").find("expected name:value, found \"3\"") != std::string::npos);
   CHECK(complaint("logit_bias=a:1").find("expected a whole number, found \"a\"") != std::string::npos);
   CHECK(complaint("logit_bias=1:").find("expected a number, found \"\"") != std::string::npos);
 }

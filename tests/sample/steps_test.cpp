@@ -7,33 +7,17 @@
 #include <vector>
 
 #include "nibble/sample/registry.hpp"
+#include "sample/after.hpp"
 
 using nibble::candidate;
 using nibble::candidates;
 using nibble::token;
+using nibble_test::after;
+using nibble_test::ids_after;
 
 namespace {
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-
-/// What a step leaves of these logits.
-template <class Step>
-std::vector<candidate> after(Step step, std::vector<float> logits, std::vector<token> recent = {}) {
-  candidates c;
-  c.assign(logits);
-  nibble::rng random(1);
-  nibble::sample_context context{recent, random};
-  nibble::run_step(step, c, context);
-  const auto items = c.items();
-  return {items.begin(), items.end()};
-}
-
-template <class Step>
-std::vector<token> ids_after(Step step, std::vector<float> logits, std::vector<token> recent = {}) {
-  std::vector<token> ids;
-  for (const candidate& x : after(step, std::move(logits), std::move(recent))) ids.push_back(x.id);
-  return ids;
-}
 
 std::vector<float> bell(std::size_t n) {
   std::vector<float> logits(n);
@@ -205,6 +189,14 @@ TEST_CASE("no step of the library takes the last candidate away, whatever the lo
       CHECK_FALSE(ids_after(nibble::min_p{x}, logits).empty());
       CHECK_FALSE(ids_after(nibble::typical_p{x}, logits).empty());
       CHECK_FALSE(ids_after(nibble::penalties{x, x, x, 9}, logits, {0, 1}).empty());
+      CHECK_FALSE(ids_after(nibble::top_n_sigma{x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::xtc{1, x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::dynamic_temperature{x, x, x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::dry{x, x, 0}, logits, {0, 1, 0}).empty());
+      CHECK_FALSE(ids_after(nibble::no_repeat_ngram{1}, logits, {0, 1, 2}).empty());
+      CHECK_FALSE(ids_after(nibble::mirostat{x, x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::mirostat_v2{x, x}, logits).empty());
+      CHECK_FALSE(ids_after(nibble::adaptive_p{x, x}, logits).empty());
       CHECK_FALSE(ids_after(nibble::temperature{x} | nibble::top_k{2} | nibble::top_p{x} | nibble::min_p{x}, logits).empty());
     }
 }

@@ -15,10 +15,9 @@ inline namespace NIBBLE_ABI {
 void min_p::operator()(candidates& c) const {
   if (!(p > 0) || c.empty()) return;
   const float best = c.best().logit;
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  if (!(best > -infinity)) return c.keep_top(1);
+  if (!(best > -std::numeric_limits<float>::infinity())) return c.keep_top(1);
   const auto wanted = static_cast<std::uint64_t>(std::ceil(double(std::min(p, 1.0f)) * double(certain)));
-  c.keep_from(best < infinity && wanted < certain ? least_logit(wanted, best) : best);
+  c.keep_from(detail::least_logit_of(wanted, best));
 }
 
 }  // namespace NIBBLE_ABI

@@ -5,9 +5,12 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <variant>
+#include <vector>
 
 #include "nibble/sample/parameters.hpp"
 
@@ -44,6 +47,30 @@ result<void> for_each_pair(std::string_view text, F f) {
     if (comma == std::string_view::npos) return {};
     text.remove_prefix(comma + 1);
   }
+}
+
+/// "a, b or c"
+inline std::string names_of(std::initializer_list<named_number> fields) {
+  std::string names;
+  std::size_t left = fields.size();
+  for (const named_number& f : fields) {
+    names += f.name;
+    if (--left > 0) names += left == 1 ? " or " : ", ";
+  }
+  return names;
+}
+
+result<void> parse_fields(std::string_view text, std::initializer_list<named_number> fields) {
+  if (text.empty()) return {};
+  return for_each_pair(text, [fields](std::string_view key, std::string_view value) -> result<void> {
+    for (const named_number& f : fields) {
+      if (f.name != key) continue;
+      if (auto* one = std::get_if<float*>(&f.number)) return parse_number(value, **one);
+      if (auto* one = std::get_if<std::size_t*>(&f.number)) return parse_number(value, **one);
+      return parse_number(value, std::get<std::vector<std::int32_t>*>(f.number)->emplace_back());
+    }
+    return unexpected_value(names_of(fields), key);
+  });
 }
 
 }  // namespace detail

@@ -3,7 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "nibble/error.hpp"
 
@@ -32,6 +35,15 @@ result<Step> parse_into(std::string_view text) {
   NIBBLE_TRY(parse_number(text, number));
   return Step{number};
 }
+
+/// A parameter that text can name. Of one that is a list, each mention adds a number.
+struct named_number {
+  std::string_view name;
+  std::variant<float*, std::size_t*, std::vector<std::int32_t>*> number;
+};
+
+/// "name:value,name:value": writes those that are named. An empty text names none.
+result<void> parse_fields(std::string_view text, std::initializer_list<named_number> fields);
 
 }  // namespace detail
 }  // namespace NIBBLE_ABI

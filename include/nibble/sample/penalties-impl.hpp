@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "nibble/core/token.hpp"
-#include "nibble/sample/parameters-impl.hpp"
 #include "nibble/sample/penalties.hpp"
 
 namespace nibble {
@@ -16,14 +15,10 @@ inline namespace NIBBLE_ABI {
 
 result<penalties> penalties::from_text(std::string_view value) {
   penalties made;
-  const auto read = [&made](std::string_view key, std::string_view number) -> result<void> {
-    if (key == "repetition") return detail::parse_number(number, made.repetition);
-    if (key == "frequency") return detail::parse_number(number, made.frequency);
-    if (key == "presence") return detail::parse_number(number, made.presence);
-    if (key == "last_n") return detail::parse_number(number, made.last_n);
-    return detail::unexpected_value("repetition, frequency, presence or last_n", key);
-  };
-  NIBBLE_TRY(detail::for_each_pair(value, read));
+  NIBBLE_TRY(detail::parse_fields(value, {{"repetition", &made.repetition},
+                                          {"frequency", &made.frequency},
+                                          {"presence", &made.presence},
+                                          {"last_n", &made.last_n}}));
   return made;
 }
 

@@ -10,16 +10,23 @@
 
 #include "nibble/core/type_list.hpp"
 #include "nibble/error.hpp"
+#include "nibble/sample/adaptive_p.hpp"
+#include "nibble/sample/dry.hpp"
+#include "nibble/sample/dynamic_temperature.hpp"
 #include "nibble/sample/greedy.hpp"
 #include "nibble/sample/logit_bias.hpp"
 #include "nibble/sample/min_p.hpp"
+#include "nibble/sample/mirostat.hpp"
+#include "nibble/sample/no_repeat_ngram.hpp"
 #include "nibble/sample/parameters.hpp"
 #include "nibble/sample/penalties.hpp"
 #include "nibble/sample/sampler.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
+#include "nibble/sample/top_n_sigma.hpp"
 #include "nibble/sample/top_p.hpp"
 #include "nibble/sample/typical_p.hpp"
+#include "nibble/sample/xtc.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -32,7 +39,8 @@ concept named_sampler = sampler_step<S> && requires(std::string_view value) {
 };
 
 /// The steps that parse_sampler() knows. A user adds their own with append<named_samplers, mine>.
-using named_samplers = type_list<greedy, temperature, top_k, top_p, min_p, typical_p, penalties, logit_bias>;
+using named_samplers = type_list<greedy, temperature, top_k, top_p, min_p, typical_p, penalties, logit_bias, top_n_sigma, xtc,
+                                 dynamic_temperature, dry, no_repeat_ngram, mirostat, mirostat_v2, adaptive_p>;
 
 /// A sampler from its text: steps between bars, each `name` or `name=value`.
 ///

@@ -62,6 +62,37 @@ constexpr float least_logit(std::uint64_t wanted, float best) NIBBLE_NOEXCEPT {
   return float_of(high);
 }
 
+/// A candidate's part of the sum of surprises: its unnormalised probability times how far its logit stands below the best one,
+/// rounded down, so that sums are exact in any order. 0 where the probability is.
+/// @errors  none; at most certain / e, and 2^23 of them can be summed
+constexpr std::uint64_t unnormalized_surprise(float logit, float best) noexcept {
+  const std::uint64_t share = unnormalized_probability(logit, best);
+  return share == 0 || logit == best ? 0 : static_cast<std::uint64_t>((double(best) - double(logit)) * double(share));
+}
+
+namespace detail {
+/// The same as least_logit of any best logit above -infinity, and of any share above 0: the best logit, if no other one has it.
+constexpr float least_logit_of(std::uint64_t wanted, float best) noexcept {
+  return best <= std::numeric_limits<float>::max() && wanted < certain ? least_logit(wanted, best) : best;
+}
+
+/// Where a draw of weights falls: an index below size; `weight(i)` is called from 0 on.
+/// @param total  the sum of all weights, which is not 0
+/// @param u      in [0, 1)
+template <class Weight>
+std::size_t drawn_index(std::size_t size, std::uint64_t total, double u, Weight weight) {
+  std::uint64_t left = static_cast<std::uint64_t>(u * double(total));
+  if (left >= total) left = total - 1;
+  std::size_t i = 0;
+  for (; i + 1 < size; ++i) {
+    const std::uint64_t share = weight(i);
+    if (left < share) break;
+    left -= share;
+  }
+  return i;
+}
+}  // namespace detail
+
 /// The greatest of all logits, NaN passed over; -infinity if there is none.
 float greatest(std::span<const float> logits) noexcept;
 

@@ -24,14 +24,6 @@ struct surprise {
   double from_mean(float logit) const noexcept { return std::abs(of(logit) - mean); }
 };
 
-/// The sum of surprises times unnormalised probabilities, each rounded down: exact in any order, like the sum of probabilities.
-/// @errors  none; a term is at most certain / e, and 2^23 of them fit
-inline std::uint64_t surprise_sum(std::span<const candidate> items, surprise s) noexcept {
-  std::uint64_t sum = 0;
-  for (const candidate& x : items) sum += std::uint64_t(s.of(x.logit) * double(unnormalized_probability(x.logit, s.best)));
-  return sum;
-}
-
 }  // namespace detail
 
 void typical_p::operator()(candidates& c) const {
@@ -42,7 +34,9 @@ void typical_p::operator()(candidates& c) const {
   const std::span<candidate> items = c.items();
   const std::uint64_t total = c.probability_sum(best);
   detail::surprise s{best};
-  s.mean = double(detail::surprise_sum(items, s)) / double(total);
+  std::uint64_t surprises = 0;
+  for (const candidate& x : items) surprises += unnormalized_surprise(x.logit, best);
+  s.mean = double(surprises) / double(total);
   const auto more_typical = [s](const candidate& a, const candidate& b) {
     const double x = s.from_mean(a.logit), y = s.from_mean(b.logit);
     return x != y ? x < y : ranks_before(a, b);
