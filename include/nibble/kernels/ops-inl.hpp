@@ -269,19 +269,38 @@ HWY_INLINE std::int32_t sum_of(int_vec v) {
 /// The largest of all lanes.
 HWY_INLINE float max_of(float_vec v) { return hn::GetLane(hn::MaxOfLanes(float_tag(), v)); }
 
-/// The largest absolute value of 32 numbers, as a NaN if there is one, which the instruction for the larger of two may lose:
-/// bits of absolute values are in the order of these, and those of NaN above all.
-HWY_INLINE float peak_of(const float* in) {
+/// The nearest whole numbers to some that fit. Of others it gives any: limiting them would cost four instructions.
+HWY_INLINE int_vec nearest(float_vec v) {
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+  return int_vec{_mm_cvtps_epi32(v.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return int_vec{_mm256_cvtps_epi32(v.raw)};
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  return int_vec{_mm512_cvtps_epi32(v.raw)};
+#else
+  return hn::NearestInt(v);
+#endif
+}
+
+/// The largest absolute values of 32 numbers, lane by lane, as bits: these are in the order of the values, and those of a NaN
+/// above all, which the instruction for the larger of two floats may lose.
+HWY_INLINE int_vec peaks_of(const float* in) {
   const int_tag d;
-  auto largest = hn::Zero(d);
-  NIBBLE_UNROLL for (std::size_t i = 0; i < 32; i += lanes) {
+  auto largest = hn::BitCast(d, hn::Abs(hn::LoadU(float_tag(), in)));
+  NIBBLE_UNROLL for (std::size_t i = lanes; i < 32; i += lanes) {
     largest = hn::Max(largest, hn::BitCast(d, hn::Abs(hn::LoadU(float_tag(), in + i))));
   }
-  const std::int32_t bits = hn::GetLane(hn::MaxOfLanes(d, largest));
-  float peak;
-  std::memcpy(&peak, &bits, sizeof peak);
-  return peak;
+  return largest;
 }
+/// The largest of all lanes of peaks_of().
+HWY_INLINE float largest_of(int_vec peaks) {
+  const std::int32_t bits = hn::GetLane(hn::MaxOfLanes(int_tag(), peaks));
+  float largest;
+  std::memcpy(&largest, &bits, sizeof largest);
+  return largest;
+}
+/// The largest absolute value of 32 numbers, as a NaN if there is one.
+HWY_INLINE float peak_of(const float* in) { return largest_of(peaks_of(in)); }
 
 /// The nearest number to v in [-limit, limit]; NaN stays NaN.
 HWY_INLINE float_vec limited(float_vec v, float limit) {
