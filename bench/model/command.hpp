@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -30,6 +31,7 @@ struct arguments {
   std::size_t layers = 0;           ///< of a shape; 0: all
   std::vector<std::string> formats{"F32", "F16", "Q8_0", "Q4_K"};
   std::string text = "Explain memory optimization in LLMs.";
+  std::int64_t now = 0;  ///< seconds since the beginning of 1970; 0: the time it is
   bool special = false, limits = false, quick = false, mapped = false;
 };
 
@@ -42,6 +44,7 @@ void embed(const arguments& a);
 void draft(const arguments& a);
 void score(const arguments& a);
 void tokens(const arguments& a);
+void render_template(const arguments& a);
 
 /// What a figure belongs to: engine, SIMD target, commit, compiler, processor, model and chunk.
 nlohmann::ordered_json identity(const arguments& a);

@@ -82,6 +82,10 @@ class command_line {
     file(c, "out", "JSON file to write", a_->output);
     c->add_flag("--special", a_->special, "names of control tokens in the text are those tokens");
 
+    c = add("template", "writes what a chat template makes of the values in a JSON file", bench::render_template, "Jinja file");
+    file(c, "context", "JSON file", a_->input);
+    c->add_option("--now", a_->now, "the time it tells, in seconds since the beginning of 1970; 0: the time it is");
+
     c = add("score", "perplexity over the second half of chunks of ids, as one line of JSON", bench::score);
     a_->chunk = 64;
     file(c, "tokens", "JSON file of ids", a_->input);
@@ -108,10 +112,10 @@ class command_line {
   }
 
  private:
-  CLI::App* add(const char* name, const char* what, void (*f)(const bench::arguments&)) {
+  CLI::App* add(const char* name, const char* what, void (*f)(const bench::arguments&), const char* read = "GGUF file") {
     a_ = &arguments_.emplace_back();
     CLI::App* c = app_.add_subcommand(name, what);
-    file(c, "model", "GGUF file", a_->model);
+    file(c, "model", read, a_->model);
     c->callback([this, f, a = a_] {
       chosen_ = [f, a] {
         bench::choose_target(a->target);

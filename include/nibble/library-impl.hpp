@@ -40,6 +40,7 @@
 #include "nibble/text/piece_trie-impl.hpp"
 #include "nibble/text/rwkv-impl.hpp"
 #include "nibble/text/tokenizer-impl.hpp"
+#include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 
 #include "nibble/model/hyperparameters-impl.hpp"

@@ -68,6 +68,7 @@
 #include "nibble/text/json.hpp"              // json
 #include "nibble/text/normalize.hpp"         // to_nfc
 #include "nibble/text/tokenizer.hpp"         // tokenizer
+#include "nibble/text/template/jinja_template.hpp" // jinja_template
 #include "nibble/text/chat.hpp"              // chat_message, chat_template
 
 #include "nibble/model/options.hpp"          // load_options, session_options, memory_plan

@@ -26,6 +26,8 @@ LENT(generates_from_tokens, generate(std::vector<token>(), generate_options{}))
 LENT(tries_to_generate, try_generate(std::vector<token>(), generate_options{}))
 LENT(chats, chat(std::vector<chat_message>(), generate_options{}))
 LENT(chats_in_form, chat(std::vector<chat_message>(), chat_template::gemma(), generate_options{}))
+LENT(chats_with_tools, chat(std::vector<chat_message>(), chat_options{}))
+LENT(tries_to_chat_with_tools, try_chat(std::vector<chat_message>(), chat_options{}))
 LENT(tries_to_chat, try_chat(std::vector<chat_message>(), generate_options{}))
 LENT(tries_to_chat_in_form, try_chat(std::vector<chat_message>(), chat_template::gemma(), generate_options{}))
 LENT(generates_at_once, generate("", generate_options{}, [](const token_event&) {}))
@@ -47,7 +49,6 @@ LENT(bytes, bytes())
 LENT(view, view())
 LENT(elements, elements())
 LENT(row, row(0))
-LENT(system, system())
 #undef LENT
 
 #define CHECK_LENT(concept_name, type) static_assert(concept_name<type&> && !concept_name<type> && !concept_name<const type>)
@@ -58,6 +59,8 @@ CHECK_LENT(chats, session);
 CHECK_LENT(chats_in_form, session);
 CHECK_LENT(tries_to_chat, session);
 CHECK_LENT(tries_to_chat_in_form, session);
+CHECK_LENT(chats_with_tools, session);
+CHECK_LENT(tries_to_chat_with_tools, session);
 CHECK_LENT(tokens, session);
 CHECK_LENT(stats, session);
 CHECK_LENT(its_tokenizer, session);
@@ -82,7 +85,6 @@ CHECK_LENT(row, matrix);
 
 static_assert(generates_at_once<session&> && generates_at_once<session>);
 static_assert(metadata<gguf_file> && std::same_as<decltype(std::declval<gguf_file>().meta()), nibble::metadata>);
-static_assert(system<chat_template> && std::same_as<decltype(std::declval<chat_template>().system()), std::string>);
 // Two copies would read one session by turns.
 static_assert(std::movable<generation> && !std::copyable<generation>);
 static_assert(std::constructible_from<event_builder, const tokenizer&> && !std::constructible_from<event_builder, tokenizer>);

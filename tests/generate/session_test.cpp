@@ -264,17 +264,29 @@ constexpr std::string_view plain_chatml =
 TEST_CASE("a model loads whatever its chat template is, which is looked at once") {
   const std::vector<nibble::chat_message> talk{{"user", "Hello"}};
   nibble_test::model_parts parts(nibble_test::golden("models/stories260K-q8_0.gguf"));
-  for (const auto& odd : {nibble::value("{{ '<|im_start|>' }}...{{ '<|im_end|>' }}"), nibble::value(7)}) {
+  for (const auto& odd : {nibble::value("{{ '<|im_start|>' }}...{{ '<|im_end|>' "), nibble::value(7)}) {
+    const auto code = odd.try_as<int>() ? nibble::errc::bad_value : nibble::errc::malformed;
     parts.meta.set("tokenizer.chat_template", odd);
     const auto model = nibble::any_model::load(parts.bytes());
     REQUIRE_FALSE(model.chat_form());
-    CHECK(model.chat_form().failure().code() == nibble::errc::bad_value);
+    CHECK(model.chat_form().failure().code() == code);
     const nibble::any_model copy(model);
     CHECK(&model.chat_form() == &copy.chat_form());
     nibble::session session(model, {.context = 64});
-    CHECK(session.try_chat(talk).failure().code() == nibble::errc::bad_value);
+    CHECK(session.try_chat(talk).failure().code() == code);
     CHECK(read(session.chat(talk, nibble::chat_template::chatml(), {.max_tokens = 1})).ids.size() == 1);
   }
+}
+
+TEST_CASE("tools and other variables stand in the prompt of a chat, where its template puts them") {
+  const std::vector<nibble::chat_message> talk{{"user", "Hello"}};
+  nibble_test::model_parts parts(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  parts.meta.set("tokenizer.chat_template", nibble::value("{% for t in tools %}{{ t }} {% endfor %}{{ style }}"));
+  nibble::session session(nibble::any_model::load(parts.bytes()), {.context = 64}), plain(session.model(), {.context = 64});
+  read(session.chat(talk, {.tools = nibble::json::array({"one", "two"}), .extra = nibble::json::object({{"style", "plain"}})},
+                    {.max_tokens = 1}));
+  read(plain.generate("one two plain", {.max_tokens = 1}));
+  CHECK(to_vector(session.tokens()) == to_vector(plain.tokens()));
 }
 
 TEST_CASE("a chat begins with the token that its template asks for, even where the file adds none") {

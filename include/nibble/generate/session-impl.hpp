@@ -82,14 +82,21 @@ result<generation> session::try_generate(std::span<const token> prompt, generate
 }
 
 result<generation> session::try_chat(std::span<const chat_message> messages, generate_options options) & {
+  return try_chat(messages, chat_options{}, std::move(options));
+}
+result<generation> session::try_chat(std::span<const chat_message> messages, const chat_options& prompt,
+                                     generate_options options) & {
   const auto& form = model().chat_form();
   if (!form) return form.failure();
-  return try_chat(messages, *form, std::move(options));
+  return try_chat(messages, *form, prompt, std::move(options));
 }
-
 result<generation> session::try_chat(std::span<const chat_message> messages, const chat_template& form,
                                      generate_options options) & {
-  const auto parts = form.try_render(messages);
+  return try_chat(messages, form, chat_options{}, std::move(options));
+}
+result<generation> session::try_chat(std::span<const chat_message> messages, const chat_template& form,
+                                     const chat_options& prompt, generate_options options) & {
+  const auto parts = form.try_render(messages, prompt);
   if (!parts) return parts.failure();
   return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, 0}, std::move(options));
 }

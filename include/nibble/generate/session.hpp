@@ -84,18 +84,31 @@ class session {
 
   /// The reply to a conversation, which is written as the file's chat template says. The messages are the whole conversation:
   /// its beginning, as far as the session holds the same tokens, is not processed again; other tokens are cut off.
-  /// @errors  missing_key: the file has no chat template; bad_value: none that is known; invalid_argument: see chat_template
+  /// @errors  missing_key: the file has no chat template; malformed: one that cannot be read; invalid_argument, limit_exceeded:
+  ///          see chat_template
   result<generation> try_chat(std::span<const chat_message> messages, generate_options options = {}) &;
+  /// The same with tools and other variables.
+  result<generation> try_chat(std::span<const chat_message> messages, const chat_options& prompt,
+                              generate_options options = {}) &;
   /// The same, written in the form that the caller gives.
-  /// @errors  invalid_argument
+  /// @errors  invalid_argument, limit_exceeded
   result<generation> try_chat(std::span<const chat_message> messages, const chat_template& form,
+                              generate_options options = {}) &;
+  result<generation> try_chat(std::span<const chat_message> messages, const chat_template& form, const chat_options& prompt,
                               generate_options options = {}) &;
 #if NIBBLE_EXCEPTIONS
   generation chat(std::span<const chat_message> messages, generate_options options = {}) & {
     return try_chat(messages, std::move(options)).value();
   }
+  generation chat(std::span<const chat_message> messages, const chat_options& prompt, generate_options options = {}) & {
+    return try_chat(messages, prompt, std::move(options)).value();
+  }
   generation chat(std::span<const chat_message> messages, const chat_template& form, generate_options options = {}) & {
     return try_chat(messages, form, std::move(options)).value();
+  }
+  generation chat(std::span<const chat_message> messages, const chat_template& form, const chat_options& prompt,
+                  generate_options options = {}) & {
+    return try_chat(messages, form, prompt, std::move(options)).value();
   }
 #endif
 

@@ -107,7 +107,7 @@ inline result<void> read_text(loaded_model& m, const gguf_file& file, const load
   }
   m.rerank_template = std::string(rerank);
   m.chat_template = std::string(file.meta().get<std::string_view>("tokenizer.chat_template").value_or(""));
-  m.chat_form = nibble::chat_template::try_from(file.meta());
+  m.chat_form = nibble::chat_template::try_from(file.meta(), m.tokenizer ? &*m.tokenizer : nullptr, options.limits);
   if (!m.chat_form) m.chat_form = error(m.chat_form.failure().code(), std::string(m.chat_form.failure().what()));  // no longer
   if (options.mapped) m.files.resize(file.shards());
   m.tokenizer_bytes = m.text_bytes();

@@ -95,7 +95,7 @@ class any_model {
   const std::string& chat_template() const& noexcept;
   const std::string& chat_template() const&& = delete;
   /// How that template writes a conversation, found out when the model was loaded.
-  /// @errors  as chat_template::try_from: missing_key, bad_value
+  /// @errors  as chat_template::try_from: missing_key, bad_value, malformed, limit_exceeded
   const result<nibble::chat_template>& chat_form() const& noexcept;
   const result<nibble::chat_template>& chat_form() const&& = delete;
 

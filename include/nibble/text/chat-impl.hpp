@@ -6,98 +6,116 @@
 #include <string_view>
 #include <utility>
 
+#include "nibble/core/checked.hpp"
+#include "nibble/core/heap_bytes.hpp"
 #include "nibble/text/chat.hpp"
-#include "nibble/text/known_templates.hpp"
-#include "nibble/text/margin.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-inline std::string_view without_margins(std::string_view text) noexcept {
-  while (const std::size_t size = margin(text, false)) text.remove_prefix(size);
-  while (const std::size_t size = margin(text, true)) text.remove_suffix(size);
-  return text;
-}
+/// @source  the template of the models that brought ChatML
+inline constexpr std::string_view chatml_source =
+    "{% if default_system and messages[0].role != 'system' %}"
+    "{{ '<|im_start|>system\\n' ~ default_system ~ '<|im_end|>\\n' }}{% endif %}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' ~ message.role ~ '\\n' ~ message.content ~ '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-inline error message_error(std::size_t i, const std::string& what) {
-  return error(errc::invalid_argument, "message " + std::to_string(i) + ": " + what);
+/// The system message goes before the first turn of the user.
+/// @source  the template of Gemma 3
+inline constexpr std::string_view gemma_source =
+    "{{ bos_token }}{% if messages[0].role == 'system' %}{% set first = messages[0].content ~ '\\n\\n' %}{% set turns = "
+    "messages[1:] %}"
+    "{% else %}{% set first = '' %}{% set turns = messages %}{% endif %}"
+    "{% if not turns %}{{ raise_exception('a conversation needs a message of the user') }}{% endif %}"
+    "{% for message in turns %}"
+    "{% if message.role not in ('user', 'assistant', 'model') %}"
+    "{{ raise_exception('a role has no place here: ' ~ message.role) }}{% endif %}"
+    "{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('user and assistant have to alternate, the user first') }}{% endif %}"
+    "{{ '<start_of_turn>' ~ ('user' if message.role == 'user' else 'model') ~ '\\n' ~ (first if loop.first else '') ~ "
+    "message.content | trim ~ '<end_of_turn>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}";
+
+/// Stands for the token that begins a text where its name is not known: no character of any text.
+inline constexpr std::string_view nameless_bos = "\uFDD0";
+
+inline json values_of(std::span<const chat_message> messages, const chat_options& options) {
+  std::vector<json> all;
+  all.reserve(messages.size());
+  for (const chat_message& m : messages) {
+    json one = json::object({{"role", m.role}, {"content", m.content}});
+    for (const json::member& more : m.more.members()) one.set(more.key, more.value);
+    all.push_back(std::move(one));
+  }
+  json out =
+      json::object({{"messages", json::array(std::move(all))}, {"add_generation_prompt", options.add_generation_prompt}});
+  if (!options.tools.is(json_kind::null)) out.set("tools", options.tools);
+  for (const json::member& extra : options.extra.members()) out.set(extra.key, extra.value);
+  return out;
 }
 
 }  // namespace detail
 
-chat_template chat_template::chatml(std::string system) { return chat_template({.system = std::move(system)}); }
-chat_template chat_template::gemma() { return chat_template({.form = format::gemma, .bos = true}); }
+chat_template::chat_template(jinja_template plain) : plain_(std::move(plain)) {
+  own_.emplace_back("bos_token", detail::nameless_bos);
+}
 
-result<chat_template> chat_template::try_from(const metadata& meta) {
-  constexpr std::string_view key = "tokenizer.chat_template";
+chat_template chat_template::chatml(std::string system) {
+  chat_template out(*jinja_template::try_parse(detail::chatml_source));
+  out.own_.emplace_back("default_system", std::move(system));
+  return out;
+}
+chat_template chat_template::gemma() { return chat_template(*jinja_template::try_parse(detail::gemma_source)); }
+
+result<chat_template> chat_template::try_from(const metadata& meta, const tokenizer* words, const nibble::limits& limits) {
+  constexpr std::string_view key = "tokenizer.chat_template", tools_key = "tokenizer.chat_template.tool_use";
   const auto source = meta.try_get<std::string_view>(key);
   if (!source) return source.failure();
   if (source->empty()) return error(errc::missing_key, "key " + detail::quoted(key) + " is empty");
-  auto parsed = try_parse(*source);
-  if (!parsed) return std::move(parsed).failure().in("key " + detail::quoted(key));
-  return parsed;
+  auto out = try_parse(*source, limits);
+  if (!out) return std::move(out).failure().in("key " + detail::quoted(key));
+  if (const auto tools = meta.get<std::string_view>(tools_key); tools && !tools->empty()) {
+    auto parsed = jinja_template::try_parse(*tools, limits);
+    if (!parsed) return std::move(parsed).failure().in("key " + detail::quoted(tools_key));
+    out->tools_ = *std::move(parsed);
+  }
+  if (words && words->bos()) out->own_[0].second = std::string(words->piece(*words->bos()));
+  if (words && words->eos()) out->own_.emplace_back("eos_token", words->piece(*words->eos()));
+  return out;
 }
 
-result<chat_template> chat_template::try_parse(std::string_view source) {
-  auto known = detail::find_known_template(source);
-  if (!known)
-    return error(errc::bad_value,
-                 "a chat template that is not known, and templates are not run; give the form of the model's prompts, for "
-                 "instance chat_template::chatml()");
-  return chat_template(*std::move(known));
+result<chat_template> chat_template::try_parse(std::string_view source, const nibble::limits& limits) {
+  auto parsed = jinja_template::try_parse(source, limits);
+  if (!parsed) return std::move(parsed).failure();
+  return chat_template(*std::move(parsed));
 }
 
-result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_message> messages, bool reply) const {
+result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_message> messages,
+                                                           const chat_options& options) const {
   if (messages.empty()) return error(errc::invalid_argument, "a conversation needs a message");
-  return known_.form == format::chatml ? try_render_chatml(messages, reply) : try_render_gemma(messages, reply);
+  const jinja_template& used = tools_ && !options.tools.items().empty() ? *tools_ : plain_;
+  auto parts = used.try_render(detail::values_of(messages, options), {.own = own_, .now = options.now});
+  if (!parts) return parts;
+  const std::string& bos = own_[0].second;
+  if (!parts->empty() && parts->front().special && parts->front().text.starts_with(bos)) {
+    parts->front().begins = true;
+    parts->front().text.erase(0, bos.size());
+  }
+  for (prompt_part& part : *parts)
+    for (std::size_t at = 0;
+         part.special && bos == detail::nameless_bos && (at = part.text.find(bos, at)) != std::string::npos;)
+      part.text.erase(at, bos.size());
+  return parts;
 }
 
-result<std::vector<prompt_part>> chat_template::try_render_chatml(std::span<const chat_message> messages, bool reply) const {
-  std::vector<prompt_part> out;
-  if (known_.bos) out.push_back({{}, true, true});
-  const auto turn = [&](std::string_view role, std::string_view content, bool special) {
-    out.push_back({"<|im_start|>", true});
-    out.push_back({std::string(role).append("\n").append(content), special});
-    out.push_back({"<|im_end|>\n", true});
-  };
-  if (!known_.system.empty() && messages.front().role != "system") turn("system", known_.system, true);
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const std::string& role = messages[i].role;
-    if (role.empty()) return detail::message_error(i, "a role is missing");
-    if (known_.usual_roles && role != "system" && role != "user" && role != "assistant")
-      return detail::message_error(i,
-                                   "a role " + detail::quoted(role) + " has no place here; expected system, user or assistant");
-    turn(role, messages[i].content, false);
-  }
-  if (reply) out.push_back({"<|im_start|>assistant\n", true});
-  return out;
-}
-
-result<std::vector<prompt_part>> chat_template::try_render_gemma(std::span<const chat_message> messages, bool reply) const {
-  std::vector<prompt_part> out;
-  if (known_.bos) out.push_back({{}, true, true});
-  std::string system;
-  std::size_t turns = 0;
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const auto& [role, content] = messages[i];
-    if (role == "system" && i == 0 && known_.takes_system) {  // goes before the first turn of the user
-      system = content + "\n\n";
-      continue;
-    }
-    const bool user = role == "user";
-    if (!user && role != "assistant" && role != "model")
-      return detail::message_error(i, "a role " + detail::quoted(role) + " has no place here; expected user or assistant");
-    if (user != (turns++ % 2 == 0)) return detail::message_error(i, "user and assistant have to alternate, the user first");
-    out.push_back({"<start_of_turn>", true});
-    out.push_back(
-        {std::string(user ? "user\n" : "model\n").append(std::exchange(system, {})).append(detail::without_margins(content)),
-         false});
-    out.push_back({"<end_of_turn>\n", true});
-  }
-  if (turns == 0) return error(errc::invalid_argument, "a conversation needs a message of the user");
-  if (reply) out.push_back({"<start_of_turn>model\n", true});
-  return out;
+std::size_t chat_template::memory_bytes() const noexcept {
+  std::size_t bytes = sum_of_sizes(plain_.memory_bytes(), detail::heap_bytes(own_));
+  if (tools_) bytes = sum_of_sizes(bytes, tools_->memory_bytes());
+  for (const auto& [name, text] : own_)
+    bytes = sum_of_sizes(bytes, sum_of_sizes(detail::heap_bytes(name), detail::heap_bytes(text)));
+  return bytes;
 }
 
 }  // namespace NIBBLE_ABI

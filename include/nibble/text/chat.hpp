@@ -1,7 +1,9 @@
-/// chat_template: messages to the prompt that a chat model was trained on, chosen by what the file's own template looks like.
+/// chat_template: messages to the prompt that a chat model was trained on, by the template of its file.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,86 +11,83 @@
 #include <vector>
 
 #include "nibble/error.hpp"
+#include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
+#include "nibble/text/json.hpp"
+#include "nibble/text/template/jinja_template.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// One turn of a conversation. Roles are "system", "user" and "assistant"; ChatML takes others too.
+/// One turn of a conversation. Which roles there are says the template: "system", "user", "assistant", mostly "tool".
 struct chat_message {
   std::string role;
   std::string content;
+  json more =
+      {};  ///< an object of what else it has: tool_calls, tool_call_id, name; a content of it takes the place of the text
 };
 
-namespace detail {
-enum class chat_format { chatml, gemma };
-
-/// What is known of a template.
-struct known_template {
-  chat_format form = chat_format::chatml;
-  bool bos = false;          ///< begins with the token that begins a text
-  bool takes_system = true;  ///< else a system message is an error
-  bool usual_roles = false;  ///< other roles than system, user and assistant are an error
-  std::string system = {};   ///< the message of conversations that bring none
+/// What a prompt says besides its messages.
+/// @example  session.chat(talk, {.tools = nibble::json::parse(tools), .extra = nibble::json::object({{"enable_thinking",
+/// false}})})
+struct chat_options {
+  json tools = {};                       ///< an array of tools as the template knows them, or null
+  bool add_generation_prompt = true;     ///< ends with the beginning of the assistant's turn, for the model to go on
+  json extra = {};                       ///< an object of further variables, or null
+  std::optional<std::int64_t> now = {};  ///< see template_options
 };
-}  // namespace detail
 
-/// How a model wants a conversation written. Known are ChatML (<|im_start|>) and Gemma's (<start_of_turn>), in their plain
-/// form: without tools, without hidden reasoning.
+/// How a model wants a conversation written.
 ///
-/// The template of a file is not run. It is taken for one of these forms only where it is a published one whose prompts are
-/// known to be equal, up to its spelling; any other is an error, and the caller names the form.
-///
-/// What people wrote stays text, whatever names stand in a message: only in what the template itself writes, its default
-/// system message included, do the names of control tokens become tokens.
-/// @example  auto chat = nibble::chat_template::from(file.meta());
+/// What people wrote stays text, whatever names stand in a message, in a tool or in another variable: only in what the template
+/// itself writes do the names of control tokens become tokens.
+/// @example  auto chat = nibble::chat_template::from(file.meta(), &tokenizer);
 ///           std::vector<nibble::chat_message> talk = {{"user", "Who are you?"}};
 ///           std::vector<nibble::token> ids = tokenizer.encode(chat.render(talk));
 class chat_template {
  public:
-  using format = detail::chat_format;
-
-  /// The template that the file carries as tokenizer.chat_template.
-  /// @errors  missing_key, bad_value: none, or none whose prompts are known
-  static result<chat_template> try_from(const metadata& meta);
-  /// @errors  bad_value: none whose prompts are known
+  /// The template that a file carries as tokenizer.chat_template, and the one for conversations with tools, where there is one.
+  /// @param words  names the tokens that begin and end a text; without it the template knows no name of the latter
+  /// @errors  missing_key, bad_value: none; malformed, limit_exceeded: see jinja_template
+  static result<chat_template> try_from(const metadata& meta, const tokenizer* words = nullptr, const limits& limits = {});
+  /// @errors  malformed, limit_exceeded
   /// @cost    O(source.size())
-  static result<chat_template> try_parse(std::string_view source);
-  /// ChatML, with a system message for conversations that begin without one, if not empty. It is taken for the template's own;
-  /// what users wrote belongs into a message.
+  static result<chat_template> try_parse(std::string_view source, const limits& limits = {});
+  /// ChatML (<|im_start|>), for files without a template; with a system message for conversations that begin without one, if
+  /// not empty. It is taken for the template's own; what users wrote belongs into a message.
   static chat_template chatml(std::string system = {});
+  /// That of Gemma 1 to 3 (<start_of_turn>), for files without a template.
   static chat_template gemma();
 #if NIBBLE_EXCEPTIONS
-  static chat_template from(const metadata& meta) { return try_from(meta).value(); }
-  static chat_template parse(std::string_view source) { return try_parse(source).value(); }
+  static chat_template from(const metadata& meta, const tokenizer* words = nullptr, const limits& limits = {}) {
+    return try_from(meta, words, limits).value();
+  }
+  static chat_template parse(std::string_view source, const limits& limits = {}) { return try_parse(source, limits).value(); }
 #endif
 
   /// The prompt for a conversation, for tokenizer::encode. The token that begins a text comes in front where the template or
-  /// the tokenizer's file asks for it.
-  /// @param reply  end with the beginning of the assistant's turn, for the model to go on
-  /// @errors  invalid_argument: no messages, a role that the form has no place for
-  /// @cost    O(bytes of the messages)
-  result<std::vector<prompt_part>> try_render(std::span<const chat_message> messages, bool reply = true) const;
+  /// the tokenizer's file asks for it, and once.
+  /// @errors  invalid_argument: no messages, or the template refuses them; limit_exceeded
+  /// @cost    see jinja_template
+  result<std::vector<prompt_part>> try_render(std::span<const chat_message> messages, const chat_options& options = {}) const;
 #if NIBBLE_EXCEPTIONS
-  std::vector<prompt_part> render(std::span<const chat_message> messages, bool reply = true) const {
-    return try_render(messages, reply).value();
+  std::vector<prompt_part> render(std::span<const chat_message> messages, const chat_options& options = {}) const {
+    return try_render(messages, options).value();
   }
 #endif
 
-  format form() const noexcept { return known_.form; }
+  /// Whether it looks at a variable of this name, such as tools or enable_thinking.
+  bool reads(std::string_view variable) const noexcept { return plain_.reads(variable) || (tools_ && tools_->reads(variable)); }
   /// Bytes that it has allocated.
-  std::size_t memory_bytes() const noexcept { return detail::heap_bytes(known_.system); }
-  /// The system message of conversations that bring none.
-  const std::string& system() const& noexcept { return known_.system; }
-  std::string system() const&& { return known_.system; }
+  std::size_t memory_bytes() const noexcept;
 
  private:
-  explicit chat_template(detail::known_template known) : known_(std::move(known)) {}
-  result<std::vector<prompt_part>> try_render_chatml(std::span<const chat_message> messages, bool reply) const;
-  result<std::vector<prompt_part>> try_render_gemma(std::span<const chat_message> messages, bool reply) const;
+  explicit chat_template(jinja_template plain);
 
-  detail::known_template known_;
+  jinja_template plain_;
+  std::optional<jinja_template> tools_;                   // for conversations with tools, if they have their own
+  std::vector<std::pair<std::string, std::string>> own_;  // what the template calls its tokens
 };
 
 }  // namespace NIBBLE_ABI

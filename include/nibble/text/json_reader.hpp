@@ -72,7 +72,7 @@ class json_reader {
     if (at_ == text_.size()) return fail("expected " + what + ", found the end of the text");
     const utf8_character c = decode_utf8(text_, at_);
     if (c.kind != utf8_character::state::whole) return fail("expected " + what + ", found a byte that is no UTF-8");
-    return fail("expected " + what + ", found " + quoted(text_.substr(at_, c.size)));
+    return fail("expected " + what + ", found " + detail::quoted(text_.substr(at_, c.size)));
   }
   error beyond(std::string_view what, std::uint64_t limit) const {
     return error(errc::limit_exceeded,

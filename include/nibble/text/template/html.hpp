@@ -1,0 +1,46 @@
+/// append_escaped: a text as HTML shows it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "nibble/config.hpp"
+#include "nibble/text/template/run.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail::jinja {
+
+/// @source  markupsafe.escape
+inline void append_escaped(const traced_text& text, traced_text& out) {
+  text.each_run(0, text.size(), [&](std::string_view run, origin from) {
+    std::string written;
+    for (const char c : run) {
+      switch (c) {
+        case '&':
+          written += "&amp;";
+          break;
+        case '<':
+          written += "&lt;";
+          break;
+        case '>':
+          written += "&gt;";
+          break;
+        case '\'':
+          written += "&#39;";
+          break;
+        case '"':
+          written += "&#34;";
+          break;
+        default:
+          written += c;
+      }
+    }
+    out.append(written, from);
+  });
+}
+
+}  // namespace detail::jinja
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,131 @@
+/// append_json: a value as JSON, which keeps its origins.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/config.hpp"
+#include "nibble/text/json.hpp"
+#include "nibble/text/template/printing.hpp"
+#include "nibble/text/template/run.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail::jinja {
+
+/// @source  the arguments of Python's json.dumps
+struct json_style {
+  bool indents = false, ascii = false, sorts = false;
+  std::string indent = {};
+  std::string items = ", ", keys = ": ";
+};
+
+class json_writer {
+ public:
+  json_writer(run& r, const json_style& style, traced_text& out) : run_(r), style_(style), out_(out) {}
+
+  void write(const value& v) {
+    const run::level inside(run_);
+    if (!run_.charge() || !run_.may_be_long(out_.size())) return;
+    switch (v.type()) {
+      case kind::none:
+        return put("null");
+      case kind::boolean:
+        return put(v.as_integer() ? "true" : "false", v.from());
+      case kind::integer:
+        return put(std::to_string(v.as_integer()), v.from());
+      case kind::real:
+        return put(real(v.as_real()), v.from());
+      case kind::digits:
+        return out_.append(text_of(v)->text);
+      case kind::text:
+        return write_text(text_of(v)->text);
+      case kind::list:
+        if (is_indexed(list_of(v)->form) && list_of(v)->form != list_form::range) return write_list(*list_of(v));
+        break;
+      case kind::dict:
+        return write_dict(*dict_of(v));
+      default:
+        break;
+    }
+    run_.fail(v.is_undefined() ? undefined_reason(v) + ", and cannot be written as JSON"
+                               : "a " + std::string(type_name(v)) + " cannot be written as JSON");
+  }
+
+ private:
+  void put(std::string_view text, origin from = origin::program) { out_.append(text, from); }
+  static std::string real(double number) {
+    if (std::isnan(number)) return "NaN";
+    return std::isinf(number) ? (number < 0 ? "-Infinity" : "Infinity") : real_text(number);
+  }
+  void write_text(const traced_text& text) {
+    run_.charge(text.size());
+    put("\"");
+    text.each_run(0, text.size(), [&](std::string_view run, origin from) {
+      std::string written;
+      append_json_string(run, written, style_.ascii);
+      put(std::string_view(written).substr(1, written.size() - 2), from);
+    });
+    put("\"");
+  }
+  void new_line(std::size_t depth) {
+    if (!style_.indents) return;
+    std::string line = "\n";
+    for (std::size_t i = 0; i < depth; ++i) line += style_.indent;
+    put(line);
+  }
+  void write_list(const list_node& list) {
+    if (list.items.empty()) return put("[]");
+    put("[");
+    ++depth_;
+    for (std::size_t i = 0; i < list.items.size() && !run_.failed(); ++i) {
+      if (i > 0) put(style_.items);
+      new_line(depth_);
+      write(list.items[i]);
+    }
+    new_line(--depth_);
+    put("]");
+  }
+  void write_key(const value& key) {
+    if (key.is_text()) return write_text(text_of(key)->text);
+    const bool plain = key.is(kind::none) || key.is_number() || key.is(kind::digits);
+    if (!plain) return run_.fail("a " + std::string(type_name(key)) + " cannot be a key in JSON");
+    put("\"");
+    write(key);
+    put("\"");
+  }
+  void write_dict(const dict_node& dict) {
+    if (dict.entries.empty()) return put("{}");
+    std::vector<const entry*> order;
+    for (const entry& e : dict.entries) order.push_back(&e);
+    if (style_.sorts) {
+      for (const entry* e : order)
+        if (!e->key.is_text()) return run_.fail("only texts as keys can be sorted");
+      std::sort(order.begin(), order.end(), [](const entry* a, const entry* b) { return view_of(a->key) < view_of(b->key); });
+    }
+    put("{");
+    ++depth_;
+    for (std::size_t i = 0; i < order.size() && !run_.failed(); ++i) {
+      if (i > 0) put(style_.items);
+      new_line(depth_);
+      write_key(order[i]->key);
+      put(style_.keys);
+      write(order[i]->held);
+    }
+    new_line(--depth_);
+    put("}");
+  }
+
+  run& run_;
+  const json_style& style_;
+  traced_text& out_;
+  std::size_t depth_ = 0;
+};
+
+}  // namespace detail::jinja
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,299 @@
+/// The filters that take and make lists: map, select, sort, join, groupby, ...
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/config.hpp"
+#include "nibble/text/template/methods.hpp"
+#include "nibble/text/template/reading_numbers.hpp"
+#include "nibble/text/template/tests.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail::jinja {
+
+value call_filter(run& r, std::string_view name, const value& v, const arguments& given);
+
+/// What "a.b.0" names of a value; the value itself, where nothing is named.
+inline value path_of(run& r, value v, const value* path, const value* fallback = nullptr) {
+  if (!path || path->is(kind::none)) return v;
+  if (!path->is_text()) return item_of(r, v, *path);
+  for (std::string_view rest = view_of(*path);;) {
+    const std::size_t end = (std::min)(rest.find('.'), rest.size());
+    const std::string_view part = rest.substr(0, end);
+    std::int64_t number = 0;
+    v = is_of(part, text_kind::decimals) && read_integer(part, 10, number) ? item_of(r, v, value::integer(number))
+                                                                           : item_of(r, v, r.text(std::string(part)));
+    if (v.is_undefined() && fallback && !fallback->is(kind::none)) v = *fallback;
+    if (end == rest.size() || r.failed()) return v;
+    rest.remove_prefix(end + 1);
+  }
+}
+inline value without_case(run& r, const value& v, bool keep) {
+  return keep || !v.is_text() ? v : case_method<casing::lower>(r, v, {});
+}
+
+inline value length_filter(run& r, const value& v, const arguments&) {
+  return value::integer(static_cast<std::int64_t>(length_of(r, v)));
+}
+inline value list_filter(run& r, const value& v, const arguments&) { return r.list(items_of(r, v)); }
+inline value first_filter(run& r, const value& v, const arguments&) {
+  if (is_list(v, list_form::iterator) && !list_of(v)->items.empty()) {
+    value out = list_of(v)->items.front();
+    list_of(v)->items.erase(list_of(v)->items.begin());
+    return out;
+  }
+  if (v.is_text() && !view_of(v).empty()) return r.text(text_of(v)->text.cut(0, decode_utf8(view_of(v), 0).size));
+  const std::vector<value> items = items_of(r, v);
+  return items.empty() ? value::undefined(lack::said, r.text("there is no first item")) : items.front();
+}
+inline value last_filter(run& r, const value& v, const arguments&) {
+  if (is_list(v, list_form::iterator)) r.fail("a generator has no last item");
+  const std::vector<value> items = items_of(r, v);
+  return items.empty() ? value::undefined(lack::said, r.text("there is no last item")) : items.back();
+}
+inline value reverse_filter(run& r, const value& v, const arguments&) {
+  if (v.is_text()) {
+    const auto size = static_cast<std::int64_t>(length_of(r, v));
+    return r.text(sliced(text_of(v)->text, {size - 1, size, -1}));
+  }
+  std::vector<value> items = items_of(r, v);
+  std::reverse(items.begin(), items.end());
+  return r.list(std::move(items), is_list(v, list_form::iterator) ? list_form::list : list_form::iterator);
+}
+
+inline value join_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "join", given, {"d", "attribute"});
+  if (r.failed()) return value::none();
+  const value separator = b[0] ? as_text(r, *b[0]) : r.text(std::string());
+  traced_text out;
+  bool first = true;
+  for (const value& item : items_of(r, v)) {
+    if (!r.charge() || !r.may_be_long(sum_of_sizes(out.size(), view_of(separator).size()))) break;
+    if (!first) out.append(text_of(separator)->text);
+    append_text(r, path_of(r, item, b[1]), out);
+    first = false;
+  }
+  return r.text(std::move(out));
+}
+
+inline value map_filter(run& r, const value& v, const arguments& given) {
+  std::vector<value> out;
+  if (!is_true(v)) return r.list({}, list_form::iterator);
+  const value* attribute = given.find("attribute");
+  if (given.plain.empty() && !attribute) return r.fail("map needs the name of a filter, or an attribute"), value::none();
+  if (given.plain.empty()) {
+    const bound b(r, "map", given, {"attribute", "default"});
+    for (const value& item : items_of(r, v)) {
+      if (r.failed()) break;
+      out.push_back(path_of(r, item, b[0], b[1]));
+    }
+    return r.list(std::move(out), list_form::iterator);
+  }
+  const arguments rest{{given.plain.begin() + 1, given.plain.end()}, given.named};
+  const std::string_view name = text_argument(r, given.plain[0]).view();
+  for (const value& item : items_of(r, v)) {
+    if (!r.charge()) break;
+    out.push_back(call_filter(r, name, item, rest));
+  }
+  return r.list(std::move(out), list_form::iterator);
+}
+
+/// select, reject, selectattr, rejectattr.
+inline value select_filter(run& r, const value& v, const arguments& given, bool wanted, bool attribute) {
+  std::vector<value> out;
+  if (!is_true(v)) return r.list({}, list_form::iterator);
+  const std::size_t skip = attribute ? 1 : 0;
+  if (given.plain.size() < skip) return r.fail("the name of an attribute is missing"), value::none();
+  const bool tests = given.plain.size() > skip;
+  const std::string_view name = tests ? text_argument(r, given.plain[skip]).view() : std::string_view();
+  arguments rest;
+  if (tests) rest = {{given.plain.begin() + static_cast<std::ptrdiff_t>(skip) + 1, given.plain.end()}, given.named};
+  for (const value& item : items_of(r, v)) {
+    if (!r.charge()) break;
+    const value looked_at = attribute ? path_of(r, item, &given.plain[0]) : item;
+    if ((tests ? call_test(r, name, looked_at, rest) : is_true(looked_at)) == wanted) out.push_back(item);
+  }
+  return r.list(std::move(out), list_form::iterator);
+}
+
+/// Items with the keys they are ordered by.
+struct keyed {
+  value key, item;
+};
+/// Sorts without moving what is equal. A failure of a comparison ends it in some order.
+/// @cost  O(n log n) comparisons
+inline void sort_keyed(run& r, std::vector<keyed>& all, bool reverse) {
+  std::vector<keyed> room(all.size());
+  for (std::size_t width = 1; width < all.size() && r.charge(all.size()); width = product_of_sizes(width, 2)) {
+    for (std::size_t begin = 0; begin < all.size(); begin += 2 * width) {
+      const std::size_t middle = (std::min)(begin + width, all.size()), end = (std::min)(begin + 2 * width, all.size());
+      std::size_t left = begin, right = middle;
+      for (std::size_t at = begin; at < end; ++at) {
+        bool takes_right = left == middle;
+        if (!takes_right && right < end) {
+          const auto order = compare(r, all[right].key, all[left].key);
+          takes_right = reverse ? order > 0 : order < 0;
+        }
+        room[at] = std::move(all[takes_right ? right++ : left++]);
+      }
+    }
+    all.swap(room);
+  }
+}
+
+inline value sort_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "sort", given, {"reverse", "case_sensitive", "attribute"});
+  const bool keep_case = b[1] && is_true(*b[1]);
+  std::vector<keyed> all;
+  if (r.failed()) return value::none();
+  const bool paths = b[2] && b[2]->is_text();
+  const std::vector<value> each =
+      paths ? splitter(r, text_of(*b[2])->text).at(",", -1) : std::vector<value>{b[2] ? *b[2] : value::none()};
+  for (const value& item : items_of(r, v)) {
+    if (!r.charge()) break;
+    std::vector<value> keys;  // a list even where there is one: what is equal in it has no order
+    for (const value& path : each) keys.push_back(without_case(r, path_of(r, item, &path), keep_case));
+    all.push_back({r.list(std::move(keys)), item});
+  }
+  sort_keyed(r, all, b[0] && is_true(*b[0]));
+  std::vector<value> out;
+  for (const keyed& k : all) out.push_back(k.item);
+  return r.list(std::move(out));
+}
+inline value dictsort_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "dictsort", given, {"case_sensitive", "by", "reverse"});
+  const std::string_view by = b[1] ? text_argument(r, *b[1]).view() : "key";
+  if (!v.is(kind::dict))
+    r.fail(v.is_undefined() ? undefined_reason(v) : "dictsort wants a dict, found a " + std::string(type_name(v)));
+  if (by != "key" && by != "value") r.fail("a dict is sorted by key or by value");
+  if (r.failed()) return value::none();
+  const bool keep_case = b[0] && is_true(*b[0]);
+  std::vector<keyed> all;
+  for (const entry& e : dict_of(v)->entries)
+    all.push_back({without_case(r, by == "key" ? e.key : e.held, keep_case), r.list({e.key, e.held}, list_form::tuple)});
+  sort_keyed(r, all, b[2] && is_true(*b[2]));
+  std::vector<value> out;
+  for (const keyed& k : all) out.push_back(k.item);
+  return r.list(std::move(out));
+}
+inline value groupby_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "groupby", given, {"attribute", "default", "case_sensitive"}, 1);
+  const bool keep_case = b[2] && is_true(*b[2]);
+  std::vector<keyed> all;
+  if (r.failed()) return value::none();
+  for (const value& item : items_of(r, v)) {
+    if (r.failed()) break;
+    all.push_back({without_case(r, path_of(r, item, b[0], b[1]), keep_case), item});
+  }
+  sort_keyed(r, all, false);
+  std::vector<value> out;
+  for (std::size_t i = 0; i < all.size() && !r.failed();) {
+    std::vector<value> group;
+    const std::size_t first = i;
+    for (; i < all.size() && is_equal(r, all[i].key, all[first].key); ++i) group.push_back(all[i].item);
+    if (i == first) ++i;  // what is not equal to itself
+    out.push_back(r.list({path_of(r, all[first].item, b[0], b[1]), r.list(std::move(group))}, list_form::group));
+  }
+  return r.list(std::move(out));
+}
+
+inline value unique_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "unique", given, {"case_sensitive", "attribute"});
+  auto* seen = r.memory.make<dict_node>(kind::dict);
+  const value kept = value::refer(kind::dict, seen);
+  std::vector<value> out;
+  for (const value& item : items_of(r, v)) {
+    if (r.failed()) break;
+    const value key = without_case(r, path_of(r, item, b[1]), b[0] && is_true(*b[0]));
+    if (find_entry(r, *seen, key)) continue;
+    set_entry(r, *seen, key, value::none());
+    out.push_back(item);
+  }
+  return r.list(std::move(out), list_form::iterator);
+}
+inline value extreme_filter(run& r, const value& v, const arguments& given, bool most) {
+  const bound b(r, most ? "max" : "min", given, {"case_sensitive", "attribute"});
+  value best, best_key;
+  bool any = false;
+  for (const value& item : items_of(r, v)) {
+    if (r.failed()) break;
+    value key = without_case(r, path_of(r, item, b[1]), b[0] && is_true(*b[0]));
+    const auto order = any ? compare(r, key, best_key) : std::partial_ordering::equivalent;
+    if (any && !(most ? order > 0 : order < 0)) continue;
+    best = item, best_key = std::move(key), any = true;
+  }
+  return any ? best : value::undefined(lack::said, r.text("there is no item to choose"));
+}
+inline value sum_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "sum", given, {"attribute", "start"});
+  value total = b[1] ? *b[1] : value::integer(0);
+  for (const value& item : items_of(r, v)) {
+    if (r.failed()) break;
+    total = binary(r, operation::add, total, path_of(r, item, b[0]));
+  }
+  return total;
+}
+
+inline value batch_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "batch", given, {"linecount", "fill_with"}, 1);
+  const std::int64_t size = integer_argument(r, b[0], 1);
+  if (r.failed()) return value::none();
+  std::vector<value> out, row;
+  for (const value& item : items_of(r, v)) {
+    if (!r.charge()) break;
+    if (static_cast<std::int64_t>(row.size()) == size) out.push_back(r.list(std::exchange(row, {})));
+    row.push_back(item);
+  }
+  while (!row.empty() && b.given(1) && static_cast<std::int64_t>(row.size()) < size && r.charge()) row.push_back(*b[1]);
+  if (!row.empty()) out.push_back(r.list(std::move(row)));
+  return r.list(std::move(out), list_form::iterator);
+}
+inline value slice_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "slice", given, {"slices", "fill_with"}, 1);
+  const std::int64_t count = integer_argument(r, b[0], 1);
+  if (!r.failed() && count < 1) r.fail("slice wants one or more slices");
+  if (r.failed()) return value::none();
+  const std::vector<value> items = items_of(r, v);
+  const auto slices = static_cast<std::size_t>(count);
+  const std::size_t each = items.size() / slices, more = items.size() % slices;
+  std::vector<value> out;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < slices && r.charge(); ++i) {
+    const std::size_t end = at + each + (i < more ? 1 : 0);
+    std::vector<value> part(items.begin() + static_cast<std::ptrdiff_t>(at), items.begin() + static_cast<std::ptrdiff_t>(end));
+    if (b.given(1) && i >= more) part.push_back(*b[1]);
+    out.push_back(r.list(std::move(part)));
+    at = end;
+  }
+  return r.list(std::move(out), list_form::iterator);
+}
+
+inline value items_filter(run& r, const value& v, const arguments& given) {
+  if (v.is_undefined()) return r.list({}, list_form::iterator);
+  if (!v.is(kind::dict)) return r.fail("items wants a dict, found a " + std::string(type_name(v))), value::none();
+  const value view = items_method(r, v, given);
+  return r.list(list_of(view)->items, list_form::iterator);
+}
+inline value default_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "default", given, {"default_value", "boolean"});
+  if (v.is_undefined() || (b[1] && is_true(*b[1]) && !is_true(v))) return b[0] ? *b[0] : r.text(std::string());
+  return v;
+}
+inline value attr_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "attr", given, {"name"}, 1);
+  value out;
+  if (v.is_undefined()) r.fail(undefined_reason(v));
+  if (!r.failed() && b[0]->is_text() && python_attribute(r, v, *b[0], out)) return out;
+  return r.failed() ? value::none() : value::undefined(lack::attribute, as_text(r, *b[0]), v.type());
+}
+
+}  // namespace detail::jinja
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

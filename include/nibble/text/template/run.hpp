@@ -1,0 +1,240 @@
+/// run: what one rendering of a template has at hand: its memory, its limits, and the first thing that went wrong.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/config.hpp"
+#include "nibble/core/checked.hpp"
+#include "nibble/file/limits.hpp"
+#include "nibble/text/template/syntax.hpp"
+#include "nibble/text/template/value.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail::jinja {
+
+/// A failure is kept and not thrown: what goes on afterwards gives values of no meaning, and ends soon.
+class run {
+ public:
+  explicit run(const nibble::limits& limits) noexcept
+      : memory(memory_bytes(limits)), limits_(limits), steps_left_(limits.template_steps) {}
+
+  heap memory;
+  std::size_t place = 0;  ///< of the expression that is worked on, for failures
+  const traced_text no_text;
+  /// The time that strftime_now tells; see clock.hpp.
+  std::int64_t now = 0;
+
+  void fail(std::string what) { wrong_.set(place, std::move(what)); }
+  void fail_beyond(const std::string& what, std::uint64_t limit) {
+    if (!failed()) beyond_ = true;
+    fail(what + ", the limit is " + std::to_string(limit));
+  }
+  bool failed() const noexcept { return wrong_.found(); }
+  const mistake& wrong() const noexcept { return wrong_; }
+  bool is_beyond() const noexcept { return beyond_; }  ///< a limit, and no mistake
+
+  /// Counts work: one step, and one for each 64 bytes that are touched.
+  /// @return  false when something has failed
+  bool charge(std::size_t bytes = 0) {
+    const std::uint64_t steps = 1 + bytes / 64;
+    if (steps > steps_left_) {
+      steps_left_ = 0;
+      fail_beyond("too many steps", limits_.template_steps);
+    } else {
+      steps_left_ -= steps;
+    }
+    if (memory.is_full()) fail_beyond("too many bytes of texts and lists", memory_bytes(limits_));
+    return !failed();
+  }
+  /// Whether a text may become so long.
+  bool may_be_long(std::uint64_t bytes) {
+    if (bytes > limits_.template_output_bytes) fail_beyond("a text too long", limits_.template_output_bytes);
+    return !failed();
+  }
+
+  value text(traced_text text, bool safe = false) {
+    charge(text.size());
+    return memory.text(std::move(text), safe);
+  }
+  value text(std::string text, origin from = origin::program) { return this->text(traced_text(std::move(text), from)); }
+  value list(std::vector<value> items, list_form form = list_form::list) {
+    charge(items.size() * 8);
+    return memory.list(std::move(items), form);
+  }
+
+  /// Counts calls inside of each other, as long as it lives.
+  class level {
+   public:
+    explicit level(run& of) : of_(of) {
+      if (++of.depth_ > deepest(of.limits_))
+        of.fail_beyond("calls and expressions too deep inside of each other", deepest(of.limits_));
+    }
+    ~level() { --of_.depth_; }
+    level(const level&) = delete;
+    level& operator=(const level&) = delete;
+
+   private:
+    run& of_;
+  };
+
+ private:
+  /// Four times what may be written, and never less than 16 MiB.
+  static std::size_t memory_bytes(const nibble::limits& limits) noexcept {
+    return (std::max)(std::size_t{16} << 20, product_of_sizes(limits.template_output_bytes, 4));
+  }
+  /// Blocks within macros within blocks: more than a template may write down.
+  static std::uint64_t deepest(const nibble::limits& limits) noexcept {
+    return limits.template_depth > 2'000 ? 10'000 : limits.template_depth * 5;
+  }
+
+  const nibble::limits& limits_;
+  std::uint64_t steps_left_, depth_ = 0;
+  mistake wrong_;
+  bool beyond_ = false;
+};
+
+/// What a call is given.
+struct arguments {
+  std::vector<value> plain;
+  std::vector<std::pair<value, value>> named;  ///< names as texts
+
+  const value* find(std::string_view name) const noexcept {
+    for (const auto& [known, held] : named)
+      if (view_of(known) == name) return &held;
+    return nullptr;
+  }
+};
+
+/// Arguments by the names of their parameters.
+class bound {
+ public:
+  static constexpr std::size_t most = 8;
+
+  /// Fails where one is missing of the first `least`, given twice, or not known.
+  bound(run& r, std::string_view function, const arguments& given, std::initializer_list<std::string_view> names,
+        std::size_t least = 0) {
+    std::size_t at = 0;
+    if (given.plain.size() > names.size()) {
+      r.fail(std::string(function) + "() takes at most " + std::to_string(names.size()) + " arguments, found " +
+             std::to_string(given.plain.size()));
+      return;
+    }
+    for (const value& v : given.plain) values_[at++] = &v;
+    std::size_t known = 0;
+    at = 0;
+    for (const std::string_view name : names) {
+      if (const value* v = given.find(name)) {
+        if (values_[at]) {
+          r.fail(std::string(function) + "() has two values for " + detail::quoted(name));
+          return;
+        }
+        values_[at] = v;
+        ++known;
+      }
+      if (at < least && !values_[at]) {
+        r.fail(std::string(function) + "() needs " + detail::quoted(name));
+        return;
+      }
+      ++at;
+    }
+    if (known < given.named.size())
+      r.fail(std::string(function) + "() has no parameter of this name: " + unknown(given, names));
+  }
+
+  /// Null where it is not given.
+  const value* operator[](std::size_t i) const noexcept { return values_[i]; }
+  /// Null where it is not given, or none.
+  const value* given(std::size_t i) const noexcept { return values_[i] && !values_[i]->is(kind::none) ? values_[i] : nullptr; }
+
+ private:
+  static std::string unknown(const arguments& given, std::initializer_list<std::string_view> names) {
+    for (const auto& [name, held] : given.named) {
+      bool known = false;
+      for (const std::string_view parameter : names) known = known || view_of(name) == parameter;
+      if (!known) return detail::quoted(view_of(name));
+    }
+    return {};
+  }
+
+  std::array<const value*, most> values_{};
+};
+
+/// What Python calls the type of a value.
+inline std::string_view type_name(const value& v) noexcept {
+  switch (v.type()) {
+    case kind::undefined:
+      return "Undefined";
+    case kind::none:
+      return "NoneType";
+    case kind::boolean:
+      return "bool";
+    case kind::integer:
+    case kind::digits:
+      return "int";
+    case kind::real:
+      return "float";
+    case kind::text:
+      return "str";
+    case kind::dict:
+      return "dict";
+    case kind::space:
+      return "Namespace";
+    case kind::loop:
+      return "LoopContext";
+    case kind::macro:
+      return "Macro";
+    case kind::list:
+      switch (list_of(v)->form) {
+        case list_form::list:
+          return "list";
+        case list_form::range:
+          return "range";
+        case list_form::items:
+        case list_form::keys:
+        case list_form::values:
+          return "dict view";
+        case list_form::iterator:
+          return "generator";
+        default:
+          return "tuple";
+      }
+    default:
+      return "function";
+  }
+}
+
+/// Why a value is undefined, as Jinja says it.
+inline std::string undefined_reason(const value& v) {
+  const std::string_view text = v.referred() ? text_of(v)->text.view() : std::string_view();
+  const std::string name = detail::quoted(text);
+  switch (v.why()) {
+    case lack::name:
+      return name + " is undefined";
+    case lack::attribute: {
+      constexpr std::pair<kind, std::string_view> owners[] = {
+          {kind::dict, "dict"},  {kind::text, "str"},        {kind::list, "list"},
+          {kind::none, "None"},  {kind::integer, "int"},     {kind::boolean, "bool"},
+          {kind::real, "float"}, {kind::space, "Namespace"}, {kind::loop, "loop"}};
+      for (const auto& [owner, called] : owners)
+        if (owner == v.owner()) return detail::quoted(std::string(called) + " object") + " has no attribute " + name;
+      return "an object has no attribute " + name;
+    }
+    case lack::unsafe:
+      return "the attribute " + name + " cannot be reached from a template";
+    default:
+      return text.empty() ? "a value is undefined" : std::string(text);
+  }
+}
+
+}  // namespace detail::jinja
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
