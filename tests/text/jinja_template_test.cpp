@@ -174,9 +174,9 @@ TEST_CASE("what is wrong in a template is said with its line and column") {
        "!template, line 2, column 10: 'str object' has no attribute 'x'"},
       {"{{ loop(1) }}", "!template, line 1, column 8: 'loop' is undefined"},
   };
-  for (const auto& [source, says] : rows) {
-    CAPTURE(source);
-    CHECK(written(source) == says);
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    CHECK(written(row.first) == row.second);
   }
 }
 

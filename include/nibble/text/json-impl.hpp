@@ -131,6 +131,9 @@ json json::object(std::vector<member> members) {
   return out;
 }
 
+json json::array() { return array({}); }
+json json::object() { return object({}); }
+
 bool json::boolean() const noexcept {
   const bool* truth = std::get_if<bool>(&value_);
   return truth && *truth;

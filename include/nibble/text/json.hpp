@@ -49,21 +49,28 @@ class json {
   static json number(std::string text) { return try_number(std::move(text)).value(); }
 #endif
 
-  json() noexcept = default;
-  json(std::nullptr_t) noexcept {}
-  json(std::same_as<bool> auto truth) noexcept : value_(truth) {}
+  json() noexcept;
+  json(const json& other);
+  json(json&& other) noexcept;
+  json& operator=(const json& other);
+  json& operator=(json&& other) noexcept;
+  ~json();
+
+  json(std::nullptr_t) noexcept;
+  json(std::same_as<bool> auto truth) noexcept;
   /// Null where the number is infinite or none.
   json(double number);
   template <std::integral Integer>
-  requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>) json(Integer number)
-      : value_(written_number{std::to_string(number)}) {}
+  requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>) json(Integer number);
   json(char) = delete;
-  json(std::string text) noexcept : value_(std::move(text)) {}
-  json(std::string_view text) : value_(std::string(text)) {}
-  json(const char* text) : value_(std::string(text)) {}
-  static json array(std::vector<json> items = {});
+  json(std::string text) noexcept;
+  json(std::string_view text);
+  json(const char* text);
+  static json array(std::vector<json> items);
+  static json array();
   /// Keys have to differ.
-  static json object(std::vector<member> members = {});
+  static json object(std::vector<member> members);
+  static json object();
 
   json_kind kind() const noexcept { return static_cast<json_kind>(value_.index()); }
   bool is(json_kind kind) const noexcept { return this->kind() == kind; }
@@ -114,6 +121,22 @@ struct json::member {
   std::string key;
   json value;
 };
+
+// Here, where a member is known:
+inline json::json() noexcept = default;
+inline json::json(const json& other) = default;
+inline json::json(json&& other) noexcept = default;
+inline json& json::operator=(const json& other) = default;
+inline json& json::operator=(json&& other) noexcept = default;
+inline json::~json() = default;
+inline json::json(std::nullptr_t) noexcept {}
+json::json(std::same_as<bool> auto truth) noexcept : value_(truth) {}
+template <std::integral Integer>
+requires(!std::same_as<Integer, bool> && !std::same_as<Integer, char>) json::json(Integer number)
+    : value_(written_number{std::to_string(number)}) {}
+inline json::json(std::string text) noexcept : value_(std::move(text)) {}
+inline json::json(std::string_view text) : value_(std::string(text)) {}
+inline json::json(const char* text) : value_(std::string(text)) {}
 
 namespace detail {
 /// Appends a string as JSON writes it, with its quotes. With `ascii`, what is above U+007E is escaped, as Python does.
