@@ -23,6 +23,7 @@
 
 #include "nibble/kv/pool-impl.hpp"
 #include "nibble/kv/sequence-impl.hpp"
+#include "nibble/kv/saved_sequence-impl.hpp"
 
 #include "nibble/layers/compute-impl.hpp"
 
@@ -88,6 +89,7 @@
 #include "nibble/generate/event_builder-impl.hpp"
 #include "nibble/generate/transcript-impl.hpp"
 #include "nibble/generate/generation-impl.hpp"
+#include "nibble/generate/saved_session-impl.hpp"
 #include "nibble/generate/session-impl.hpp"
 #include "nibble/generate/generate_each-impl.hpp"
 

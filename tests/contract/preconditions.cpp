@@ -6,6 +6,7 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "all.hpp"
@@ -26,6 +27,12 @@ void run(std::vector<nibble::token> ids, std::vector<nibble::token_run> runs, st
 void step(std::vector<nibble::batch_evaluator::entry> entries) {
   auto b = batch();
   static_cast<void>(b.step(entries));
+}
+void chunks(const std::vector<std::pair<std::size_t, std::vector<nibble::token>>>& parts) {
+  auto b = nibble::batch_evaluator::try_create(*model, 2, {.context = 16, .prefill_chunk = 4}).value();
+  std::vector<nibble::batch_evaluator::chunk> all;
+  for (const auto& [sequence, tokens] : parts) all.push_back({sequence, tokens});
+  static_cast<void>(b.step(all));
 }
 
 struct breach {
@@ -110,6 +117,27 @@ const std::vector<breach> breaches{
      [] { evaluator().draft_each(std::array{nibble::token{1}}, std::array{0.5f}, [](auto, auto) {}); }},
     {"model/batch_evaluator.hpp", "feed", [] { batch().feed(0, std::array{outside}); }},
     {"model/batch_evaluator.hpp", "feed", [] { batch().feed(2, std::array{nibble::token{1}}); }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       chunks({{0, {}}});
+     }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       chunks({{0, std::vector<nibble::token>(5, 1)}});
+     }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       chunks({{0, std::vector<nibble::token>(4, 1)}, {1, std::vector<nibble::token>(1, 1)}});
+     }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       chunks({{0, std::vector<nibble::token>(1, outside)}});
+     }},
+    {"model/batch_evaluator.hpp", "step",
+     [] {
+       chunks({{0, std::vector<nibble::token>(1, 1)}, {0, std::vector<nibble::token>(1, 1)}});
+     }},
+    {"model/step_runner.hpp", "try_fork", [] { static_cast<void>(runner().try_fork()); }},
     {"model/batch_evaluator.hpp", "step",
      [] {
        step({{0, -1}});

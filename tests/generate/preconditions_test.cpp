@@ -54,6 +54,7 @@ TEST_CASE("event builders, generations and sessions report what they cannot be a
   CHECK(refused([&] { static_cast<void>(session.generate("One")); }));
   CHECK(refused([&] { static_cast<void>(session.try_generate(tokens{1})); }));
   CHECK(refused([&] { session.reset(); }));
+  CHECK(refused([&] { static_cast<void>(session.try_fork()); }));
   CHECK(refused([&] { static_cast<void>(session.tokens()); }));
   CHECK(refused([&] { static_cast<void>(session.position()); }));
   CHECK(refused([&] { static_cast<void>(session.context()); }));

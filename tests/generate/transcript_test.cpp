@@ -41,6 +41,14 @@ struct fake : nibble::detail::evaluation {
     CHECK(position <= fed.size());
     fed.resize(position);
   }
+  nibble::result<std::unique_ptr<nibble::detail::evaluation>> try_fork() const override {
+    return std::unique_ptr<nibble::detail::evaluation>(std::make_unique<fake>(*this));
+  }
+  std::uint64_t fingerprint() const noexcept override { return 0; }
+  nibble::tensor_type kv() const noexcept override { return nibble::tensor_type::f32; }
+  std::size_t saved_bytes(std::size_t) const noexcept override { return 0; }
+  void save(std::span<std::byte>) const override {}
+  nibble::result<void> try_load(std::size_t, std::span<const std::byte>, std::span<const float>) override { return {}; }
 
   static float hash(const tokens& ids) {
     std::uint32_t h = 1;

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "nibble/kv/saved_sequence.hpp"
 #include "nibble/kv/sequence.hpp"
 #include "support/refused.hpp"
 
@@ -18,17 +19,28 @@ TEST_CASE("sequences report what they cannot be asked") {
   auto s = nibble::sequence::try_create(*pool).value(), t = nibble::sequence::try_create(*pool).value();
   auto stranger = nibble::sequence::try_create(*other).value();
   CHECK(refused([&] { static_cast<void>(s.begin(65)); }));
-  CHECK(refused([&] { static_cast<void>(s.assign(stranger)); }));
+  CHECK(refused([&] { s.assign(stranger); }));
   CHECK(refused([&] { s.truncate(1); }));
   REQUIRE(s.begin(3));
   CHECK(refused([&] { static_cast<void>(s.begin(1)); }));
   CHECK(refused([&] { s.truncate(0); }));
   CHECK(refused([&] { s.mark(); }));
-  CHECK(refused([&] { static_cast<void>(s.assign(t)); }));
-  CHECK(refused([&] { static_cast<void>(t.assign(s)); }));
+  CHECK(refused([&] { s.assign(t); }));
+  CHECK(refused([&] { t.assign(s); }));
+  CHECK(refused([&] { static_cast<void>(s.try_fork()); }));
   s.rollback();
+  std::vector<std::byte> saved(nibble::saved_sequence::bytes(s, 0) + 1);
+  CHECK(refused([&] { nibble::saved_sequence::save(s, saved); }));
+  CHECK(refused([&] { static_cast<void>(nibble::saved_sequence::try_load(s, 0, saved)); }));
+  CHECK(refused([&] { static_cast<void>(nibble::saved_sequence::try_load(s, 1001, saved)); }));
   for (int i = 0; i < 10; ++i) s.begin(64), s.commit();
   CHECK(refused([&] { s.truncate(100); }));
+}
+
+TEST_CASE("numbers that have owners report that none is free") {
+  nibble::detail::shared_numbers one(1);
+  CHECK(one.take() == 0);
+  CHECK(refused([&] { one.take(); }));
 }
 
 #endif

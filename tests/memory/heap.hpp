@@ -1,5 +1,6 @@
-/// Counts the bytes that a program has asked the C library for and not given back: its malloc stands in front of the library's,
-/// and so do operator new and calloc, which all end there. To be included by one file of a program.
+/// Counts the bytes that a program has asked the C library for and not given back, and refuses some on request: its malloc
+/// stands in front of the library's, and so do operator new and calloc, which all end there. To be included by one file of a
+/// program.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,12 @@ void __libc_free(void* memory);
 namespace nibble_test {
 inline std::atomic<std::size_t> live_bytes{0}, most_live_bytes{0}, allocations{0};
 
+/// Allocations that are granted before all others are refused; negative: none is.
+inline std::atomic<long> until_refusal{-1};
+
 namespace heap {
+inline bool refused() noexcept { return until_refusal >= 0 && --until_refusal < 0 && (until_refusal = 0, true); }
+
 /// Stands right before what the caller gets.
 struct alignas(16) header {
   std::size_t bytes, before;  // `before` bytes after the beginning of the block
@@ -43,8 +49,12 @@ inline void* count(void* block, std::size_t bytes, std::size_t before) noexcept 
   ++allocations;
   return memory;
 }
-inline void* take(std::size_t bytes) noexcept { return count(__libc_malloc(bytes + sizeof(header)), bytes, sizeof(header)); }
+inline void* take(std::size_t bytes) noexcept {
+  if (refused()) return nullptr;
+  return count(__libc_malloc(bytes + sizeof(header)), bytes, sizeof(header));
+}
 inline void* take_aligned(std::size_t alignment, std::size_t bytes) noexcept {
+  if (refused()) return nullptr;
   const std::size_t before = alignment > sizeof(header) ? alignment : sizeof(header);
   return count(__libc_memalign(before, bytes + before), bytes, before);
 }
@@ -60,6 +70,7 @@ void* malloc(std::size_t bytes) noexcept {
 void* calloc(std::size_t count, std::size_t bytes) noexcept {
   using nibble_test::heap::header;
   if (bytes > 0 && count > PTRDIFF_MAX / bytes) return nullptr;
+  if (nibble_test::heap::refused()) return nullptr;
   return nibble_test::heap::count(__libc_calloc(1, count * bytes + sizeof(header)), count * bytes, sizeof(header));
 }
 void free(void* memory) noexcept {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -154,6 +155,82 @@ TEST_CASE("evaluators of one and of several sequences say what they take, and fe
     batch.step(next);
     const std::size_t made = allocations - before;
     CHECK(made == 0);
+  }
+}
+
+TEST_CASE("a session and all of its forks take what was planned, and so do batches within a budget") {
+  for (const char* name : {"llama", "gemma3", "qwen35"}) {
+    const auto model = nibble::any_model::load(nibble_test::smallest_model(name, 32, 4).bytes(), options_of());
+    for (const std::size_t bytes : {std::size_t{0}, model.plan({.context = 128, .prefill_chunk = 8}).kv}) {
+      const nibble::session_options room{.context = 400, .prefill_chunk = 8, .forks = 2, .kv_bytes = bytes};
+      const auto family = [&] {
+        std::vector<nibble::session> all;
+        all.reserve(3);
+        all.emplace_back(model, room);
+        all.push_back(all[0].fork());
+        all.push_back(all[1].fork());
+        return all;
+      };
+      const std::size_t holder = 3 * sizeof(nibble::session);
+      const auto plan = model.plan(room);
+      if (bytes > 0) CHECK(plan.kv <= bytes);
+      check_takes(plan.of_session() + holder, family);
+      auto all = family();
+      CHECK(nibble::evaluator::create(model, room).memory().kv == plan.kv);
+      for (auto& s : all) {
+        auto reply = s.generate("a", {.max_tokens = 9});
+        auto event = reply.begin();
+        const std::size_t before = allocations;
+        while (event != reply.end()) ++event;
+        const std::size_t made = allocations - before;
+        CHECK(made == 0);
+      }
+      const auto batch = model.plan(room, 3);
+      check_takes(batch.of_session(), [&] { return nibble::batch_evaluator::create(model, 3, room); });
+    }
+  }
+}
+
+TEST_CASE("whichever allocation of a fork or of loading a session is refused, the session is as it was, and nothing is lost") {
+  for (const char* name : {"gemma3", "falcon-h1"}) {
+    const auto model = nibble::any_model::load(nibble_test::smallest_model(name, 32, 4).bytes(), options_of());
+    nibble::session first(model, {.context = 200, .prefill_chunk = 8, .forks = 1});
+    const std::vector<nibble::token> prompt{1, 2, 3, 4, 5}, longer(70, 7);
+    const auto read = [](nibble::generation reply) {
+      for (auto event = reply.begin(); event != reply.end();) ++event;
+    };
+    read(first.generate(longer, {.max_tokens = 0}));
+    const auto other = first.save();
+    first.truncate(0);
+    read(first.generate(prompt, {.max_tokens = 0}));
+    const auto saved = first.save();
+    const std::size_t before = live_bytes;
+    const auto try_all = [&](auto&& attempt) {
+      std::size_t refusals = 0;
+      for (bool done = false; !done; ++refusals) {
+        nibble_test::until_refusal = long(refusals);
+        try {
+          done = attempt();
+        } catch (const std::bad_alloc&) {
+        }
+        nibble_test::until_refusal = -1;
+        const std::size_t now = live_bytes;
+        if (!done) CHECK(now == before);
+        if (!done) CHECK(first.save() == saved);
+      }
+      return refusals;
+    };
+    std::optional<nibble::session> second;
+    CHECK(try_all([&] {
+            auto made = first.try_fork();
+            if (made) second.emplace(*std::move(made));
+            return made.has_value();
+          }) > 10);
+    CHECK(second->save() == saved);
+    CHECK(!first.try_fork());
+    second.reset();
+    CHECK(try_all([&] { return first.try_load(other).has_value(); }) > 1);
+    CHECK(first.save() == other);
   }
 }
 

@@ -55,24 +55,30 @@ TEST_CASE("what was moved from says so, and can be given another") {
   CHECK(refused([&] { e.feed_some(ids, std::array{0u}, nothing); }));
   CHECK(refused([&] { static_cast<void>(e.position()); }));
   CHECK(refused([&] { e.mark(); }));
+  CHECK(refused([&] { static_cast<void>(e.try_fork()); }));
   CHECK(refused([&] { static_cast<void>(e.has_mark()); }));
   CHECK(refused([&] { static_cast<void>(e.resumable(0)); }));
   CHECK(refused([&] { static_cast<void>(e.truncate(0)); }));
   CHECK(refused([&] { static_cast<void>(e.model()); }));
   CHECK(refused([&] { static_cast<void>(e.memory()); }));
   e = std::move(taken);
+  std::vector<std::byte> state(e.saved_bytes(0) + 1);
+  CHECK(refused([&] { e.save(state); }));
+  CHECK(refused([&] { static_cast<void>(e.try_load(0, state, {})); }));
   CHECK(row_after(e, ids) == fresh(model, ids));
 
   auto b = batch_evaluator::create(model, 2, {.context = 64});
   const auto kept = batch_evaluator(std::move(b));
   CHECK(refused([&] { b.feed(0, ids); }));
-  CHECK(refused([&] { b.step({}); }));
+  CHECK(refused([&] { b.step(std::span<const batch_evaluator::entry>()); }));
+  CHECK(refused([&] { b.step(std::span<const batch_evaluator::chunk>()); }));
   CHECK(refused([&] { static_cast<void>(b.position(0)); }));
   CHECK(refused([&] { b.mark(0); }));
   CHECK(refused([&] { b.fork(0, 1); }));
   CHECK(refused([&] { static_cast<void>(b.memory()); }));
 
   auto r = step_runner::create(model, {.context = 64}, 2);
+  CHECK(refused([&] { static_cast<void>(r.try_fork()); }));
   const auto last = step_runner(std::move(r));
   CHECK(refused([&] { static_cast<void>(r.model()); }));
   CHECK(refused([&] { static_cast<void>(r.memory()); }));

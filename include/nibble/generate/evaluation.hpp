@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <stop_token>
 
 #include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
+#include "nibble/gguf/tensor_type.hpp"
 #include "nibble/model/feed_outcome.hpp"
 #include "nibble/text/tokenizer.hpp"
 
@@ -26,6 +30,15 @@ struct evaluation {
   /// The largest position at or before the given one that truncate() can cut back to.
   virtual std::size_t resumable(std::size_t position) noexcept = 0;
   virtual void truncate(std::size_t position) noexcept = 0;
+  /// One that goes on from the same place: see evaluator::try_fork.
+  virtual result<std::unique_ptr<evaluation>> try_fork() const = 0;
+
+  // What it is, and what it needs to go on from a position: see saved_session.
+  virtual std::uint64_t fingerprint() const noexcept = 0;
+  virtual tensor_type kv() const noexcept = 0;
+  virtual std::size_t saved_bytes(std::size_t position) const noexcept = 0;
+  virtual void save(std::span<std::byte> out) const = 0;
+  virtual result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) = 0;
 };
 
 }  // namespace detail

@@ -45,18 +45,23 @@ class each_replies {
     if (cancel.stop_requested()) return end(i, finish::cancelled);
     if (behind != finish::none) return end(i, behind);  // nobody goes on from such a prompt: it is not processed
     r.tokens.reserve(r.tokens.size() + std::min(most, context - r.tokens.size()));
-    if (evaluator_.feed(i, r.tokens, cancel) != feed_outcome::done) return end(i, finish::cancelled);
-    make_event(i, evaluator_.logits(0));
+    const feed_outcome how = evaluator_.feed(i, r.tokens, cancel);
+    how == feed_outcome::done ? make_event(i, evaluator_.logits(0)) : end(i, finish_of(how));
   }
 
-  /// One more token for all replies that are not at their end; false if none is left.
+  /// One more token for all replies that are not at their end; false if none is left. Where memory is too little for all of
+  /// them, the last ones end.
   bool step(const std::stop_token& cancel) {
     now_.clear();
     std::swap(now_, next_);
-    const bool done = !now_.empty() && evaluator_.step(now_, cancel) == feed_outcome::done;
+    feed_outcome how = feed_outcome::memory_full;
+    while (!now_.empty() && (how = evaluator_.step(now_, cancel)) == feed_outcome::memory_full) {
+      end(now_.back().sequence, finish_of(how));
+      now_.pop_back();
+    }
     for (std::size_t row = 0; row < now_.size(); ++row) {
       const std::size_t i = now_[row].sequence;
-      done ? make_event(i, evaluator_.logits(row)) : end(i, finish::cancelled);
+      how == feed_outcome::done ? make_event(i, evaluator_.logits(row)) : end(i, finish_of(how));
     }
     return !next_.empty();
   }
@@ -77,11 +82,16 @@ class each_replies {
   void make_event(std::size_t i, std::span<float> logits) {
     reply& r = replies_[i];
     show(i, r.builder.next(logits, r.tokens, scratch_));
-    if (r.builder.reason() != finish::none) return;
+    if (r.builder.reason() != finish::none) return give_back(i);
     if (r.tokens.size() == evaluator_.context()) return end(i, finish::context_full);
     next_.push_back({i, r.tokens.back()});
   }
-  void end(std::size_t i, finish reason) { show(i, replies_[i].builder.end(reason)); }
+  void end(std::size_t i, finish reason) {
+    show(i, replies_[i].builder.end(reason));
+    give_back(i);
+  }
+  /// The keys and values of a reply that is over are memory for others.
+  void give_back(std::size_t i) { evaluator_.truncate(i, 0); }
   void show(std::size_t i, const std::optional<token_event>& event) {
     if (!event) return;
     reply& r = replies_[i];

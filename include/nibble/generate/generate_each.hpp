@@ -37,7 +37,8 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
 ///
 /// @param    room  of each reply: takes as much KV cache as a session for each: see any_model::plan. The cap counts that, 4
 ///                 bytes for each token of its context, and room to choose tokens: 12 bytes for each of the vocabulary
-/// @return   how each reply ended, as a session's would; one whose prompt does not fit has no events: finish::context_full
+/// @return   how each reply ended, as a session's would; one whose prompt does not fit has no events: finish::context_full;
+///           where memory is too little (session_options::kv_bytes), the last ones end: finish::memory_full
 /// @errors   out_of_memory (the model's memory_cap included), invalid_argument: as a session, and more than most_sequences
 ///           prompts; what on_event or a sampler of the user's throws
 /// @cost     no allocation between the first event of the last prompt and the end

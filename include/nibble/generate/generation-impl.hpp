@@ -63,12 +63,6 @@ std::optional<token_event> generation::make_event() {
   return event;
 }
 
-/// context_full: a model whose tokens see what comes behind them takes no more text.
-inline finish finish_of(feed_outcome how) noexcept {
-  if (how == feed_outcome::cancelled) return finish::cancelled;
-  return how == feed_outcome::context_full ? finish::context_full : finish::none;
-}
-
 /// Appends the prompt to the transcript and processes it; all but what an attempt before did that threw.
 /// @returns  finish::none if a token can be chosen then
 finish generation::prefill() {
@@ -95,7 +89,7 @@ finish generation::prefill() {
     const undo rest{said, stats_, kept, said.processed()};
     return said.process(options.cancel);
   }();
-  if (outcome != feed_outcome::done) return finish_of(outcome);
+  if (outcome != feed_outcome::done) return detail::finish_of(outcome);
   if (said.size() > kept || !said.has_mark()) said.mark();
   prompt_.reset();
   return detail::end_behind_prompt(said.room(), options.max_tokens);
@@ -106,7 +100,7 @@ finish generation::prefill() {
 finish generation::decode() {
   detail::transcript& said = session_->transcript;
   if (said.room() == 0) return finish::context_full;
-  return finish_of(said.process(events_.options().cancel));
+  return detail::finish_of(said.process(events_.options().cancel));
 }
 
 }  // namespace NIBBLE_ABI

@@ -6,11 +6,27 @@
 
 #include "nibble/core/token.hpp"
 #include "nibble/generate/event.hpp"
+#include "nibble/model/feed_outcome.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
+
+/// How a reply ends whose tokens were fed to this end; finish::none where they are.
+inline finish finish_of(feed_outcome how) noexcept {
+  switch (how) {
+    case feed_outcome::done:
+      return finish::none;
+    case feed_outcome::context_full:
+      return finish::context_full;
+    case feed_outcome::cancelled:
+      return finish::cancelled;
+    case feed_outcome::memory_full:
+      return finish::memory_full;
+  }
+  return finish::cancelled;
+}
 
 /// What stands before the first token of a text that is empty; nothing where a vocabulary has neither.
 inline std::optional<token> beginning_of_text(const tokenizer& t) noexcept { return t.bos() ? t.bos() : t.eos(); }

@@ -5,8 +5,12 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "nibble/file/output_file.hpp"
+#include "nibble/file/readable_file.hpp"
 #include "nibble/generate/check_generates.hpp"
+#include "nibble/generate/saved_session-impl.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/generate/session_state.hpp"
 #include "nibble/model/evaluator.hpp"
@@ -32,6 +36,18 @@ class model_evaluation final : public evaluation {
   bool has_mark() const noexcept override { return evaluator_.has_mark(); }
   std::size_t resumable(std::size_t position) noexcept override { return evaluator_.resumable(position); }
   void truncate(std::size_t position) noexcept override { evaluator_.truncate(position); }
+  result<std::unique_ptr<evaluation>> try_fork() const override {
+    auto made = evaluator_.try_fork();
+    if (!made) return std::move(made).failure();
+    return std::unique_ptr<evaluation>(std::make_unique<model_evaluation>(*std::move(made)));
+  }
+  std::uint64_t fingerprint() const noexcept override { return evaluator_.model().fingerprint(); }
+  tensor_type kv() const noexcept override { return *evaluator_.options().kv; }
+  std::size_t saved_bytes(std::size_t position) const noexcept override { return evaluator_.saved_bytes(position); }
+  void save(std::span<std::byte> out) const override { evaluator_.save(out); }
+  result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) override {
+    return evaluator_.try_load(position, state, logits);
+  }
 
  private:
   evaluator evaluator_;
@@ -51,8 +67,47 @@ result<session> session::try_create(const any_model& model, const session_option
   if (!made) return std::move(made).failure();
   NIBBLE_TRY(detail::check_cap("model and session", model.plan(options).total(), model.memory_cap()));
   auto evaluation = std::make_unique<detail::model_evaluation>(*std::move(made));
-  return session(std::make_unique<detail::session_state>(model, std::move(evaluation)));
+  return session(std::make_unique<detail::session_state>(model, detail::transcript(std::move(evaluation))));
 }
+
+result<session> session::try_fork() const {
+  auto said = state().transcript.try_fork();
+  if (!said) return std::move(said).failure();
+  return session(std::make_unique<detail::session_state>(model(), *std::move(said)));
+}
+
+std::vector<std::byte> session::save() const { return detail::save(state().transcript); }
+
+result<void> session::try_save(const std::filesystem::path& path) const {
+  auto file = output_file::try_create(path);
+  if (!file) return std::move(file).failure();
+  NIBBLE_TRY(file->try_write(save()));
+  return file->try_commit();
+}
+
+result<void> session::try_load(std::span<const std::byte> bytes) {
+  NIBBLE_TRY(detail::try_load(state().transcript, bytes));
+  ++state().generations;  // one that is being read is over
+  return {};
+}
+
+result<void> session::try_load(const std::filesystem::path& path) {
+  const auto read = [&]() -> result<void> {
+    auto file = readable_file::try_open(path);
+    if (!file) return std::move(file).failure();
+    detail::saved_header header;
+    if (file->size() < sizeof(header)) return try_load(std::span<const std::byte>());
+    NIBBLE_TRY(file->try_read(0, std::as_writable_bytes(std::span(&header, 1))));
+    NIBBLE_TRY(detail::check(state().transcript, header, file->size()));  // before memory is taken for it
+    std::vector<std::byte> bytes(static_cast<std::size_t>(file->size()));
+    NIBBLE_TRY(file->try_read(0, bytes));
+    return try_load(bytes);
+  };
+  auto done = read();
+  if (!done) return std::move(done).failure().in(detail::path_text(path));
+  return {};
+}
+
 session::session(std::unique_ptr<detail::session_state> state) noexcept : state_(std::move(state)) {}
 session::session(session&&) noexcept = default;
 session& session::operator=(session&&) noexcept = default;

@@ -3,11 +3,13 @@
 
 #include <concepts>
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "nibble/error.hpp"
 #include "nibble/generate/event.hpp"
@@ -56,7 +58,8 @@ class session {
   /// unless options.parse_special. If the session is empty and the file says so, the token that begins a text comes first.
   ///
   /// Lazy: nothing happens, and the session may still change, before the generation is read. A prompt that does not fit changes
-  /// nothing: finish::context_full. When a prompt is cancelled, the steps that are done stay. An empty prompt just goes on.
+  /// nothing: finish::context_full. When a prompt is cancelled, or finds no memory, the steps that are
+  /// done stay. An empty prompt just goes on.
   generation generate(std::string_view prompt, generate_options options = {}) &;
 
   /// The same with a prompt of tokens, which go in as they are.
@@ -110,6 +113,37 @@ class session {
                   generate_options options = {}) & {
     return try_chat(messages, form, prompt, std::move(options)).value();
   }
+#endif
+
+  /// Another session that holds the same tokens and goes on from there, as this one does. The two share the memory of what they
+  /// have in common, which nobody processes again, and may be on different threads. A generation that is being read stays with
+  /// this one.
+  /// @errors  out_of_memory: there are as many forks as session_options::forks
+  /// @example  auto first = nibble::session(model, {.forks = 1});
+  ///           first.generate(prompt, {.max_tokens = 0}).begin();  // reads the prompt
+  ///           auto second = first.fork();                         // another answer to it, without reading it again
+  result<session> try_fork() const;
+#if NIBBLE_EXCEPTIONS
+  session fork() const { return try_fork().value(); }
+#endif
+
+  /// What the session is, as bytes: its tokens, and all that the model keeps of them, so that it goes on later, or elsewhere,
+  /// with the same bits. A generation is not of it.
+  /// @cost  a copy of the keys and values that the session has
+  std::vector<std::byte> save() const;
+  /// The same into a file, which appears whole or not at all.
+  /// @errors  as output_file
+  result<void> try_save(const std::filesystem::path& path) const;
+  /// Becomes what a session of the same model and format of keys and values was. A generation that is being read is over. What
+  /// the session can be cut back to without processing tokens again is not kept.
+  /// @errors  malformed: other or damaged bytes; truncated, unsupported_version; invalid_argument: of another model or format;
+  ///          limit_exceeded: more tokens than the context; out_of_memory; io. Nothing has changed then
+  result<void> try_load(std::span<const std::byte> bytes);
+  result<void> try_load(const std::filesystem::path& path);
+#if NIBBLE_EXCEPTIONS
+  void save(const std::filesystem::path& path) const { try_save(path).value(); }
+  void load(std::span<const std::byte> bytes) { try_load(bytes).value(); }
+  void load(const std::filesystem::path& path) { try_load(path).value(); }
 #endif
 
   /// Forgets everything. What was allocated stays.

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <utility>
 
-#include "nibble/generate/evaluation.hpp"
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/stats.hpp"
 #include "nibble/generate/transcript.hpp"
@@ -16,8 +14,8 @@ inline namespace NIBBLE_ABI {
 namespace detail {
 
 struct session_state {
-  session_state(const any_model& m, std::unique_ptr<evaluation> e)
-      : model(m), transcript(std::move(e)), scratch(transcript.tokenizer().size()) {}
+  session_state(const any_model& m, detail::transcript said)
+      : model(m), transcript(std::move(said)), scratch(transcript.tokenizer().size()) {}
 
   any_model model;
   detail::transcript transcript;

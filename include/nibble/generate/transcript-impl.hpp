@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "nibble/generate/transcript.hpp"
 
@@ -19,6 +20,24 @@ void transcript::truncate(std::size_t size) noexcept {
   if (size >= tokens_.size()) return;
   tokens_.resize(size);
   if (position() > size) rewind(size);
+}
+
+result<transcript> transcript::try_fork() const {
+  auto evaluator = evaluator_->try_fork();
+  if (!evaluator) return std::move(evaluator).failure();
+  transcript made(*std::move(evaluator));
+  made.append(tokens_);
+  made.has_logits_ = has_logits_;
+  return made;
+}
+
+result<void> transcript::try_load(std::span<const token> tokens, std::size_t position, std::span<const std::byte> state,
+                                  std::span<const float> logits) {
+  NIBBLE_ASSERT(tokens.size() <= context() && position <= tokens.size());
+  NIBBLE_TRY(evaluator_->try_load(position, state, logits));
+  tokens_.assign(tokens.begin(), tokens.end());
+  has_logits_ = !logits.empty();
+  return {};
 }
 
 feed_outcome transcript::process(const std::stop_token& cancel) {

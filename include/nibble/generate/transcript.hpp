@@ -46,6 +46,17 @@ class transcript {
   /// Cuts off the tokens that are not processed, but keeps the first `least`.
   void drop_unprocessed(std::size_t least) noexcept { truncate(least > position() ? least : position()); }
 
+  /// The same tokens, with an evaluator that goes on from the same place.
+  /// @errors  as evaluator::try_fork
+  result<transcript> try_fork() const;
+
+  /// The logits that follow the last token, or nothing where they are not there.
+  std::span<const float> logits() const noexcept { return has_logits_ ? evaluator_->logits() : std::span<float>(); }
+  /// Becomes one that has processed `position` of these tokens. @param state  as evaluation::save wrote it
+  /// @errors  out_of_memory: nothing has changed; precondition: no more tokens than context(), and see evaluation::try_load
+  result<void> try_load(std::span<const token> tokens, std::size_t position, std::span<const std::byte> state,
+                        std::span<const float> logits);
+
   /// Processes what is not processed yet; then logits can be taken.
   /// @errors  what the evaluator throws; precondition: size() > 0
   feed_outcome process(const std::stop_token& cancel);

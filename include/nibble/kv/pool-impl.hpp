@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
@@ -33,10 +34,37 @@ inline bool valid_head(const kv_shape& s) noexcept {
 inline std::size_t window_of(const kv_shape& s, const kv_room& room) noexcept {
   return s.window >= room.context ? 0 : s.window;
 }
-/// Pages of a layer for all sequences.
-inline std::size_t pages_of_layer(std::size_t window, const kv_room& room, bool marks) noexcept {
-  const std::size_t all = product_of_sizes(kv_pages(window, room.context, room.prefill_chunk, marks), room.sequences);
-  return room.one_step ? std::min(all, sum_of_sizes(room.prefill_chunk / page_positions, room.sequences)) : all;
+/// Pages of a layer for all sequences, `most` of them at most.
+inline std::size_t pages_of_layer(std::size_t window, const kv_room& room, std::size_t most) noexcept {
+  const std::size_t all = product_of_sizes(kv_pages(window, room.context, room.prefill_chunk, room.marks), room.sequences);
+  if (room.one_step) most = std::min(most, sum_of_sizes(room.prefill_chunk / page_positions, room.sequences));
+  return std::min(all, most);
+}
+/// Bytes of the pages of one layer.
+inline std::size_t page_bytes_of_layer(const kv_shape& s, const kv_room& room, std::size_t most) noexcept {
+  if (s.heads == 0) return 0;
+  const std::size_t bytes = valid_head(s) ? kv_page_of(room.format, s).bytes : largest_size;
+  return product_of_sizes(pages_of_layer(s.window, room, most), s.heads, bytes);
+}
+/// And of all layers.
+inline std::size_t page_bytes_of(std::span<const kv_shape> layers, const kv_room& room, std::size_t most) noexcept {
+  std::size_t bytes = 0;
+  for (const kv_shape& s : layers) bytes = sum_of_sizes(bytes, page_bytes_of_layer(s, room, most));
+  return bytes;
+}
+/// The most pages of each layer that a pool's budget is enough for.
+inline std::size_t most_pages(std::span<const kv_shape> layers, const kv_room& room) noexcept {
+  if (room.page_bytes == 0) return largest_size;
+  std::size_t least = 0, most = product_of_sizes(kv_pages(0, room.context, room.prefill_chunk), room.sequences);
+  while (least < most) {
+    const std::size_t middle = most - (most - least) / 2;
+    page_bytes_of(layers, room, middle) <= room.page_bytes ? least = middle : most = middle - 1;
+  }
+  return least;
+}
+/// Bytes of the pages without which a sequence cannot take its first step.
+inline std::size_t least_page_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept {
+  return page_bytes_of(layers, room, kv_pages(0, std::min(room.context, room.prefill_chunk), 1));
 }
 /// Whether layers stand in one memory, one after the other in time.
 inline bool share_memory(std::span<const kv_shape> layers, const kv_room& room) noexcept {
@@ -58,26 +86,26 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
   const std::size_t slot = detail::state_slot_bytes(layers);
   const auto add = [](std::size_t& to, auto... factors) { to = sum_of_sizes(to, product_of_sizes(factors...)); };
   const bool share = detail::share_memory(layers, room);
+  const std::size_t most = detail::most_pages(layers, room);
   std::size_t reaches = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const kv_shape& s = layers[i];
     if (s.heads == 0) continue;
-    const std::size_t pages = detail::pages_of_layer(s.window, room, room.marks);
-    const std::size_t bytes =
-        product_of_sizes(pages, s.heads, detail::valid_head(s) ? kv_page_of(room.format, s).bytes : largest_size);
+    const std::size_t pages = detail::pages_of_layer(s.window, room, most);
+    const std::size_t bytes = detail::page_bytes_of_layer(s, room, most);
     p.pages = share ? std::max(p.pages, bytes) : sum_of_sizes(p.pages, bytes);
     const auto shares = [&](const kv_shape& before) {
       return before.heads > 0 && detail::window_of(before, room) == detail::window_of(s, room);
     };
     if (std::any_of(layers.begin(), layers.begin() + std::ptrdiff_t(i), shares)) continue;
     ++reaches;
-    add(p.tables, pages, sizeof(std::uint32_t));
+    add(p.tables, pages, detail::shared_numbers::bytes);
   }
   const std::size_t slots = slot > 0 ? product_of_sizes(room.sequences, slots_of_sequence(room)) : 0;
   p.states = product_of_sizes(slot, slots);
   add(p.tables, room.sequences, reaches,
       sum_of_sizes(product_of_sizes(detail::table_tiles(room), sizeof(std::uint32_t)), sequence_table_bytes));
-  add(p.tables, slots, sizeof(std::uint32_t));
+  add(p.tables, slots, detail::shared_numbers::bytes);
   add(p.tables, slot > 0 ? product_of_sizes(room.sequences, slots_of_sequence(room) - 2) : 0, sizeof(state_copy));
   add(p.tables, reaches, sizeof(reach));
   add(p.tables, layers.size(), sizeof(layer));
@@ -85,7 +113,7 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
   return p;
 }
 
-result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> layers, const kv_room& room) {
+result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const kv_room& room) {
   for (const kv_shape& s : layers) {
     if (s.heads > 0 && !detail::valid_head(s)) {
       return error(errc::invalid_argument, "keys and values of a head: expected 1 to " + std::to_string(max_head_dim) +
@@ -95,23 +123,30 @@ result<std::unique_ptr<kv_pool>> kv_pool::try_create(std::span<const kv_shape> l
   }
   const plan p = planned_bytes(layers, room);
   const auto where = [&] { return "KV cache of " + std::to_string(room.context) + " positions"; };
-  const std::size_t most_pages = product_of_sizes(kv_pages(0, room.context, room.prefill_chunk), room.sequences);
-  if (most_pages > std::numeric_limits<std::uint32_t>::max())
+  const std::size_t least = detail::least_page_bytes(layers, room);
+  if (room.page_bytes > 0 && room.page_bytes < least) {
+    return error(errc::invalid_argument, "expected at least " + std::to_string(least) + " bytes, which a step of " +
+                                             std::to_string(std::min(room.context, room.prefill_chunk)) +
+                                             " positions takes, found " + std::to_string(room.page_bytes))
+        .in(where());
+  }
+  if (product_of_sizes(kv_pages(0, room.context, room.prefill_chunk), room.sequences) >
+      std::numeric_limits<std::uint32_t>::max())
     return error(errc::out_of_memory, "more pages than numbers").in(where());
   auto pages = aligned_buffer::try_allocate(p.pages);
   if (!pages) return std::move(pages).failure().in(where());
   auto states = aligned_buffer::try_allocate(p.states);
   if (!states) return std::move(states).failure().in("recurrent states");
 
-  std::unique_ptr<kv_pool> pool(new kv_pool(room));
+  kv_pool_ref pool(*new kv_pool(room));
   pool->pages_ = *std::move(pages);
   pool->states_ = *std::move(states);
   pool->slot_bytes_ = detail::state_slot_bytes(layers);
   pool->table_bytes_ = p.tables;
   pool->place_layers(layers);
-  const std::size_t slots = pool->slot_bytes_ > 0 ? product_of_sizes(slots_of_sequence(room), room.sequences) : 0;
-  pool->free_slots_.reserve(slots);
-  for (std::size_t i = slots; i > 0; --i) pool->free_slots_.push_back(static_cast<std::uint32_t>(i - 1));
+  if (pool->slot_bytes_ > 0) {
+    pool->slots_ = detail::shared_numbers(product_of_sizes(slots_of_sequence(room), room.sequences));
+  }
   return pool;
 }
 
@@ -123,27 +158,42 @@ void kv_pool::place_layers(std::span<const kv_shape> layers) {
     if (s.heads > 0 && std::find(windows.begin(), windows.end(), window(s)) == windows.end()) windows.push_back(window(s));
   }
   reaches_.reserve(windows.size());
-  for (const std::size_t w : windows) {
-    const std::size_t count = detail::pages_of_layer(w, room_, room_.marks);
-    reaches_.push_back({w, count, {}});
-    reaches_.back().free.reserve(count);
-    for (std::size_t i = count; i > 0; --i) reaches_.back().free.push_back(static_cast<std::uint32_t>(i - 1));
-  }
+  const std::size_t most = detail::most_pages(layers, room_);
+  for (const std::size_t w : windows) reaches_.push_back({w, detail::shared_numbers(detail::pages_of_layer(w, room_, most))});
   layers_.reserve(layers.size());
   const bool share = detail::share_memory(layers, room_);
   std::size_t offset = 0, state_offset = 0;
   for (const kv_shape& s : layers) {
-    layer l{offset, 0, 0, 0, s.heads, no_pages, state_offset, s.state};
+    layer l{offset, 0, 0, 0, s.heads, no_pages, state_offset, s.state, s.key_dim, s.value_dim};
     state_offset += round_up(product_of_sizes(s.state, sizeof(float)), cache_line) / sizeof(float);
     if (s.heads > 0) {
       const kv_page page = kv_page_of(room_.format, s);
       l.page_bytes = page.bytes, l.value_offset = page.value_offset;
       l.reach = std::size_t(std::find(windows.begin(), windows.end(), window(s)) - windows.begin());
-      l.head_bytes = product_of_sizes(reaches_[l.reach].pages, page.bytes);
+      l.head_bytes = product_of_sizes(reaches_[l.reach].pages.count(), page.bytes);
       if (!share) offset = sum_of_sizes(offset, product_of_sizes(s.heads, l.head_bytes));
     }
     layers_.push_back(l);
   }
+}
+
+/// Copies what all layers that see equally far keep in a page.
+void kv_pool::copy_page(std::size_t of_reach, std::uint32_t from, std::uint32_t to) noexcept {
+  for (const layer& l : layers_) {
+    if (l.heads == 0 || l.reach != of_reach) continue;
+    for (std::size_t head = 0; head < l.heads; ++head) std::memcpy(page(l, head, to), page(l, head, from), l.page_bytes);
+  }
+}
+
+kv_pool::plan kv_pool::used() const noexcept {
+  const std::lock_guard lock(changing_);
+  plan p{0, (slots_.count() - slots_.free()) * slot_bytes_, table_bytes_};
+  for (const layer& l : layers_) {
+    if (l.heads == 0) continue;
+    const detail::shared_numbers& pages = reaches_[l.reach].pages;
+    p.pages += (pages.count() - pages.free()) * l.heads * l.page_bytes;
+  }
+  return p;
 }
 
 }  // namespace NIBBLE_ABI

@@ -1,37 +1,50 @@
-/// kv_pool: the memory of some sequences of one model: pages of keys and values, and slots of recurrent states.
+/// kv_pool: the memory that sequences of one model share: pages of keys and values, and slots of recurrent states.
 ///
-/// A page is 64 positions of one layer and head; the pages of each head stand together. Layers that see equally far share page
-/// numbers: a position lies in the page of the same number in each of them, and one table serves them all. Layers with a
-/// sliding window keep what the window can still see, and their pages go round: memory follows the window, not the context.
+/// A page is 64 positions of every head of the layers that see equally far; each of these heads has its pages in one stretch of
+/// memory, so that it is read as one stream. One table of page numbers serves all these layers. Layers with a sliding window
+/// keep what the window can still see: memory follows the window, not the context.
+///
+/// Pages and slots have owners, which are sequences. A fork owns what it was made from together with it, and whoever writes to
+/// a shared page takes one of its own first: see sequence.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
 #include "nibble/kv/shape.hpp"
+#include "nibble/kv/shared_numbers.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+class kv_pool_ref;
 
 /// What a pool is made for.
 struct kv_room {
   std::size_t format = 0;         ///< index in kv_formats
   std::size_t context = 0;        ///< positions of a sequence
   std::size_t prefill_chunk = 1;  ///< positions that a step adds to a sequence at most
-  std::size_t sequences = 1;
-  bool marks = false;  ///< see sequence::mark
+  std::size_t sequences = 1;      ///< that there are at once, at most
+  bool marks = false;             ///< see sequence::mark
   /// A text is one step, and no step of all sequences is longer than prefill_chunk: there are pages for a step only, and where
   /// every layer has keys and values of its own, all share one memory, for what a layer stores it reads at once.
   bool one_step = false;
   std::size_t state_interval = 0;  ///< see sequence::resumable: positions between copies of recurrent states; 0: none
+  /// What the pages of all sequences may take together; 0: room for the whole context of each. Every layer gets as many pages
+  /// as the others, but no more than it can use.
+  std::size_t page_bytes = 0;
 };
 
-/// Memory, and which of it is free. Sequences take from it and give back; none may outlive it, and it does not move.
+/// Memory, and who has which of it. Nothing is allocated behind its making, and nothing moves. Its sequences may be on
+/// different threads.
 class kv_pool final {
  public:
   /// Exact bytes of keys and values, of recurrent states, and of the tables that say where they are, those of its sequences
@@ -42,12 +55,10 @@ class kv_pool final {
   static plan planned_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept;
 
   /// All memory is taken here: sequences allocate nothing while they grow.
-  /// @errors  out_of_memory; invalid_argument: heads of no or too many dimensions
-  static result<std::unique_ptr<kv_pool>> try_create(std::span<const kv_shape> layers, const kv_room& room);
+  /// @errors  out_of_memory; invalid_argument: heads of no or too many dimensions, page_bytes for less than a step
+  static result<kv_pool_ref> try_create(std::span<const kv_shape> layers, const kv_room& room);
 #if NIBBLE_EXCEPTIONS
-  static std::unique_ptr<kv_pool> create(std::span<const kv_shape> layers, const kv_room& room) {
-    return try_create(layers, room).value();
-  }
+  static kv_pool_ref create(std::span<const kv_shape> layers, const kv_room& room);
 #endif
 
   kv_pool(const kv_pool&) = delete;
@@ -56,20 +67,25 @@ class kv_pool final {
   const kv_room& room() const noexcept { return room_; }
   std::size_t bytes() const noexcept { return pages_.size() + states_.size(); }
   plan memory() const noexcept { return {pages_.size(), states_.size(), table_bytes_}; }
+  /// That of it which sequences have now; tables are all of them.
+  plan used() const noexcept;
 
  private:
   friend class sequence;
+  friend class saved_sequence;
+  friend class kv_pool_ref;
 
   /// Where a layer's pages and state stand.
   struct layer {
     std::size_t offset, head_bytes, page_bytes, value_offset, heads;  // of pages
     std::size_t reach;                                                // index in reaches_
     std::size_t state_offset, state;                                  // floats, in a slot
+    std::size_t key_dim, value_dim;                                   // of a head
   };
-  /// Layers that see equally far: their window, and the page numbers that no sequence has.
+  /// Layers that see equally far: their window, and their pages.
   struct reach {
-    std::size_t window, pages;
-    std::vector<std::uint32_t> free;
+    std::size_t window;
+    detail::shared_numbers pages;
   };
   static constexpr std::size_t no_pages = largest_size;
   /// A state that a sequence keeps beside those of now and before.
@@ -87,6 +103,7 @@ class kv_pool final {
   std::byte* page(const layer& l, std::size_t head, std::uint32_t page) noexcept {
     return pages_.data() + l.offset + head * l.head_bytes + page * l.page_bytes;
   }
+  void copy_page(std::size_t of_reach, std::uint32_t from, std::uint32_t to) noexcept;
   /// Slots of states that a sequence may have.
   static std::size_t slots_of_sequence(const kv_room& room) noexcept;
 
@@ -97,8 +114,43 @@ class kv_pool final {
   std::size_t slot_bytes_ = 0, table_bytes_ = 0;
   std::vector<layer> layers_;
   std::vector<reach> reaches_;
-  std::vector<std::uint32_t> free_slots_;
+  detail::shared_numbers slots_;
+  std::size_t sequences_ = 0;    // that there are
+  mutable std::mutex changing_;  // held while pages, slots or sequences change owners
+  std::atomic<std::size_t> refs_{0};
 };
+
+/// A pool that is owned together: it ends with the last of its references. Each of its sequences has one. Unlike a
+/// std::shared_ptr it takes no memory of its own, so a plan is exact.
+class kv_pool_ref {
+ public:
+  kv_pool_ref() noexcept = default;
+  explicit kv_pool_ref(kv_pool& pool) noexcept : pool_(&pool) { ++pool.refs_; }
+  kv_pool_ref(const kv_pool_ref& other) noexcept : pool_(other.pool_) {
+    if (pool_) ++pool_->refs_;
+  }
+  kv_pool_ref(kv_pool_ref&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+  kv_pool_ref& operator=(kv_pool_ref other) noexcept {
+    std::swap(pool_, other.pool_);
+    return *this;
+  }
+  ~kv_pool_ref() {
+    if (pool_ && --pool_->refs_ == 0) delete pool_;
+  }
+
+  kv_pool& operator*() const noexcept { return *pool_; }
+  kv_pool* operator->() const noexcept { return pool_; }
+  explicit operator bool() const noexcept { return pool_ != nullptr; }
+
+ private:
+  kv_pool* pool_ = nullptr;
+};
+
+#if NIBBLE_EXCEPTIONS
+inline kv_pool_ref kv_pool::create(std::span<const kv_shape> layers, const kv_room& room) {
+  return try_create(layers, room).value();
+}
+#endif
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

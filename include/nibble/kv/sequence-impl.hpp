@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -14,69 +15,61 @@ inline namespace NIBBLE_ABI {
 
 result<sequence> sequence::try_create(kv_pool& pool) {
   static_assert(sizeof(table) == kv_pool::sequence_table_bytes, "a pool plans what its sequences take");
+  {
+    const std::lock_guard lock(pool.changing_);
+    if (pool.sequences_ == pool.room_.sequences) {
+      return error(errc::out_of_memory,
+                   "the KV cache has " + std::to_string(pool.room_.sequences) + " sequences, and no room for another");
+    }
+    ++pool.sequences_;
+  }
   sequence made(pool);
-  const std::size_t tiles = pool.room_.context / page_positions + 1;
-  static_assert(sizeof(table) == kv_pool::sequence_table_bytes);
   made.tables_.resize(pool.reaches_.size());
-  for (table& t : made.tables_) t.page_of.resize(tiles);
+  for (table& t : made.tables_) t.page_of.resize(detail::table_tiles(pool.room_));
   if (made.has_state()) {
-    if (pool.free_slots_.size() < 2) return error(errc::out_of_memory, "no recurrent state is left for another sequence");
-    for (std::uint32_t& slot : made.slots_) slot = pool.free_slots_.back(), pool.free_slots_.pop_back();
-    made.owns_slots_ = true;
     made.copies_.reserve(kv_pool::slots_of_sequence(pool.room_) - 2);
+    const std::lock_guard lock(pool.changing_);
+    made.take_slots();
     std::memset(pool.state(made.slots_[0]), 0, pool.slot_bytes_);
   }
   return made;
 }
 
 result<sequence> sequence::try_fork() const {
+  NIBBLE_ASSERT(pending_ == 0);
   auto made = try_create(*pool_);
-  if (!made || made->assign(*this)) return made;
-  return error(errc::out_of_memory,
-               "the KV cache has no room for a copy of a sequence of " + std::to_string(length_) + " positions");
+  if (made) made->assign(*this);
+  return made;
 }
 
-bool sequence::assign(const sequence& from) NIBBLE_NOEXCEPT {
-  NIBBLE_ASSERT(pool_ == from.pool_ && pending_ == 0 && from.pending_ == 0);
-  if (this == &from) return true;
-  truncate(0);
+void sequence::assign(const sequence& from) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(&*pool_ == &*from.pool_ && pending_ == 0 && from.pending_ == 0);
+  if (this == &from) return;
+  const std::lock_guard lock(pool_->changing_);
+  give_all_back();
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const table& of = from.tables_[r];
     table& t = tables_[r];
-    auto& free = pool_->reaches_[r].free;
-    if (free.size() < of.pages()) return release_pages(), false;
     of.for_each_tile([&](std::size_t tile) {
-      t.page_of[tile] = free.back();
-      free.pop_back();
+      t.page_of[tile] = of.page_of[tile];
+      pool_->reaches_[r].pages.share(t.page_of[tile]);
     });
     t.first = of.first, t.last = of.last, t.kept_first = of.kept_first, t.kept_last = of.kept_last;
   }
-  for (const kv_pool::layer& l : pool_->layers_) {
-    if (l.heads == 0) continue;
-    const table &of = from.tables_[l.reach], &to = tables_[l.reach];
-    for (std::size_t head = 0; head < l.heads; ++head) {
-      of.for_each_tile([&](std::size_t tile) {
-        std::memcpy(pool_->page(l, head, to.page_of[tile]), pool_->page(l, head, of.page_of[tile]), l.page_bytes);
-      });
-    }
-  }
-  for (std::size_t i = 0; has_state() && i < 2; ++i) {
-    std::memcpy(pool_->state(slots_[i]), pool_->state(from.slots_[i]), pool_->slot_bytes_);
-  }
-  for (const kv_pool::state_copy& of : from.copies_) {
-    if (pool_->free_slots_.empty()) break;  // it can be cut back to fewer places, then
-    copies_.push_back({of.position, pool_->free_slots_.back(), of.of_mark});
-    pool_->free_slots_.pop_back();
-    std::memcpy(pool_->state(copies_.back().slot), pool_->state(of.slot), pool_->slot_bytes_);
+  if (has_state()) {
+    std::copy_n(from.slots_, 2, slots_);
+    copies_ = from.copies_;  // as long as there is room for in both
+    for (const std::uint32_t slot : slots_) pool_->slots_.share(slot);
+    for (const kv_pool::state_copy& c : copies_) pool_->slots_.share(c.slot);
+    owns_slots_ = true;
   }
   length_ = from.length_;
   previous_ = from.previous_;
   mark_ = from.mark_, before_mark_ = from.before_mark_;
-  return true;
 }
 
 sequence::sequence(sequence&& other) noexcept
-    : pool_(other.pool_),
+    : pool_(std::move(other.pool_)),
       tables_(std::move(other.tables_)),
       slots_{other.slots_[0], other.slots_[1]},
       copies_(std::move(other.copies_)),
@@ -92,7 +85,7 @@ sequence::sequence(sequence&& other) noexcept
 sequence& sequence::operator=(sequence&& other) noexcept {
   if (this == &other) return *this;
   release();
-  pool_ = other.pool_;
+  pool_ = std::move(other.pool_);
   tables_ = std::move(other.tables_);
   other.tables_.clear();
   copies_ = std::move(other.copies_);
@@ -105,17 +98,26 @@ sequence& sequence::operator=(sequence&& other) noexcept {
 }
 sequence::~sequence() { release(); }
 
-/// Gives everything back to the pool. The room for that is there: a list of free pages once held all of them.
+/// Leaves its pool, whose lists have room for all that it gives back.
 void sequence::release() noexcept {
-  release_pages();
+  if (!pool_) return;  // moved from
+  const std::lock_guard lock(pool_->changing_);
+  give_all_back();
+  --pool_->sequences_;
+}
+
+void sequence::give_all_back() noexcept {
+  forget_mark();
+  drop_pages(0);
   drop_copies([](const kv_pool::state_copy&) { return true; });
-  if (owns_slots_) pool_->free_slots_.insert(pool_->free_slots_.end(), {slots_[1], slots_[0]});
+  for (std::size_t i = 0; owns_slots_ && i < 2; ++i) pool_->slots_.give_back(slots_[i]);
   owns_slots_ = false;
 }
 
-void sequence::release_pages() noexcept {
-  forget_mark();
-  drop_pages(0);
+void sequence::take_slots() noexcept {
+  if (!has_state()) return;
+  for (std::uint32_t& slot : slots_) slot = pool_->slots_.take();
+  owns_slots_ = true;
 }
 
 /// Gives back the pages behind the first `length` positions.
@@ -126,6 +128,12 @@ void sequence::drop_pages(std::size_t length) noexcept {
     for (; t.last > keep && t.last > t.first; --t.last) give_back(r, t.last - 1);
     if (length == 0) t.first = t.last = 0;
   }
+}
+
+/// Whether positions go on in a page that others have, too.
+bool sequence::continues_shared_page(std::size_t r, std::size_t count) const noexcept {
+  return count > 0 && length_ % page_positions != 0 &&
+         pool_->reaches_[r].pages.is_shared(tables_[r].page_of[length_ / page_positions]);
 }
 
 /// Tiles that no window sees from the next position on: [table.first, first). Then tiles [last, end) need pages.
@@ -140,39 +148,62 @@ sequence::growth sequence::growth_of(std::size_t r, std::size_t count) const noe
 bool sequence::begin(std::size_t count) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0 && count <= pool_->room_.prefill_chunk);
   if (count > context() - length_) return false;
+  const std::lock_guard lock(pool_->changing_);
   for (std::size_t r = 0; r < tables_.size(); ++r) {
-    const table& t = tables_[r];
-    const growth g = growth_of(r, count);
-    std::size_t free = pool_->reaches_[r].free.size();
-    for (std::size_t tile = t.first; tile < std::min(g.first, t.last); ++tile) free += !keeps_for_mark(r, tile);
-    if (g.end > g.last && g.end - g.last > free) return false;
+    if (!has_pages_for(r, count)) return false;
   }
-  for (std::size_t r = 0; r < tables_.size(); ++r) {
-    const growth g = growth_of(r, count);
-    table& t = tables_[r];
-    auto& free = pool_->reaches_[r].free;
-    for (; t.first < std::min(g.first, t.last); ++t.first) {
-      if (!keeps_for_mark(r, t.first)) {
-        give_back(r, t.first);
-        continue;
-      }
-      if (t.kept_first == t.kept_last) t.kept_first = t.first;
-      t.kept_last = t.first + 1;
-    }
-    t.first = g.first;
-    for (t.last = g.last; t.last < g.end; ++t.last) {
-      t.page_of[t.last] = free.back();
-      free.pop_back();
-    }
+  for (std::size_t r = 0; r < tables_.size(); ++r) grow(r, count);
+  if (has_state()) {
+    keep_previous_state();
+    make_own(slots_[1]);
   }
-  if (has_state()) keep_previous_state();
   pending_ = count;
   return true;
+}
+
+/// Whether there are pages for `count` more positions, once those that no window sees any more are given back.
+bool sequence::has_pages_for(std::size_t r, std::size_t count) const noexcept {
+  const table& t = tables_[r];
+  const growth g = growth_of(r, count);
+  const detail::shared_numbers& pages = pool_->reaches_[r].pages;
+  std::size_t free = pages.free();
+  for (std::size_t tile = t.first; tile < std::min(g.first, t.last); ++tile) {
+    free += !keeps_for_mark(r, tile) && !pages.is_shared(t.page_of[tile]);
+  }
+  return std::max(g.end, g.last) - g.last + continues_shared_page(r, count) <= free;
+}
+
+void sequence::grow(std::size_t r, std::size_t count) noexcept {
+  const growth g = growth_of(r, count);
+  table& t = tables_[r];
+  detail::shared_numbers& pages = pool_->reaches_[r].pages;
+  for (; t.first < std::min(g.first, t.last); ++t.first) {
+    if (!keeps_for_mark(r, t.first)) {
+      give_back(r, t.first);
+      continue;
+    }
+    if (t.kept_first == t.kept_last) t.kept_first = t.first;
+    t.kept_last = t.first + 1;
+  }
+  t.first = g.first;
+  if (continues_shared_page(r, count)) {
+    std::uint32_t& page = t.page_of[length_ / page_positions];
+    const std::uint32_t own = pages.take();
+    pool_->copy_page(r, page, own);
+    pages.give_back(std::exchange(page, own));
+  }
+  for (t.last = g.last; t.last < g.end; ++t.last) t.page_of[t.last] = pages.take();
+}
+
+/// Takes another slot where this one is not the sequence's alone. What was in it does not come along.
+void sequence::make_own(std::uint32_t& slot) noexcept {
+  if (pool_->slots_.is_shared(slot)) pool_->slots_.give_back(std::exchange(slot, pool_->slots_.take()));
 }
 
 void sequence::mark() NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0);
   if (!pool_->room_.marks) return;
+  const std::lock_guard lock(pool_->changing_);
   forget_mark();
   mark_ = length_, before_mark_ = previous_;
 }
@@ -195,7 +226,7 @@ void sequence::forget_mark() noexcept {
 
 /// The step that begins writes over the state before the last step: its slot becomes a copy's where one is due there.
 void sequence::keep_previous_state() noexcept {
-  if (previous_ == nowhere || previous_ == 0 || pool_->free_slots_.empty()) return;
+  if (previous_ == nowhere || previous_ == 0) return;
   const std::size_t interval = pool_->room_.state_interval;
   std::size_t last = 0;
   for (const kv_pool::state_copy& c : copies_) {
@@ -205,8 +236,7 @@ void sequence::keep_previous_state() noexcept {
   const bool of_mark = mark_ != nowhere && (previous_ == mark_ || previous_ == before_mark_);
   if ((!due && !of_mark) || copies_.size() == copies_.capacity()) return;
   copies_.push_back({previous_, slots_[1], !due});
-  slots_[1] = pool_->free_slots_.back();
-  pool_->free_slots_.pop_back();
+  slots_[1] = pool_->slots_.take();
   previous_ = nowhere;
 }
 
@@ -215,7 +245,7 @@ template <class If>
 void sequence::drop_copies(const If& condition) noexcept {
   std::erase_if(copies_, [&](const kv_pool::state_copy& c) {
     const bool dropped = condition(c);
-    if (dropped) pool_->free_slots_.push_back(c.slot);
+    if (dropped) pool_->slots_.give_back(c.slot);
     return dropped;
   });
 }
@@ -244,6 +274,7 @@ void sequence::commit() noexcept {
 
 void sequence::rollback() noexcept {
   pending_ = 0;
+  const std::lock_guard lock(pool_->changing_);
   drop_pages(length_);
   previous_ = nowhere;  // the step has written over it
 }
@@ -284,10 +315,12 @@ std::size_t sequence::resumable_state(std::size_t position) const noexcept {
 
 void sequence::truncate(std::size_t position) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0 && position == resumable(position));
+  const std::lock_guard lock(pool_->changing_);
   if (has_state() && position != length_) {
     const auto copy =
         std::find_if(copies_.begin(), copies_.end(), [&](const kv_pool::state_copy& c) { return c.position == position; });
     if (position == 0) {
+      make_own(slots_[0]);
       std::memset(pool_->state(slots_[0]), 0, pool_->slot_bytes_);
     } else if (previous_ == position) {
       std::swap(slots_[0], slots_[1]);

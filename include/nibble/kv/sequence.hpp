@@ -25,7 +25,11 @@ struct kv_layer {
 };
 
 /// A step adds to it between begin() and commit(); rollback() instead forgets what the step wrote, and keeps what is committed.
-/// Between steps it can be cut back, and copied. Its memory is its pool's; growing allocates nothing.
+/// Between steps it can be cut back, and forked. Its memory is its pool's, which it keeps alive; growing allocates nothing. One
+/// thread at a time; sequences of a pool may be on several.
+///
+/// A fork shares pages and states. Pages that are full are only read. One that is not is copied by the first of its owners that
+/// goes on; and a step leaves its states in a slot that nobody else has.
 ///
 /// @example  auto s = sequence::try_create(pool).value();
 ///           s.begin(3);    // a forward pass writes positions 0, 1 and 2
@@ -38,16 +42,16 @@ class sequence final {
 #if NIBBLE_EXCEPTIONS
   static sequence create(kv_pool& pool) { return try_create(pool).value(); }
 #endif
-  /// A copy, which goes on from the same place.
-  /// @errors  out_of_memory: the pool has no room for it
-  /// @cost    copies what is kept
+  /// A copy, which goes on from the same place, and shares what there is.
+  /// @errors  out_of_memory: the pool has no room for another; precondition: no step is open
+  /// @cost    copies nothing but numbers of pages
   result<sequence> try_fork() const;
 #if NIBBLE_EXCEPTIONS
   sequence fork() const { return try_fork().value(); }
 #endif
-  /// Becomes a copy of another sequence of the same pool. False, and empty, where the pool has no room for that.
+  /// Becomes a fork of another sequence of the same pool, and forgets what it was.
   /// @errors  none; precondition: the same pool, and no step is open in either
-  bool assign(const sequence& from) NIBBLE_NOEXCEPT;
+  void assign(const sequence& from) NIBBLE_NOEXCEPT;
 
   sequence(sequence&& other) noexcept;
   sequence& operator=(sequence&& other) noexcept;
@@ -57,8 +61,8 @@ class sequence final {
   std::size_t length() const noexcept { return length_; }
   std::size_t context() const noexcept { return pool_->room_.context; }
 
-  /// Makes room for `count` more positions, and forgets what no window sees from there on. False, and nothing taken, where the
-  /// context or the pool has no room.
+  /// Makes room for `count` more positions, in pages that no other sequence has, and forgets what no window sees from there on.
+  /// False, and nothing changed, where the context or the pool has no room.
   /// @errors  none; precondition: no step is open, count <= kv_room::prefill_chunk
   bool begin(std::size_t count) NIBBLE_NOEXCEPT;
   /// Keeps what the step wrote.
@@ -94,13 +98,14 @@ class sequence final {
   state layer_state(std::size_t i) const noexcept;
 
  private:
+  friend class saved_sequence;
+
   /// Of layers that see equally far: tiles [first, last) have pages, and before them those that are kept for the mark alone.
   struct table {
     std::vector<std::uint32_t> page_of;  // of all the context, so that nothing grows later
     std::size_t first = 0, last = 0;
     std::size_t kept_first = 0, kept_last = 0;
 
-    std::size_t pages() const noexcept { return last - first + (kept_last - kept_first); }
     /// The first tile of those without a gap before `last`.
     std::size_t joined_first() const noexcept { return kept_last > kept_first && kept_last == first ? kept_first : first; }
     template <class F>
@@ -111,7 +116,7 @@ class sequence final {
   };
   static constexpr std::size_t nowhere = largest_size;
 
-  explicit sequence(kv_pool& pool) noexcept : pool_(&pool) {}
+  explicit sequence(kv_pool& pool) noexcept : pool_(pool) {}
   /// What a step of `count` positions does to a table.
   struct growth {
     std::size_t first, last, end;
@@ -119,21 +124,27 @@ class sequence final {
   growth growth_of(std::size_t reach, std::size_t count) const noexcept;
   bool keeps_for_mark(std::size_t reach, std::size_t tile) const noexcept;
   bool windows_hold(std::size_t position) const noexcept;
-  void give_back(std::size_t reach, std::size_t tile) noexcept {
-    pool_->reaches_[reach].free.push_back(tables_[reach].page_of[tile]);
-  }
+  std::size_t resumable_state(std::size_t position) const noexcept;
+  bool has_state() const noexcept { return pool_->slot_bytes_ > 0; }
+  void release() noexcept;
+  // What looks at owners or changes them, under the pool's lock.
+  bool continues_shared_page(std::size_t reach, std::size_t count) const noexcept;
+  bool has_pages_for(std::size_t reach, std::size_t count) const noexcept;
+  void grow(std::size_t reach, std::size_t count) noexcept;
+  void make_own(std::uint32_t& slot) noexcept;
+  void keep_previous_state() noexcept;
   void forget_mark() noexcept;
   void join_kept(std::size_t position) noexcept;
-  void release() noexcept;
-  void release_pages() noexcept;
   void drop_pages(std::size_t length) noexcept;
-  std::size_t resumable_state(std::size_t position) const noexcept;
-  void keep_previous_state() noexcept;
   template <class If>
   void drop_copies(const If& condition) noexcept;
-  bool has_state() const noexcept { return pool_->slot_bytes_ > 0; }
+  void give_back(std::size_t reach, std::size_t tile) noexcept {
+    pool_->reaches_[reach].pages.give_back(tables_[reach].page_of[tile]);
+  }
+  void give_all_back() noexcept;
+  void take_slots() noexcept;
 
-  kv_pool* pool_;
+  kv_pool_ref pool_;
   std::vector<table> tables_;                // by index in kv_pool::reaches_
   std::uint32_t slots_[2] = {0, 0};          // of states: now, and before the last step or for the next
   std::vector<kv_pool::state_copy> copies_;  // of earlier states, as many as there is room for

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "nibble/core/checksum.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kv/pool.hpp"
 #include "nibble/model/any_model.hpp"
@@ -33,6 +36,7 @@ std::size_t any_model::context() const noexcept { return model_->context; }
 std::size_t any_model::weight_bytes() const noexcept { return model_->weight_bytes; }
 std::size_t any_model::tokenizer_bytes() const noexcept { return model_->tokenizer_bytes; }
 std::size_t any_model::memory_cap() const noexcept { return model_->memory_cap; }
+std::uint64_t any_model::fingerprint() const noexcept { return model_->fingerprint; }
 executor_ref any_model::executor() const noexcept { return model_->executor; }
 const std::string& any_model::chat_template() const& noexcept { return model_->chat_template; }
 const result<nibble::chat_template>& any_model::chat_form() const& noexcept { return model_->chat_form; }
@@ -42,19 +46,22 @@ tensor_type any_model::kv_type() const noexcept { return model_->kv_type; }
 void any_model::forward(step& s, activations out) const noexcept { model_->forward(s, out); }
 
 namespace detail {
-/// Bytes of a model and of a step_runner on it.
+/// Bytes of a model, and of a step_runner on it with all of its forks.
 /// @param one_step  see kv_room
 inline memory_plan plan_steps(const loaded_model& m, const session_options& options, std::size_t sequences, bool one_step) {
   const session_options o = with_places_to_return(m.context, complete(m, options), sequences == 1);
-  const kv_room room{find_kv_format(*o.kv), o.context, o.prefill_chunk, sequences, *o.marks, one_step, *o.state_interval};
-  const auto kept = kv_pool::planned_bytes(m.kv(o.output), room);
+  const std::size_t runners = 1 + forks_of(o, sequences);
+  const auto kept = kv_pool::planned_bytes(m.kv(o.output), room_of(o, sequences, one_step));
   std::size_t scratch = measure_scratch(m, o.prefill_chunk, o.output_rows, o.output);
-  if (sequences > 1) scratch = std::max(scratch, measure_scratch(m, sequences, sequences, o.output));
+  if (sequences > 1) {
+    const std::size_t tokens = std::max(o.prefill_chunk, sequences), rows = std::max(o.output_rows, sequences);
+    scratch = std::max({scratch, measure_scratch(m, tokens, rows, o.output), measure_scratch(m, rows, rows, o.output)});
+  }
   memory_plan p;
   p.weights = m.weight_bytes, p.tokenizer = m.tokenizer_bytes;
-  p.kv = kept.pages, p.states = kept.states, p.scratch = scratch;
-  p.tables = sum_of_sizes(kept.tables, step_bytes(o, sequences));
-  for (const std::size_t block : {p.kv, p.states, p.scratch}) p.tables = sum_of_sizes(p.tables, aligned_buffer::slack(block));
+  p.kv = kept.pages, p.states = kept.states, p.scratch = product_of_sizes(runners, scratch);
+  p.tables = sum_of_sizes(kept.tables, product_of_sizes(runners, step_bytes(o, sequences) + aligned_buffer::slack(scratch)));
+  for (const std::size_t block : {p.kv, p.states}) p.tables = sum_of_sizes(p.tables, aligned_buffer::slack(block));
   return p;
 }
 }  // namespace detail
@@ -62,7 +69,10 @@ inline memory_plan plan_steps(const loaded_model& m, const session_options& opti
 memory_plan any_model::plan(const session_options& options, std::size_t sequences) const {
   NIBBLE_ASSERT(sequences >= 1 && sequences <= most_sequences);
   memory_plan p = detail::plan_steps(*model_, options, sequences, false);
-  if (sequences == 1) p.sampling = detail::sampling_bytes(vocabulary(), detail::complete(*model_, options).context);
+  if (sequences == 1) {
+    const session_options o = detail::complete(*model_, options);
+    p.sampling = product_of_sizes(1 + detail::forks_of(o, 1), detail::sampling_bytes(vocabulary(), o.context));
+  }
   return p;
 }
 
@@ -85,6 +95,24 @@ inline result<const architecture_entry*> choose(const known_architectures& known
   const bool several = known.entries.size() > 1;
   return error(errc::unknown_architecture, "general.architecture: expected " +
                                                (several ? "one of " + names + "; " : names + ", ") + "found " + quoted(*name));
+}
+
+/// See any_model::fingerprint. Of each tensor the first and the last cache line are read.
+inline result<std::uint64_t> fingerprint_of(const gguf_file& file, std::string_view architecture) {
+  std::uint64_t sum = checksum(std::as_bytes(std::span(architecture)));
+  for (const tensor_info& t : file.tensors()) {
+    sum = checksum(std::as_bytes(std::span(t.name)), sum);
+    const std::uint64_t numbers[] = {static_cast<std::uint64_t>(t.type), t.bytes};
+    sum = checksum(std::as_bytes(std::span(numbers)), checksum(std::as_bytes(std::span(t.dims)), sum));
+    std::array<std::byte, cache_line> some{};
+    const std::uint64_t count = std::min<std::uint64_t>(t.bytes, some.size());
+    for (const std::uint64_t place : {std::uint64_t{0}, t.bytes - count}) {
+      NIBBLE_TRY(file.try_read(t, place, std::span(some).first(static_cast<std::size_t>(count))));
+      sum = checksum(some, sum);
+    }
+    file.release(t, 0, static_cast<std::size_t>(t.bytes));
+  }
+  return sum;
 }
 
 /// Gives a model what it keeps beside weights, for whose sizes it is asked.
@@ -138,6 +166,8 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
   if (!plan) return std::move(plan).failure();
   const std::size_t bytes = (*plan)->weight_bytes;
   NIBBLE_TRY(check_cap("weights and tokenizer", sum_of_sizes(bytes, (*plan)->tokenizer_bytes), options.memory_cap));
+  const auto fingerprint = fingerprint_of(file, (*plan)->architecture_name());
+  if (!fingerprint) return fingerprint.failure();
   std::optional<thread_pool> pool;
   executor_ref executor;
   if (options.executor) {
@@ -162,6 +192,7 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
   m->kv_type = known.kv_type;
   m->weight_bytes = tensors.bytes();
   m->memory_cap = options.memory_cap;
+  m->fingerprint = *fingerprint;
   m->weights = *std::move(memory);
   m->take_text(std::move(**plan));
   if (pool) m->pool.emplace(*std::move(pool));

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -90,6 +91,9 @@ class any_model {
   /// Bytes that it keeps beside its weights: memory_plan::tokenizer.
   std::size_t tokenizer_bytes() const noexcept;
   std::size_t memory_cap() const noexcept;
+  /// A number that tells the model of one file from those of others: of its architecture, and of the names, shapes, formats and
+  /// some weights of all tensors.
+  std::uint64_t fingerprint() const noexcept;
   executor_ref executor() const noexcept;
   /// The chat template that the file carries, or nothing.
   const std::string& chat_template() const& noexcept;

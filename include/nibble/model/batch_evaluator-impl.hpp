@@ -51,6 +51,22 @@ feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_tok
   return run(std::span(ids).first(count), count, std::span(wanted).first(count), cancel);
 }
 
+feed_outcome batch_evaluator::step(std::span<const chunk> chunks, std::stop_token cancel) {
+  NIBBLE_ASSERT(sequences() > 0 && chunks.size() <= sequences());
+  auto& [runs, ids, wanted] = runner_.room();
+  std::size_t count = 0, rows = 0;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const chunk& c = chunks[i];
+    NIBBLE_ASSERT(!c.tokens.empty() && c.tokens.size() <= runner_.options().prefill_chunk);
+    NIBBLE_ASSERT(c.tokens.size() <= step_tokens() - count);
+    runs[i] = {count, c.tokens.size(), 0, c.sequence};
+    std::copy(c.tokens.begin(), c.tokens.end(), ids.begin() + std::ptrdiff_t(count));
+    count += c.tokens.size();
+    if (c.wanted) wanted[rows++] = static_cast<std::uint32_t>(count - 1);
+  }
+  return run(std::span(ids).first(count), chunks.size(), std::span(wanted).first(rows), cancel);
+}
+
 feed_outcome batch_evaluator::run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
                                   const std::stop_token& cancel) {
   const auto [how, rows] = runner_.run(ids, std::span(runner_.room().runs).first(runs), wanted, cancel);

@@ -1,4 +1,4 @@
-/// batch_evaluator: tokens in, logits or hidden states out, for several sequences that advance together.
+/// batch_evaluator: tokens in, logits or hidden states out, for several sequences, any mix of which shares a step.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,29 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// Feeds tokens to a model, several sequences: each has a KV cache of its own, and one step for all of them reads the weights
-/// once. A sequence's logits have the same bits as if it were alone. Owned by one thread at a time.
+/// Feeds tokens to a model, several sequences: their keys and values are of one pool, and one step for all of them reads the
+/// weights once. A sequence's logits have the same bits as if it were alone. Owned by one thread at a time.
 ///
 /// All memory is taken when it is made; feeding allocates nothing.
 /// @example  auto b = nibble::batch_evaluator::try_create(model, 2).value();
 ///           b.feed(0, question), b.feed(1, other);  // prompts, one after the other
 ///           const std::array next{entry{0, 17}, entry{1, 42}};
 ///           b.step(next);                           // one token each: b.logits(0), b.logits(1)
+///           const std::array mixed{chunk{0, question}, chunk{1, one}};
+///           b.step(mixed);                          // a part of a prompt beside a token of an answer
 class batch_evaluator {
  public:
   /// One more token for a sequence.
   struct entry {
     std::size_t sequence;
     token id;
+  };
+
+  /// What a sequence goes on with: a token, or a part of a prompt.
+  struct chunk {
+    std::size_t sequence;
+    std::span<const token> tokens;
+    bool wanted = true;  ///< whether the logits after the last of them are
   };
 
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
@@ -41,16 +50,24 @@ class batch_evaluator {
   /// Processes tokens of one sequence at its next positions, step by step; logits(0) are then those after the last one.
   ///
   /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. A cancelled call leaves the sequence
-  /// at the last whole step.
+  /// at the last whole step; so does memory_full.
   /// @errors  what the model's executor throws, as if cancelled; precondition: every token is in [0, vocabulary)
   feed_outcome feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel = {});
 
   /// One token for each of some sequences, in one pass over the weights; logits(i) are then those of entries[i].
   ///
-  /// If one of them is full, none has been fed. A cancelled call leaves all as they were.
+  /// If one of them is full, or finds no memory, none has been fed. A cancelled call leaves all as they were.
   /// @errors  what the model's executor throws, as if cancelled; precondition: no sequence comes twice; every token is in
   ///          [0, vocabulary)
   feed_outcome step(std::span<const entry> entries, std::stop_token cancel = {});
+  /// The same with any number of tokens for each, of prompts and of answers: logits(i) are then those after the i-th of the
+  /// chunks that want them.
+  /// @errors  as above; precondition: no sequence comes twice; no chunk is empty, nor longer than
+  /// session_options::prefill_chunk;
+  ///          all together have no more than step_tokens() tokens, each in [0, vocabulary)
+  feed_outcome step(std::span<const chunk> chunks, std::stop_token cancel = {});
+  /// Tokens of all sequences in one step, at most: session_options::prefill_chunk, but no less than there are sequences.
+  std::size_t step_tokens() const noexcept { return runner_.step_tokens(); }
 
   /// A batch_evaluator that was moved from can only be assigned to or destroyed: precondition of all its functions.
   batch_evaluator(batch_evaluator&&) noexcept = default;
@@ -64,6 +81,8 @@ class batch_evaluator {
 
   std::size_t sequences() const noexcept { return runner_.sequences(); }
   std::size_t context() const noexcept { return runner_.options().context; }
+  /// With what they are where nothing was said.
+  const session_options& options() const noexcept { return runner_.options(); }
   /// Tokens that a sequence holds.
   std::size_t position(std::size_t sequence) const NIBBLE_NOEXCEPT { return runner_.sequence(sequence).length(); }
   /// See evaluator::mark.
@@ -74,9 +93,12 @@ class batch_evaluator {
   }
   /// Cuts a sequence back to its first `position` tokens. False, and no change, if it cannot go on from there: see resumable.
   bool truncate(std::size_t sequence, std::size_t position) NIBBLE_NOEXCEPT { return runner_.truncate(sequence, position); }
-  /// Makes sequence `to` a copy of `from`, which both go on on their own.
-  void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT { runner_.copy(from, to); }
+  /// Makes sequence `to` a fork of `from`: both go on on their own, and share what they have.
+  /// @cost    copies no keys and values; in their next steps a page of each layer
+  void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT { runner_.fork(from, to); }
 
+  /// Bytes of keys, values and states that sequences have now: a page that some share counts once.
+  kv_pool::plan used() const NIBBLE_NOEXCEPT { return runner_.used(); }
   /// Bytes that are allocated: KV for all sequences.
   memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
 

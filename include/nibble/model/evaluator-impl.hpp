@@ -15,6 +15,26 @@ result<evaluator> evaluator::try_create(const any_model& model, const session_op
   return evaluator(*std::move(runner));
 }
 
+result<evaluator> evaluator::try_fork() const {
+  auto runner = runner_.try_fork();
+  if (!runner) return std::move(runner).failure();
+  evaluator made(*std::move(runner));
+  made.keep(last_row_);
+  return made;
+}
+
+result<void> evaluator::try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) {
+  NIBBLE_TRY(runner_.try_load(0, position, state));
+  keep(logits);
+  return {};
+}
+
+/// Takes over the output of another's last token.
+void evaluator::keep(std::span<const float> row) NIBBLE_NOEXCEPT {
+  rows_ = runner_.keep(row);
+  last_row_ = {rows_.data, row.size()};
+}
+
 feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) {
   NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "nibble/error.hpp"
+#include "nibble/kv/saved_sequence.hpp"
 #include "nibble/model/step_runner.hpp"
 
 namespace nibble {
@@ -33,7 +34,8 @@ class evaluator {
   /// Processes tokens at the next positions, step by step; logits() are then those after the last one.
   ///
   /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. So is more text for a model whose
-  /// tokens see what comes behind them: all of it goes in at once. A cancelled call leaves the sequence at the last whole step.
+  /// tokens see what comes behind them: all of it goes in at once. A cancelled call leaves the sequence at the last whole step;
+  /// so does memory_full.
   /// @errors  what the model's executor throws: the sequence is at the last whole step, too; precondition: every token is in
   ///          [0, vocabulary)
   feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {});
@@ -63,11 +65,37 @@ class evaluator {
   const any_model& model() const&& = delete;
   std::size_t position() const NIBBLE_NOEXCEPT { return runner_.sequence(0).length(); }
   std::size_t context() const noexcept { return runner_.options().context; }
+  /// With what they are where nothing was said.
+  const session_options& options() const noexcept { return runner_.options(); }
   /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
   std::span<float> logits() & noexcept { return last_row_; }
 
+  /// Another evaluator, which goes on from the same place: it shares keys, values and states, and has the same logits().
+  /// @errors  out_of_memory: there are as many as session_options::forks; or there is no room for its steps
+  /// @cost    takes scratch; copies the logits, and in its first step a page of each layer
+  result<evaluator> try_fork() const;
+#if NIBBLE_EXCEPTIONS
+  evaluator fork() const { return try_fork().value(); }
+#endif
+
+  /// What it needs to go on from here, and what another one of the same model and format wrote of a sequence of `position`
+  /// tokens: see saved_sequence.
+  /// @errors  none; precondition: `out` has saved_bytes(position())
+  void save(std::span<std::byte> out) const NIBBLE_NOEXCEPT { saved_sequence::save(runner_.sequence(0), out); }
+  std::size_t saved_bytes(std::size_t position) const NIBBLE_NOEXCEPT {
+    return saved_sequence::bytes(runner_.sequence(0), position);
+  }
+  /// @param   logits  those after its last token, or nothing
+  /// @errors  out_of_memory: nothing has changed; precondition: `state` has saved_bytes(position), which is within the context
+  result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits);
+#if NIBBLE_EXCEPTIONS
+  void load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) {
+    try_load(position, state, logits).value();
+  }
+#endif
+
   /// Bytes that are allocated: what any_model::plan() said of the same session_options::marks and ::state_interval, but for
-  /// `sampling`, which is a session's.
+  /// `sampling`, which is a session's. Those of its forks are included, whether they are there or not.
   memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }
@@ -90,6 +118,7 @@ class evaluator {
   /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
   feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel,
                     activations hidden = {});
+  void keep(std::span<const float> row) NIBBLE_NOEXCEPT;
   bool fits(std::size_t count) const NIBBLE_NOEXCEPT { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 

@@ -11,7 +11,8 @@ inline namespace NIBBLE_ABI {
 enum class feed_outcome : std::uint8_t {
   done,
   context_full,  ///< there is no room for all of them: none was fed
-  cancelled      ///< the caller gave up
+  cancelled,     ///< the caller gave up
+  memory_full    ///< other sequences have what a step needs of session_options::kv_bytes: it was not begun
 };
 
 }  // namespace NIBBLE_ABI

@@ -47,6 +47,7 @@ class loaded_model {
   std::size_t weight_bytes = 0, memory_cap = 0;
   nibble::limits limits;
   std::uint64_t stored_bytes = 0;   ///< of all tensors of the file
+  std::uint64_t fingerprint = 0;    ///< see any_model::fingerprint
   std::size_t tokenizer_bytes = 0;  ///< of all that is kept beside weights
   std::size_t own_bytes = 0;        ///< that of them: this object, and what its architecture keeps
   aligned_buffer weights;

@@ -57,6 +57,12 @@ struct session_options {
   /// memory_plan::states. Empty: sessions have one each quarter of the context, so that memory does not grow with it, and at
   /// most a quarter is processed again; evaluators and batches have none.
   std::optional<std::size_t> state_interval = {};
+  /// Forks that a session or an evaluator may have at once, those of its forks included: see session::fork. Each takes room for
+  /// its steps, see any_model::plan; keys, values and states they share as far as they are the same.
+  std::size_t forks = 0;
+  /// What the keys and values of all sequences that share a pool may take together: a session and its forks, or those of a
+  /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full.
+  std::size_t kv_bytes = 0;
 };
 
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before

@@ -40,6 +40,22 @@ inline session_options complete(const loaded_model& m, session_options o) {
   return o;
 }
 
+/// Forks that an evaluator may have. Several sequences are each other's: see batch_evaluator::fork.
+inline std::size_t forks_of(const session_options& o, std::size_t sequences) noexcept {
+  return sequences == 1 ? std::min(o.forks, most_sequences) : 0;
+}
+/// What the pool of an evaluator is made for. @param o  complete
+inline kv_room room_of(const session_options& o, std::size_t sequences, bool one_step) {
+  return {.format = find_kv_format(*o.kv),
+          .context = o.context,
+          .prefill_chunk = o.prefill_chunk,
+          .sequences = sequences + forks_of(o, sequences),
+          .marks = *o.marks,
+          .one_step = one_step,
+          .state_interval = *o.state_interval,
+          .page_bytes = o.kv_bytes};
+}
+
 /// Numbers of one row of a step's output.
 inline std::size_t output_width(const loaded_model& m, step_output output) noexcept {
   return output == step_output::hidden ? m.width : m.vocabulary;
@@ -69,8 +85,8 @@ inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, st
 /// Bytes of what a step_runner has beside its cache and scratch.
 inline std::size_t step_bytes(const session_options& o, std::size_t sequences) noexcept {
   const std::size_t tokens = std::max(o.prefill_chunk, sequences), rows = std::max(o.output_rows, sequences);
-  std::size_t bytes = product_of_sizes(tokens, sizeof(std::uint32_t));
-  for (const std::size_t each : {sizeof(sequence), sizeof(sequence*), sizeof(token_run), sizeof(token)})
+  std::size_t bytes = product_of_sizes(tokens, sizeof(std::uint32_t) + sizeof(token));
+  for (const std::size_t each : {sizeof(sequence), sizeof(sequence*), sizeof(token_run)})
     bytes = sum_of_sizes(bytes, product_of_sizes(sequences, each));
   for (const std::size_t each : {sizeof(token_run), sizeof(std::uint32_t)})
     bytes = sum_of_sizes(bytes, product_of_sizes(rows, each));
@@ -134,6 +150,9 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   if (m.ends_with_context && o.context > m.context) {
     return invalid("context: expected at most " + std::to_string(m.context) + ", for which the model has positions, found " +
                    std::to_string(o.context));
+  }
+  if (o.forks > most_sequences) {
+    return invalid("forks: expected at most " + std::to_string(most_sequences) + ", found " + std::to_string(o.forks));
   }
   if (find_kv_format(o.kv.value_or(m.kv_type)) == kv_formats::size) return invalid("kv: expected f32, f16, bf16 or q8_0");
   if (o.output == step_output::hidden && !m.gives_hidden) {

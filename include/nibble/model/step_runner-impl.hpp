@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -20,45 +21,49 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
                  "sequences: expected 1 to " + std::to_string(most_sequences) + ", found " + std::to_string(sequences));
   }
   options = detail::with_places_to_return(model.context(), options, false);
-  step_runner made(model, detail::complete(model.loaded(), options));
-  const session_options& o = made.options_;
-  const std::size_t format = find_kv_format(*o.kv);
-  const std::vector<kv_shape> layers = model.kv(o.output);
-  const kv_room room{format, o.context, o.prefill_chunk, sequences, *o.marks, one_step, *o.state_interval};
+  const session_options o = detail::complete(model.loaded(), options);
   const memory_plan plan = detail::plan_steps(model.loaded(), o, sequences, one_step);
   NIBBLE_TRY(detail::check_cap("model and session", plan.total(), model.memory_cap()));
-  auto pool = kv_pool::try_create(layers, room);
+  auto pool = kv_pool::try_create(model.kv(o.output), detail::room_of(o, sequences, one_step));
   if (!pool) return std::move(pool).failure();
-  made.pool_ = *std::move(pool);
-  made.sequences_.reserve(sequences);
-  made.borrowed_.reserve(sequences);
+  step_runner made(model, o, *pool, plan);
+  std::vector<nibble::sequence> fresh;
+  fresh.reserve(sequences);
   for (std::size_t i = 0; i < sequences; ++i) {
-    auto fresh = nibble::sequence::try_create(*made.pool_);
-    if (!fresh) return std::move(fresh).failure();
-    made.sequences_.push_back(*std::move(fresh));
-    made.borrowed_.push_back(&made.sequences_.back());
+    auto one = nibble::sequence::try_create(**pool);
+    if (!one) return std::move(one).failure();
+    fresh.push_back(*std::move(one));
   }
-  auto scratch = scratch_arena::try_create(plan.scratch);
-  if (!scratch) return std::move(scratch).failure();
-  made.scratch_ = *std::move(scratch);
-  made.positions_.resize(std::max(o.prefill_chunk, sequences));
-  made.wanted_runs_.resize(std::max(o.output_rows, sequences));
-  made.room_.runs.resize(sequences), made.room_.ids.resize(sequences);
-  made.room_.wanted.resize(made.wanted_runs_.size());
-  made.tables_ = plan.tables;
+  NIBBLE_TRY(made.take_room(std::move(fresh), plan.scratch / (1 + detail::forks_of(o, sequences))));
   return made;
 }
 
-step_runner& step_runner::operator=(step_runner&& other) noexcept {
-  if (this == &other) return *this;
-  sequences_.clear();  // before the pool that they give back to
-  model_ = std::move(other.model_), options_ = other.options_;
-  pool_ = std::move(other.pool_);
-  sequences_ = std::move(other.sequences_), borrowed_ = std::move(other.borrowed_);
-  scratch_ = std::move(other.scratch_);
-  positions_ = std::move(other.positions_), wanted_runs_ = std::move(other.wanted_runs_);
-  room_ = std::move(other.room_), tables_ = other.tables_;
-  return *this;
+result<step_runner> step_runner::try_fork() const {
+  NIBBLE_ASSERT(sequences_.size() == 1);
+  auto other = sequences_.front().try_fork();
+  if (!other) return std::move(other).failure();
+  std::vector<nibble::sequence> one;
+  one.reserve(1);
+  one.push_back(*std::move(other));
+  step_runner made(model_, options_, pool_, plan_);
+  NIBBLE_TRY(made.take_room(std::move(one), scratch_.capacity()));
+  return made;
+}
+
+/// Takes sequences, and what is needed to run their steps.
+result<void> step_runner::take_room(std::vector<nibble::sequence> sequences, std::size_t scratch_bytes) {
+  const std::size_t count = sequences.size();
+  sequences_ = std::move(sequences);
+  borrowed_.reserve(count);
+  for (nibble::sequence& s : sequences_) borrowed_.push_back(&s);
+  auto scratch = scratch_arena::try_create(scratch_bytes);
+  if (!scratch) return std::move(scratch).failure();
+  scratch_ = *std::move(scratch);
+  positions_.resize(std::max(options_.prefill_chunk, count));
+  wanted_runs_.resize(std::max(options_.output_rows, count));
+  room_.runs.resize(count), room_.ids.resize(positions_.size());
+  room_.wanted.resize(wanted_runs_.size());
+  return {};
 }
 
 bool step_runner::fits(std::size_t sequence, std::size_t count) const NIBBLE_NOEXCEPT {
@@ -72,7 +77,7 @@ bool step_runner::may_run(std::span<const token> ids, std::span<const token_run>
                           std::span<const std::uint32_t> wanted) const noexcept {
   std::size_t count = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].sequence >= sequences_.size()) return false;
+    if (runs[i].sequence >= sequences_.size() || runs[i].count > options_.prefill_chunk) return false;
     for (const token_run& other : runs.first(i)) {
       if (other.sequence == runs[i].sequence) return false;
     }
@@ -113,7 +118,7 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
     r.first = first, r.position = s.length();
     if (!s.begin(r.count)) {
       for (const token_run& begun : runs.first(i)) sequences_[begun.sequence].rollback();
-      return {feed_outcome::context_full, {}};
+      return {feed_outcome::memory_full, {}};
     }
     for (std::size_t t = 0; t < r.count; ++t) positions_[first + t] = static_cast<std::uint32_t>(r.position + t);
     first += r.count;
@@ -144,16 +149,30 @@ bool step_runner::truncate(std::size_t sequence, std::size_t position) NIBBLE_NO
   s.truncate(position);
   return true;
 }
-/// There is room: what a pool is made for, all of its sequences may hold at once.
-void step_runner::copy(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
+void step_runner::fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(from < sequences_.size() && to < sequences_.size());
-  static_cast<void>(sequences_[to].assign(sequences_[from]));
+  sequences_[to].assign(sequences_[from]);
+}
+
+result<void> step_runner::try_load(std::size_t sequence, std::size_t length, std::span<const std::byte> state) {
+  NIBBLE_ASSERT(sequence < sequences_.size());
+  return saved_sequence::try_load(sequences_[sequence], length, state);
+}
+
+activations step_runner::keep(std::span<const float> row) NIBBLE_NOEXCEPT {
+  scratch_.rewind(0);
+  auto* kept = reinterpret_cast<float*>(scratch_.take(row.size_bytes()));
+  if (!row.empty()) std::memcpy(kept, row.data(), row.size_bytes());
+  return {kept, 1, row.size()};
 }
 
 memory_plan step_runner::memory() const NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pool_);
-  const auto kept = pool_->memory();
-  return {model_.weight_bytes(), model_.tokenizer_bytes(), kept.pages, kept.states, scratch_.capacity(), tables_, 0};
+  return plan_;
+}
+kv_pool::plan step_runner::used() const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pool_);
+  return pool_->used();
 }
 
 }  // namespace NIBBLE_ABI

@@ -7,12 +7,14 @@
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "nibble/attention/attention.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/kv/pool.hpp"
+#include "nibble/kv/saved_sequence.hpp"
 #include "nibble/kv/sequence.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/feed_outcome.hpp"
@@ -50,7 +52,18 @@ class step_runner {
 
   /// A step_runner that was moved from can only be assigned to or destroyed: precondition of all its functions.
   step_runner(step_runner&&) noexcept = default;
-  step_runner& operator=(step_runner&& other) noexcept;
+  step_runner& operator=(step_runner&& other) noexcept {
+    if (this == &other) return *this;
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+
+  /// Another runner, whose one sequence is a fork of this one's: it has room of its own for its steps.
+  /// @errors  out_of_memory: as many forks as session_options::forks are there; precondition: there is one sequence
+  result<step_runner> try_fork() const;
+#if NIBBLE_EXCEPTIONS
+  step_runner fork() const { return try_fork().value(); }
+#endif
 
   const any_model& model() const NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(!sequences_.empty());
@@ -62,6 +75,8 @@ class step_runner {
     NIBBLE_ASSERT(i < sequences_.size());
     return sequences_[i];
   }
+  /// Tokens of a step at most: session_options::prefill_chunk, or as many as there are sequences.
+  std::size_t step_tokens() const noexcept { return positions_.size(); }
   /// Whether a sequence has room for `count` more.
   bool fits(std::size_t sequence, std::size_t count) const NIBBLE_NOEXCEPT;
 
@@ -74,13 +89,14 @@ class step_runner {
   /// sequence::rollback.
   /// @param   wanted  which of the ids' outputs are wanted, ascending
   /// @param   hidden  of step_output::draft: (ids, width)
-  /// @errors  what the model's executor throws: the step is rolled back; precondition: each sequence has one run at most; there
-  ///          are no more ids than session_options::prefill_chunk and no more wanted than output_rows, or of both no more than
-  ///          sequences
+  /// @errors  what the model's executor throws: the step is rolled back; precondition: each sequence has one run at most, of no
+  ///          more than session_options::prefill_chunk tokens; there are no more ids than step_tokens(), and no more wanted
+  ///          than session_options::output_rows, or than sequences
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted,
               std::stop_token cancel, activations hidden = {});
 
-  /// Room for the arguments of run(), for who calls it: a run and an id for each sequence, and as many places as may be wanted.
+  /// Room for the arguments of run(), for who calls it: a run for each sequence, as many ids as a step may have, and as many
+  /// places as may be wanted.
   struct arguments {
     std::vector<token_run> runs;
     std::vector<token> ids;
@@ -97,30 +113,44 @@ class step_runner {
   std::size_t resumable(std::size_t sequence, std::size_t position) const NIBBLE_NOEXCEPT;
   /// Cuts a sequence back to its first `position` tokens. False, and no change, if it cannot go on from there.
   bool truncate(std::size_t sequence, std::size_t position) NIBBLE_NOEXCEPT;
-  /// Makes one sequence a copy of another.
-  void copy(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT;
+  /// Makes one sequence a fork of another.
+  void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT;
 
-  /// Bytes that are allocated.
+  /// See saved_sequence::try_load.
+  result<void> try_load(std::size_t sequence, std::size_t length, std::span<const std::byte> state);
+#if NIBBLE_EXCEPTIONS
+  void load(std::size_t sequence, std::size_t length, std::span<const std::byte> state) {
+    try_load(sequence, length, state).value();
+  }
+#endif
+  /// A row of output that stays until the next step, as if a step had made it.
+  activations keep(std::span<const float> row) NIBBLE_NOEXCEPT;
+
+  /// Bytes that are allocated, and those that its forks take.
   memory_plan memory() const NIBBLE_NOEXCEPT;
+  /// See kv_pool::used.
+  kv_pool::plan used() const NIBBLE_NOEXCEPT;
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return scratch_.peak(); }
 
  private:
-  step_runner(const any_model& model, const session_options& o) : model_(model), options_(o) {}
+  step_runner(const any_model& model, const session_options& o, kv_pool_ref pool, const memory_plan& plan)
+      : model_(model), options_(o), pool_(std::move(pool)), plan_(plan) {}
+  result<void> take_room(std::vector<nibble::sequence> sequences, std::size_t scratch_bytes);
   bool may_run(std::span<const token> ids, std::span<const token_run> runs,
                std::span<const std::uint32_t> wanted) const noexcept;
   std::span<const token_run> runs_of(std::span<const token_run> runs, std::span<const std::uint32_t> wanted) noexcept;
 
   any_model model_;
   session_options options_;
-  std::unique_ptr<kv_pool> pool_;
+  kv_pool_ref pool_;
+  memory_plan plan_;
   std::vector<nibble::sequence> sequences_;
   std::vector<nibble::sequence*> borrowed_;  // the same, as a step wants them
   scratch_arena scratch_;
   std::vector<std::uint32_t> positions_;
   std::vector<token_run> wanted_runs_;
   arguments room_;
-  std::size_t tables_ = 0;  // as planned
 };
 
 }  // namespace NIBBLE_ABI

@@ -1,0 +1,104 @@
+/// The definitions behind saved_session.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "nibble/core/checked.hpp"
+#include "nibble/core/checksum.hpp"
+#include "nibble/generate/saved_session.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// Bytes of a session's state.
+inline std::size_t saved_bytes(const evaluation& e, const saved_header& h) noexcept {
+  std::size_t bytes = sum_of_sizes(sizeof(saved_header) + sizeof(std::uint64_t), e.saved_bytes(h.position));
+  bytes = sum_of_sizes(bytes, product_of_sizes(h.tokens, sizeof(token)));
+  return sum_of_sizes(bytes, product_of_sizes(h.logits, sizeof(float)));
+}
+inline error saved_error(errc code, std::string sentence) { return error(code, "saved session: " + std::move(sentence)); }
+inline error saved_error(errc code, std::string_view what, std::uint64_t expected, std::uint64_t found) {
+  return saved_error(code, std::string(what) + ": expected " + std::to_string(expected) + ", found " + std::to_string(found));
+}
+
+std::vector<std::byte> save(const transcript& said) {
+  const evaluation& e = said.evaluator();
+  saved_header h;
+  h.kv = e.kv(), h.fingerprint = e.fingerprint();
+  h.tokens = said.size(), h.position = e.position(), h.logits = said.logits().size();
+  h.bytes = saved_bytes(e, h);
+  std::vector<std::byte> out(h.bytes);
+  std::byte* at = out.data();
+  const auto put = [&](std::span<const std::byte> bytes) {
+    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+    at += bytes.size();
+  };
+  put(std::as_bytes(std::span(&h, 1)));
+  put(std::as_bytes(said.tokens()));
+  put(std::as_bytes(said.logits()));
+  e.save({at, e.saved_bytes(h.position)});
+  at += e.saved_bytes(h.position);
+  const std::uint64_t sum = checksum({out.data(), at});
+  put(std::as_bytes(std::span(&sum, 1)));
+  return out;
+}
+
+result<void> check(const transcript& said, const saved_header& h, std::uint64_t bytes) {
+  const evaluation& e = said.evaluator();
+  if (h.magic != saved_header::own_magic) return saved_error(errc::malformed, "this is none");
+  if (h.version != saved_header::own_version) {
+    return saved_error(errc::unsupported_version, "version", saved_header::own_version, h.version);
+  }
+  if (h.fingerprint != e.fingerprint()) return saved_error(errc::invalid_argument, "it is of another model");
+  if (h.kv != e.kv()) {
+    return saved_error(errc::invalid_argument,
+                       "keys and values: expected " + std::string(name_of(e.kv())) + ", found " + std::string(name_of(h.kv)));
+  }
+  if (h.tokens > e.context())
+    return saved_error(errc::limit_exceeded,
+                       "tokens: expected at most " + std::to_string(e.context()) + ", found " + std::to_string(h.tokens));
+  const std::size_t vocabulary = e.tokenizer().size();
+  if (h.position > h.tokens || (h.logits != 0 && (h.logits != vocabulary || h.position != h.tokens))) {
+    return saved_error(errc::malformed, "its header contradicts itself");
+  }
+  const std::uint64_t expected = saved_bytes(e, h);
+  if (h.bytes != expected) return saved_error(errc::malformed, "bytes", expected, h.bytes);
+  if (bytes != expected) return saved_error(bytes < expected ? errc::truncated : errc::malformed, "bytes", expected, bytes);
+  return {};
+}
+
+result<void> try_load(transcript& said, std::span<const std::byte> bytes) {
+  saved_header h;
+  if (bytes.size() < sizeof(h)) return saved_error(errc::truncated, "bytes of its header", sizeof(h), bytes.size());
+  std::memcpy(&h, bytes.data(), sizeof(h));
+  NIBBLE_TRY(check(said, h, bytes.size()));
+  const std::span<const std::byte> summed = bytes.first(bytes.size() - sizeof(std::uint64_t));
+  std::uint64_t sum = 0;
+  std::memcpy(&sum, bytes.data() + summed.size(), sizeof(sum));
+  if (sum != checksum(summed)) return saved_error(errc::malformed, "it is damaged: its checksum is another");
+  std::vector<token> tokens(h.tokens);
+  std::vector<float> logits(h.logits);
+  std::span<const std::byte> rest = summed.subspan(sizeof(h));
+  const auto take = [&](auto& to) {
+    const std::size_t size = to.size() * sizeof(to[0]);
+    if (size > 0) std::memcpy(to.data(), rest.data(), size);
+    rest = rest.subspan(size);
+  };
+  take(tokens), take(logits);
+  const std::size_t vocabulary = said.tokenizer().size();
+  for (const token id : tokens) {
+    if (static_cast<std::size_t>(id) >= vocabulary)
+      return saved_error(errc::malformed, "a token that is not in the vocabulary");
+  }
+  auto loaded = said.try_load(tokens, h.position, rest, logits);
+  if (!loaded) return std::move(loaded).failure().in("saved session");
+  return {};
+}
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,99 @@
+/// Definitions of kv/saved_sequence.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <type_traits>
+
+#include "nibble/kv/saved_sequence.hpp"
+#include "nibble/kv/sequence-impl.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+namespace detail {
+/// Writes zeros to the slots of a page from `first` on.
+inline void clear_slots(std::size_t format, std::size_t key_dim, std::size_t value_dim, std::size_t first, std::byte* page) {
+  const float zeros[max_head_dim] = {};
+  std::size_t i = 0;
+  any_type(kv_formats{}, [&]<class Format>(std::type_identity<Format>) {
+    if (i++ != format) return false;
+    for (std::size_t slot = first; slot < page_positions; ++slot) {
+      store_kv<Format, kv_role::key>(zeros, key_dim, slot, page);
+      store_kv<Format, kv_role::value>(zeros, value_dim, slot, page + kv_tile_bytes<Format, kv_role::key>(key_dim));
+    }
+    return true;
+  });
+}
+}  // namespace detail
+
+/// The first tile that the layers of a reach see from `length` on.
+std::size_t saved_sequence::first_tile(const sequence& s, std::size_t reach, std::size_t length) noexcept {
+  const std::size_t window = s.pool_->reaches_[reach].window;
+  return window > 0 && length + 1 > window ? (length + 1 - window) / page_positions : 0;
+}
+
+/// Calls f(layer, head, tile) in the order of the bytes.
+template <class F>
+void saved_sequence::for_each_page(const sequence& s, std::size_t length, F&& f) {
+  for (const kv_pool::layer& l : s.pool_->layers_) {
+    for (std::size_t head = 0; head < l.heads; ++head) {
+      for (std::size_t t = first_tile(s, l.reach, length); t * page_positions < length; ++t) f(l, head, t);
+    }
+  }
+}
+
+std::size_t saved_sequence::bytes(const sequence& s, std::size_t length) noexcept {
+  std::size_t bytes = s.pool_->slot_bytes_;
+  for_each_page(s, length, [&](const kv_pool::layer& l, std::size_t, std::size_t) { bytes += l.page_bytes; });
+  return bytes;
+}
+
+void saved_sequence::save(const sequence& s, std::span<std::byte> out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(s.pending_ == 0 && out.size() == bytes(s, s.length_));
+  std::byte* to = out.data();
+  kv_pool& pool = *s.pool_;
+  for_each_page(s, s.length_, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
+    std::memcpy(to, pool.page(l, head, s.tables_[l.reach].page_of[tile]), l.page_bytes);
+    const std::size_t held = s.length_ - tile * page_positions;
+    if (held < page_positions) detail::clear_slots(pool.room_.format, l.key_dim, l.value_dim, held, to);
+    to += l.page_bytes;
+  });
+  if (s.has_state()) std::memcpy(to, pool.state(s.slots_[0]), pool.slot_bytes_);
+}
+
+result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span<const std::byte> from) {
+  NIBBLE_ASSERT(s.pending_ == 0 && length <= s.context() && from.size() == bytes(s, length));
+  kv_pool& pool = *s.pool_;
+  const std::size_t end = (length + page_positions - 1) / page_positions;
+  const std::lock_guard lock(pool.changing_);
+  for (std::size_t r = 0; r < s.tables_.size(); ++r) {
+    const detail::shared_numbers& pages = pool.reaches_[r].pages;
+    std::size_t free = pages.free();
+    s.tables_[r].for_each_tile([&](std::size_t tile) { free += !pages.is_shared(s.tables_[r].page_of[tile]); });
+    if (end - first_tile(s, r, length) > free) {
+      return error(errc::out_of_memory,
+                   "the KV cache has no room for a saved sequence of " + std::to_string(length) + " positions");
+    }
+  }
+  s.give_all_back();
+  s.take_slots();
+  for (std::size_t r = 0; r < s.tables_.size(); ++r) {
+    sequence::table& t = s.tables_[r];
+    t.first = t.last = first_tile(s, r, length);
+    for (; t.last < end; ++t.last) t.page_of[t.last] = pool.reaches_[r].pages.take();
+  }
+  const std::byte* at = from.data();
+  for_each_page(s, length, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
+    std::memcpy(pool.page(l, head, s.tables_[l.reach].page_of[tile]), at, l.page_bytes);
+    at += l.page_bytes;
+  });
+  if (s.has_state()) std::memcpy(pool.state(s.slots_[0]), at, pool.slot_bytes_);
+  s.length_ = length, s.previous_ = sequence::nowhere;
+  return {};
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
