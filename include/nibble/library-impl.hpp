@@ -92,5 +92,6 @@
 #include "nibble/generate/saved_session-impl.hpp"
 #include "nibble/generate/session-impl.hpp"
 #include "nibble/generate/generate_each-impl.hpp"
+#include "nibble/generate/scheduler-impl.hpp"
 
 // clang-format on

@@ -113,6 +113,7 @@
 #include "nibble/generate/generation.hpp"    // generation: the range of events
 #include "nibble/generate/session.hpp"       // session
 #include "nibble/generate/generate_each.hpp" // generate_each: several prompts at once
+#include "nibble/generate/scheduler.hpp"     // scheduler: many requests, which come and go
 
 // clang-format on
 #include "nibble/core/pop_macros.hpp"

@@ -75,7 +75,7 @@ TEST_CASE("a session that is saved goes on elsewhere as it would have done, in a
         const auto expected = drawn(s, 20), found = drawn(other, 20);
         same(found, expected);
         if (said == 0 && prompt > 0) CHECK(other.stats().prompt_tokens == 0);
-        other.truncate(other.position() - 3);                                       // it can be cut back, too
+        other.truncate(other.position() - 3);  // it can be cut back, too
         s.truncate(s.position() - 3);
         same(drawn(other, 5), drawn(s, 5));
       }

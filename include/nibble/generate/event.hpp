@@ -19,6 +19,7 @@ enum class finish {
   cancelled,     ///< the caller's std::stop_token was triggered, the callback returned false, or the session was changed
   stop_token,    ///< one of the caller's stop tokens came
   not_a_number,  ///< the model gave no logit above -infinity: what it computed is broken, see event_builder
+  too_late,      ///< the request's deadline has passed: see scheduler
   memory_full,   ///< other sequences have what the next step needs of session_options::kv_bytes
 };
 
@@ -41,6 +42,8 @@ constexpr std::string_view name_of(finish reason) noexcept {
       return "stop_token";
     case finish::not_a_number:
       return "not_a_number";
+    case finish::too_late:
+      return "too_late";
     case finish::memory_full:
       return "memory_full";
   }

@@ -1,0 +1,96 @@
+/// scheduler: answers to many requests, which share the steps of one model.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
+#include "nibble/generate/answer.hpp"
+#include "nibble/generate/event.hpp"
+#include "nibble/generate/options.hpp"
+#include "nibble/model/any_model.hpp"
+#include "nibble/model/options.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// What a scheduler is asked for. All but the prompt has defaults.
+struct request {
+  std::vector<token> prompt = {};
+  generate_options options = {};
+  int priority = 0;  ///< more is sooner: see scheduler_options::aging
+  /// When the answer is of no use any more: finish::too_late.
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
+  /// Called with each event, by the thread that runs the scheduler. What it throws ends this request, and is thrown by
+  /// answer::wait.
+  std::function<void(const token_event&)> on_event = {};
+};
+
+struct scheduler_options {
+  std::size_t running = 16;  ///< requests that share a step, at most; others wait
+  /// Room of each request. `kv_bytes` is what all of them share; where it is too little for those that run, the last of them
+  /// makes room, waits, and goes on later with the same bits. `prefill_chunk` is how many tokens a step has at most: parts of
+  /// prompts get what is left by answers, so that those keep their pace.
+  session_options room = {};
+  /// How long a request must wait to be as urgent as one of the next higher priority that has just come: none waits for ever.
+  std::chrono::nanoseconds aging = std::chrono::seconds(1);
+};
+
+/// Requests come from any thread; steps are made by one thread at a time, the host's: none belongs to the scheduler. An answer
+/// has the ids and texts of a session that is alone and was given the same tokens and seed, however many others there are.
+/// @example  auto scheduler = nibble::scheduler(model, {.running = 8});
+///           auto one = scheduler.submit({.prompt = first}), other = scheduler.submit({.prompt = second});
+///           while (scheduler.run_once()) continue;
+///           show(one.text(), other.text());
+class scheduler {
+ public:
+  /// @errors  out_of_memory (the model's memory_cap included), invalid_argument
+  static result<scheduler> try_create(const any_model& model, const scheduler_options& options = {});
+#if NIBBLE_EXCEPTIONS
+  explicit scheduler(const any_model& model, const scheduler_options& options = {})
+      : scheduler(try_create(model, options).value()) {}
+#endif
+  /// Requests that are not at their end then are cancelled.
+  ~scheduler();
+  scheduler(scheduler&&) noexcept;
+  scheduler& operator=(scheduler&&) noexcept;
+
+  /// Takes a request, which begins with the next step that has room for it. From any thread.
+  /// @errors  invalid_argument: a token that is not in the vocabulary
+  result<answer> try_submit(request r);
+#if NIBBLE_EXCEPTIONS
+  answer submit(request r) { return try_submit(std::move(r)).value(); }
+#endif
+
+  /// One step for as many requests as there is room for. False if there was nothing to do.
+  /// @errors  what the model's executor throws: nothing has changed, and it may be called again
+  bool run_once();
+  /// Steps until `budget` is over, as far as the last step tells how long the next one takes; at least one. False if nothing is
+  /// left to do.
+  bool run_for(std::chrono::nanoseconds budget);
+  /// Steps, and waits for requests where there are none, until it is told to stop.
+  void run(std::stop_token stop);
+
+  /// Requests that have room, and those that wait for it.
+  std::size_t running() const noexcept;
+  std::size_t waiting() const noexcept;
+  /// Bytes that are allocated for keys, values, states and steps.
+  memory_plan memory() const noexcept;
+
+ private:
+  class implementation;
+  explicit scheduler(std::unique_ptr<implementation> made) noexcept;
+  std::unique_ptr<implementation> made_;
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,233 @@
+/// Schedulers: whoever shares steps with whom, an answer is that of a session alone.
+#include "nibble/generate/scheduler.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "generate/replies.hpp"
+#include "nibble/core/rng.hpp"
+#include "nibble/sample/temperature.hpp"
+#include "support/smallest_model.hpp"
+
+using namespace nibble_test;
+using nibble::request;
+using nibble::scheduler;
+
+namespace {
+tokens some_tokens(std::size_t count, std::size_t from, std::size_t vocabulary) {
+  tokens out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<token>(3 + (from + i) * 7919 % (vocabulary - 3)));
+  return out;
+}
+nibble::generate_options drawing(std::size_t count, std::uint64_t seed) {
+  return {.max_tokens = count, .sampler = nibble::temperature{1.2f}, .seed = seed};
+}
+/// A request, and what a session answers to it.
+struct pair {
+  request asked;
+  reply expected;
+};
+pair asked_of(const nibble::any_model& model, std::size_t context, tokens prompt, nibble::generate_options options) {
+  nibble::session alone(model, {.context = context});
+  auto expected = read(alone.try_generate(prompt, options).value());
+  return {{.prompt = std::move(prompt), .options = std::move(options)}, std::move(expected)};
+}
+void check(const nibble::answer& found, const reply& expected) {
+  CHECK(found.ids() == expected.ids);
+  CHECK(found.text() == expected.text());
+  CHECK(found.reason() == expected.reason);
+}
+void run_all(scheduler& s) {
+  while (s.run_once()) continue;
+  CHECK(s.running() == 0);
+  CHECK(s.waiting() == 0);
+}
+}  // namespace
+
+TEST_CASE("whatever comes when, and however little memory there is, each answer is that of a session alone") {
+  std::vector<nibble::any_model> models{stories(), windowed()};
+  for (const char* name : {"qwen35", "mamba2", "falcon-h1"})
+    models.push_back(nibble::any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2}));
+  for (const auto& model : models) {
+    INFO(std::string(model.architecture_name()));
+    const std::size_t of_one = model.plan({.context = 150, .prefill_chunk = 16, .marks = false}).kv;
+    std::vector<pair> all;
+    nibble::rng random(23);
+    const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.uniform() * double(n)); };
+    for (std::size_t i = 0; i < 20; ++i) {
+      all.push_back(asked_of(model, 150, some_tokens(1 + below(90), i * 11, model.vocabulary()), drawing(1 + below(50), i)));
+    }
+    for (const std::size_t bytes : {std::size_t{0}, of_one * 2}) {
+      scheduler s(model, {.running = 6, .room = {.context = 150, .prefill_chunk = 16, .kv_bytes = bytes}});
+      std::vector<nibble::answer> answers;
+      while (answers.size() < all.size()) {
+        for (std::size_t k = below(4); k > 0 && answers.size() < all.size(); --k)
+          answers.push_back(s.submit(all[answers.size()].asked));
+        s.run_once();
+      }
+      run_all(s);
+      std::size_t preemptions = 0;
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        check(answers[i], all[i].expected);
+        const auto stats = answers[i].stats();
+        preemptions += stats.preemptions;
+        CHECK(stats.prompt_tokens == all[i].asked.prompt.size());
+        CHECK(stats.generated_tokens == all[i].expected.ids.size());
+        CHECK(stats.processed_tokens >= stats.prompt_tokens);
+      }
+      CHECK((preemptions > 0) == (bytes > 0 && of_one > 0));
+    }
+  }
+}
+
+TEST_CASE("a request that is cancelled, too late, or whose callback or sampler throws leaves the others alone") {
+  const auto options = drawing(30, 4);
+  const auto sound = asked_of(stories(), 200, some_tokens(20, 0, 512), options);
+  scheduler s(stories(), {.running = 8, .room = {.context = 200, .prefill_chunk = 16}});
+  auto first = s.submit(sound.asked);
+  request throwing = sound.asked;
+  int events = 0;
+  throwing.on_event = [&](const nibble::token_event&) {
+    if (++events == 5) throw std::runtime_error("enough");
+  };
+  auto thrown = s.submit(throwing);
+  request broken = sound.asked;
+  broken.options.sampler = [](nibble::candidates&) { throw std::runtime_error("a sampler of the user's"); };
+  auto sampled = s.submit(broken);
+  request nothing = sound.asked;
+  nothing.options.sampler = [](nibble::candidates& c) { c.remove_if([](const nibble::candidate&) { return true; }); };
+  auto empty = s.submit(nothing);
+  request late = sound.asked;
+  late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+  auto passed = s.submit(late);
+  std::stop_source stop;
+  request stopped = sound.asked;
+  stopped.options.cancel = stop.get_token();
+  auto cancelled = s.submit(stopped), let_go = s.submit(sound.asked);
+  auto last = s.submit(sound.asked);
+  for (int i = 0; i < 14; ++i) s.run_once();
+  stop.request_stop();
+  let_go.cancel();
+  run_all(s);
+  check(first, sound.expected);
+  check(last, sound.expected);
+  CHECK(events == 5);
+  CHECK(thrown.ids().size() == 5);
+  CHECK_THROWS_WITH(thrown.wait(), "enough");
+  CHECK_THROWS_WITH(sampled.wait(), "a sampler of the user's");
+  CHECK(sampled.ids().empty());
+  CHECK(empty.wait() == finish::end_of_text);
+  CHECK(passed.wait() == finish::too_late);
+  CHECK(passed.ids().empty());
+  for (auto* a : {&cancelled, &let_go}) {
+    CHECK(a->wait() == finish::cancelled);
+    CHECK(!a->ids().empty());
+    CHECK(a->ids().size() < sound.expected.ids.size());
+  }
+}
+
+TEST_CASE("a thousand requests that are cancelled leave room for the next") {
+  const auto sound = asked_of(stories(), 200, some_tokens(20, 0, 512), drawing(10, 4));
+  scheduler s(stories(), {.running = 4, .room = {.context = 200, .prefill_chunk = 16}});
+  for (int i = 0; i < 1000; ++i) {
+    auto gone = s.submit(sound.asked);
+    if (i % 3 != 0) s.run_once();
+    gone.cancel();
+  }
+  auto last = s.submit(sound.asked);
+  run_all(s);
+  check(last, sound.expected);
+}
+
+TEST_CASE("threads submit and read while one runs the scheduler") {
+  std::vector<pair> all;
+  for (std::size_t i = 0; i < 8; ++i) all.push_back(asked_of(stories(), 200, some_tokens(10 + i * 9, i, 512), drawing(20, i)));
+  scheduler s(stories(), {.running = 3, .room = {.context = 200, .prefill_chunk = 16}});
+  std::stop_source stop;
+  std::thread running([&] { s.run(stop.get_token()); });
+  std::vector<std::string> texts(all.size());
+  std::vector<std::thread> asking;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    asking.emplace_back([&, i] {
+      for (int round = 0; round < 3; ++round) {
+        auto answer = s.submit(all[i].asked);
+        texts[i].clear();
+        while (const auto more = answer.next()) texts[i] += *more;
+      }
+    });
+  }
+  for (std::thread& t : asking) t.join();
+  stop.request_stop();
+  running.join();
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(texts[i] == all[i].expected.text());
+}
+
+TEST_CASE("the more urgent begins first, and who has waited long enough is more urgent than who has just come") {
+  for (const auto aging : {std::chrono::nanoseconds(1), std::chrono::nanoseconds(std::chrono::hours(1))}) {
+    scheduler s(stories(), {.running = 1, .room = {.context = 100}, .aging = aging});
+    std::vector<int> order;
+    for (const int priority : {0, 1, -1, 1}) {
+      request r{.prompt = some_tokens(3, 0, 512), .options = {.max_tokens = 1}, .priority = priority};
+      r.on_event = [&order, priority](const nibble::token_event&) { order.push_back(priority); };
+      s.submit(r);
+      std::this_thread::yield();
+    }
+    run_all(s);
+    CHECK(order == (aging.count() == 1 ? std::vector{0, 1, -1, 1} : std::vector{1, 1, 0, -1}));
+  }
+}
+
+TEST_CASE("what does not fit says so, and what is no token is refused") {
+  const std::size_t bytes = stories().plan({.context = 64, .prefill_chunk = 16}).kv;
+  scheduler s(stories(), {.running = 2, .room = {.context = 100, .prefill_chunk = 16, .kv_bytes = bytes}});
+  auto too_long = s.submit({.prompt = some_tokens(101, 0, 512)});
+  auto too_large = s.submit({.prompt = some_tokens(80, 0, 512)});
+  auto grows = s.submit({.prompt = some_tokens(60, 0, 512), .options = {.max_tokens = 20}});
+  auto reads = s.submit({.prompt = some_tokens(60, 0, 512), .options = {.max_tokens = 0}});
+  auto nothing = s.submit({.options = {.max_tokens = 2}});
+  run_all(s);
+  CHECK(too_long.reason() == finish::context_full);
+  CHECK(too_large.reason() == finish::memory_full);
+  CHECK(grows.reason() == finish::memory_full);
+  CHECK(grows.ids().size() == 5);
+  CHECK(reads.reason() == finish::max_tokens);
+  CHECK(nothing.ids().size() == 2);
+  const auto refused = s.try_submit({.prompt = {1, 512}});
+  REQUIRE(!refused);
+  CHECK(std::string(refused.failure().what()) == "token 1 of the prompt: expected 0 to 511, found 512");
+  CHECK(!scheduler::try_create(stories(), {.running = 0}));
+}
+
+TEST_CASE("a scheduler that ends cancels what is left, and its answers stay") {
+  std::optional<nibble::answer> running, waiting;
+  {
+    scheduler s(stories(), {.running = 1, .room = {.context = 100}});
+    running = s.submit({.prompt = some_tokens(3, 0, 512)});
+    for (int i = 0; i < 4; ++i) s.run_once();
+    waiting = s.submit({.prompt = some_tokens(3, 0, 512)});
+  }
+  CHECK(running->wait() == finish::cancelled);
+  CHECK(running->ids().size() == 4);
+  CHECK(waiting->wait() == finish::cancelled);
+  CHECK(!waiting->next());
+}
+
+TEST_CASE("a host with a loop of its own gives a scheduler some time, and it takes at least a step") {
+  scheduler s(stories(), {.running = 1, .room = {.context = 100}});
+  auto answer = s.submit({.prompt = some_tokens(3, 0, 512), .options = {.max_tokens = 5}});
+  CHECK(s.run_for(std::chrono::nanoseconds(0)));
+  CHECK(answer.ids().size() == 1);
+  CHECK(answer.take() == answer.text());
+  CHECK(answer.take().empty());
+  CHECK(!s.run_for(std::chrono::hours(1)));
+  CHECK(answer.ids().size() == 5);
+  CHECK(!s.run_for(std::chrono::nanoseconds(0)));
+}
