@@ -47,7 +47,7 @@ class jinja_template {
   /// What it writes of an object of values. The role of a message counts as the template's own where it is a plain word.
   /// @errors  invalid_argument: the template refuses the values, or does what it must not; limit_exceeded (template_steps,
   ///          template_depth, template_output_bytes); the sentence names line and column in the template
-  /// @cost    O(steps of the template + bytes that it writes)
+  /// @cost    O(steps of the template + bytes that it writes); less than half a megabyte of stack within the usual limits
   result<std::vector<prompt_part>> try_render(const json& values, const template_options& options = {}) const;
 #if NIBBLE_EXCEPTIONS
   static jinja_template parse(std::string_view source, const limits& limits = {}) { return try_parse(source, limits).value(); }

@@ -91,9 +91,9 @@ class run {
   static std::size_t memory_bytes(const nibble::limits& limits) noexcept {
     return (std::max)(std::size_t{16} << 20, product_of_sizes(limits.template_output_bytes, 4));
   }
-  /// Blocks within macros within blocks: more than a template may write down.
+  /// Blocks within macros within blocks: three times what a template may write down. One takes 700 bytes of stack or less.
   static std::uint64_t deepest(const nibble::limits& limits) noexcept {
-    return limits.template_depth > 2'000 ? 10'000 : limits.template_depth * 5;
+    return (std::min<std::uint64_t>)(limits.template_depth, 1'000) * 3;
   }
 
   const nibble::limits& limits_;
