@@ -45,6 +45,8 @@ void draft(const arguments& a);
 void score(const arguments& a);
 void tokens(const arguments& a);
 void render_template(const arguments& a);
+/// Prints what becomes of each instance. @returns the exit status: 2 where the schema is not supported
+int schema(const fs::path& schema_file, const fs::path& instances_file, const fs::path& vocabulary);
 
 /// What a figure belongs to: engine, SIMD target, commit, compiler, processor, model and chunk.
 nlohmann::ordered_json identity(const arguments& a);

@@ -92,6 +92,15 @@ class command_line {
     evaluation(c);
     count(c, "--context", "ids of a chunk", a_->context, 3);
 
+    c = app_.add_subcommand("schema", "whether JSON values are what a JSON Schema says: accepted or refused, a line for each");
+    a_ = &arguments_.emplace_back();
+    file(c, "schema", "JSON file", a_->input);
+    file(c, "instances", "JSON file: an array of values", a_->output);
+    c->add_option_function<std::string>(
+        "--vocabulary", [a = a_](const std::string& text) { a->model = text; },
+        "GGUF file: walk by its tokens under masks, and print microseconds a mask");
+    c->callback([this, a = a_] { chosen_ = [this, a] { status_ = bench::schema(a->input, a->output, a->model); }; });
+
     c = app_.add_subcommand("targets", "the instruction sets that --target takes on this machine, one a line, best first");
     c->callback([this] {
       chosen_ = [] {
@@ -103,7 +112,7 @@ class command_line {
   int run(int argc, char** argv) try {
     app_.parse(argc, argv);
     chosen_();
-    return 0;
+    return status_;
   } catch (const CLI::ParseError& e) {
     return app_.exit(e);
   } catch (const std::exception& e) {
@@ -153,6 +162,7 @@ class command_line {
   std::deque<bench::arguments> arguments_;
   bench::arguments* a_ = nullptr;  // of the command that is being added
   std::function<void()> chosen_;
+  int status_ = 0;
 };
 
 }  // namespace

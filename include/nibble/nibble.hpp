@@ -105,6 +105,11 @@
 #include "nibble/sample/adaptive_p.hpp"      // adaptive_p
 #include "nibble/sample/registry.hpp"        // samplers from text
 
+#include "nibble/grammar/grammar.hpp"        // grammar: rules, schemas, expressions, choices
+#include "nibble/grammar/token_trie.hpp"     // token_trie: a vocabulary as masks see it
+#include "nibble/grammar/matcher.hpp"        // grammar_parser, grammar_matcher: what may come next
+#include "nibble/grammar/constraint.hpp"     // grammar_constraint: the step of a sampler
+
 #include "nibble/generate/options.hpp"       // generate_options
 #include "nibble/generate/event.hpp"         // token_event, finish
 #include "nibble/generate/stop_strings.hpp"  // stop_filter

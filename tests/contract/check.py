@@ -80,6 +80,7 @@ attention
 text
 model
 sample
+grammar
 generate
 nibble.hpp library-impl.hpp compile.hpp
 """.strip().splitlines()

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/generate_each.hpp"
 #include "nibble/generate/session.hpp"
+#include "nibble/grammar/grammar.hpp"
+#include "nibble/grammar/matcher.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
 #include "sample/every_sampler.hpp"
@@ -151,6 +154,25 @@ TEST_CASE("no step of the library allocates after the first event, in no mode") 
       }
     }
   });
+}
+
+TEST_CASE("masks of a grammar allocate nothing once its states are found") {
+  const auto words = nibble::tokenizer::load(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  nibble::grammar_matcher matcher(nibble::grammar::from_schema(R"({"type":"array","items":{"type":"object","properties":{
+      "a":{"type":"string"},"b":{"type":"integer"}},"required":["a","b"],"additionalProperties":false}})"),
+                                  std::make_shared<const nibble::token_trie>(words));
+  const auto ids = words.encode(R"({"a":"once upon a time","b":12},)", {.bos = false, .continues = true});
+  REQUIRE(matcher.accept_text("["));
+  const auto say = [&] {
+    for (const nibble::token id : ids) {
+      CHECK(nibble::is_allowed(matcher.allowed(), id));
+      CHECK(matcher.accept(id));
+    }
+  };
+  for (int i = 0; i < 20; ++i) say();
+  const std::size_t before = allocations;
+  for (int i = 0; i < 20; ++i) say();
+  CHECK(allocations == before);
 }
 
 TEST_CASE("the token that completes a stop string does not allocate, however long that is and what was held back") {

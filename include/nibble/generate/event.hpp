@@ -18,6 +18,8 @@ enum class finish {
   context_full,  ///< the session's context has no room for another token
   cancelled,     ///< the caller's std::stop_token was triggered, the callback returned false, or the session was changed
   stop_token,    ///< one of the caller's stop tokens came
+  grammar_end,   ///< a grammar_constraint allows nothing more
+  no_candidate,  ///< a grammar_constraint wants more, and no token of the vocabulary can be it
   not_a_number,  ///< the model gave no logit above -infinity: what it computed is broken, see event_builder
   too_late,      ///< the request's deadline has passed: see scheduler
   memory_full,   ///< other sequences have what the next step needs of session_options::kv_bytes
@@ -40,6 +42,10 @@ constexpr std::string_view name_of(finish reason) noexcept {
       return "cancelled";
     case finish::stop_token:
       return "stop_token";
+    case finish::grammar_end:
+      return "grammar_end";
+    case finish::no_candidate:
+      return "no_candidate";
     case finish::not_a_number:
       return "not_a_number";
     case finish::too_late:

@@ -40,14 +40,27 @@ token_choice event_builder::choose(std::span<float> logits, std::span<const toke
   scratch.choices.assign(changed);
   sample_context context{so_far, random_};
   token_choice choice{options_.sampler.choose(scratch.choices, context)};
+  if (choice.id == no_token) choice.why_none = context.why_none;
   if (options_.logprobs) choice.logprob = log_probability(logits, choice.id);
   return choice;
+}
+
+std::optional<token_choice> event_builder::foresee(std::span<const token> so_far) {
+  if (options_.logprobs) return std::nullopt;
+  const token known = options_.sampler.foresee(so_far);
+  if (known == no_token) return std::nullopt;
+  static_cast<void>(random_.uniform());
+  return token_choice{known};
 }
 
 std::optional<token_event> event_builder::accept(const token_choice& choice) {
   NIBBLE_ASSERT(choice.id == no_token || tokenizer_->vocabulary().contains(choice.id));
   if (choice.not_a_number) return end(finish::not_a_number);
-  if (choice.id == no_token) return end(finish::end_of_text);
+  if (choice.id == no_token) {
+    return end(choice.why_none == no_choice::complete     ? finish::grammar_end
+               : choice.why_none == no_choice::impossible ? finish::no_candidate
+                                                          : finish::end_of_text);
+  }
   if (std::binary_search(options_.stop_tokens.begin(), options_.stop_tokens.end(), choice.id)) return end(finish::stop_token);
   if (tokenizer_->is_end(choice.id)) return end(finish::end_of_text);
   if (remaining() == 0) return end(finish::max_tokens);

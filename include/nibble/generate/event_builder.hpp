@@ -42,7 +42,8 @@ struct sampling_scratch {
 struct token_choice {
   token id = no_token;
   float logprob = std::numeric_limits<float>::quiet_NaN();
-  bool not_a_number = false;  ///< there was nothing to choose from: no logit above -infinity
+  no_choice why_none = no_choice::none;  ///< where there is no token: what the sampler says
+  bool not_a_number = false;             ///< there was nothing to choose from: no logit above -infinity
 };
 
 /// Makes the events of one reply. Owned by one thread at a time; any number of builders share a tokenizer, which must outlive
@@ -78,6 +79,10 @@ class event_builder {
   /// @shape  logits (vocabulary)
   /// @errors what the sampler throws; precondition: the shape
   token_choice choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch);
+
+  /// The token that choose() would choose from any logits, where the sampler knows it; empty where it does not. Draws the same
+  /// random numbers, so that a reply has the same tokens with it and without.
+  std::optional<token_choice> foresee(std::span<const token> so_far);
 
   /// The event of the next token of the reply. Look at reason() then: this may have been the last one.
   ///

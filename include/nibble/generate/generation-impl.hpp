@@ -53,9 +53,13 @@ void generation::advance() {
 std::optional<token_event> generation::make_event() {
   if (session_->generations != number_) return events_.end(finish::cancelled);
   const bool first = stats_.generated_tokens == 0;
-  if (const finish early = prompt_ ? prefill() : decode(); early != finish::none) return events_.end(early);
   detail::transcript& said = session_->transcript;
-  const token_choice choice = events_.choose(said.take_logits(), said.tokens(), session_->scratch);
+  std::optional<token_choice> known;  // without a step of the model: the next one that is made reads it too
+  if (!prompt_ && said.room() > 0 && !events_.options().cancel.stop_requested()) known = events_.foresee(said.tokens());
+  if (!known) {
+    if (const finish early = prompt_ ? prefill() : decode(); early != finish::none) return events_.end(early);
+  }
+  const token_choice choice = known ? *known : events_.choose(said.take_logits(), said.tokens(), session_->scratch);
   if (!first) ++stats_.generation_steps;
   const auto event = events_.accept(choice);
   if (events_.accepted() > stats_.generated_tokens) said.append(choice.id);

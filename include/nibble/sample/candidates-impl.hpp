@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -91,6 +92,36 @@ candidate candidates::best() const {
   NIBBLE_ASSERT(!empty());
   if (complete_) return detail::dense_best(dense_);
   return *std::min_element(items_.begin(), items_.end(), ranks_before);
+}
+
+void candidates::keep(std::span<const std::uint64_t> allowed) {
+  NIBBLE_ASSERT(!complete_ || 64 * allowed.size() >= dense_.size());
+  const auto is_kept = [&](std::size_t id) { return id / 64 < allowed.size() && (allowed[id / 64] >> id % 64 & 1) != 0; };
+  std::size_t count = 0;
+  for (const std::uint64_t word : allowed) count += static_cast<std::size_t>(std::popcount(word));
+  constexpr float nothing = -std::numeric_limits<float>::infinity();
+  if (complete_ && 4 * count > dense_.size()) {
+    bool any = false;
+    for (std::size_t id = 0; id < dense_.size() && !any; ++id) any = is_kept(id) && dense_[id] > nothing;
+    if (any) {
+      for (std::size_t w = 0; 64 * w < dense_.size(); ++w) {
+        for (std::uint64_t gone = ~allowed[w]; gone != 0; gone &= gone - 1) {
+          const std::size_t id = 64 * w + static_cast<std::size_t>(std::countr_zero(gone));
+          if (id < dense_.size()) dense_[id] = nothing;
+        }
+      }
+      return;
+    }
+  }
+  if (!complete_) return remove_if([&](const candidate& x) { return !is_kept(static_cast<std::size_t>(x.id)); });
+  std::size_t kept = 0;
+  for (std::size_t w = 0; w < allowed.size(); ++w) {
+    for (std::uint64_t bits = allowed[w]; bits != 0; bits &= bits - 1) {
+      const std::size_t id = 64 * w + static_cast<std::size_t>(std::countr_zero(bits));
+      if (id < dense_.size()) buffer_[kept++] = {token(id), dense_[id]};
+    }
+  }
+  become_list(kept);
 }
 
 void candidates::keep_from(float least) {

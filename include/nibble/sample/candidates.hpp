@@ -95,6 +95,12 @@ class candidates {
     become_list(kept);
   }
 
+  /// Keeps the ids whose bits are set, lowest first: as many words as a vocabulary takes.
+  ///
+  /// Where most are kept, the others stay with a logit of -infinity, which no step of this library chooses.
+  /// @cost  one pass over the words, and over what is not kept or over what is kept, whichever is less
+  void keep(std::span<const std::uint64_t> allowed);
+
   /// Keeps logits of `least` or more, in their order; the best candidate stays in any case.
   void keep_from(float least);
 

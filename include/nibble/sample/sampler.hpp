@@ -5,6 +5,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <tuple>
@@ -18,10 +19,18 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// Why a step left no candidate.
+enum class no_choice : std::uint8_t {
+  none,        ///< it does not say: that ends a text
+  complete,    ///< nothing more may come
+  impossible,  ///< something must come, and no token can be it
+};
+
 /// What a step may look at besides the candidates.
 struct sample_context {
   std::span<const token> recent;  ///< the tokens so far, prompt included, newest last
   rng& random;
+  no_choice why_none = no_choice::none;  ///< what a step that leaves no candidate may say
 };
 
 /// One step of a sampler: changes logits, or takes candidates away.
@@ -37,6 +46,17 @@ struct sample_context {
 template <class S>
 concept sampler_step = (std::invocable<S&, candidates&> ||
                         std::invocable<S&, candidates&, sample_context&>)&&std::copy_constructible<S>;
+
+/// A step that may know the next token without logits: the only one that it would leave. no_token: it does not.
+template <class S>
+concept foreseeing_step = requires(S& step, std::span<const token> recent) {
+  { step.foresee(recent) } -> std::same_as<token>;
+};
+template <class S>
+token foreseen_by(S& step, std::span<const token> recent) {
+  if constexpr (foreseeing_step<S>) return step.foresee(recent);
+  return no_token;
+}
 
 /// Runs one step, with the context if it wants it.
 template <sampler_step S>
@@ -55,6 +75,12 @@ class sampler_chain {
   explicit sampler_chain(std::tuple<Steps...> steps) : steps_(std::move(steps)) {}
   void operator()(candidates& c, sample_context& context) {
     std::apply([&](Steps&... step) { (run_step(step, c, context), ...); }, steps_);
+  }
+  /// What one of the steps foresees, whatever the others would do with it.
+  token foresee(std::span<const token> recent) {
+    token known = no_token;
+    std::apply([&](Steps&... step) { ((known == no_token ? void(known = foreseen_by(step, recent)) : void()), ...); }, steps_);
+    return known;
   }
   std::tuple<Steps...> into_steps() && { return std::move(steps_); }
 
@@ -111,6 +137,9 @@ class any_sampler {
     if (steps_) steps_->run(c, context);
   }
 
+  /// The only token that may come, where a step knows it without logits, or no_token.
+  token foresee(std::span<const token> recent) { return steps_ ? steps_->foresee(recent) : no_token; }
+
   /// Runs the steps and draws one of the candidates they leave; no_token if they leave none.
   token choose(candidates& c, sample_context& context) {
     (*this)(c, context);
@@ -121,12 +150,14 @@ class any_sampler {
   struct step_base {
     virtual ~step_base() = default;
     virtual void run(candidates& c, sample_context& context) = 0;
+    virtual token foresee(std::span<const token> recent) = 0;
     virtual std::unique_ptr<step_base> clone() const = 0;
   };
   template <class S>
   struct holder final : step_base {
     explicit holder(S s) : step(std::move(s)) {}
     void run(candidates& c, sample_context& context) override { run_step(step, c, context); }
+    token foresee(std::span<const token> recent) override { return foreseen_by(step, recent); }
     std::unique_ptr<step_base> clone() const override { return std::make_unique<holder>(step); }
     S step;
   };

@@ -1,0 +1,151 @@
+/// grammar_matcher: what may come next in a text that a grammar describes: as bytes, and as tokens of a vocabulary.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "nibble/core/token.hpp"
+#include "nibble/grammar/grammar.hpp"
+#include "nibble/grammar/stacks.hpp"
+#include "nibble/grammar/states.hpp"
+#include "nibble/grammar/token_trie.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// A set of tokens: a bit for each of a vocabulary, lowest first.
+using token_mask = std::span<const std::uint64_t>;
+inline bool is_allowed(token_mask mask, token id) noexcept {
+  return (mask[static_cast<std::size_t>(id) / 64] >> (static_cast<std::size_t>(id) % 64) & 1) != 0;
+}
+
+/// Reads one text, byte by byte, as a grammar says. Owned by one thread at a time; any number read by one grammar.
+///
+/// What was read can always be gone on with until the text may end. States and masks that were found are kept, up to a bound,
+/// so that a text takes memory for the rules that it is within and no more.
+/// @example  nibble::grammar_parser parser(nibble::grammar::from_regex("[0-9]+ (cats|dogs)"));
+///           parser.accept("12 c");   // true
+///           parser.accept("o");      // false: it stands where it stood
+///           parser.accept("ats");    // true
+///           parser.may_end();        // true
+/// @cost     a byte: proportional to the ways in which the text may be read: one to ten for usual grammars
+class grammar_parser {
+ public:
+  explicit grammar_parser(const grammar& g);
+  grammar_parser(const grammar_parser&) = delete;
+  grammar_parser& operator=(const grammar_parser&) = delete;
+
+  /// Takes bytes, all or none.
+  bool accept(std::string_view bytes);
+  /// The text may end here.
+  bool may_end() const noexcept { return may_end_; }
+  /// Nothing may follow.
+  bool is_over() const noexcept { return places_.empty(); }
+  /// Begins another text. What was found out about the grammar stays.
+  void reset();
+  /// Bytes that it has taken. At most a few MB above `bound`, where it forgets what it does not need.
+  std::size_t memory_bytes() const noexcept;
+  static constexpr std::size_t bound = 16u << 20;
+
+ private:
+  friend class grammar_matcher;
+  bool forget_if_full();
+
+  std::shared_ptr<const detail::grammar_program> program_;
+  detail::grammar_states states_;
+  detail::grammar_stacks stacks_;
+  std::vector<detail::grammar_place> places_, next_, first_;
+  bool may_end_ = false, first_may_end_ = false;
+};
+
+/// The same in tokens.
+/// @example  nibble::grammar_matcher matcher(grammar, trie);
+///           if (nibble::is_allowed(matcher.allowed(), id)) matcher.accept(id);
+/// @cost     a mask: nothing for places that were seen before, else a walk of the tokens that may follow
+class grammar_matcher {
+ public:
+  /// @errors  none beside bad_alloc
+  grammar_matcher(const grammar& g, std::shared_ptr<const token_trie> trie);
+
+  /// The tokens that may come next; where the text may end, those that end a reply too. Valid until the next call of it, of
+  /// accept() or reset().
+  token_mask allowed();
+  /// Takes a token of allowed(); false for any other, which changes nothing. A token that ends the reply ends the text.
+  bool accept(token id);
+  /// Takes text that stands in front of the first token.
+  bool accept_text(std::string_view bytes);
+  /// The only token that may come next, or no_token where several may or none.
+  token forced();
+
+  bool may_end() const noexcept { return parser_.may_end(); }
+  /// Nothing may follow.
+  bool is_over() const noexcept { return ended_ || parser_.is_over(); }
+  void reset();
+  const token_trie& trie() const noexcept { return *trie_; }
+  std::size_t memory_bytes() const noexcept;
+  /// Masks are forgotten where they take more.
+  static constexpr std::size_t mask_bound = 32u << 20;
+
+ private:
+  /// What of a state's mask does not depend on what the state is within.
+  struct base {
+    std::size_t first_word = 0;               // of a dense set
+    std::size_t first_token = 0, tokens = 0;  // of a sparse one
+    std::size_t first_end = 0, ends = 0;
+    bool dense = false;
+  };
+  /// Where what the state is within would have to go on.
+  struct base_end {
+    std::uint32_t node;   // of the trie
+    std::uint32_t value;  // that was read
+    std::uint32_t characters;
+  };
+  struct kept_mask {
+    std::vector<detail::grammar_place> places;
+    bool may_end = false;
+    std::vector<std::uint64_t> words;
+  };
+  /// For strings whose characters are counted: tokens by how many they add.
+  struct lengths {
+    std::vector<std::vector<token>> of;
+  };
+
+  void make_mask(std::vector<std::uint64_t>& words);
+  const base& base_of(std::uint32_t state);
+  void add_base(std::uint32_t state, std::vector<std::uint64_t>& words);
+  void add_behind(std::vector<std::uint64_t>& words);
+  std::uint32_t value_behind(std::uint32_t state, std::size_t node);
+  template <class OnToken, class OnEnd>
+  void walk(std::size_t first, std::size_t behind, std::size_t depth, OnToken on_token, OnEnd on_end);
+  void forget_masks();
+
+  struct pending {
+    std::uint32_t node, value, within;
+  };
+
+  std::shared_ptr<const token_trie> trie_;
+  grammar_parser parser_;
+  bool ended_ = false;
+  std::vector<std::uint32_t> base_numbers_;  // by state
+  std::vector<base> bases_;
+  std::vector<std::uint64_t> dense_;
+  std::vector<token> sparse_;
+  std::vector<base_end> base_ends_;
+  std::vector<std::uint64_t> collected_;
+  std::vector<pending> pending_;
+  std::vector<std::vector<detail::grammar_place>> levels_;
+  std::vector<detail::grammar_stacks::mark> marks_;
+  std::vector<detail::grammar_place> one_;  // of levels with one place
+  std::vector<char> is_one_;
+  std::vector<kept_mask> kept_;
+  std::size_t next_kept_ = 0;
+  std::uint32_t lengths_of_ = 0xFFFFFFFF;  // the base that lengths_ is for
+  lengths lengths_;
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,112 @@
+/// schema_branch: one alternative of what a JSON Schema allows, with nothing left to choose but in its parts.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nibble/grammar/number_texts.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// A schema that a value must be valid against, or must not: twice its number, and one more if not.
+using schema_literal = std::uint32_t;
+inline constexpr schema_literal anything = 0xFFFFFFFE, nothing = 0xFFFFFFFF;
+constexpr schema_literal opposite(schema_literal x) noexcept { return x ^ 1; }
+
+/// Texts by an automaton, or those that are not its: twice the number of its first state, and one more if not.
+using text_literal = std::uint32_t;
+
+struct schema_branch {
+  static constexpr std::uint32_t unlimited = (std::numeric_limits<std::uint32_t>::max)();
+  enum type : std::uint8_t { null = 1, no = 2, yes = 4, number = 8, string = 16, array = 32, object = 64, all = 127 };
+
+  /// The values of members: those that are named, those whose names fit, and of those that neither does, the others.
+  struct members {
+    std::map<std::string, schema_literal> named = {};
+    std::vector<std::pair<text_literal, schema_literal>> fitting = {};
+    schema_literal others = anything;
+    friend bool operator==(const members&, const members&) = default;
+  };
+  /// The values of items: of the first places, and of those behind them.
+  struct items {
+    std::vector<schema_literal> first = {};
+    schema_literal rest = anything;
+    friend bool operator==(const items&, const items&) = default;
+  };
+  struct contained {
+    schema_literal what;
+    std::uint32_t from = 0;  // place
+    std::uint32_t least = 1, most = unlimited;
+    friend bool operator==(const contained&, const contained&) = default;
+  };
+
+  std::uint8_t types = all;
+  std::vector<number_demand> numbers = {};
+  std::vector<text_literal> texts = {};
+  std::uint32_t least_characters = 0, most_characters = unlimited;
+  std::vector<items> places = {};
+  std::vector<contained> contains = {};
+  std::uint32_t least_items = 0, most_items = unlimited;
+  bool unique = false;
+  std::vector<members> groups = {};
+  std::vector<members> some = {};  // each: at least one member has what it says; the others of a group then have `nothing`
+  std::vector<std::string> required = {};
+  std::uint32_t least_members = 0, most_members = unlimited;
+
+  // What the keywords so far have looked at, for the keywords unevaluated...
+  members seen_members = {.named = {}, .fitting = {}, .others = nothing};  // with `anything` where they have
+  std::uint32_t seen_items = 0;                                            // the first so many
+  std::vector<schema_literal> seen_containing = {};                        // and those that are valid against one of these
+};
+
+/// Values that both allow. @returns false where there is none at first sight
+inline bool narrow(schema_branch& a, const schema_branch& b) {
+  const auto add = [](auto& to, const auto& from) {
+    for (const auto& x : from)
+      if (std::find(to.begin(), to.end(), x) == to.end()) to.push_back(x);
+  };
+  a.types &= b.types;
+  add(a.numbers, b.numbers), add(a.texts, b.texts), add(a.places, b.places), add(a.contains, b.contains);
+  add(a.groups, b.groups), add(a.some, b.some), add(a.required, b.required);
+  a.least_characters = (std::max)(a.least_characters, b.least_characters);
+  a.most_characters = (std::min)(a.most_characters, b.most_characters);
+  a.least_items = (std::max)(a.least_items, b.least_items);
+  a.most_items = (std::min)(a.most_items, b.most_items);
+  a.least_members = (std::max)(a.least_members, b.least_members);
+  a.most_members = (std::min)(a.most_members, b.most_members);
+  a.unique |= b.unique;
+  a.seen_members.named.insert(b.seen_members.named.begin(), b.seen_members.named.end());
+  add(a.seen_members.fitting, b.seen_members.fitting);
+  if (b.seen_members.others == anything) a.seen_members.others = anything;
+  a.seen_items = (std::max)(a.seen_items, b.seen_items);
+  add(a.seen_containing, b.seen_containing);
+  if (a.least_characters > a.most_characters) a.types &= static_cast<std::uint8_t>(~schema_branch::string);
+  if (a.least_items > a.most_items) a.types &= static_cast<std::uint8_t>(~schema_branch::array);
+  if (a.least_members > a.most_members || a.required.size() > a.most_members)
+    a.types &= static_cast<std::uint8_t>(~schema_branch::object);
+  if ((a.types & schema_branch::object) != 0) {
+    for (const std::string& name : a.required) {
+      std::vector<schema_literal> values;
+      for (const schema_branch::members& g : a.groups) {
+        const auto found = g.named.find(name);
+        values.push_back(found != g.named.end() ? found->second : g.fitting.empty() ? g.others : anything);
+      }
+      for (const schema_literal v : values) {
+        if (v == nothing || (v != anything && std::find(values.begin(), values.end(), opposite(v)) != values.end()))
+          a.types &= static_cast<std::uint8_t>(~schema_branch::object);
+      }
+    }
+  }
+  return a.types != 0;
+}
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,212 @@
+/// The definitions behind schema_document.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/grammar/schema_document.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// Where the parts of a URI end: scheme and authority, path; without fragment.
+inline std::size_t end_of_scheme(std::string_view uri) noexcept {
+  const std::size_t colon = uri.find(':');
+  return colon == std::string_view::npos || uri.find('/') < colon ? 0 : colon + 1;
+}
+/// A reference as seen from a base.
+/// @source  RFC 3986, section 5.2
+inline std::string resolved(std::string_view base, std::string_view reference) {
+  base = base.substr(0, base.find('#'));
+  if (end_of_scheme(reference) > 0) return std::string(reference);
+  if (reference.empty() || reference[0] == '#') return std::string(base) + std::string(reference);
+  std::size_t authority = end_of_scheme(base);
+  if (reference.starts_with("//")) return std::string(base.substr(0, authority)) + std::string(reference);
+  if (base.substr(authority).starts_with("//")) authority = (std::min)(base.find('/', authority + 2), base.size());
+  const std::string_view fragment = reference.substr((std::min)(reference.find('#'), reference.size()));
+  std::string path(reference.substr(0, reference.size() - fragment.size()));
+  if (path[0] != '/')
+    path = std::string(base.substr(authority, base.rfind('/') == std::string_view::npos || base.rfind('/') < authority
+                                                  ? 0
+                                                  : base.rfind('/') + 1 - authority)) +
+           path;
+  std::vector<std::string_view> parts;
+  std::string_view rest = path;
+  bool folder = false;
+  while (true) {
+    const std::size_t slash = rest.find('/');
+    const std::string_view part = rest.substr(0, slash);
+    folder = part == "." || part == "..";
+    if (part == "..") {
+      if (parts.size() > 1) parts.pop_back();
+    } else if (part != ".") {
+      parts.push_back(part);
+    }
+    if (slash == std::string_view::npos) break;
+    rest.remove_prefix(slash + 1);
+  }
+  std::string out(base.substr(0, authority));
+  for (std::size_t i = 0; i < parts.size(); ++i) out += (i > 0 ? "/" : ""), out += parts[i];
+  if (folder) out += '/';
+  return out + std::string(fragment);
+}
+
+inline bool is_old_draft(std::string_view uri) noexcept {
+  return uri.find("json-schema.org/draft-0") != std::string_view::npos;
+}
+
+schema_document::schema_document(const json& root) {
+  const json* own = root.find("$id");
+  const json* draft = root.find("$schema");
+  const bool old = draft && is_old_draft(draft->string());
+  std::string base(own && own->is(json_kind::string) ? own->string() : std::string_view());
+  base.resize((std::min)(base.find('#'), base.size()));
+  resources_.push_back({std::move(base), &root, old});
+  places_.push_back({&root, 0, ""});
+  is_2019_ = draft && draft->string().find("2019-09") != std::string_view::npos;
+  numbers_.emplace(&root, 0u);
+  scan(root);
+}
+
+/// Walks the places where schemas stand: what only looks like one, within an enum, is none.
+void schema_document::scan(const json& root) {
+  static constexpr std::string_view one[] = {
+      "additionalItems",  "additionalProperties",  "contains",     "else", "if", "items", "not", "propertyNames", "then",
+      "unevaluatedItems", "unevaluatedProperties", "contentSchema"};
+  static constexpr std::string_view list[] = {"allOf", "anyOf", "oneOf", "prefixItems", "items"};
+  static constexpr std::string_view map[] = {
+      "$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"};
+  const auto is_in = [](const auto& names, std::string_view name) {
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+  };
+  std::vector<std::pair<const json*, std::uint32_t>> open = {{&root, 0}};
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    auto [schema, within] = open[i];
+    if (!schema->is(json_kind::object)) continue;
+    const bool only_reference = resources_[within].old && schema->find("$ref");
+    const json* own = schema->find("$id");
+    if (own && own->is(json_kind::string) && schema != &root && !only_reference) {
+      const std::string_view text = own->string();
+      if (text.starts_with('#')) {  // an anchor, in old drafts
+        resources_[within].anchors.emplace(text.substr(1), schema);
+      } else {
+        const json* draft = schema->find("$schema");
+        const bool old = draft ? is_old_draft(draft->string()) : resources_[within].old;
+        std::string base = resolved(resources_[within].base, text);
+        base.resize((std::min)(base.find('#'), base.size()));
+        resources_.push_back({std::move(base), schema, old});
+        within = static_cast<std::uint32_t>(resources_.size() - 1);
+      }
+    }
+    resource_of_.emplace(schema, within);
+    for (const char* key : {"$anchor", "$dynamicAnchor"}) {
+      if (const json* anchor = schema->find(key); anchor && anchor->is(json_kind::string)) {
+        resources_[within].anchors.emplace(anchor->string(), schema);
+        if (key[1] == 'd') ++dynamic_anchors_[std::string(anchor->string())];
+      }
+    }
+    for (const json::member& m : schema->members()) {
+      has_unevaluated_ |= m.key.starts_with("unevaluated");
+      if (is_in(one, m.key) && m.value.is(json_kind::object)) open.emplace_back(&m.value, within);
+      if (is_in(list, m.key))
+        for (const json& item : m.value.items()) open.emplace_back(&item, within);
+      if (is_in(map, m.key))
+        for (const json::member& part : m.value.members()) open.emplace_back(&part.value, within);
+    }
+  }
+}
+
+schema_document::id schema_document::number_of(const json& schema, id within, std::string_view step) {
+  const auto [found, is_new] = numbers_.try_emplace(&schema, static_cast<id>(places_.size()));
+  if (is_new) {
+    const auto known = resource_of_.find(&schema);
+    places_.push_back(
+        {&schema, known != resource_of_.end() ? known->second : places_[within].resource,
+         step.find('#') != std::string_view::npos ? std::string(step) : places_[within].path + "/" + std::string(step)});
+  }
+  return found->second;
+}
+
+bool schema_document::is_dynamic(std::string_view anchor) const {
+  const auto found = dynamic_anchors_.find(anchor);
+  return found != dynamic_anchors_.end() && found->second > 1;
+}
+
+result<schema_document::id> schema_document::find(id from, std::string_view reference) {
+  const std::uint32_t within = places_[from].resource;
+  if (reference.starts_with('#')) return find_in(within, reference.substr(1), reference);
+  const std::string uri = resolved(resources_[within].base, reference);
+  const std::size_t hash = (std::min)(uri.find('#'), uri.size());
+  const std::string_view base = std::string_view(uri).substr(0, hash);
+  for (std::uint32_t r = 0; r < resources_.size(); ++r) {
+    if (resources_[r].base == base)
+      return find_in(r, std::string_view(uri).substr((std::min)(hash + 1, uri.size())), reference);
+  }
+  return error(errc::bad_value, "\"" + std::string(reference) + "\" is not in this document, and nothing is fetched");
+}
+
+result<schema_document::id> schema_document::find_in(std::uint32_t number, std::string_view fragment,
+                                                     std::string_view reference) {
+  const auto missing = [&] {
+    return error(errc::bad_value, "\"" + std::string(reference) + "\" names nothing in this document");
+  };
+  const resource& in = resources_[number];
+  const id top = number_of(*in.root, 0, reference);
+  places_[top].resource = number;
+  if (fragment.empty()) return top;
+  if (fragment[0] != '/') {
+    const auto anchor = in.anchors.find(fragment);
+    if (anchor == in.anchors.end()) return missing();
+    const id found = number_of(*anchor->second, top, reference);
+    return found;
+  }
+  const json* at = in.root;
+  std::uint32_t within = number;
+  while (!fragment.empty()) {
+    fragment.remove_prefix(1);
+    const std::size_t end = (std::min)(fragment.find('/'), fragment.size());
+    std::string key;
+    for (std::size_t i = 0; i < end; ++i) {
+      const auto hex = [&](std::size_t k) {
+        const char c = k < end ? fragment[k] : 'x';
+        return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+      };
+      if (fragment[i] == '%' && hex(i + 1) >= 0 && hex(i + 2) >= 0) {
+        key += static_cast<char>(hex(i + 1) * 16 + hex(i + 2));
+        i += 2;
+      } else if (fragment[i] == '~' && i + 1 < end) {
+        key += fragment[++i] == '1' ? '/' : '~';
+      } else {
+        key += fragment[i];
+      }
+    }
+    fragment.remove_prefix(end);
+    const json* next = nullptr;
+    if (at->is(json_kind::array)) {
+      std::size_t n = 0;
+      const bool is_index = !key.empty() && key.size() < 9 && std::all_of(key.begin(), key.end(), [&](char c) {
+        n = n * 10 + static_cast<std::size_t>(c - '0');
+        return c >= '0' && c <= '9';
+      });
+      if (is_index && n < at->items().size()) next = &at->items()[n];
+    } else {
+      next = at->find(key);
+    }
+    if (!next) return missing();
+    at = next;
+    if (const auto known = resource_of_.find(at); known != resource_of_.end()) within = known->second;
+  }
+  const id found = number_of(*at, 0, reference);
+  places_[found].resource = within;
+  return found;
+}
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

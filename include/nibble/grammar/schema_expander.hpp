@@ -1,0 +1,96 @@
+/// schema_expander: a JSON Schema multiplied out to alternatives.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/error.hpp"
+#include "nibble/grammar/automaton.hpp"
+#include "nibble/grammar/limits.hpp"
+#include "nibble/grammar/schema_branch.hpp"
+#include "nibble/grammar/schema_document.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+using schema_branches = std::vector<schema_branch>;
+
+/// Follows what applies to the same value: references, allOf, anyOf, oneOf, not, if. What applies to members and items stays a
+/// literal.
+class schema_expander {
+ public:
+  schema_expander(schema_document& document, const grammar_limits& most, automaton& texts)
+      : document_(document), most_(most), texts_(texts) {}
+
+  /// The alternatives of the values that meet all literals.
+  /// @errors  bad_value: a keyword that is not supported, or no schema; limit_exceeded
+  result<schema_branches> expand(const std::vector<schema_literal>& all);
+  /// The automaton of the strings that a branch allows without counting characters, or none.
+  result<std::uint32_t> texts_of(const schema_branch& b, bool count);
+  std::uint32_t any_text();
+  /// The values that a schema is a list of: by enum, const, or a type that has few.
+  std::optional<std::vector<json>> values_of(schema_document::id s);
+
+ private:
+  using id = schema_document::id;
+
+  result<schema_branches> of(schema_literal x);
+  result<schema_branches> valid(id s);
+  result<schema_branches> evaluated(id s);
+  result<schema_branches> invalid(id s);
+
+  // keywords
+  result<void> assertions(id s, schema_branch& b);
+  result<void> type(id s, const json& value, schema_branch& b);
+  result<void> number_keywords(id s, schema_branch& b);
+  result<void> string_keywords(id s, schema_branch& b);
+  result<void> array_keywords(id s, schema_branch& b);
+  result<void> object_keywords(id s, schema_branch& b);
+  result<schema_branches> one_of_values(id s, std::vector<const json*> values);
+  result<schema_branches> none_of_values(id s, std::vector<const json*> values);
+  result<void> invalid_values(id s, schema_branches& out);
+  result<void> invalid_arrays(id s, schema_branches& out);
+  result<void> invalid_objects(id s, schema_branches& out);
+  result<void> invalid_in_place(id s, schema_branches& out);
+  result<void> in_place(id s, schema_branches& all);
+  result<void> dependencies(id s, schema_branches& all);
+  result<void> any_of(id s, const json& list, schema_branches& all);
+  result<void> one_of(id s, const json& list, schema_branches& all);
+  result<void> unevaluated(id s, schema_branches& all);
+  result<id> referenced(id s, std::string_view keyword, std::string_view reference);
+  result<schema_branch::members> members_of(id s);
+  result<schema_branch::items> items_of(id s);
+  std::optional<std::string_view> reference_keyword(const json& schema) const;
+  bool surely_disjoint(id a, id b);
+  id followed(id s);
+
+  result<schema_literal> literal(id within, const json& schema, std::string_view step);
+  result<std::vector<schema_literal>> literals(id within, const json& list, std::string_view step);
+  result<void> meet(schema_branches& all, const schema_branches& more);
+  result<void> add(schema_branches& all, schema_branches more);
+  result<void> meet_of(schema_branches& all, schema_literal x);
+  result<void> add_of(schema_branches& all, schema_literal x);
+  result<std::uint32_t> count(id s, std::string_view keyword, const json& value);
+  result<text_literal> expression(id s, std::string_view keyword, std::string_view text, bool whole);
+  result<std::optional<text_literal>> names(schema_literal x, bool& none);
+  text_literal list_of_texts(const std::vector<std::string>& all);
+  error refused(id s, std::string_view keyword, std::string_view why, errc code = errc::bad_value) const;
+
+  schema_document& document_;
+  const grammar_limits& most_;
+  automaton& texts_;
+  std::set<schema_literal> active_;
+  std::map<std::string, std::uint32_t, std::less<>> expressions_;
+  bool exact_ = false;  // alternatives exclude each other
+  std::uint32_t any_text_ = automaton::none;
+};
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

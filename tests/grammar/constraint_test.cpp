@@ -1,0 +1,100 @@
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nibble/generate/session.hpp"
+#include "nibble/grammar/constraint.hpp"
+#include "nibble/grammar/grammar.hpp"
+#include "nibble/sample/temperature.hpp"
+#include "support/files.hpp"
+
+using nibble::constraint_options;
+using nibble::finish;
+using nibble::grammar;
+using nibble::grammar_constraint;
+
+namespace {
+
+struct tiny {
+  nibble::any_model model = nibble::any_model::load(nibble_test::golden("../../examples/models/nibble-tiny-Q4_K_M.gguf"));
+  std::shared_ptr<const nibble::token_trie> trie = std::make_shared<const nibble::token_trie>(model.tokenizer());
+
+  std::pair<std::string, finish> reply(nibble::any_sampler sampler, std::size_t most = 60) {
+    nibble::session session(model);
+    auto generation = session.generate("Once upon a time", {.max_tokens = most, .sampler = std::move(sampler), .seed = 3});
+    std::string text;
+    for (const auto& event : generation) text += event.text;
+    return {text, generation.reason()};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a reply is what its grammar says, and ends where nothing more may come") {
+  tiny t;
+  const grammar date = grammar::from_regex("\\d{4}-\\d{2}-\\d{2}");
+  const auto [text, reason] = t.reply(grammar_constraint(date, t.trie) | nibble::temperature{1.5f});
+  nibble::grammar_parser parser(date);
+  CHECK(parser.accept(text));
+  CHECK(parser.may_end());
+  CHECK(reason == finish::grammar_end);
+  CHECK(nibble::name_of(reason) == "grammar_end");
+}
+
+TEST_CASE("a copy of a constraint begins anew") {
+  tiny t;
+  const nibble::any_sampler sampler = grammar_constraint(grammar::from_choices({"yes", "no"}), t.trie) | nibble::temperature{1};
+  const auto first = t.reply(sampler), second = t.reply(sampler);
+  CHECK(first.first == second.first);
+  CHECK((first.first == "yes" || first.first == "no"));
+}
+
+TEST_CASE("a grammar that no token can follow ends the reply") {
+  tiny t;
+  const auto reply =
+      t.reply(grammar_constraint(grammar::from_regex("[\\u{1F432}\\u{10FFFF}]"), t.trie) | nibble::temperature{1});
+  const bool spelled = reply.second == finish::grammar_end;  // by bytes, where the vocabulary has them
+  CHECK((spelled || reply.second == finish::no_candidate));
+  nibble::rng random(1);
+  grammar_constraint step(grammar::literal("x"), t.trie);
+  std::vector<float> logits(t.trie->size());
+  nibble::candidates c(logits.size());
+  std::vector<nibble::token> said = {0};
+  nibble::sample_context context{said, random};
+  c.assign(logits);
+  step(c, context);
+  CHECK(!c.empty());
+  said.push_back(t.model.tokenizer().encode("q", {.bos = false}).back());  // not what the grammar says
+  nibble::sample_context next{said, random};
+  c.assign(logits);
+  step(c, next);
+  CHECK(c.empty());
+  CHECK(next.why_none == nibble::no_choice::impossible);
+}
+
+TEST_CASE("tokens that must come are known without a choice, and the reply is the same") {
+  tiny t;
+  const grammar g = grammar::from_gbnf("root ::= [\\u00e9\\u4e00] [a-z] [\\u00e9\\u4e00] \"\\n\" [a-z]");
+  struct blind {  // the same constraint, which foresees nothing
+    grammar_constraint step;
+    void operator()(nibble::candidates& c, nibble::sample_context& context) { step(c, context); }
+  };
+  nibble::session fast(t.model), slow(t.model);
+  const auto run = [&](nibble::session& session, nibble::any_sampler sampler) {
+    auto generation = session.generate("Once", {.max_tokens = 40, .sampler = std::move(sampler), .seed = 9});
+    std::string text;
+    for (const auto& event : generation) text += event.text;
+    return std::pair(text, generation.reason());
+  };
+  const auto one = run(fast, grammar_constraint(g, t.trie) | nibble::temperature{1.2f});
+  const auto other = run(slow, blind{grammar_constraint(g, t.trie)} | nibble::temperature{1.2f});
+  CHECK(one == other);
+  CHECK(one.second == finish::grammar_end);
+  CHECK(std::vector<nibble::token>(fast.tokens().begin(), fast.tokens().end()) ==
+        std::vector<nibble::token>(slow.tokens().begin(), slow.tokens().end()));
+  grammar_constraint step(grammar::from_regex("\u4e00?"), t.trie);
+  CHECK(step.foresee({}) == nibble::no_token);
+}
