@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nibble/generate/event_builder.hpp"
@@ -158,9 +159,10 @@ TEST_CASE("no step of the library allocates after the first event, in no mode") 
 
 TEST_CASE("masks of a grammar allocate nothing once its states are found") {
   const auto words = nibble::tokenizer::load(nibble_test::golden("models/stories260K-q8_0.gguf"));
-  nibble::grammar_matcher matcher(nibble::grammar::from_schema(R"({"type":"array","items":{"type":"object","properties":{
-      "a":{"type":"string"},"b":{"type":"integer"}},"required":["a","b"],"additionalProperties":false}})"),
-                                  std::make_shared<const nibble::token_trie>(words));
+  nibble::grammar_matcher matcher(
+      nibble::grammar::from_schema(std::string_view(R"({"type":"array","items":{"type":"object","properties":{
+      "a":{"type":"string"},"b":{"type":"integer"}},"required":["a","b"],"additionalProperties":false}})")),
+      std::make_shared<const nibble::token_trie>(words));
   const auto ids = words.encode(R"({"a":"once upon a time","b":12},)", {.bos = false, .continues = true});
   REQUIRE(matcher.accept_text("["));
   const auto say = [&] {
