@@ -40,6 +40,31 @@ TEST_CASE("several answers to a prompt are read once: each fork answers as a ses
   }
 }
 
+TEST_CASE("forks that are read token by token, in turn, say what each would say alone") {
+  for (const auto* model : {&stories(), &windowed()}) {
+    auto first = after_prompt(*model, {.forks = 2});
+    auto second = first.fork(), third = first.fork();
+    std::vector<nibble::generation> replies;
+    for (auto* s : {&first, &second, &third}) {
+      replies.push_back(s->generate("", {.max_tokens = 40, .sampler = nibble::temperature{1.2f}, .seed = replies.size()}));
+    }
+    std::vector<tokens> found(replies.size());
+    std::vector<nibble::generation::iterator> at;
+    for (auto& reply : replies) at.push_back(reply.begin());
+    for (std::size_t event = 0; event < 40; ++event) {
+      for (std::size_t i = 0; i < replies.size(); ++i) {
+        if (at[i] == replies[i].end()) continue;
+        if (at[i]->id != nibble::no_token) found[i].push_back(at[i]->id);
+        ++at[i];
+      }
+    }
+    for (std::size_t i = 0; i < replies.size(); ++i) {
+      auto own = after_prompt(*model);
+      CHECK(found[i] == drawn(own, i, 40));
+    }
+  }
+}
+
 TEST_CASE("a fork in the middle of a reply leaves the reply alone, and goes on from its last event") {
   auto first = after_prompt(stories(), {.forks = 1});
   auto own = after_prompt(stories());

@@ -80,7 +80,7 @@ class scheduler {
   /// Steps, and waits for requests where there are none, until it is told to stop.
   void run(std::stop_token stop);
 
-  /// Requests that have room, and those that wait for it.
+  /// Requests that have room, and those that wait for it: for the thread that makes the steps.
   std::size_t running() const noexcept;
   std::size_t waiting() const noexcept;
   /// Bytes that are allocated for keys, values, states and steps.
