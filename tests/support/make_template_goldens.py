@@ -90,7 +90,7 @@ end
 {{ '<a href="x">&\'' | e }} {{ '<b>' | safe }} {{ ('<b>' | safe) + '<i>' }} {{ '<p>a <b>b</b></p>' | striptags }} {{ 'a b&c/d\u00e9' | urlencode }} {{ {'a b': 1, 'c': '/'} | urlencode }} {{ 'one two three' | wordcount }} {{ 'a long line of words here' | truncate(12) }} {{ 'a long line of words here' | truncate(12, true, '..') }} {{ 'short' | truncate(3) }}
 {{ 'a\nb\n\nc' | indent }} {{ 'a\nb' | indent(2, true) }} {{ 'a\n\nb' | indent('> ', blank=true) }} {{ 1000000 | filesizeformat }} {{ 1 | filesizeformat }} {{ 2048 | filesizeformat(true) }} {{ items | groupby('n') }} {% for g in items | groupby('n') %}{{ g.grouper }}{{ g.list | length }}{% endfor %}
 {{ 'a\tb\\n\x41\u00e4\101\q' }} {{ 'con' 'cat' }} {{ "it's" }} {{ ["it's", 'a"b', "a'\"b", '\u00e4\u200b\x00\n', '\U0001F600'] }} {{ 'ä' }}
-{{ strftime_now('%d %b %Y %H:%M:%S %A %j %p %I %y') }} {{ strftime_now('%Y-%m-%d') }} {% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}{% set j = joiner('|') %}{{ j() }}a{{ j() }}b{{ j() }}
+{{ strftime_now('%d %b %Y %H:%M:%S %A %j %p %I %y') }} {{ strftime_now('%Y-%m-%d') }} {{ strftime_now('%e %C %u %w %h %a %F %T %R %D %r %c %% %-d %-m %-I %-j %f %n%t') }} {% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}{% set j = joiner('|') %}{{ j() }}a{{ j() }}b{{ j() }}
 {{ raise_exception('Stop: ' ~ n) }}
 {{ missing.attribute }}
 {{ missing + 1 }}

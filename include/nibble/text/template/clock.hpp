@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "nibble/config.hpp"
 
@@ -41,15 +42,57 @@ inline std::string padded(std::int64_t number, std::size_t width, char fill = '0
   return out;
 }
 
+/// What strftime writes for a letter: a number in its width, a word, or a format that stands for it.
+struct time_field {
+  char letter;
+  std::int64_t number = 0;
+  std::size_t width = 0;  ///< 0: a word
+  char fill = '0';
+  std::string_view word = {};
+};
+
 /// @param format  letters behind '%' as strftime knows them; a '-' before one leaves zeros out
 /// @source        strftime in the C locale
 inline std::string time_text(std::string_view format, std::int64_t seconds) {
   constexpr std::string_view months[] = {"January", "February", "March",     "April",   "May",      "June",
                                          "July",    "August",   "September", "October", "November", "December"};
   constexpr std::string_view days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+  constexpr std::pair<char, std::string_view> formats[] = {{'F', "%Y-%m-%d"},
+                                                           {'T', "%H:%M:%S"},
+                                                           {'X', "%H:%M:%S"},
+                                                           {'R', "%H:%M"},
+                                                           {'D', "%m/%d/%y"},
+                                                           {'x', "%m/%d/%y"},
+                                                           {'c', "%a %b %e %H:%M:%S %Y"},
+                                                           {'r', "%I:%M:%S %p"}};
   const calendar c = calendar_of(seconds);
   const std::string_view month = months[c.month - 1], day = days[c.weekday];
-  const std::int64_t half = c.hour % 12 == 0 ? 12 : c.hour % 12;
+  const time_field fields[] = {{'Y', c.year, 1},
+                               {'y', c.year % 100, 2},
+                               {'C', c.year / 100, 2},
+                               {'m', c.month, 2},
+                               {'d', c.day, 2},
+                               {'e', c.day, 2, ' '},
+                               {'H', c.hour, 2},
+                               {'I', c.hour % 12 == 0 ? 12 : c.hour % 12, 2},
+                               {'M', c.minute, 2},
+                               {'S', c.second, 2},
+                               {'f', 0, 6},
+                               {'j', c.yearday + 1, 3},
+                               {'u', c.weekday == 0 ? 7 : c.weekday, 1},
+                               {'w', c.weekday, 1},
+                               {'s', seconds, 1},
+                               {'B', 0, 0, '0', month},
+                               {'b', 0, 0, '0', month.substr(0, 3)},
+                               {'h', 0, 0, '0', month.substr(0, 3)},
+                               {'A', 0, 0, '0', day},
+                               {'a', 0, 0, '0', day.substr(0, 3)},
+                               {'p', 0, 0, '0', c.hour < 12 ? "AM" : "PM"},
+                               {'n', 0, 0, '0', "\n"},
+                               {'t', 0, 0, '0', "\t"},
+                               {'%', 0, 0, '0', "%"},
+                               {'z'},
+                               {'Z'}};
   std::string out;
   for (std::size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%' || i + 1 == format.size()) {
@@ -58,106 +101,14 @@ inline std::string time_text(std::string_view format, std::int64_t seconds) {
     }
     const bool bare = format[i + 1] == '-' && i + 2 < format.size();
     i += bare ? 2 : 1;
-    const auto two = [&](std::int64_t number, char fill = '0') {
-      out += bare ? std::to_string(number) : padded(number, 2, fill);
-    };
-    switch (format[i]) {
-      case 'Y':
-        out += std::to_string(c.year);
-        break;
-      case 'y':
-        two(c.year % 100);
-        break;
-      case 'C':
-        two(c.year / 100);
-        break;
-      case 'm':
-        two(c.month);
-        break;
-      case 'd':
-        two(c.day);
-        break;
-      case 'e':
-        two(c.day, ' ');
-        break;
-      case 'H':
-        two(c.hour);
-        break;
-      case 'I':
-        two(half);
-        break;
-      case 'M':
-        two(c.minute);
-        break;
-      case 'S':
-        two(c.second);
-        break;
-      case 'f':
-        out += "000000";
-        break;
-      case 'j':
-        out += bare ? std::to_string(c.yearday + 1) : padded(c.yearday + 1, 3);
-        break;
-      case 'B':
-        out += month;
-        break;
-      case 'b':
-      case 'h':
-        out += month.substr(0, 3);
-        break;
-      case 'A':
-        out += day;
-        break;
-      case 'a':
-        out += day.substr(0, 3);
-        break;
-      case 'u':
-        out += std::to_string(c.weekday == 0 ? 7 : c.weekday);
-        break;
-      case 'w':
-        out += std::to_string(c.weekday);
-        break;
-      case 'p':
-        out += c.hour < 12 ? "AM" : "PM";
-        break;
-      case 's':
-        out += std::to_string(seconds);
-        break;
-      case 'F':
-        out += time_text("%Y-%m-%d", seconds);
-        break;
-      case 'T':
-      case 'X':
-        out += time_text("%H:%M:%S", seconds);
-        break;
-      case 'R':
-        out += time_text("%H:%M", seconds);
-        break;
-      case 'D':
-      case 'x':
-        out += time_text("%m/%d/%y", seconds);
-        break;
-      case 'c':
-        out += time_text("%a %b %e %H:%M:%S %Y", seconds);
-        break;
-      case 'r':
-        out += time_text("%I:%M:%S %p", seconds);
-        break;
-      case 'n':
-        out += '\n';
-        break;
-      case 't':
-        out += '\t';
-        break;
-      case 'z':
-      case 'Z':
-        break;
-      case '%':
-        out += '%';
-        break;
-      default:
-        (out += '%') += format[i];
-    }
+    const std::size_t before = out.size();
+    bool known = false;
+    for (const auto& [letter, stands_for] : formats)
+      if (letter == format[i]) out += time_text(stands_for, seconds), known = true;
+    for (const time_field& f : fields)
+      if (f.letter == format[i])
+        out += f.width == 0 ? std::string(f.word) : padded(f.number, bare ? 1 : f.width, f.fill), known = true;
+    if (!known) out.insert(before, "%") += format[i];
   }
   return out;
 }
