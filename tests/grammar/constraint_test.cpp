@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -73,6 +75,39 @@ TEST_CASE("a grammar that no token can follow ends the reply") {
   step(c, next);
   CHECK(c.empty());
   CHECK(next.why_none == nibble::no_choice::impossible);
+}
+
+TEST_CASE("a reply is free until the trigger, and as the grammar says behind it") {
+  tiny t;
+  const nibble::tokenizer& words = t.model.tokenizer();
+  grammar_constraint step(grammar::from_regex("[0-9]{3}"), t.trie, {.trigger = "cat."});
+  nibble::rng random(1);
+  std::vector<nibble::token> said = {0};
+  std::vector<float> logits(t.trie->size());
+  nibble::candidates c(logits.size());
+  const auto allowed = [&](nibble::token id) {
+    std::fill(logits.begin(), logits.end(), 0.0f);
+    nibble::sample_context context{said, random};
+    c.assign(logits);
+    step(c, context);
+    const float* logit = c.find(id);
+    return logit != nullptr && *logit == 0;
+  };
+  const auto say = [&](std::string_view text) {
+    for (const nibble::token id : words.encode(text, {.bos = false, .eos = false, .continues = true})) {
+      CHECK(allowed(id));
+      said.push_back(id);
+    }
+  };
+  const nibble::token letter = words.encode("x", {.bos = false, .eos = false, .continues = true}).front();
+  say("a dog. a ca");
+  CHECK(allowed(letter));
+  CHECK(allowed(t.trie->ends().front()));
+  say("t.");
+  CHECK_FALSE(allowed(letter));
+  CHECK_FALSE(allowed(t.trie->ends().front()));
+  say("123");
+  CHECK_FALSE(allowed(letter));
 }
 
 TEST_CASE("tokens that must come are known without a choice, and the reply is the same") {

@@ -40,6 +40,9 @@ class grammar {
   /// The values that a JSON Schema allows, as JSON text: see schema.hpp for what is supported.
   /// @errors  malformed; bad_value: names the keyword that is not supported, and where it stands; limit_exceeded
   static result<grammar> try_from_schema(const json& schema, const grammar_limits& most = {});
+  static result<grammar> try_from_schema(const char* schema, const grammar_limits& most = {}) {
+    return try_from_schema(std::string_view(schema), most);
+  }
   static result<grammar> try_from_schema(std::string_view schema, const grammar_limits& most = {});
   /// One grammar behind the other: a call of a tool is its prefix, a schema, its suffix.
   /// @errors  limit_exceeded
@@ -64,6 +67,9 @@ class grammar {
   }
   static grammar from_schema(const json& schema, const grammar_limits& most = {}) {
     return try_from_schema(schema, most).value();
+  }
+  static grammar from_schema(const char* schema, const grammar_limits& most = {}) {
+    return try_from_schema(std::string_view(schema), most).value();
   }
   static grammar from_schema(std::string_view schema, const grammar_limits& most = {}) {
     return try_from_schema(schema, most).value();

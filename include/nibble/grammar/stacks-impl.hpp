@@ -15,7 +15,7 @@ inline namespace NIBBLE_ABI {
 namespace detail {
 
 grammar_stacks::grammar_stacks(grammar_states& states)
-    : states_(states), latest_(states.targets(), none), slots_(4096), stamps_(4096), alike_(1024, none) {
+    : states_(states), latest_(states.targets(), none), slots_(slot_count), stamps_(slot_count), alike_(1024, none) {
   edges_.push_back({grammar_states::accepted, whole, none});
   edges_.push_back({grammar_states::outside, whole, none});
   nodes_.push_back({none, 0});
@@ -77,14 +77,14 @@ bool grammar_stacks::is_in_list(const grammar_place& p, const std::vector<gramma
     if (count < 16) return false;
     for (std::size_t i = list_begin_; i < out.size(); ++i) {  // from now on by hash
       const std::uint64_t other = std::uint64_t{out[i].state} << 32 | out[i].within;
-      std::size_t at = (other * 0x9E3779B97F4A7C15u) >> 52;
-      while (stamps_[at] == stamp_) at = (at + 1) & 4095;
+      std::size_t at = (other * 0x9E3779B97F4A7C15u) >> 49;
+      while (stamps_[at] == stamp_) at = (at + 1) & (slot_count - 1);
       stamps_[at] = stamp_, slots_[at] = other;
     }
   }
   const std::uint64_t wanted = std::uint64_t{p.state} << 32 | p.within;
-  std::size_t at = (wanted * 0x9E3779B97F4A7C15u) >> 52;
-  for (; stamps_[at] == stamp_; at = (at + 1) & 4095)
+  std::size_t at = (wanted * 0x9E3779B97F4A7C15u) >> 49;
+  for (; stamps_[at] == stamp_; at = (at + 1) & (slot_count - 1))
     if (slots_[at] == wanted) return true;
   stamps_[at] = stamp_, slots_[at] = wanted;
   return false;

@@ -27,8 +27,8 @@ struct grammar_place {
 /// @source  Tomita 1986, graph-structured stacks; Scott and Johnstone 2010, GLL parsing
 class grammar_stacks {
  public:
-  static constexpr std::size_t most_places = 2'000;
-  static constexpr std::size_t most_edges = 20'000;       // that one byte adds
+  static constexpr std::size_t most_places = 16'000;
+  static constexpr std::size_t most_edges = 40'000;       // that one byte adds
   static constexpr std::uint32_t whole = 0, unknown = 1;  ///< the call of the whole text, and one of which nothing is known
 
   struct mark {
@@ -70,6 +70,7 @@ class grammar_stacks {
 
  private:
   static constexpr std::uint32_t none = (std::numeric_limits<std::uint32_t>::max)();
+  static constexpr std::size_t slot_count = std::size_t{1} << 15;  // more than twice most_places
   struct node {
     std::uint32_t target;
     std::uint32_t first_edge;
