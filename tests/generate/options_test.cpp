@@ -28,7 +28,7 @@ TEST_CASE("options are named where they differ, and samplers compose in place") 
 TEST_CASE("every ending has a name of its own") {
   std::set<std::string_view> names;
   for (int i = 0; i <= int(nibble::finish::not_a_number); ++i) names.insert(nibble::name_of(nibble::finish(i)));
-  CHECK(names.size() == 8);
+  CHECK(names.size() == 10);
   CHECK(names.count("?") == 0);
   CHECK(nibble::name_of(nibble::finish(99)) == "?");
   CHECK(std::isnan(nibble::token_event().logprob));
