@@ -42,6 +42,8 @@
 #include "nibble/text/rwkv-impl.hpp"
 #include "nibble/text/tokenizer-impl.hpp"
 #include "nibble/text/template/jinja_template-impl.hpp"
+#include "nibble/text/spellings-impl.hpp"
+#include "nibble/text/infill-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 
 #include "nibble/model/hyperparameters-impl.hpp"

@@ -69,6 +69,8 @@
 #include "nibble/text/normalize.hpp"         // to_nfc
 #include "nibble/text/tokenizer.hpp"         // tokenizer
 #include "nibble/text/template/jinja_template.hpp" // jinja_template
+#include "nibble/text/spellings.hpp"         // tokens_with: where a text may stand among tokens
+#include "nibble/text/infill.hpp"            // infill_prompt
 #include "nibble/text/chat.hpp"              // chat_message, chat_template
 
 #include "nibble/model/options.hpp"          // load_options, session_options, memory_plan

@@ -156,5 +156,12 @@ result<generation> session::try_chat(std::span<const chat_message> messages, con
   return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, 0}, std::move(options));
 }
 
+result<generation> session::try_infill(std::string_view prefix, std::string_view suffix, const infill_options& gap,
+                                       generate_options options) & {
+  auto prompt = try_infill_prompt(tokenizer(), prefix, suffix, gap);
+  if (!prompt) return std::move(prompt).failure();
+  return generation(state(), {*std::move(prompt), {}, 0}, std::move(options));
+}
+
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -19,6 +19,7 @@
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/options.hpp"
 #include "nibble/text/chat.hpp"
+#include "nibble/text/infill.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
@@ -144,6 +145,19 @@ class session {
   void save(const std::filesystem::path& path) const { try_save(path).value(); }
   void load(std::span<const std::byte> bytes) { try_load(bytes).value(); }
   void load(const std::filesystem::path& path) { try_load(path).value(); }
+#endif
+
+  /// What belongs between two texts, for models that were trained to fill gaps. The prompt is the whole text of the session, as
+  /// that of a conversation is: its beginning, as far as the session holds the same tokens, is not processed again.
+  /// @errors   missing_key: see try_infill_prompt
+  /// @example  for (auto& event : session.infill("int twice(int x) {\n  return ", ";\n}\n")) show(event.text);
+  result<generation> try_infill(std::string_view prefix, std::string_view suffix, const infill_options& gap = {},
+                                generate_options options = {}) &;
+#if NIBBLE_EXCEPTIONS
+  generation infill(std::string_view prefix, std::string_view suffix, const infill_options& gap = {},
+                    generate_options options = {}) & {
+    return try_infill(prefix, suffix, gap, std::move(options)).value();
+  }
 #endif
 
   /// Forgets everything. What was allocated stays.

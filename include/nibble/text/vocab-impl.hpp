@@ -158,6 +158,7 @@ result<vocab> vocab::try_load(const metadata& meta, const tokenizer_options& opt
   NIBBLE_TRY(out.try_add(*texts, most));
   NIBBLE_TRY(out.try_index());
   NIBBLE_TRY(out.try_find_unknown(meta));
+  out.find_infill(meta);
   out.find_ends();
   return out;
 }
@@ -340,6 +341,22 @@ result<void> vocab::try_find_unknown(const metadata& meta) {
   const auto unknown = std::find(types_.begin(), types_.end(), token_type::unknown);
   if (!special_.unknown && unknown != types_.end()) special_.unknown = static_cast<token>(unknown - types_.begin());
   return {};
+}
+
+/// Nothing depends on them but prompts that ask for them, so an id of no token is none.
+void vocab::find_infill(const metadata& meta) {
+  for (const detail::infill_token& t : detail::infill_token_table) {
+    std::optional<token>& out = special_.infill.*t.place;
+    for (const std::string_view key : {t.key, t.older_key}) {
+      const auto id = key.empty() || out ? std::nullopt : meta.get<std::int64_t>("tokenizer.ggml." + std::string(key));
+      if (id && *id >= 0 && *id < static_cast<std::int64_t>(size())) out = static_cast<token>(*id);
+    }
+    for (const std::string_view name : t.names) {
+      if (out || name.empty()) break;
+      out = controls_.find(name);
+      if (!out) out = user_defined_.find(name);
+    }
+  }
 }
 
 void vocab::find_ends() {

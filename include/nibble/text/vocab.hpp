@@ -14,6 +14,7 @@
 #include "nibble/error.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
+#include "nibble/text/infill_tokens.hpp"
 #include "nibble/text/piece_index.hpp"
 #include "nibble/text/special_tokens.hpp"
 #include "nibble/text/tokenizer_options.hpp"
@@ -46,6 +47,7 @@ struct tokenizer_habits {
 /// The tokens that `tokenizer.ggml.*_token_id` names; each lies within the vocabulary.
 struct special_ids {
   std::optional<token> bos, eos, eot, eom, unknown, padding;
+  infill_tokens infill = {};
 };
 
 /// A vocabulary. All pieces lie in one block of memory, as the text that they stand for; nothing points into the file.
@@ -116,6 +118,7 @@ class vocab {
   result<void> try_read_special(const metadata& meta, const vocab_rules& rules);
   result<void> try_read_id(const metadata& meta, std::string_view name, int fallback, std::optional<token>& out) const;
   result<void> try_find_unknown(const metadata& meta);
+  void find_infill(const metadata& meta);
   void find_ends();
   bool is_mergeable(std::size_t i, bool user_defined) const noexcept;
 
