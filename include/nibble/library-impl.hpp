@@ -44,6 +44,12 @@
 #include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/text/spellings-impl.hpp"
 #include "nibble/text/infill-impl.hpp"
+#include "nibble/text/answer/format-impl.hpp"
+#include "nibble/text/answer/json_scanner-impl.hpp"
+#include "nibble/text/answer/arguments-impl.hpp"
+#include "nibble/text/answer/parser-impl.hpp"
+#include "nibble/text/answer/parser_calls-impl.hpp"
+#include "nibble/text/answer/parser_arguments-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 
 #include "nibble/model/hyperparameters-impl.hpp"

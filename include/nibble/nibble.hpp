@@ -71,6 +71,8 @@
 #include "nibble/text/template/jinja_template.hpp" // jinja_template
 #include "nibble/text/spellings.hpp"         // tokens_with: where a text may stand among tokens
 #include "nibble/text/infill.hpp"            // infill_prompt
+#include "nibble/text/answer/parser.hpp"     // chat_parser: text, reasoning and calls of tools
+#include "nibble/text/answer/formats.hpp"    // answer_formats: how models write calls
 #include "nibble/text/chat.hpp"              // chat_message, chat_template
 
 #include "nibble/model/options.hpp"          // load_options, session_options, memory_plan

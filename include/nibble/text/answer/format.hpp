@@ -1,0 +1,70 @@
+/// answer_format: how the models of a family write calls of tools and their reasoning: marks and shapes, as data.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "nibble/config.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// What stands between the marks of a call.
+enum class call_shape : std::uint8_t {
+  none,            ///< there are no calls
+  json,            ///< {"name": NAME, "arguments": {...}}; several in brackets, where `list` says so
+  keyed_json,      ///< {NAME: {...}}
+  json_arguments,  ///< NAME name_end {...}
+  parameters,      ///< NAME name_end (key_begin KEY key_end value_begin VALUE value_end)...
+  gemma,           ///< NAME {key:<|"|>text<|"|>,other:1}, without the outer braces, which are marks
+  python,          ///< [NAME(key="text", other=1)]
+};
+
+/// Reasoning stands between two marks: at the beginning of an answer, or behind another mark.
+struct reasoning_marks {
+  std::string_view begin, end;
+  bool anywhere = false;  ///< behind text, too
+};
+
+/// One format. A call is written as
+///
+///     calls_begin  (call_begin  [ID id_end]  NAME  name_end  ...  call_end)...  calls_end
+///
+/// with the marks as they are; of JSON and Python objects, calls_begin is followed by them at once. White space at the ends of
+/// marks is what models were shown: a reader takes more and less of it, a grammar asks for it. An empty mark is not there.
+struct answer_format {
+  std::string_view name;
+  std::array<std::string_view, 2> signs = {};  ///< all of them stand in the chat templates of these models
+  call_shape shape = call_shape::none;
+  bool list = false;
+  std::string_view calls_begin = {}, calls_end = {};
+  std::string_view call_begin = {}, call_end = {};
+  std::string_view other_begin = {};            ///< another call_begin that models write, too
+  std::string_view name_end = {};               ///< empty: a name ends with its line, or at the next mark
+  std::string_view id_end = {}, id_begin = {};  ///< an id stands before the name and id_end, or behind the name and id_begin
+  std::string_view id_prefix = {}, id_suffix = {};  ///< the name stands in an id, between these
+  std::string_view key_begin = {}, key_end = {}, value_begin = {}, value_end = {};
+  bool value_typed = false;  ///< "true" or "false" stands before value_begin: a text, or JSON
+  std::string_view name_key = "name", arguments_key = "arguments", id_key = "id";
+  bool whole = false;                            ///< no marks: a call begins an answer, or follows another one
+  std::string_view text_name = {};               ///< what is given to the call of this name is text for the reader
+  reasoning_marks reasoning = {};                ///< empty: those that the template names
+  std::array<std::string_view, 6> ignored = {};  ///< marks that structure an answer
+};
+
+/// What a reader has to know of a model.
+struct answer_syntax {
+  const answer_format* calls = nullptr;  ///< null: none
+  reasoning_marks reasoning = {};
+
+  /// That of the model with this chat template.
+  /// @cost  O(bytes of the template) for each format
+  static answer_syntax of(std::string_view chat_template);
+  /// That of a format by its name; the reasoning is <think> where the format has no marks of its own. No calls for other names.
+  static answer_syntax named(std::string_view format);
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
