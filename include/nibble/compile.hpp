@@ -11,6 +11,7 @@
 // clang-format off
 #include "nibble/kernels/compile.hpp"  // first, see there
 #include "nibble/library-impl.hpp"
+#include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
 // clang-format on

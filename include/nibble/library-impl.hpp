@@ -1,5 +1,5 @@
-/// All that is compiled once but SIMD kernels, architectures and quantizing: a part of nibble/compile.hpp. Never include it
-/// yourself.
+/// All that is compiled once but SIMD kernels, decoders, architectures and quantizing: a part of nibble/compile.hpp. Never
+/// include it yourself.
 #pragma once
 
 // In the order data flows, as in nibble.hpp:
@@ -55,18 +55,6 @@
 #include "nibble/model/hyperparameters-impl.hpp"
 #include "nibble/model/tensor_source-impl.hpp"
 #include "nibble/model/pooling-impl.hpp"
-#include "nibble/model/decoder/config-impl.hpp"
-#include "nibble/model/decoder/latent_attention-impl.hpp"
-#include "nibble/model/decoder/per_layer_input-impl.hpp"
-#include "nibble/model/decoder/rotations-impl.hpp"
-#include "nibble/model/decoder/self_attention-impl.hpp"
-#include "nibble/model/decoder/alternating_updates-impl.hpp"
-#include "nibble/model/decoder/dense_beside_experts-impl.hpp"
-#include "nibble/model/decoder/expert_feed_forward-impl.hpp"
-#include "nibble/model/decoder/short_convolution-impl.hpp"
-#include "nibble/model/decoder/mamba2_mixer-impl.hpp"
-#include "nibble/model/decoder/delta_net-impl.hpp"
-#include "nibble/model/decoder/feed_forwards-impl.hpp"
 #include "nibble/model/any_model-impl.hpp"
 #include "nibble/model/step_runner-impl.hpp"
 #include "nibble/model/evaluator-impl.hpp"

@@ -6,5 +6,6 @@ using namespace nibble;
 
 #include "all.hpp"
 #include "nibble/library-impl.hpp"
+#include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"

@@ -55,7 +55,7 @@ def unit(work, readers):
     if readers:
         parts = [p for p in parts if p.split('/')[1].removesuffix('-impl.hpp') in (*READERS, 'core')]
     else:
-        parts += ['nibble/model/registry-impl.hpp', 'nibble/quant/quantize_file-impl.hpp']
+        parts += ['nibble/model/decoder-impl.hpp', 'nibble/model/registry-impl.hpp', 'nibble/quant/quantize_file-impl.hpp']
     path = f'{work}/{"readers" if readers else "library"}.cpp'
     with open(path, 'w') as out:
         out.writelines(f'#include "{p}"\n' for p in parts)

@@ -32,8 +32,7 @@ class leaky_sum {
   }
   kv_shape keeps() const noexcept { return {.state = v_.rows()}; }
 
-  template <class Step>
-  void forward(Step& s, std::size_t layer, const arch::step_context&, const layer_input& x, const step_rows& rows,
+  void forward(step& s, std::size_t layer, const arch::step_context&, const layer_input& x, const step_rows& rows,
                layer_output out) const noexcept {
     const scratch_scope scope(s);
     const activations v = s.scratch(v_.rows()), sums = s.scratch(o_.columns());

@@ -17,7 +17,7 @@ void compute::run(std::size_t n, const executor_task& f) noexcept {
   try {
     if (!failed()) return executor_.run(n, f);
   } catch (...) {
-    *failure_ = std::current_exception();
+    failure_ = std::current_exception();
   }
   for (std::size_t i = 0; i < n; ++i) {
     try {
@@ -28,7 +28,7 @@ void compute::run(std::size_t n, const executor_task& f) noexcept {
 }
 
 void compute::rethrow() {
-  if (failed()) std::rethrow_exception(std::exchange(*failure_, nullptr));
+  if (failed()) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 #else

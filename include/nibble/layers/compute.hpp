@@ -23,10 +23,8 @@ inline namespace NIBBLE_ABI {
 class compute {
  public:
   compute(const kernel_table& kernels, executor_ref executor, scratch_arena& scratch) noexcept
-      : kernels_(&kernels), executor_(executor), scratch_(&scratch), failure_(&own_failure_) {}
-  /// A copy, which must not outlive it, keeps what is thrown where the original does.
-  compute(const compute& other) noexcept
-      : kernels_(other.kernels_), executor_(other.executor_), scratch_(other.scratch_), failure_(other.failure_) {}
+      : kernels_(&kernels), executor_(executor), scratch_(&scratch) {}
+  compute(const compute&) = delete;
   compute& operator=(const compute&) = delete;
 
   const kernel_table& kernels() const noexcept { return *kernels_; }
@@ -54,7 +52,7 @@ class compute {
   void attempt(F&& f) noexcept;
 
   /// Whether the executor has thrown, or what is attempted.
-  bool failed() const noexcept { return *failure_ != nullptr; }
+  bool failed() const noexcept { return failure_ != nullptr; }
   /// Throws what was thrown first, if anything was, once.
   void rethrow();
 
@@ -76,7 +74,7 @@ class compute {
   const kernel_table* kernels_;
   executor_ref executor_;
   scratch_arena* scratch_;
-  std::exception_ptr own_failure_, *failure_;
+  std::exception_ptr failure_;
 };
 
 template <class F>
@@ -85,7 +83,7 @@ void compute::attempt(F&& f) noexcept {
   try {
     f();
   } catch (...) {
-    if (!failed()) *failure_ = std::current_exception();
+    if (!failed()) failure_ = std::current_exception();
   }
 #else
   f();

@@ -142,19 +142,35 @@ inline result<void> read_text(loaded_model& m, const gguf_file& file, const load
   return {};
 }
 
+/// A model of the architecture that a file names, without what is read_text().
+inline result<std::shared_ptr<loaded_model>> make(const known_architectures& known, const gguf_file& file,
+                                                  tensor_source& tensors, const limits& limits) {
+  const auto entry = choose(known, file);
+  if (!entry) return entry.failure();
+  hyperparameters h(file.meta(), (*entry)->name, limits);
+  auto made = (*entry)->make(h, tensors, known.observer);
+  if (h.failure()) return *h.failure();
+  tensors.refuse_unread((*entry)->name, limits);
+  if (tensors.failure()) return *tensors.failure();
+  std::size_t bytes = 0;
+  std::shared_ptr<loaded_model> m(made.release(), std::default_delete<loaded_model>(), counting_allocator<loaded_model>(bytes));
+  m->own_bytes += bytes;
+  for (const kv_shape& s : m->kv()) m->looks_ahead = m->looks_ahead || s.looks_ahead;
+  for (const tensor_info& t : file.tensors()) m->stored_bytes += t.bytes;
+  m->limits = limits, m->kv_type = known.kv_type;
+  return m;
+}
+
 /// A model without weights: all else, and the shapes of what is not there.
 inline result<std::shared_ptr<loaded_model>> outline(const known_architectures& known, const gguf_file& file,
                                                      const load_options& options) {
   if (options.mapped && file.access() == file_access::read) {
     return error(errc::invalid_argument, "load_options::mapped: weights stay in the pages of a file, and this one is read");
   }
-  const auto entry = choose(known, file);
-  if (!entry) return entry.failure();
   tensor_source tensors(file, known.formats, options.mapped);
-  auto made = (*entry)->make(file, tensors, options.limits, known.observer);
+  auto made = make(known, file, tensors, options.limits);
   if (!made) return made;
   (*made)->weight_bytes = tensors.bytes();
-  (*made)->kv_type = known.kv_type;
   NIBBLE_TRY(check_cap("the weights", tensors.bytes(), options.memory_cap));
   NIBBLE_TRY(read_text(**made, file, options));
   return made;
@@ -183,13 +199,10 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
   if (options.progress) {
     tensors.on_progress([&](std::size_t done) { return options.progress(done, bytes); });
   }
-  const auto entry = choose(known, file);
-  if (!entry) return entry.failure();
-  auto made = (*entry)->make(file, tensors, options.limits, known.observer);
+  auto made = make(known, file, tensors, options.limits);
   if (!made) return std::move(made).failure();
 
   std::shared_ptr<loaded_model> m = *std::move(made);
-  m->kv_type = known.kv_type;
   m->weight_bytes = tensors.bytes();
   m->memory_cap = options.memory_cap;
   m->fingerprint = *fingerprint;

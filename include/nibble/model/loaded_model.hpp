@@ -80,19 +80,18 @@ class loaded_model {
   }
 };
 
-/// A model whose architecture is known here, with what observes its steps.
+/// A model whose architecture is known here, with what observes its steps, or nothing.
 template <architecture Arch, class Observer>
 class typed_model final : public loaded_model {
  public:
-  typed_model(const typename Arch::config& c, tensor_source& tensors, const Observer& observer)
-      : config(c), arch_(c, tensors), observer_(observer) {
+  typed_model(const typename Arch::config& c, tensor_source& tensors, const Observer* observer) : config(c), arch_(c, tensors) {
+    if (observer) observer_.emplace(*observer);
     vocabulary = c.vocabulary, width = c.width, context = c.context;
     if constexpr (requires { c.learned_positions; }) ends_with_context = c.learned_positions;
     if constexpr (requires { Arch::gives_hidden; }) gives_hidden = Arch::gives_hidden;
     if constexpr (requires { c.pooling; }) pooling = pooling_head(c.pooling, c.width, tensors);
     if constexpr (requires { arch_.draft_kv(); }) gives_drafts = !arch_.draft_kv().empty();
-    for (const kv_shape& s : arch_.kv()) looks_ahead = looks_ahead || s.looks_ahead;
-    own_bytes = heap_bytes_of(config) + heap_bytes_of(arch_);
+    own_bytes = sizeof *this + heap_bytes_of(config) + heap_bytes_of(arch_);
   }
   std::string_view architecture_name() const noexcept override { return Arch::name; }
   std::vector<kv_shape> kv(step_output output) const override {
@@ -102,27 +101,23 @@ class typed_model final : public loaded_model {
     return arch_.kv();
   }
   void forward(step& s, activations out) const noexcept override {
-    s.attempt([&] {
-      if constexpr (std::is_same_v<Observer, unobserved>) {
-        arch_.forward(s, out);
-      } else {
-        watched_step<Observer> watched(s, observer_);
-        arch_.forward(watched, out);
-      }
-    });
+    if constexpr (step_observer<Observer>) {
+      if (observer_) s.show_to(observer_ref(*observer_));
+    }
+    s.attempt([&] { arch_.forward(s, out); });
   }
 
   typename Arch::config config;
 
  private:
   Arch arch_;
-  [[no_unique_address]] Observer observer_;
+  std::optional<Observer> observer_;
 };
 
 /// How a model of one architecture is made from a file.
 struct architecture_entry {
-  using make_function = result<std::shared_ptr<loaded_model>>(const gguf_file& file, tensor_source& tensors,
-                                                              const limits& limits, const void* observer);
+  /// Null where the file is refused: either argument says why.
+  using make_function = std::unique_ptr<loaded_model>(hyperparameters& h, tensor_source& tensors, const void* observer);
   std::string_view name;
   make_function* make;
 };
@@ -137,30 +132,12 @@ struct known_architectures {
 };
 
 template <architecture Arch, class Observer>
-std::shared_ptr<loaded_model> share_model(const typename Arch::config& c, tensor_source& tensors, const Observer& observer) {
-  using made_type = typed_model<Arch, Observer>;
-  std::size_t bytes = 0;
-  auto made = std::allocate_shared<made_type>(counting_allocator<made_type>(bytes), c, tensors, observer);
-  made->own_bytes += bytes;
-  return made;
-}
-
-template <architecture Arch, class Observer>
-result<std::shared_ptr<loaded_model>> make_model(const gguf_file& file, tensor_source& tensors, const limits& limits,
-                                                 const void* observer) {
-  hyperparameters h(file.meta(), Arch::name, limits);
+std::unique_ptr<loaded_model> make_model(hyperparameters& h, tensor_source& tensors, const void* observer) {
   auto config = Arch::read(h);
   h.refuse_unread();
-  if (h.failure()) return *h.failure();
+  if (h.failure()) return nullptr;
   if (config.vocabulary == 0) config.vocabulary = tensors.rows_of("token_embd.weight");
-  const auto* of = static_cast<const Observer*>(observer);
-  auto made =
-      of ? share_model<Arch, Observer>(config, tensors, *of) : share_model<Arch, unobserved>(config, tensors, unobserved{});
-  made->limits = limits;
-  for (const tensor_info& t : file.tensors()) made->stored_bytes += t.bytes;
-  tensors.refuse_unread(Arch::name, limits);
-  if (tensors.failure()) return *tensors.failure();
-  return made;
+  return std::make_unique<typed_model<Arch, Observer>>(config, tensors, static_cast<const Observer*>(observer));
 }
 
 template <architecture Arch, class Observer = unobserved>

@@ -1,5 +1,4 @@
-/// Observers: what a forward pass did, operation by operation. A typed model has one as a template parameter, or none, which
-/// costs nothing.
+/// Observers: what a forward pass did, operation by operation. A typed model has one as a template parameter, or none.
 #pragma once
 
 #include <chrono>
@@ -51,27 +50,41 @@ concept step_observer = std::invocable<const O&, const operation_event&>;
 /// The observer of models that have none.
 struct unobserved {};
 
-/// What watching means where nobody does.
-struct unwatched {
-  ~unwatched() {}  // so that naming one is no unused variable
+/// A reference to an observer of any type, which outlives it, or to none.
+class observer_ref {
+ public:
+  observer_ref() noexcept = default;
+  template <step_observer Observer>
+  explicit observer_ref(const Observer& observer) noexcept
+      : observer_(&observer),
+        show_([](const void* o, const operation_event& event) { (*static_cast<const Observer*>(o))(event); }) {}
+
+  explicit operator bool() const noexcept { return observer_ != nullptr; }
+  void operator()(const operation_event& event) const { show_(observer_, event); }
+
+ private:
+  const void* observer_ = nullptr;
+  void (*show_)(const void* observer, const operation_event& event) = nullptr;
 };
 
-/// Times a scope.
-template <step_observer Observer>
+/// Times a scope for an observer, if there is one.
 class watch_scope {
  public:
-  watch_scope(const Observer* observer, const operation_event& event) noexcept : observer_(observer), event_(event) {}
+  watch_scope(observer_ref observer, const operation_event& event) noexcept : observer_(observer), event_(event) {
+    if (observer_) began_ = std::chrono::steady_clock::now();
+  }
   watch_scope(const watch_scope&) = delete;
+  watch_scope& operator=(const watch_scope&) = delete;
   ~watch_scope() {
     if (!observer_) return;
     event_.time = std::chrono::steady_clock::now() - began_;
-    (*observer_)(event_);
+    observer_(event_);
   }
 
  private:
-  const Observer* observer_;
+  observer_ref observer_;
   operation_event event_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point began_;
 };
 
 }  // namespace NIBBLE_ABI

@@ -83,25 +83,16 @@ class step : public compute {
     return in_->sequences[run.sequence]->layer_state(layer);
   }
 
-  /// Names what is done until the returned object ends. Nothing here; see watched_step.
-  unwatched watch(operation, std::size_t) noexcept { return {}; }
-
- private:
-  const step_input* in_;
-};
-
-/// A step whose operations are shown to an observer. Architectures are written against either.
-template <step_observer Observer>
-class watched_step : public step {
- public:
-  watched_step(const step& s, const Observer& observer) noexcept : step(s), observer_(&observer) {}
-
-  watch_scope<Observer> watch(operation what, std::size_t layer) noexcept {
-    return {measuring() ? nullptr : observer_, {what, layer, tokens(), {}}};
+  /// From now on an observer is shown what is done.
+  void show_to(observer_ref observer) noexcept { observer_ = observer; }
+  /// Names what is done until the returned object ends.
+  watch_scope watch(operation what, std::size_t layer) noexcept {
+    return {measuring() ? observer_ref() : observer_, {what, layer, tokens(), {}}};
   }
 
  private:
-  const Observer* observer_;
+  const step_input* in_;
+  observer_ref observer_;
 };
 
 }  // namespace NIBBLE_ABI

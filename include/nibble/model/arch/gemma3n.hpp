@@ -34,8 +34,7 @@ class gemma3n {
 
   std::vector<kv_shape> kv() const;
   std::size_t memory_bytes() const noexcept;
-  template <class Step>
-  void forward(Step& s, activations out) const NIBBLE_NOEXCEPT;
+  void forward(step& s, activations out) const NIBBLE_NOEXCEPT;
 
  private:
   static constexpr std::size_t sparse_layers = 10, layers_with_keys = 20, streams_count = alternating_updates::count;
@@ -49,8 +48,7 @@ class gemma3n {
     weight low_rank_down = {}, low_rank_up = {}, gate = {}, up = {}, down = {};
   };
   layer make_layer(std::size_t i, tensor_source& t) const;
-  template <class Step>
-  void forward_layer(Step& s, std::size_t i, const step_context& context, activations active,
+  void forward_layer(step& s, std::size_t i, const step_context& context, activations active,
                      activations found) const NIBBLE_NOEXCEPT;
   void feed_forward(compute& c, const layer& l, bool is_sparse, activations x, activations out) const NIBBLE_NOEXCEPT;
 
@@ -126,8 +124,7 @@ inline std::size_t gemma3n::memory_bytes() const noexcept {
   return bytes;
 }
 
-template <class Step>
-void gemma3n::forward(Step& s, activations out) const NIBBLE_NOEXCEPT {
+inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
   alternating_updates::streams x, predicted;
   for (std::size_t a = 0; a < streams_count; ++a) x[a] = s.scratch(config_.width), predicted[a] = s.scratch(config_.width);
   const activations found = s.scratch(config_.width);
@@ -173,9 +170,8 @@ void gemma3n::forward(Step& s, activations out) const NIBBLE_NOEXCEPT {
 }
 
 /// found = a + norm(feed_forward(norm(a))), where a is made of the input, attention, and what is beside it.
-template <class Step>
-void gemma3n::forward_layer(Step& s, std::size_t i, const step_context& context, activations active,
-                            activations found) const NIBBLE_NOEXCEPT {
+inline void gemma3n::forward_layer(step& s, std::size_t i, const step_context& context, activations active,
+                                   activations found) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(s);
   const layer& l = layers_[i];
   const activations n = s.scratch(active.width), h = s.scratch(active.width), low = s.scratch(l.low_rank_down.rows());

@@ -1,14 +1,19 @@
-/// any_part: one of some kinds of mixer or feed-forward, chosen layer by layer.
+/// any_mixer, any_feed_forward: parts of any kind, which a layer owns, behind one virtual call each. So there is one forward
+/// pass for all decoders, whatever their parts.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <memory>
 #include <type_traits>
-#include <utility>
-#include <variant>
 
+#include "nibble/core/heap_bytes.hpp"
 #include "nibble/core/type_list.hpp"
 #include "nibble/kv/shape.hpp"
+#include "nibble/layers/linear.hpp"
 #include "nibble/model/decoder/config.hpp"
+#include "nibble/model/decoder/step_context.hpp"
+#include "nibble/model/step.hpp"
 #include "nibble/model/tensor_source.hpp"
 
 namespace nibble {
@@ -16,56 +21,86 @@ inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// A part that a layer has not, where each layer has a mixer or a feed-forward: nothing is normed for it, and nothing added.
-struct no_part {
-  no_part(const decoder_config&, std::size_t, tensor_source&) noexcept {}
-  kv_shape keeps() const noexcept { return {}; }
-  template <class... Arguments>
-  void forward(Arguments&&...) const noexcept {}
+struct no_part {};
+
+/// A mixer of a class M, which has M(decoder_config, layer, tensor_source&) and the functions below, memory_bytes() only where
+/// it allocates.
+class any_mixer {
+ public:
+  virtual ~any_mixer() = default;
+  /// What the layer keeps between tokens.
+  virtual kv_shape keeps() const noexcept = 0;
+  /// Bytes that are allocated for it.
+  virtual std::size_t memory_bytes() const noexcept = 0;
+  /// What is kept: of all tokens; the output: of `rows` only.
+  /// @shape   x (tokens, width); out (rows.count, width)
+  virtual void forward(step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
+                       layer_output out) const NIBBLE_NOEXCEPT = 0;
+
+  template <class M>
+  class of;
+};
+template <class M>
+class any_mixer::of final : public any_mixer {
+ public:
+  of(const decoder_config& c, std::size_t layer, tensor_source& t) : mixer_(c, layer, t) {}
+  kv_shape keeps() const noexcept override { return mixer_.keeps(); }
+  std::size_t memory_bytes() const noexcept override { return sizeof *this + nibble::detail::heap_bytes_of(mixer_); }
+  void forward(step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
+               layer_output out) const NIBBLE_NOEXCEPT override {
+    mixer_.forward(s, layer, context, x, rows, out);
+  }
+
+ private:
+  M mixer_;
+};
+
+/// A feed-forward of a class F, likewise.
+class any_feed_forward {
+ public:
+  virtual ~any_feed_forward() = default;
+  virtual std::size_t memory_bytes() const noexcept = 0;
+  /// @shape   x, out (tokens, width)
+  virtual void forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT = 0;
+
+  template <class F>
+  class of;
+};
+template <class F>
+class any_feed_forward::of final : public any_feed_forward {
+ public:
+  of(const decoder_config& c, std::size_t layer, tensor_source& t) : feed_forward_(c, layer, t) {}
+  std::size_t memory_bytes() const noexcept override { return sizeof *this + nibble::detail::heap_bytes_of(feed_forward_); }
+  void forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT override {
+    feed_forward_.forward(s, layer, x, out);
+  }
+
+ private:
+  F feed_forward_;
 };
 
 namespace detail {
-/// One of some kinds of part, chosen by an index when it is made. std::visit would end the host over an empty variant where
-/// exceptions are off; this one is never empty.
-template <class List>
-class any_part;
-template <class... Parts>
-class any_part<type_list<Parts...>> {
- public:
-  any_part(std::size_t kind, const decoder_config& c, std::size_t layer, tensor_source& t)
-      : part_(make<0>(kind, c, layer, t)) {}
+template <class Any>
+using part_maker = std::unique_ptr<Any> (*)(const decoder_config& c, std::size_t layer, tensor_source& t);
 
-  template <class F>
-  decltype(auto) visit(F&& f) const {
-    return visit_from<0>(std::forward<F>(f));
-  }
-
-  /// Whether there is a part of a kind.
-  static constexpr bool is_there(std::size_t kind) noexcept {
-    constexpr bool there[] = {!std::is_same_v<Parts, no_part>...};
-    return kind < sizeof...(Parts) && there[kind];
-  }
-  bool is_there() const noexcept { return is_there(part_.index()); }
-
- private:
-  using variant = std::variant<Parts...>;
-
-  template <std::size_t Index>
-  static variant make(std::size_t kind, const decoder_config& c, std::size_t layer, tensor_source& t) {
-    if constexpr (Index + 1 < sizeof...(Parts)) {
-      if (kind != Index) return make<Index + 1>(kind, c, layer, t);
-    }
-    return variant(std::in_place_index<Index>, c, layer, t);
-  }
-  template <std::size_t Index, class F>
-  decltype(auto) visit_from(F&& f) const {
-    if constexpr (Index + 1 < sizeof...(Parts)) {
-      if (part_.index() != Index) return visit_from<Index + 1>(std::forward<F>(f));
-    }
-    return std::forward<F>(f)(*std::get_if<Index>(&part_));
-  }
-
-  variant part_;
-};
+template <class Any, class Part>
+std::unique_ptr<Any> make_part(const decoder_config& c, std::size_t layer, tensor_source& t) {
+  return std::make_unique<typename Any::template of<Part>>(c, layer, t);
+}
+template <class Any>
+constexpr part_maker<Any> maker_of(std::type_identity<no_part>) noexcept {
+  return nullptr;
+}
+template <class Any, class Part>
+constexpr part_maker<Any> maker_of(std::type_identity<Part>) noexcept {
+  return &make_part<Any, Part>;
+}
+/// How each of some kinds is made; null for no_part.
+template <class Any, class Parts>
+inline constexpr std::array<part_maker<Any>, 0> makers_of;
+template <class Any, class... Parts>
+inline constexpr std::array<part_maker<Any>, sizeof...(Parts)> makers_of<Any, type_list<Parts...>>{
+    maker_of<Any>(std::type_identity<Parts>())...};
 }  // namespace detail
 
 }  // namespace arch

@@ -23,8 +23,7 @@ class attention_beside {
     return both;
   }
   /// @shape   x (tokens, width); out (rows.count, width)
-  template <class Step>
-  void forward(Step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
+  void forward(step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
                layer_output out) const NIBBLE_NOEXCEPT {
     const scratch_scope scope(s);
     const activations attended = s.compute::scratch(rows.count, out.y.width);  // out may be what both read

@@ -32,8 +32,7 @@ class delta_net {
   kv_shape keeps() const noexcept { return {.state = first_of_heads() + shape_.state()}; }
 
   /// @shape   x (tokens, width); out (rows.count, width)
-  template <class Step>
-  void forward(Step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
+  void forward(step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
                layer_output out) const NIBBLE_NOEXCEPT;
 
  private:
@@ -52,38 +51,6 @@ class delta_net {
   std::span<const float> step_bias_, rate_;
   norm_weights norm_;
 };
-
-template <class Step>
-void delta_net::forward(Step& s, std::size_t layer, const step_context&, const layer_input& x, const step_rows& rows,
-                        layer_output out) const NIBBLE_NOEXCEPT {
-  const scratch_scope scope(s);
-  const activations qkv = s.scratch(2 * keys() + values()), gate = s.scratch(values()), y = s.scratch(values());
-  const activations strength = s.scratch(shape_.heads), step = s.scratch(shape_.heads), decay = s.scratch(shape_.heads);
-  const auto state = [&](const token_run& run) { return recurrent_state(s.state(layer, run)); };
-  {
-    const auto watched = s.watch(operation::projection, layer);
-    project(s, x, qkv, gate, strength, step);
-  }
-  {
-    const auto watched = s.watch(operation::recurrence, layer);
-    convolve(s, convolution_, s.all().runs, state, qkv);
-    scan_operands in{};
-    in.query = qkv.columns(0, keys()), in.key = qkv.columns(keys(), keys());
-    in.value = qkv.columns(2 * keys(), values());
-    normalize_heads(s, in.query, shape_.rows, norm_.eps, 1 / std::sqrt(float(shape_.rows)));
-    normalize_heads(s, in.key, shape_.rows, norm_.eps, 1);
-    step_decay(s, step_bias_, rate_, step, decay);
-    activate(s, strength, activation::sigmoid);
-    in.step = strength, in.decay = decay, in.output = y;
-    scan(
-        s, shape_, s.all().runs, [&](const token_run& run) { return state(run).from(first_of_heads()); }, in);
-  }
-  const auto watched = s.watch(operation::mixing, layer);
-  const activations mixed = s.pick(rows, y), gated = s.pick(rows, gate);
-  apply_to_heads(s, norm_, mixed, shape_.columns);
-  gate_by(s, gated, mixed);
-  linear(s, gated, {{output_, out}});
-}
 
 }  // namespace arch
 }  // namespace NIBBLE_ABI

@@ -65,6 +65,44 @@ expert_feed_forward::expert_feed_forward(const decoder_config& c, std::size_t la
   if (c.shared_share) shared_share_ = t.matrix(at + "ffn_gate_inp_shexp.weight", 1, c.width);
 }
 
+void expert_feed_forward::forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
+  const scratch_scope scope(s);
+  activations n = as_normed(s, x);
+  if (!x.is_normed && out.how == epilogue::add && !shared_up_.empty()) {  // the experts' sum may be added to x itself
+    n = s.compute::scratch(x.x.tokens, x.x.width);
+    copy(s, x.x, n);
+  }
+  {
+    const auto watched = s.watch(operation::experts, layer);
+    choose(s, n, out);
+  }
+  if (shared_up_.empty()) return;
+  const auto watched = s.watch(operation::feed_forward, layer);
+  if (shared_share_.empty()) return share(s, n, added_to(out.y));
+  const activations given = s.compute::scratch(n.tokens, out.y.width), weighed = s.compute::scratch(n.tokens, 1);
+  share(s, n, given);
+  linear(s, n, {{shared_share_, weighed}});
+  close_gates(s, weighed, activation::sigmoid, given);
+  add(s, out.y, given);
+}
+
+/// What the experts of each token give.
+void expert_feed_forward::choose(compute& c, activations x, layer_output out) const NIBBLE_NOEXCEPT {
+  if (latent_down_.empty()) return experts(c, x, router_, spec_, weights_, function_, out);
+  const scratch_scope scope(c);
+  const activations scores = c.scratch(x.tokens, router_.rows()), latent = c.scratch(x.tokens, latent_down_.rows()),
+                    given = c.scratch(x.tokens, latent.width);
+  linear(c, x, {{router_, scores}, {latent_down_, latent}});
+  experts(c, latent, scores, spec_, weights_, function_, given);
+  linear(c, given, {{latent_up_, out}});
+}
+/// What the expert that all share gives.
+void expert_feed_forward::share(compute& c, activations x, layer_output out) const NIBBLE_NOEXCEPT {
+  if (!shared_gate_.empty()) return feed_forward(c, x, shared_gate_, shared_up_, function_, shared_down_, out);
+  const auto f = [&](float* hidden, std::size_t n) { c.kernels().activate(hidden, n, function_); };
+  nibble::plain_feed_forward(c, x, shared_up_, f, shared_down_, {}, out);
+}
+
 }  // namespace arch
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

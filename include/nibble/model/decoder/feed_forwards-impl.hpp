@@ -34,6 +34,19 @@ plain_feed_forward::plain_feed_forward(const decoder_config& c, std::size_t laye
   if (!c.xielu.empty()) xielu_ = c.xielu[layer];
 }
 
+void gated_feed_forward::forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
+  const auto watched = s.watch(operation::feed_forward, layer);
+  feed_forward(s, x, gate_, up_, function_, down_, biases_, out);
+}
+
+void plain_feed_forward::forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
+  const auto watched = s.watch(operation::feed_forward, layer);
+  const auto f = [&](float* hidden, std::size_t n) {
+    xielu_ ? s.kernels().xielu(hidden, n, *xielu_) : s.kernels().activate(hidden, n, function_);
+  };
+  nibble::plain_feed_forward(s, x, up_, f, down_, biases_, out);
+}
+
 }  // namespace arch
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

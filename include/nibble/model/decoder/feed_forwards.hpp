@@ -18,11 +18,7 @@ class gated_feed_forward {
  public:
   gated_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
   /// @shape   x, out (tokens, width)
-  template <class Step>
-  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
-    const auto watched = s.watch(operation::feed_forward, layer);
-    feed_forward(s, x, gate_, up_, function_, down_, biases_, out);
-  }
+  void forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT;
 
  private:
   weight gate_, up_, down_;
@@ -35,14 +31,7 @@ class plain_feed_forward {
  public:
   plain_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t);
   /// @shape   x, out (tokens, width)
-  template <class Step>
-  void forward(Step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT {
-    const auto watched = s.watch(operation::feed_forward, layer);
-    const auto f = [&](float* hidden, std::size_t n) {
-      xielu_ ? s.kernels().xielu(hidden, n, *xielu_) : s.kernels().activate(hidden, n, function_);
-    };
-    nibble::plain_feed_forward(s, x, up_, f, down_, biases_, out);
-  }
+  void forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT;
 
  private:
   weight up_, down_;

@@ -30,23 +30,7 @@ class rotations {
   /// Bytes that it has allocated.
   std::size_t memory_bytes() const noexcept;
   /// Of the step's tokens, for each kind.
-  template <class Step>
-  std::array<rope_angles, most> angles(Step& s) const NIBBLE_NOEXCEPT {
-    std::array<rope_angles, most> out;
-    for (std::size_t i = 0; i < ropes_.size(); ++i) {
-      out[i] = ropes_[i].room(s, s.tokens());
-      if (longer_[i].above == never) {
-        ropes_[i].turn(s, s.positions(), out[i]);
-        continue;
-      }
-      for (const token_run& run : s.all().runs) {
-        if (s.measuring()) break;
-        const rope& taken = s.context(run) > longer_[i].above ? longer_[i].by : ropes_[i];
-        taken.turn(s, s.positions().subspan(run.first, run.count), out[i].range(run.first, run.count));
-      }
-    }
-    return out;
-  }
+  std::array<rope_angles, most> angles(step& s) const NIBBLE_NOEXCEPT;
 
  private:
   static constexpr std::size_t never = SIZE_MAX;

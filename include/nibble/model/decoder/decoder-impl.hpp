@@ -1,0 +1,193 @@
+/// Definitions of model/decoder/decoder.hpp, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "nibble/core/portable_math.hpp"
+#include "nibble/layers/embedding.hpp"
+#include "nibble/model/decoder/decoder.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace arch {
+
+namespace detail {
+inline layer_input input_of(activations x, const norm_weights& norm) noexcept {
+  return norm.gain.empty() ? layer_input(x) : normed(x, norm);
+}
+}  // namespace detail
+
+any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<const detail::part_maker<any_mixer>> mixers,
+                         std::span<const detail::part_maker<any_feed_forward>> feed_forwards)
+    : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
+  if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
+  if (c.token_types > 0) token_types_ = t.matrix("token_types.weight", c.token_types, c.width);
+  embedding_norm_ = norm_of(t, "", c.embedding_norm);
+  output_norm_ = norm_of(t, "", c.output_norm);
+  if (!c.pooling.only_hidden) {
+    output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
+    output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
+  }
+  if (const char* wrong = detail::wrong_with(c, mixers.size(), feed_forwards.size(), rotations::most)) {
+    t.reject("the decoder's description", wrong);
+    return;
+  }
+  rotations_ = rotations(c, t);
+  layers_.reserve(c.layers);
+  for (std::size_t i = 0; i < c.layers; ++i) {
+    layers_.push_back(make_layer(i, t, mixers[c.layer[i].mixer], feed_forwards[c.layer[i].feed_forward]));
+  }
+  for (std::size_t i = 0; i < c.drafts; ++i) t.ignore(layer_prefix(c.layers + i));
+}
+any_decoder::~any_decoder() = default;
+
+any_decoder::layer any_decoder::make_layer(std::size_t i, tensor_source& t, detail::part_maker<any_mixer> mixer,
+                                           detail::part_maker<any_feed_forward> feed_forward) const {
+  const decoder_config& c = config_;
+  const std::string at = layer_prefix(i);
+  if (c.parallel && !(mixer && feed_forward)) t.reject(at, "two branches side by side");
+  layer l;
+  if (mixer) {
+    if (c.layer[i].mixer_normed) l.mixer_norm = norm_of(t, at, c.mixer_norm);
+    l.mixer = mixer(c, i, t);
+    l.mixer_post_norm = norm_of(t, at, c.mixer_post_norm, c.post_eps);
+    l.mixer_sum_norm = norm_of(t, at, c.mixer_sum_norm);
+  }
+  if (feed_forward) {
+    l.feed_forward_norm = norm_of(t, at, c.feed_forward_norm);
+    l.feed_forward = feed_forward(c, i, t);
+    l.feed_forward_post_norm = norm_of(t, at, c.feed_forward_post_norm, c.post_eps);
+    l.feed_forward_sum_norm = norm_of(t, at, c.feed_forward_sum_norm);
+  }
+  return l;
+}
+
+norm_weights any_decoder::norm_of(tensor_source& t, const std::string& at, std::string_view name, float eps) const {
+  if (name.empty()) return {};
+  const std::string tensor = at + std::string(name);
+  const std::string gain = name.ends_with('.') ? tensor.substr(0, tensor.size() - 1) : tensor + ".weight";
+  norm_weights norm{{}, {}, eps > 0 ? eps : config_.eps, config_.norm};
+  norm.gain = name == config::unit_norm ? t.ones(config_.width) : t.vector(gain, config_.width);
+  if (config_.norm == norm_kind::layer) norm.bias = t.vector_or_none(tensor + ".bias", config_.width);
+  return norm;
+}
+
+std::vector<kv_shape> any_decoder::kv() const {
+  std::vector<kv_shape> shapes;
+  for (const layer& l : layers_) shapes.push_back(l.mixer ? l.mixer->keeps() : kv_shape());
+  return shapes;
+}
+
+std::size_t any_decoder::memory_bytes() const noexcept {
+  std::size_t bytes = config_.memory_bytes() + rotations_.memory_bytes() + nibble::detail::heap_bytes(layers_);
+  for (const layer& l : layers_) {
+    if (l.mixer) bytes += l.mixer->memory_bytes();
+    if (l.feed_forward) bytes += l.feed_forward->memory_bytes();
+  }
+  return bytes;
+}
+
+void any_decoder::forward(step& s, const around_layers* around, activations out) const NIBBLE_NOEXCEPT {
+  activations x = s.scratch(config_.width);
+  const activations branch = s.scratch(config_.width);
+  std::array<rope_angles, rotations::most> angles;
+  {
+    const auto watched = s.watch(operation::embedding, 0);
+    angles = rotations_.angles(s);
+    take_in(s, x, branch);
+  }
+  const step_context context{rotations_.ropes(), angles, query_scales_of(s)};
+  const activations prepared = around ? around->begin(s, x) : activations();
+  for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
+    const step_rows rows = i + 1 == layers_.size() ? s.wanted() : s.all();
+    x = config_.parallel ? forward_parallel(s, i, context, x, branch, rows) : forward_layer(s, i, context, x, branch, rows);
+    if (around && rows.count > 0) around->end_layer(s, i, prepared, rows, x);
+  }
+  if (s.wanted().count == 0 || s.cancelled()) return;
+  const auto watched = s.watch(operation::output, 0);
+  if (s.output() == step_output::hidden) {
+    return output_norm_.gain.empty() ? copy(s, x, out) : apply(s, output_norm_, x, out);
+  }
+  linear(s, detail::input_of(x, output_norm_), {{output_, out}});
+  add_bias(s, out, output_bias_);
+  scale(s, out, config_.logit_scale);
+  softcap(s, out, config_.output_softcap);
+}
+
+/// Embeddings, with those of positions and token types and a norm where a model has them.
+void any_decoder::take_in(step& s, activations x, activations room) const NIBBLE_NOEXCEPT {
+  embed(s, embedding_, s.ids(), x);
+  scale(s, x, config_.embedding_scale);
+  if (!position_embedding_.empty()) {
+    embed_positions(s, position_embedding_, s.positions(), room);
+    nibble::add(s, x, room);
+  }
+  if (!token_types_.empty()) {
+    const activations type = room.range(0, 1);
+    s.for_each(1, [&](std::size_t) { token_types_.decode_row(s.kernels(), 0, type.data); });
+    add_bias(s, x, {type.data, type.width});
+  }
+  if (!embedding_norm_.gain.empty()) apply(s, embedding_norm_, x, x);
+}
+
+activations any_decoder::query_scales_of(step& s) const NIBBLE_NOEXCEPT {
+  if (config_.query_temperature == 0) return {};
+  const activations out = s.scratch(1);
+  s.for_each_range(s.tokens(), 1024, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; ++t) {
+      const double turns = double(s.positions()[t] / config_.temperature_positions);
+      *out.row(t) =
+          static_cast<float>(std::fma(double(config_.query_temperature), nibble::detail::portable_log(1 + turns), 1.0));
+    }
+  });
+  return out;
+}
+
+/// One layer. Of the last, only the wanted rows are more than keys, values and states. @returns its output, (rows.count, width)
+activations any_decoder::forward_layer(step& s, std::size_t i, const step_context& context, activations x, activations branch,
+                                       const step_rows& rows) const NIBBLE_NOEXCEPT {
+  const layer& l = layers_[i];
+  const activations y = s.pick(rows, x), h = branch.range(0, rows.count);
+  // What a part gives is added to y at once, or by way of h where it is normed or scaled before.
+  const auto target = [&](const norm_weights& post_norm) {
+    return post_norm.gain.empty() && config_.residual_scale == 1 ? added_to(y) : layer_output(h);
+  };
+  const auto add = [&](const layer_output& given, const norm_weights& post_norm, const norm_weights& sum_norm) {
+    if (given.how == epilogue::replace) add_branch(s, i, y, h, post_norm);
+    if (!sum_norm.gain.empty()) apply(s, sum_norm, y, y);
+  };
+  const layer_output mixed = target(l.mixer_post_norm), fed = target(l.feed_forward_post_norm);
+  if (l.mixer) l.mixer->forward(s, i, context, detail::input_of(x, l.mixer_norm), rows, mixed);
+  if (rows.count == 0) return y;
+  if (l.mixer) add(mixed, l.mixer_post_norm, l.mixer_sum_norm);
+  if (!l.feed_forward) return y;
+  l.feed_forward->forward(s, i, detail::input_of(y, l.feed_forward_norm), fed);
+  add(fed, l.feed_forward_post_norm, l.feed_forward_sum_norm);
+  return y;
+}
+
+/// One layer whose two parts stand side by side.
+activations any_decoder::forward_parallel(step& s, std::size_t i, const step_context& context, activations x,
+                                          activations branch, const step_rows& rows) const NIBBLE_NOEXCEPT {
+  const layer& l = layers_[i];
+  const activations y = s.pick(rows, x), h = branch.range(0, rows.count);
+  const norm_weights& norm = l.feed_forward_norm.gain.empty() ? l.mixer_norm : l.feed_forward_norm;
+  l.mixer->forward(s, i, context, detail::input_of(x, l.mixer_norm), rows, h);
+  if (rows.count == 0) return y;
+  l.feed_forward->forward(s, i, detail::input_of(y, norm), added_to(y));
+  add_branch(s, i, y, h, {});
+  return y;
+}
+
+/// y += scale * norm(h)
+void any_decoder::add_branch(step& s, std::size_t i, activations y, activations h,
+                             const norm_weights& norm) const NIBBLE_NOEXCEPT {
+  const auto watched = s.watch(operation::residual, i);
+  nibble::add_branch(s, y, h, norm.gain.empty() ? nullptr : &norm, config_.residual_scale);
+}
+
+}  // namespace arch
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
