@@ -11,6 +11,8 @@
 // clang-format off
 #include "nibble/kernels/compile.hpp"  // first, see there
 #include "nibble/library-impl.hpp"
+#include "nibble/text/tokenizers-impl.hpp"
+#include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"

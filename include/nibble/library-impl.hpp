@@ -1,5 +1,5 @@
-/// All that is compiled once but SIMD kernels, decoders, architectures and quantizing: a part of nibble/compile.hpp. Never
-/// include it yourself.
+/// All that is compiled once and is not named in packaging/ by a file of its own: a part of nibble/compile.hpp. Never include it
+/// yourself.
 #pragma once
 
 // In the order data flows, as in nibble.hpp:
@@ -29,19 +29,6 @@
 
 #include "nibble/text/utf8-impl.hpp"
 #include "nibble/text/json-impl.hpp"
-#include "nibble/text/special_tokens-impl.hpp"
-#include "nibble/text/vocab-impl.hpp"
-#include "nibble/text/normalize-impl.hpp"
-#include "nibble/text/pre_tokenizer-impl.hpp"
-#include "nibble/text/bpe-impl.hpp"
-#include "nibble/text/spm-impl.hpp"
-#include "nibble/text/wordpiece-impl.hpp"
-#include "nibble/text/charsmap-impl.hpp"
-#include "nibble/text/unigram-impl.hpp"
-#include "nibble/text/piece_trie-impl.hpp"
-#include "nibble/text/rwkv-impl.hpp"
-#include "nibble/text/tokenizer-impl.hpp"
-#include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/text/spellings-impl.hpp"
 #include "nibble/text/infill-impl.hpp"
 #include "nibble/text/answer/format-impl.hpp"
