@@ -45,7 +45,9 @@ class any_mixer::of final : public any_mixer {
  public:
   of(const decoder_config& c, std::size_t layer, tensor_source& t) : mixer_(c, layer, t) {}
   kv_shape keeps() const noexcept override { return mixer_.keeps(); }
-  std::size_t memory_bytes() const noexcept override { return sizeof *this + nibble::detail::heap_bytes_of(mixer_); }
+  std::size_t memory_bytes() const noexcept override {
+    return sizeof *this + nibble::detail::heap_bytes_of(mixer_);  // fits: it is in memory
+  }
   void forward(step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
                layer_output out) const NIBBLE_NOEXCEPT override {
     mixer_.forward(s, layer, context, x, rows, out);
@@ -70,7 +72,9 @@ template <class F>
 class any_feed_forward::of final : public any_feed_forward {
  public:
   of(const decoder_config& c, std::size_t layer, tensor_source& t) : feed_forward_(c, layer, t) {}
-  std::size_t memory_bytes() const noexcept override { return sizeof *this + nibble::detail::heap_bytes_of(feed_forward_); }
+  std::size_t memory_bytes() const noexcept override {
+    return sizeof *this + nibble::detail::heap_bytes_of(feed_forward_);  // fits: it is in memory
+  }
   void forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT override {
     feed_forward_.forward(s, layer, x, out);
   }

@@ -87,7 +87,9 @@ class decoder : public any_decoder {
       : any_decoder(c, t, detail::makers_of<any_mixer, Mixers>, detail::makers_of<any_feed_forward, FeedForwards>),
         around_(c, t) {}
 
-  std::size_t memory_bytes() const noexcept { return any_decoder::memory_bytes() + nibble::detail::heap_bytes_of(around_); }
+  std::size_t memory_bytes() const noexcept {
+    return any_decoder::memory_bytes() + nibble::detail::heap_bytes_of(around_);  // fits: it is in memory
+  }
   /// @shape   out (wanted rows, vocabulary or width), see step_output
   void forward(step& s, activations out) const NIBBLE_NOEXCEPT {
     if constexpr (std::is_base_of_v<around_layers, Around>) return any_decoder::forward(s, &around_, out);

@@ -53,7 +53,9 @@ class drafting : public Decoder {
       : Decoder(c, t), head_(detail::read_draft_head(c, t, Attends, &detail::make_part<any_feed_forward, FeedForward>)) {}
 
   std::vector<kv_shape> draft_kv() const { return head_ ? head_->kv() : std::vector<kv_shape>(); }
-  std::size_t memory_bytes() const noexcept { return Decoder::memory_bytes() + (head_ ? head_->memory_bytes() : 0); }
+  std::size_t memory_bytes() const noexcept {
+    return Decoder::memory_bytes() + (head_ ? head_->memory_bytes() : 0);  // fits: it is in memory
+  }
 
   void forward(step& s, activations out) const NIBBLE_NOEXCEPT {
     if (s.output() == step_output::draft && head_) return head_->forward(s, Decoder::shared(), out);
