@@ -160,13 +160,14 @@ std::vector<float> hyperparameters::shared_numbers(const std::string& key, std::
 }
 bool hyperparameters::flag(std::string_view key) { return read<bool>(key).value_or(false); }
 bool hyperparameters::flag_or(std::string_view key, bool fallback) { return has(key) ? flag(key) : fallback; }
-std::optional<std::vector<bool>> hyperparameters::flags_or_none(std::string_view key, std::size_t n) {
+std::optional<std::vector<bool>> hyperparameters::flags_or_none(std::string_view key, std::size_t n, std::size_t drafts) {
   const value* found = find(key);
   if (!found || !found->is_array()) return std::nullopt;
   ignore(key);
   std::vector<bool> out(n);
-  const auto all = meta_.try_get_array<bool>(name_of(key));
+  auto all = meta_.try_get_array<bool>(name_of(key));
   if (!all) return fail(all.failure()), out;
+  if (all->size() == n + drafts) all->resize(n);
   if (all->size() != n) return reject(key, "expected " + std::to_string(n) + " flags", found->type_name()), out;
   return *all;
 }

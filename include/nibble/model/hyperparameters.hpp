@@ -60,8 +60,9 @@ class hyperparameters {
   /// A flag that must be there, or may be.
   bool flag(std::string_view key);
   bool flag_or(std::string_view key, bool fallback);
-  /// A flag for each of n layers, where the key holds an array of any kind; nothing where it does not.
-  std::optional<std::vector<bool>> flags_or_none(std::string_view key, std::size_t n);
+  /// A flag for each of n layers, where the key holds an array of any kind; nothing where it does not. Files may have flags for
+  /// the `drafts` blocks behind the layers, too.
+  std::optional<std::vector<bool>> flags_or_none(std::string_view key, std::size_t n, std::size_t drafts = 0);
   /// How many elements an array has; 0 where there is none.
   std::size_t elements(std::string_view key);
   /// A string, or the default where there is none.

@@ -2,14 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,6 +14,7 @@
 #include "nibble/gguf/reader.hpp"
 #include "nibble/kv/shape.hpp"
 #include "nibble/model/roofline.hpp"
+#include "nibble/model/tensor_source.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/registry.hpp"
 
@@ -39,16 +37,6 @@ inline std::uint64_t kv_position_bytes(const kv_shape& s, tensor_type format) no
     return Format::type == format;
   });
   return page / page_positions;
-}
-
-/// The layer of "blk.<layer>.<rest>", or nothing.
-inline std::optional<std::size_t> layer_of(std::string_view name) noexcept {
-  if (!name.starts_with("blk.")) return std::nullopt;
-  name.remove_prefix(4);
-  std::size_t layer = 0;
-  const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), layer);
-  if (failure != std::errc{}) return std::nullopt;
-  return layer;
 }
 
 /// What a step does with the tensors of one file.

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "nibble/core/aligned.hpp"
@@ -12,6 +14,15 @@
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+std::optional<std::size_t> layer_of(std::string_view tensor) noexcept {
+  if (!tensor.starts_with("blk.")) return std::nullopt;
+  tensor.remove_prefix(4);
+  std::size_t layer = 0;
+  const auto [end, failed] = std::from_chars(tensor.data(), tensor.data() + tensor.size(), layer);
+  if (failed != std::errc{}) return std::nullopt;
+  return layer;
+}
 
 tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped)
     : file_(file), formats_(formats), mapped_(mapped), read_(file.tensors().size()) {}
@@ -183,6 +194,12 @@ void tensor_source::reject(std::string_view name, std::string_view expected) {
 void tensor_source::ignore(std::string_view beginning) {
   for (std::size_t i = 0; i < read_.size(); ++i) {
     if (file_.tensors()[i].name.starts_with(beginning)) read_[i] = true;
+  }
+}
+void tensor_source::ignore_layers(std::size_t first, std::size_t count) {
+  for (std::size_t i = 0; i < read_.size() && count > 0; ++i) {
+    const auto layer = layer_of(file_.tensors()[i].name);
+    if (layer && *layer >= first && *layer - first < count) read_[i] = true;
   }
 }
 

@@ -21,6 +21,9 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// The layer of "blk.<layer>.<rest>", or nothing.
+std::optional<std::size_t> layer_of(std::string_view tensor) noexcept;
+
 /// The format of a type, or null: find_format<> of some list.
 using format_lookup = const format_info* (*)(tensor_type type);
 
@@ -91,6 +94,9 @@ class tensor_source {
 
   /// Says that tensors are known and do no harm unread: all whose names begin so.
   void ignore(std::string_view beginning);
+  /// The same of "blk.<layer>." for `count` layers from `first` on.
+  /// @cost  O(tensors)
+  void ignore_layers(std::size_t first, std::size_t count);
   /// Refuses a file with a tensor that was neither read nor ignored: without it, the results would not be the model's.
   ///
   /// Harmless are biases of zeros and frequency factors of ones, tables of angles ("attn_rot_embd") that follow from the

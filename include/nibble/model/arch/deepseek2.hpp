@@ -20,6 +20,10 @@ struct deepseek2 : decoder<type_list<latent_attention>, type_list<gated_feed_for
   static config read(hyperparameters& h) {
     config c = config::read(h, rope_pairs::interleaved);
     c.read_latent(h);
+    if (h.count_or("expert_count", 0, 0, h.limits().experts) == 0) return c;
+    const std::size_t blocks = c.layers + c.drafts;
+    if (blocks == 47 || blocks == 48)
+      c.router.by = router_spec::gating::sigmoid;  // GLM-4.7-Flash, whose first files are silent
     c.read_experts_behind_dense(h);
     return c;
   }

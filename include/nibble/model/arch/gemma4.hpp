@@ -48,7 +48,7 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
   static void read_window_layers(hyperparameters& h, config& c) {
     constexpr std::string_view pattern = "attention.sliding_window_pattern";
     const std::size_t window = h.count("attention.sliding_window", 1, h.limits().context);
-    const auto marked = h.flags_or_none(pattern, c.layers);
+    const auto marked = h.flags_or_none(pattern, c.layers, c.drafts);
     if (!marked) {
       h.count(pattern, 0, h.limits().layers);  // that it is missing or no number is said first
       h.reject(pattern, "expected a flag for each layer", "a number");

@@ -37,7 +37,7 @@ struct granite_swa : decoder<> {
     config c = granite::read(h);
     c.sinks = true;
     c.read_windows(h, 0, 1);
-    if (const auto turned = h.flags_or_none("attention.rope_pattern", c.layers)) {
+    if (const auto turned = h.flags_or_none("attention.rope_pattern", c.layers, c.drafts)) {
       for (std::size_t i = 0; i < c.layers; ++i) {
         if (!(*turned)[i]) c.layer[i].rope = layer_config::no_rope;
       }

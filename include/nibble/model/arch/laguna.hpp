@@ -23,10 +23,7 @@ struct laguna : mixed_expert_decoder {
     config c = config::read(h);
     c.head_norms = head_norm::shared;
     c.head_gates = activation::softplus;
-    const std::size_t window = h.count("attention.sliding_window", 0, h.limits().context);
-    std::vector<bool> windowed(c.layers);
-    for (std::size_t i = 0; i < c.layers; ++i) windowed[i] = i % 4 > 0;
-    c.set_windows(window, h.flags_or_none("attention.sliding_window_pattern", c.layers).value_or(windowed));
+    c.read_windows(h, 0, 4, 0);
     rope_config local = c.ropes[0].unscaled();
     local.base = double(h.positive_or("rope.freq_base_swa", 10000.0f));
     local.dimensions = h.count_or("rope.dimension_count_swa", c.layer[0].key_dim, 2, c.layer[0].key_dim);

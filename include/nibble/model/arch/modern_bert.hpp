@@ -20,9 +20,7 @@ struct modern_bert : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h, rope_pairs::halves, norm_kind::layer);
-    std::vector<bool> windowed(c.layers);
-    for (std::size_t i = 0; i < c.layers; ++i) windowed[i] = i % 3 != 0;
-    c.set_windows(h.count("attention.sliding_window", 1, h.limits().context), windowed);
+    c.read_windows(h, 0, 3, 0);
     rope_config of_windows = c.ropes[0].unscaled();
     of_windows.base = double(h.positive_or("rope.freq_base_swa", 1e4f));
     c.turn_windows_by(of_windows);
@@ -33,7 +31,8 @@ struct modern_bert : decoder<> {
     if (named != "gelu" && named != "silu")
       h.reject("hidden_activation", "expected gelu or silu", nibble::detail::quoted(named));
     c.gate = named == "silu" ? activation::silu : activation::gelu_tanh;
-    c.pooling.scored = pooling::mean, c.pooling.between = activation::gelu_tanh, c.pooling.eps = c.eps;
+    c.pooling.scored = static_cast<pooling>(h.count_or("classifier.pooling_type", 1, 1, 3));
+    c.pooling.between = activation::gelu_tanh, c.pooling.eps = c.eps;
     return c;
   }
 };

@@ -32,6 +32,7 @@ struct qwen2moe : expert_decoder {
   static config read(hyperparameters& h) {
     config c = qwen2::read(h);
     c.read_experts(h);
+    if (!h.has("expert_feed_forward_length")) c.expert_hidden /= c.router.used;
     if (c.shared_hidden == 0) c.shared_hidden = c.layer[0].hidden;
     c.shared_share = true;
     return c;

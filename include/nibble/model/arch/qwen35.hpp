@@ -15,14 +15,14 @@ namespace arch {
 namespace detail {
 /// What Qwen's hybrids have in common: of each few blocks the last attends, or those that a list does not mark; attention
 /// rotates the first numbers of a head in half-split pairs, norms queries and keys, and has gates beside its queries.
-inline decoder_config read_qwen_hybrid(hyperparameters& h) {
-  decoder_config c = decoder_config::read(h);
+inline decoder_config read_qwen_hybrid(hyperparameters& h, std::size_t least = 1) {
+  decoder_config c = decoder_config::read(h, rope_pairs::halves, norm_kind::rms, least);
   c.recurrent = recurrent_config::read_square(h);
   c.feed_forward_norm = "post_attention_norm";
   c.head_norms = head_norm::shared;
   c.gates_in_queries = true;
   const std::size_t interval = h.count_or("full_attention_interval", 4, 1, h.limits().layers);
-  const auto recurrent = h.flags_or_none("attention.recurrent_layers", c.layers + c.drafts);
+  const auto recurrent = h.flags_or_none("attention.recurrent_layers", c.layers, c.drafts);
   for (std::size_t i = 0; i < c.layers; ++i) c.layer[i].mixer = recurrent ? (*recurrent)[i] : (i + 1) % interval != 0;
   return c;
 }
@@ -55,7 +55,8 @@ struct qwen35moe
   using drafting::drafting;
 
   static config read(hyperparameters& h) {
-    config c = qwen35::read(h);
+    config c = detail::read_qwen_hybrid(h, config::only_experts);
+    c.recurrent.interleaved = true;
     detail::read_qwen_experts(h, c);
     return c;
   }
@@ -68,7 +69,7 @@ struct qwen3next : decoder<type_list<self_attention, delta_net>, type_list<exper
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
-    config c = detail::read_qwen_hybrid(h);
+    config c = detail::read_qwen_hybrid(h, config::only_experts);
     detail::read_qwen_experts(h, c);
     return c;
   }

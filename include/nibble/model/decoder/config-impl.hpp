@@ -29,8 +29,10 @@ inline void read_yarn(hyperparameters& h, rope_config& r) {
   if (kept < 0 && kept != -1) h.reject(mix, "expected 0 or more, or -1", std::to_string(kept));
   if (kept >= 0) r.yarn.kept = double(kept);
   const double logarithm = nibble::detail::portable_log(double(factor));
-  r.magnitude = std::fma(0.1, logarithm, 1.0) / std::fma(double(times), 0.1 * logarithm, 1.0) *
-                double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
+  r.magnitude = std::fma(0.1, logarithm, 1.0) / std::fma(double(times), 0.1 * logarithm, 1.0);
+  // What publishers state is the whole of it, and 1 at least; below 1, it is multiplied by.
+  const auto stated = double(h.positive_or("rope.scaling.yarn_attn_factor", float(r.magnitude)));
+  r.magnitude = stated < 1 ? r.magnitude * stated : stated;
 }
 /// What makes a rotary embedding reach past the positions that a model was trained on.
 inline void read_scaling(hyperparameters& h, rope_config& r, std::size_t context) {
@@ -68,12 +70,15 @@ inline void read_expert_groups(hyperparameters& h, std::size_t experts, router_s
 /// Heads and widths of each layer: files state one number for all blocks, or one for each.
 inline void read_layers(hyperparameters& h, decoder_config& c, std::size_t least) {
   const std::size_t blocks = c.layers + c.drafts;
-  const auto hidden = h.counts("feed_forward_length", blocks, least, h.limits().hidden);
+  const bool silent = least == decoder_config::only_experts && !h.has("feed_forward_length");
+  if (least == decoder_config::only_experts) least = 1;
+  const auto hidden =
+      silent ? std::vector<std::size_t>(blocks) : h.counts("feed_forward_length", blocks, least, h.limits().hidden);
   const auto heads = h.counts("attention.head_count", blocks, 1, h.limits().heads);
   const std::size_t most = *std::max_element(heads.begin(), heads.end());
   const auto kv_heads = h.has("attention.head_count_kv") ? h.counts("attention.head_count_kv", blocks, least, most) : heads;
   const std::size_t key_dim = decoder_config::read_head_dim(h, "attention.key_length", c.width / heads[0]);
-  const std::size_t value_dim = decoder_config::read_head_dim(h, "attention.value_length", key_dim);
+  const std::size_t value_dim = decoder_config::read_head_dim(h, "attention.value_length", c.width / heads[0]);
   for (std::size_t i = 0; i < c.layers; ++i) {
     layer_config& l = c.layer[i];
     l.hidden = hidden[i], l.heads = heads[i], l.kv_heads = kv_heads[i], l.key_dim = key_dim, l.value_dim = value_dim;
@@ -174,6 +179,7 @@ void decoder_config::read_experts(hyperparameters& h) {
   detail::read_expert_groups(h, experts, router);
   expert_hidden = h.count_or("expert_feed_forward_length", 0, 0, h.limits().hidden);
   if (expert_hidden == 0) expert_hidden = layer.back().hidden;
+  if (expert_hidden == 0) h.count("expert_feed_forward_length", 1, h.limits().hidden);
   expert_latent = h.count_or("moe_latent_size", 0, 0, h.limits().width);
   const std::size_t shared = h.count_or("expert_shared_count", 0, 0, h.limits().experts);
   const std::size_t wide = h.count_or("expert_shared_feed_forward_length", 0, 0, h.limits().hidden);
@@ -220,9 +226,9 @@ void decoder_config::read_latent(hyperparameters& h) {
 
 void decoder_config::scale_scores_by_width() noexcept { attention_scale = 1 / std::sqrt(float(width) / float(layer[0].heads)); }
 
-void decoder_config::set_windows(std::size_t window, std::size_t period) {
+void decoder_config::set_windows(std::size_t window, std::size_t period, std::size_t sees_all) {
   std::vector<bool> marked(layer.size());
-  for (std::size_t i = 0; i < layer.size(); ++i) marked[i] = i % period < period - 1;
+  for (std::size_t i = 0; i < layer.size(); ++i) marked[i] = i % period != std::min(sees_all, period - 1);
   set_windows(window, marked);
 }
 void decoder_config::set_windows(std::size_t window, const std::vector<bool>& marked) {
@@ -247,11 +253,11 @@ void decoder_config::see_both_ways(hyperparameters& h) {
     l.mask = l.sees_window() ? attention_mask::symmetric_window(l.mask.before + 1) : attention_mask::everything();
   }
 }
-void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period) {
+void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period, std::size_t sees_all) {
   constexpr std::string_view which = "attention.sliding_window_pattern";
   window = h.count_or("attention.sliding_window", window, 0, h.limits().context);
-  if (const auto marked = h.flags_or_none(which, layers + drafts)) return set_windows(window, *marked);
-  set_windows(window, h.count_or(which, period, 1, h.limits().layers));
+  if (const auto marked = h.flags_or_none(which, layers, drafts)) return set_windows(window, *marked);
+  set_windows(window, h.count_or(which, period, 1, h.limits().layers), sees_all);
 }
 
 }  // namespace arch

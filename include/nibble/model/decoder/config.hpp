@@ -128,7 +128,9 @@ struct decoder_config {
   recurrent_config recurrent;
 
   /// What every decoder's metadata states, with layers that are all alike and rotate their heads, or the first numbers of each.
-  /// @param least  0 where a layer may have no heads of keys and values, or no feed-forward: the architecture gives it others
+  /// @param least  0 where a layer may have no heads of keys and values, or no feed-forward: the architecture gives it others;
+  ///               only_experts: no layer has a feed-forward but experts, and files need not say how wide it would be
+  static constexpr std::size_t only_experts = static_cast<std::size_t>(-1);
   static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves, norm_kind norm = norm_kind::rms,
                              std::size_t least = 1);
   /// The same for a model without attention, which has no heads and does not rotate.
@@ -156,8 +158,9 @@ struct decoder_config {
     using nibble::detail::heap_bytes;
     return sum_of_sizes(sum_of_sizes(heap_bytes(layer), heap_bytes(ropes)), heap_bytes(xielu));
   }
-  /// Makes layers see a window of `window` positions, but the last of each `period`. 0: none does.
-  void set_windows(std::size_t window, std::size_t period);
+  /// Makes layers see a window of `window` positions, but one of each `period`: the last, or that at place `sees_all`. 0: none
+  /// does.
+  void set_windows(std::size_t window, std::size_t period, std::size_t sees_all = last_of_period);
   /// The same for the layers that are marked; layers beyond the marks have none.
   void set_windows(std::size_t window, const std::vector<bool>& marked);
   /// Gives the layers that see a window a rotary embedding of their own; and takes it from all others.
@@ -167,7 +170,8 @@ struct decoder_config {
   /// half of it on either side.
   void see_both_ways(hyperparameters& h);
   /// Reads the window and which layers see it: a period, or a flag for each layer. The numbers hold where the file is silent.
-  void read_windows(hyperparameters& h, std::size_t window, std::size_t period);
+  void read_windows(hyperparameters& h, std::size_t window, std::size_t period, std::size_t sees_all = last_of_period);
+  static constexpr std::size_t last_of_period = static_cast<std::size_t>(-1);
 };
 
 namespace detail {

@@ -39,7 +39,7 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
   for (std::size_t i = 0; i < c.layers; ++i) {
     layers_.push_back(make_layer(i, t, mixers[c.layer[i].mixer], feed_forwards[c.layer[i].feed_forward]));
   }
-  for (std::size_t i = 0; i < c.drafts; ++i) t.ignore(layer_prefix(c.layers + i));
+  t.ignore_layers(c.layers, c.drafts);
 }
 any_decoder::~any_decoder() = default;
 

@@ -1,0 +1,114 @@
+/// Keys of published files that others of their family lack, or write in another way.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/smallest.hpp"
+#include "nibble/model/registry.hpp"
+
+using namespace nibble;
+using namespace nibble_test;
+
+namespace {
+smallest_model lacking(smallest_model m, const std::string& key) {
+  m.meta.erase(key);
+  return m;
+}
+std::vector<std::int32_t> ints(std::initializer_list<std::int32_t> numbers) { return numbers; }
+std::vector<bool> flags(std::initializer_list<bool> marks) { return marks; }
+/// The magnitude of the rotary embedding that a file of this architecture describes.
+double magnitude_of(const smallest_model& m, const char* architecture) {
+  const limits most;
+  hyperparameters h(m.meta, architecture, most);
+  return arch::decoder_config::read(h).ropes[0].magnitude;
+}
+}  // namespace
+
+TEST_CASE("experts in every layer need no width of feed-forwards that there are not") {
+  for (const std::string name : {"qwen35moe", "qwen3next"}) {
+    INFO(name);
+    smallest_model m = with(smallest_model(name), name + ".expert_feed_forward_length", value(32));
+    CHECK(run(lacking(m, name + ".feed_forward_length")) == run(m));
+    refuse(lacking(lacking(m, name + ".feed_forward_length"), name + ".expert_feed_forward_length"),
+           "key '" + name + ".expert_feed_forward_length' is missing");
+  }
+}
+
+TEST_CASE("what YaRN's files state as their factor is the whole of it, but below 1 a part") {
+  auto m = smallest_model("olmo2");
+  m = with(with(m, "olmo2.rope.scaling.type", value("yarn")), "olmo2.rope.scaling.factor", value(8.0f));
+  CHECK(magnitude_of(m, "olmo2") == doctest::Approx(1.2079442));
+  CHECK(magnitude_of(with(m, "olmo2.rope.scaling.yarn_attn_factor", value(1.2079442f)), "olmo2") == doctest::Approx(1.2079442));
+  CHECK(magnitude_of(with(m, "olmo2.rope.scaling.yarn_attn_factor", value(1.0f)), "olmo2") == 1);
+  CHECK(magnitude_of(with(m, "olmo2.rope.scaling.yarn_attn_factor", value(0.5f)), "olmo2") == doctest::Approx(0.6039721));
+}
+
+TEST_CASE("glm4: files of models that see have rows in halves") {
+  const smallest_model m("glm4");
+  const auto plain = run(m);
+  CHECK(run(with(m, "glm4.rope.dimension_sections", value(ints({4, 2, 2, 0})))) != plain);
+  CHECK(run(with(m, "glm4.rope.dimension_sections", value(ints({0, 0, 0, 0})))) == plain);
+}
+
+TEST_CASE("deepseek2: without experts all layers are dense; a silent file of 47 or 48 layers chooses them by sigmoids") {
+  const limits most;
+  const smallest_model m("deepseek2");
+  const auto config_of = [&](const smallest_model& file) {
+    hyperparameters h(file.meta, "deepseek2", most);
+    return arch::deepseek2::read(h);
+  };
+  using gating = router_spec::gating;
+  CHECK(config_of(m).router.by == gating::softmax);
+  const auto layers = with(m, "deepseek2.block_count", value(47));
+  CHECK(config_of(layers).router.by == gating::sigmoid);
+  CHECK(config_of(with(layers, "deepseek2.expert_gating_func", value(1))).router.by == gating::softmax);
+  const auto dense = lacking(m, "deepseek2.expert_count").completed();
+  CHECK(run(dense, 1) == run(dense));
+}
+
+TEST_CASE("which layers see a window is a number or a list, with flags for blocks that draft or without") {
+  for (const std::string name : {"laguna", "modern-bert"}) {
+    INFO(name);
+    const limits most;
+    smallest_model m(name, 32, 6);
+    m = with(std::move(m), name + ".attention.sliding_window", value(5));
+    const auto windowed = [&](const smallest_model& file) {
+      hyperparameters h(file.meta, name, most);
+      const auto c = name == "laguna" ? arch::laguna::read(h) : arch::modern_bert::read(h);
+      std::vector<bool> out;
+      for (const auto& l : c.layer) out.push_back(l.sees_window());
+      return out;
+    };
+    const std::string pattern = name + ".attention.sliding_window_pattern";
+    CHECK(windowed(with(m, pattern, value(2))) == flags({false, true, false, true, false, true}));
+    CHECK(windowed(with(m, pattern, value(3))) == flags({false, true, true, false, true, true}));
+    const auto marks = flags({true, true, false, true, false, false});
+    CHECK(windowed(with(m, pattern, value(marks))) == marks);
+    CHECK(windowed(lacking(m, name + ".attention.sliding_window")) == std::vector<bool>(6));
+    auto more = marks;
+    more.push_back(true);
+    const auto drafts = with(with(m, name + ".block_count", value(7)), name + ".nextn_predict_layers", value(1));
+    CHECK(windowed(with(drafts, pattern, value(more))) == marks);
+    CHECK(windowed(with(drafts, pattern, value(marks))) == marks);
+  }
+}
+
+TEST_CASE("qwen2moe: a file that does not say how wide experts are divides the feed-forward among those that are used") {
+  const smallest_model m("qwen2moe");
+  const limits most;
+  hyperparameters h(m.meta, "qwen2moe", most);
+  CHECK(arch::qwen2moe::read(h).expert_hidden == 16);  // 32, of 2 experts
+}
+
+TEST_CASE("modern-bert: a classifier scores the first token where the file says so") {
+  const limits most;
+  const smallest_model m("modern-bert");
+  const auto scored = [&](const smallest_model& file) {
+    hyperparameters h(file.meta, "modern-bert", most);
+    return arch::modern_bert::read(h).pooling.scored;
+  };
+  CHECK(scored(m) == pooling::mean);
+  CHECK(scored(with(m, "modern-bert.classifier.pooling_type", value(2))) == pooling::first);
+}
