@@ -20,6 +20,7 @@
 #include "nibble/text/tokenizer.hpp"
 #include "nibble/text/utf8.hpp"
 #include "support/files.hpp"
+#include "support/model_parts.hpp"
 
 // No model here: the logits are made up, and a tokenizer is read from a file.
 
@@ -321,4 +322,27 @@ TEST_CASE("a builder moves between any two events") {
     builders.emplace_back(words());  // sooner or later all of them move
   }
   CHECK(text == "xababx");
+}
+
+TEST_CASE("a token that the vocabulary suppresses is never chosen, whatever its logit and the sampler") {
+  nibble_test::model_parts parts(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  parts.meta.set("tokenizer.ggml.suppress_tokens", nibble::value(std::vector<int>{byte('b'), byte('a')}));
+  const auto without_ab = nibble::tokenizer::load(parts.meta);
+  nibble::sampling_scratch scratch;
+  for (const bool logprobs : {false, true}) {
+    event_builder builder(without_ab, {.logprobs = logprobs});
+    auto logits = favour(byte('a'));
+    logits[std::size_t(byte('b'))] = 8, logits[std::size_t(byte('c'))] = 7;
+    CHECK(builder.choose(logits, {}, scratch).id == byte('c'));
+  }
+  event_builder builder(without_ab, {.sampler = nibble::temperature(1000), .seed = 5});
+  for (int i = 0; i < 2000; ++i) {
+    auto logits = favour(byte('a'));
+    const token id = builder.choose(logits, {}, scratch).id;
+    CHECK(id != byte('a'));
+    CHECK(id != byte('b'));
+  }
+  std::vector<float> alone(words().size(), -INFINITY);
+  alone[std::size_t(byte('a'))] = 1;
+  CHECK(builder.choose(alone, {}, scratch).not_a_number);
 }

@@ -132,6 +132,16 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
        "tokenizer.ggml.token_type"},
       {"a type of 7", "bytes", set("token_type", std::vector<int>(860, 7)), errc::invalid_tokenizer, "token 0 has type 7"},
       {"a type of -1", "bytes", set("token_type", std::vector<int>(860, -1)), errc::invalid_tokenizer, "token 0 has type -1"},
+      {"suppressed tokens that are none", "stories260K", set("suppress_tokens", std::vector<int>{3, 512}),
+       errc::invalid_tokenizer, "suppress_tokens': 512 is not one of the 512 tokens"},
+      {"a negative suppressed token", "stories260K", set("suppress_tokens", std::vector<int>{-1}), errc::invalid_tokenizer,
+       "suppress_tokens': -1 is not one of the 512 tokens"},
+      {"more suppressed tokens than tokens", "stories260K", set("suppress_tokens", std::vector<int>(513)),
+       errc::invalid_tokenizer, "suppress_tokens': 513 ids of 512 tokens"},
+      {"suppressed tokens that are texts", "stories260K", set("suppress_tokens", std::vector<std::string>{"a"}),
+       errc::bad_value, "tokenizer.ggml.suppress_tokens"},
+      {"a suppressed token that is no array", "stories260K", set("suppress_tokens", 3), errc::invalid_tokenizer,
+       "suppress_tokens': expected an array"},
       {"bos out of range", "stories260K", set("bos_token_id", 512u), errc::invalid_tokenizer,
        "bos_token_id': 512 is not one of the 512 tokens"},
       {"eos of 2^32-1", "bytes", set("eos_token_id", 0xFFFFFFFFu), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
@@ -412,4 +422,14 @@ TEST_CASE("a tokenizer outlives the file that it was read from") {
   const auto moved = std::move(t);
   CHECK(moved.encode("The quick brown fox") == ids);
   CHECK(copy.decode(ids) == "The quick brown fox");
+}
+
+TEST_CASE("suppressed tokens are read once each, in order, and counted") {
+  auto file = golden_vocabulary("stories260K");
+  CHECK(nibble::vocab::load(file.meta).suppressed().empty());
+  const auto bytes = nibble::vocab::load(file.meta).memory_bytes();
+  file.meta.set("tokenizer.ggml.suppress_tokens", value(std::vector<std::uint32_t>{511, 7, 7, 0}));
+  const auto found = nibble::vocab::load(file.meta);
+  CHECK(found.suppressed() == std::vector<token>{0, 7, 511});
+  CHECK(found.memory_bytes() > bytes);
 }

@@ -31,6 +31,7 @@ event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_option
 token_choice event_builder::choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch) {
   NIBBLE_ASSERT(logits.size() == tokenizer_->size());
   constexpr float nothing = -std::numeric_limits<float>::infinity();
+  for (const token id : tokenizer_->vocabulary().suppressed()) logits[static_cast<std::size_t>(id)] = nothing;
   if (std::none_of(logits.begin(), logits.end(), [](float x) { return x > nothing; })) return {.not_a_number = true};
   std::span<float> changed = logits;
   if (options_.logprobs) {

@@ -75,7 +75,7 @@ class event_builder {
 
   /// Chooses a token from the logits that follow `so_far`. Makes no event: call accept() with it, or drop it.
   ///
-  /// The sampler may change the logits.
+  /// Those of tokens that the vocabulary suppresses become -infinity, and the sampler may change the others.
   /// @shape  logits (vocabulary)
   /// @errors what the sampler throws; precondition: the shape
   token_choice choose(std::span<float> logits, std::span<const token> so_far, sampling_scratch& scratch);

@@ -159,6 +159,7 @@ result<vocab> vocab::try_load(const metadata& meta, const tokenizer_options& opt
   NIBBLE_TRY(out.try_index());
   NIBBLE_TRY(out.try_find_unknown(meta));
   out.find_infill(meta);
+  NIBBLE_TRY(out.try_read_suppressed(meta));
   out.find_ends();
   return out;
 }
@@ -260,7 +261,8 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
 
 std::size_t vocab::memory_bytes() const noexcept {
   return detail::heap_bytes(arena_) + detail::heap_bytes(begins_) + detail::heap_bytes(types_) + detail::heap_bytes(scores_) +
-         pieces_.memory_bytes() + controls_.memory_bytes() + user_defined_.memory_bytes() + detail::heap_bytes(ends_);
+         pieces_.memory_bytes() + controls_.memory_bytes() + user_defined_.memory_bytes() + detail::heap_bytes(ends_) +
+         detail::heap_bytes(suppressed_);
 }
 
 bool vocab::is_mergeable(std::size_t i, bool user_defined) const noexcept {
@@ -357,6 +359,29 @@ void vocab::find_infill(const metadata& meta) {
       if (!out) out = user_defined_.find(name);
     }
   }
+}
+
+result<void> vocab::try_read_suppressed(const metadata& meta) {
+  constexpr std::string_view name = "suppress_tokens", key = "tokenizer.ggml.suppress_tokens";
+  const value* listed = meta.find(key);
+  if (!listed) return {};
+  if (!listed->is_array())
+    return detail::tokenizer_error(errc::invalid_tokenizer, name, "expected an array, found " + listed->type_name());
+  if (listed->size() > size())
+    return detail::tokenizer_error(errc::invalid_tokenizer, name,
+                                   std::to_string(listed->size()) + " ids of " + std::to_string(size()) + " tokens");
+  const auto ids = meta.try_get_array<std::int64_t>(key);
+  if (!ids) return ids.failure();
+  for (const std::int64_t id : *ids) {
+    if (id < 0 || id >= static_cast<std::int64_t>(size()))
+      return detail::tokenizer_error(errc::invalid_tokenizer, name,
+                                     std::to_string(id) + " is not one of the " + std::to_string(size()) + " tokens");
+    suppressed_.push_back(static_cast<token>(id));
+  }
+  std::sort(suppressed_.begin(), suppressed_.end());
+  suppressed_.erase(std::unique(suppressed_.begin(), suppressed_.end()), suppressed_.end());
+  suppressed_.shrink_to_fit();
+  return {};
 }
 
 void vocab::find_ends() {

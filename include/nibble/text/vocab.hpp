@@ -107,6 +107,8 @@ class vocab {
   std::size_t memory_bytes() const noexcept;
   /// The tokens at which generation ends, ascending.
   const std::vector<token>& ends() const noexcept { return ends_; }
+  /// The tokens that are never chosen, ascending: tokenizer.ggml.suppress_tokens.
+  const std::vector<token>& suppressed() const noexcept { return suppressed_; }
 
  private:
   bool may_be_asked(token id) const noexcept { return id == no_token || contains(id); }
@@ -119,6 +121,7 @@ class vocab {
   result<void> try_read_id(const metadata& meta, std::string_view name, int fallback, std::optional<token>& out) const;
   result<void> try_find_unknown(const metadata& meta);
   void find_infill(const metadata& meta);
+  result<void> try_read_suppressed(const metadata& meta);
   void find_ends();
   bool is_mergeable(std::size_t i, bool user_defined) const noexcept;
 
@@ -134,7 +137,7 @@ class vocab {
   std::size_t special_bytes_ = 0;  // of the names of both
   std::array<token, 256> bytes_{};
   special_ids special_;
-  std::vector<token> ends_;
+  std::vector<token> ends_, suppressed_;
   std::size_t longest_piece_ = 0, longest_token_ = 0;
 };
 
