@@ -2,9 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
+
+#include "nibble/core/rng.hpp"
 
 using namespace nibble;
 using gating = router_spec::gating;
@@ -84,4 +89,21 @@ TEST_CASE("experts with scores that are no numbers come last, and are there wher
   CHECK(std::isnan(c.shares[2]));
   CHECK(choose({.used = 2, .by = gating::sigmoid, .groups = 2, .groups_used = 1}, {no_number, no_number, -5, -6}).experts ==
         std::vector<std::uint32_t>{2, 3});
+}
+
+TEST_CASE(
+    "of many experts the chosen are those that a stable sort puts first, with equal scores and such that are no numbers") {
+  rng random(7);
+  for (int round = 0; round < 300; ++round) {
+    const auto n = 1 + std::size_t(40 * random.uniform()), used = 1 + std::size_t(double(n) * random.uniform());
+    std::vector<float> scores(n);
+    for (float& x : scores) x = random.uniform() < 0.1 ? no_number : float(int(8 * random.uniform()));
+    std::vector<std::uint32_t> order(n);
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+      return scores[a] > scores[b] || (scores[a] == scores[a] && scores[b] != scores[b]);
+    });
+    order.resize(used);
+    CHECK(choose({.used = used, .by = gating::softmax_of_used}, scores).experts == order);
+  }
 }

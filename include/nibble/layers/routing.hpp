@@ -89,17 +89,15 @@ inline void choose_experts(const kernel_table& kernels, const router_spec& r, fl
   for (std::size_t e = 0; e < r.bias.size(); ++e) score[e] += r.bias[e];
   gate_scores(kernels, score, n, r.by);
   if (r.groups > r.groups_used) leave_out_groups(r, score, n);
-  for (std::size_t k = 0; k < r.used; ++k) {
-    std::size_t best = n;
-    float best_value = 0;
-    for (std::size_t e = 0; e < n; ++e) {
-      if (std::find(chosen, chosen + k, e) != chosen + k) continue;
-      const float value = choice_value(r, score, e);
-      if (best == n || is_better(value, best_value)) best = e, best_value = value;
-    }
-    chosen[k] = static_cast<std::uint32_t>(best);
-    share[k] = score[best];
+  for (std::size_t e = 0; e < n; ++e) {  // the best so far stand in order, their values in `share`
+    const float value = choice_value(r, score, e);
+    std::size_t at = std::min(e, r.used);
+    while (at > 0 && is_better(value, share[at - 1])) --at;
+    if (at == r.used) continue;
+    for (std::size_t k = std::min(e, r.used - 1); k > at; --k) chosen[k] = chosen[k - 1], share[k] = share[k - 1];
+    chosen[at] = static_cast<std::uint32_t>(e), share[at] = value;
   }
+  for (std::size_t k = 0; k < r.used; ++k) share[k] = score[chosen[k]];
   if (r.by == router_spec::gating::softmax_of_used) gate_scores(kernels, share, r.used, router_spec::gating::softmax);
   float total = 1;
   if (r.renormalised) {
