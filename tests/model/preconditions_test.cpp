@@ -122,11 +122,28 @@ TEST_CASE("an evaluator reports what are no tokens, and wanted rows that there a
     }
   }
   CHECK(refused([&] { e.feed_some(ids, std::array{1u, 0u}, nothing); }));
-  CHECK(refused([&] { e.draft_each(ids, std::array{0.5f}, nothing); }));  // a row for each token
   CHECK(refused([&] { e.feed_some(ids, std::array{1u, 1u}, nothing); }));
   CHECK(refused([&] { e.feed_some(ids, std::array{6u}, nothing); }));
   CHECK(e.position() == 0);
   CHECK(fresh(model, ids) == row_after(e, ids));
+}
+
+TEST_CASE("an evaluator of drafts reports tokens without hidden states, and others report drafts") {
+  nibble_test::smallest_model file("qwen35", 32, 4);
+  file.meta.set("qwen35.nextn_predict_layers", value(1));
+  file.meta.set("qwen35.full_attention_interval", value(3));
+  const auto model = any_model::load(file.completed().bytes(), {.threads = 1});
+  auto drafts = evaluator::create(model, {.context = 64, .output = step_output::draft});
+  auto logits = evaluator::create(model, {.context = 64});
+  const std::vector<token> ids{1, 2, 3};
+  const std::vector<float> hidden(ids.size() * model.width(), 0.5f);
+  CHECK(refused([&] { drafts.feed(ids); }));
+  CHECK(refused([&] { drafts.feed_each(ids, nothing); }));
+  CHECK(refused([&] { drafts.feed_some(ids, std::array{1u}, nothing); }));
+  CHECK(refused([&] { drafts.draft_each(ids, std::span(hidden).first(model.width()), nothing); }));  // a row for each token
+  CHECK(refused([&] { logits.draft_each(ids, hidden, nothing); }));
+  CHECK(drafts.position() + logits.position() == 0);
+  CHECK(!refused([&] { drafts.draft_each(ids, hidden, nothing); }));
 }
 
 TEST_CASE("a batch reports sequences that there are not or that come twice, tokens and rows") {

@@ -36,7 +36,7 @@ void evaluator::keep(std::span<const float> row) NIBBLE_NOEXCEPT {
 }
 
 feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) {
-  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
+  NIBBLE_ASSERT(!drafts() && detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
     const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);

@@ -37,13 +37,14 @@ class evaluator {
   /// tokens see what comes behind them: all of it goes in at once. A cancelled call leaves the sequence at the last whole step;
   /// so does memory_full.
   /// @errors  what the model's executor throws: the sequence is at the last whole step, too; precondition: every token is in
-  ///          [0, vocabulary)
+  ///          [0, vocabulary); session_options::output is not step_output::draft
   feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {});
   /// The same, with the output of every token: on_row(index in tokens, row). Steps are session_options::output_rows long.
-  /// @errors  what on_row and the executor throw
+  /// @errors  what on_row and the executor throw; precondition: those of feed()
   template <class F>
   feed_outcome feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel = {});
   /// The same, with the outputs of some tokens. @param wanted  indices in `tokens`, each larger than the one before
+  /// @errors  those of feed_each()
   template <class F>
   feed_outcome feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
                          std::stop_token cancel = {});
@@ -119,6 +120,10 @@ class evaluator {
   feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel,
                     activations hidden = {});
   void keep(std::span<const float> row) NIBBLE_NOEXCEPT;
+  /// Steps with the output of every token; `hidden` is empty, or a row for each.
+  template <class F>
+  feed_outcome each(std::span<const token> tokens, std::span<const float> hidden, F& on_row, const std::stop_token& cancel);
+  bool drafts() const noexcept { return runner_.options().output == step_output::draft; }
   bool fits(std::size_t count) const NIBBLE_NOEXCEPT { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
 
@@ -129,14 +134,22 @@ class evaluator {
 
 template <class F>
 feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel) {
-  return draft_each(tokens, {}, std::forward<F>(on_row), std::move(cancel));
+  NIBBLE_ASSERT(!drafts());
+  return each(tokens, {}, on_row, cancel);
 }
 
 template <class F>
 feed_outcome evaluator::draft_each(std::span<const token> tokens, std::span<const float> hidden, F&& on_row,
                                    std::stop_token cancel) {
+  NIBBLE_ASSERT(drafts() && hidden.size() == tokens.size() * model().width());
+  return each(tokens, hidden, on_row, cancel);
+}
+
+template <class F>
+feed_outcome evaluator::each(std::span<const token> tokens, std::span<const float> hidden, F& on_row,
+                             const std::stop_token& cancel) {
   const std::size_t width = hidden.empty() ? 0 : model().width();
-  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()) && hidden.size() == tokens.size() * width);
+  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const std::size_t most = runner_.options().output_rows;
   const std::span<std::uint32_t> indices = runner_.room().wanted;
@@ -155,7 +168,7 @@ feed_outcome evaluator::draft_each(std::span<const token> tokens, std::span<cons
 template <class F>
 feed_outcome evaluator::feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
                                   std::stop_token cancel) {
-  NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()) && detail::ascend_below(wanted, tokens.size()));
+  NIBBLE_ASSERT(!drafts() && detail::are_tokens(tokens, model().vocabulary()) && detail::ascend_below(wanted, tokens.size()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const session_options& o = runner_.options();
   const std::span<std::uint32_t> indices = runner_.room().wanted;
