@@ -61,7 +61,7 @@ struct inputs {
   std::vector<std::byte> blocks;
 
   inputs(const nibble::kernel_table& table, std::size_t tokens) : x(noise(tokens * columns)) {
-    if constexpr (nibble::integer_format<Q>) {
+    if constexpr (!nibble::float_format<Q>) {
       using block = nibble::activation_of<Q>;
       blocks.resize(x.size() / block::columns * sizeof(block));
       for (std::size_t t = 0; t < tokens; ++t) {
@@ -71,7 +71,7 @@ struct inputs {
       }
     }
   }
-  const void* data() const { return nibble::integer_format<Q> ? static_cast<const void*>(blocks.data()) : x.data(); }
+  const void* data() const { return nibble::float_format<Q> ? static_cast<const void*>(x.data()) : blocks.data(); }
 };
 
 /// Whether a product is the reference's, but for the order of its sums.

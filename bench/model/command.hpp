@@ -27,6 +27,7 @@ struct arguments {
   std::size_t pooling = 0;  ///< as files number it
   std::string target;       ///< the instruction set to run; empty: the best
   std::string kv = "f16";
+  std::string tensor;               ///< a name
   std::vector<std::size_t> pieces;  ///< tokens of each step; empty: steps of `chunk`
   std::size_t layers = 0;           ///< of a shape; 0: all
   std::vector<std::string> formats{"F32", "F16", "Q8_0", "Q4_K"};
@@ -45,6 +46,7 @@ void draft(const arguments& a);
 void score(const arguments& a);
 void tokens(const arguments& a);
 void render_template(const arguments& a);
+void decode(const arguments& a);
 /// Prints what becomes of each instance. @returns the exit status: 2 where the schema is not supported
 int schema(const fs::path& schema_file, const fs::path& instances_file, const fs::path& vocabulary);
 

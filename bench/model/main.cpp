@@ -86,6 +86,10 @@ class command_line {
     file(c, "context", "JSON file", a_->input);
     c->add_option("--now", a_->now, "the time it tells, in seconds since the beginning of 1970; 0: the time it is");
 
+    c = add("decode", "writes the rows of a tensor as little-endian float32", bench::decode);
+    c->add_option("tensor", a_->tensor, "its name")->required();
+    file(c, "out", "file to write", a_->output);
+
     c = add("score", "perplexity over the second half of chunks of ids, as one line of JSON", bench::score);
     a_->chunk = 64;
     file(c, "tokens", "JSON file of ids", a_->input);

@@ -63,7 +63,7 @@ void add_products(const nb::kernel_table& t, hash& h, void (*matmul)(const nb::m
   for (const std::size_t tokens : {std::size_t{1}, std::size_t{3}, most_tokens}) {
     std::vector<std::byte> input(most_tokens * columns * sizeof(float));
     std::memcpy(input.data(), x.data(), input.size());
-    if constexpr (nb::integer_format<Q>) {
+    if constexpr (!nb::float_format<Q>) {
       using block = nb::activation_of<Q>;
       for (std::size_t i = 0; i < tokens; ++i) {
         const auto [first, step] = nb::place_of(i, tokens, columns / block::columns);

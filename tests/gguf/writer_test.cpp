@@ -176,7 +176,8 @@ TEST_CASE("what the reader would refuse is not written") {
   CHECK(refusal(with("t", tensor_type::f32, {{1, 1, 1, 1, 1}}), errc::malformed).find("1 to 4") != std::string::npos);
   CHECK(refusal(with("t", tensor_type::f32, {{0}}), errc::malformed) == "tensor 't': a dimension of 0");
   CHECK(refusal(with("t", tensor_type::q4_k, {{640}}), errc::malformed).find("no multiple of the 256") != std::string::npos);
-  CHECK(refusal(with("t", tensor_type(4), {{32}}), errc::unknown_format) == "tensor 't': tensor type 4 is unknown");
+  CHECK(refusal(with("t", tensor_type(4), {{32}}), errc::unknown_format) ==
+        "tensor 't': tensor type 4 is unknown here: Q4_2, which was given up");
   CHECK(refusal(with(std::string(256, 'n'), tensor_type::f32, {{1}}), errc::limit_exceeded).find("255") != std::string::npos);
   const std::uint64_t half = std::uint64_t{1} << 60;
   gguf_writer vast{metadata()};

@@ -34,7 +34,8 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
     for_each_format([&]<class Q>(std::type_identity<Q>) {
       constexpr std::size_t index = index_of<Q, quant_formats>;
       // the last unit of 256 columns may be short, and the last part of a float row
-      for (std::size_t columns : {Q::block_size == 1 ? std::size_t{5} : Q::block_size, std::size_t{352}, std::size_t{768}}) {
+      for (std::size_t columns :
+           {Q::block_size == 1 ? std::size_t{5} : Q::block_size, std::size_t{352}, std::size_t{640}, std::size_t{768}}) {
         if (columns % Q::block_size != 0) continue;
         for (std::size_t rows : {1, 16, 35}) {
           const sample_weight<Q> w(rows, columns, 3);

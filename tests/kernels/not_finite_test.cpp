@@ -101,7 +101,7 @@ TEST_CASE("numbers that are not finite: a token's product has the same bits alon
             const std::size_t count = std::min(batch, tokens - token), bytes = columns / 32 * sizeof(activation_block);
             std::vector<std::byte> input(std::max(bytes, columns * sizeof(float)) * count);
             std::memcpy(input.data(), x.data() + token * columns, count * columns * sizeof(float));
-            for (std::size_t i = 0; i < count && integer_format<Q>; ++i) {
+            for (std::size_t i = 0; i < count && !float_format<Q>; ++i) {
               using block = std::conditional_t<super_block_format<Q>, activation_super_block, activation_block>;
               const auto [first, step] = place_of(i, count, columns / block::columns);
               (super_block_format<Q> ? t.quantize_super : t.quantize)(x.data() + (token + i) * columns, columns,

@@ -70,14 +70,16 @@ TEST_CASE("Q4_K_M gives the output and the sensitive layers six bits") {
   CHECK(six == "0 1 4 7 10 13 14 15 ");
 }
 
-TEST_CASE("values that four query heads share get a bit more") {
-  const auto recipe = *nibble::quantize_recipe::try_named("Q4_K_M");
-  for (const auto& [values, type] : {std::pair{std::uint64_t{2}, q5_k}, {3, q4_k}, {8, q4_k}}) {
-    const auto types = plan(recipe, model_bytes(6, 256, true, values));
+TEST_CASE("values that four query heads share get more bits where a recipe says so, and in models of 80 layers") {
+  for (const auto& [values, type] : {std::pair{std::uint64_t{2}, q5_k}, {3, iq4_xs}, {8, iq4_xs}}) {
+    const auto types = plan(*nibble::quantize_recipe::try_named("IQ4_XS"), model_bytes(6, 256, true, values));
     CHECK(types.at("blk.0.attn_v.weight") == type);
-    CHECK(types.at("blk.2.attn_v.weight") == q6_k);
-    CHECK(types.at("blk.0.ffn_down.weight") == q4_k);
+    CHECK(types.at("blk.2.attn_v.weight") == type);
+    CHECK(types.at("blk.0.ffn_down.weight") == iq4_xs);
   }
+  const auto recipe = *nibble::quantize_recipe::try_named("Q4_K_S");
+  CHECK(plan(recipe, model_bytes(80, 256, true, 1)).at("blk.40.attn_v.weight") == q5_k);
+  CHECK(plan(recipe, model_bytes(79, 256, true, 1)).at("blk.40.attn_v.weight") == q4_k);
 }
 
 TEST_CASE("norms, routers and vectors stay F32, and tables of integers stay what they are") {
@@ -91,7 +93,8 @@ TEST_CASE("norms, routers and vectors stay F32, and tables of integers stay what
 }
 
 TEST_CASE("rows that blocks do not divide take a near format") {
-  for (const auto& [wish, near] : {std::pair{q4_k, q5_0}, {q5_k, q5_1}, {q6_k, q8_0}, {q4_0, q4_0}}) {
+  for (const auto& [wish, near] :
+       {std::pair{q4_k, q5_0}, {q5_k, q5_1}, {q6_k, q8_0}, {q4_0, q4_0}, {q2_k, q4_0}, {iq4_xs, iq4_nl}, {iq2_xxs, iq4_nl}}) {
     CHECK(nibble::detail::fitting_format(wish, 512) == wish);
     CHECK(nibble::detail::fitting_format(wish, 640) == near);
     CHECK(nibble::detail::fitting_format(wish, 172) == f16);
@@ -119,7 +122,7 @@ TEST_CASE("the first override that matches a name decides") {
 TEST_CASE("what is not known is told with what is") {
   const auto recipe = nibble::quantize_recipe::try_named("Q3_K_XL");
   REQUIRE_FALSE(recipe.has_value());
-  CHECK(std::string(recipe.failure().what()).find("'Q3_K_XL' is unknown; there are Q4_K_M, Q8_0") != std::string::npos);
+  CHECK(std::string(recipe.failure().what()).find("'Q3_K_XL' is unknown; there are F32, F16, BF16, Q8_0") != std::string::npos);
   auto known = *nibble::quantize_recipe::try_named("F16");
   for (const char* bad : {"", "=Q8_0", "blk.*", "blk.*=", "blk.*=Q9", "blk.*=Q8"}) {
     CAPTURE(bad);

@@ -2,45 +2,111 @@
 #include "nibble/quant/registry.hpp"
 
 #include <doctest/doctest.h>
-#include <bit>
+#include <cmath>
 #include <cstring>
+#include <fstream>
+#include <random>
 #include <string>
 #include <type_traits>
+#include <vector>
 
+#include "nibble/quant/panel.hpp"
 #include "support/codebook_format.hpp"
 #include "support/quant_goldens.hpp"
+#include "support/sha256.hpp"
 
 using nibble_test::for_each_integer_format;
+using nibble_test::for_each_rounding_format;
+using nibble_test::published_floats;
 using nibble_test::quant_golden;
 
-TEST_CASE("published blocks decode to the same bits, and pack back into the same bytes") {
-  for_each_integer_format([]<class Q>(std::type_identity<Q>) {
-    for (const char* kind : {"plain", "imatrix"}) {
+namespace {
+/// The sum that tests/golden/quant/decoded.sha256 has for these floats, or that of the floats themselves where they are there.
+std::string published_sum(std::string_view format, const std::string& kind) {
+  if (const auto floats = quant_golden(format, kind + ".deq.f32"); !floats.empty()) {
+    return nibble_test::sha256(nibble_test::read_all<std::byte>(floats));
+  }
+  std::ifstream sums(nibble_test::golden("quant/decoded.sha256"));
+  for (std::string name, of, sum; sums >> name >> of >> sum;) {
+    if (name == format && of == kind) return sum;
+  }
+  return "";
+}
+}  // namespace
+
+TEST_CASE("published blocks decode to the same bits") {
+  for_each_rounding_format([]<class Q>(std::type_identity<Q>) {
+    std::size_t goldens = 0;
+    for (const std::string kind : {"plain", "imatrix"}) {
       CAPTURE(kind);
-      const auto published = quant_golden(Q::name, kind + std::string(".q"));
-      constexpr bool weighed = Q::code_bits < 8 && !std::is_same_v<typename Q::scales, nibble::block_exponent>;
-      if (!weighed && kind[0] == 'i' && published.empty()) continue;  // published encoders do without it there
-      REQUIRE_FALSE(published.empty());
-      const auto blocks = nibble_test::read_all<typename Q::block>(published);
-      const auto expected = nibble_test::read_all<float>(quant_golden(Q::name, kind + std::string(".deq.f32")));
-      REQUIRE(blocks.size() == 6 * 1024 / Q::block_size);
-      REQUIRE(expected.size() == 6 * 1024);
-      std::size_t wrong_values = 0, wrong_blocks = 0;
-      for (std::size_t b = 0; b < blocks.size(); ++b) {
-        std::array<float, Q::block_size> value;
-        Q::decode(blocks[b], value);
-        for (std::size_t i = 0; i < Q::block_size; ++i)
-          wrong_values +=
-              std::bit_cast<std::uint32_t>(value[i]) != std::bit_cast<std::uint32_t>(expected[b * Q::block_size + i]);
+      const auto value = published_floats<Q>(kind);
+      if (value.empty()) continue;  // published encoders want importance there, or have no use for it
+      REQUIRE(value.size() == 6 * 1024);
+      CHECK(nibble_test::sha256(std::as_bytes(std::span(value))) == published_sum(Q::name, kind));
+      ++goldens;
+    }
+    CHECK_MESSAGE(goldens > 0, "no golden");
+  });
+}
+
+TEST_CASE("published blocks, taken apart, pack back into the same bytes") {
+  for_each_integer_format([]<class Q>(std::type_identity<Q>) {
+    for (const char* kind : {"plain.q", "imatrix.q"}) {
+      const auto file = quant_golden(Q::name, kind);
+      if (file.empty()) continue;
+      std::size_t wrong = 0;
+      for (const auto& block : nibble_test::read_all<typename Q::block>(file)) {
         std::array<std::uint8_t, Q::block_size> code;
-        Q::codes(blocks[b], code);
+        Q::codes(block, code);
         typename Q::block again;
-        Q::pack(code, Q::read_scales(blocks[b]), again);
-        wrong_blocks += std::memcmp(&again, &blocks[b], sizeof again) != 0;
+        Q::pack(code, Q::read_scales(block), again);
+        wrong += std::memcmp(&again, &block, sizeof again) != 0;
         for (const auto c : code) REQUIRE(c < (1u << Q::code_bits));
       }
-      CHECK(wrong_values == 0);
-      CHECK(wrong_blocks == 0);
+      CHECK(wrong == 0);
+    }
+  });
+}
+
+TEST_CASE("whatever bytes a block has, it decodes, and a row in a panel to the same values") {
+  std::mt19937 random(3);
+  for_each_rounding_format([&]<class Q>(std::type_identity<Q>) {
+    constexpr std::size_t columns = 512, row_bytes = nibble::stored_bytes<Q>(columns);
+    std::vector<std::byte> rows(nibble::panel_rows * row_bytes), group(nibble::group_bytes<Q>(columns) + nibble::cache_line);
+    for (int round = 0; round < 20; ++round) {
+      for (auto& b : rows) b = static_cast<std::byte>(round == 0 ? 255 : random());
+      nibble::pack_group<Q>(rows.data(), nibble::panel_rows, row_bytes, columns, group.data());
+      for (std::size_t r = 0; r < nibble::panel_rows; ++r) {
+        std::vector<float> expected(columns), found(columns);
+        nibble::decode_row<Q>(rows.data() + r * row_bytes, columns, expected.data());
+        nibble::unpack_row<Q>(group.data(), r, columns, found.data());
+        for (std::size_t i = 0; i < columns; ++i) {
+          REQUIRE((found[i] == expected[i] || (std::isnan(found[i]) && std::isnan(expected[i]))));
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("what is widened has the values that it has decoded, and in memory its size in a file") {
+  for_each_rounding_format([&]<class Q>(std::type_identity<Q>) {
+    const std::size_t file = nibble::panel_rows * nibble::stored_bytes<Q>(4096);
+    CHECK(nibble::group_bytes<Q>(4096) <= file + file / 25);
+    if constexpr (nibble::widened_format<Q>) {
+      CHECK(nibble::group_bytes<Q>(4096) == file);
+      for (const auto& kind : {"plain.q", "imatrix.q"}) {
+        const auto path = quant_golden(Q::name, kind);
+        if (path.empty()) continue;
+        for (const auto& block : nibble_test::read_all<typename Q::block>(path)) {
+          std::array<nibble::widened_block, Q::block_size / 32> wide;
+          std::array<float, Q::block_size> value;
+          Q::widen(block, wide);
+          Q::decode(block, value);
+          for (std::size_t i = 0; i < Q::block_size; ++i) {
+            REQUIRE(value[i] == wide[i / 32].scale[i % 32 / 16] * float(int(wide[i / 32].code[i % 32]) - 128));
+          }
+        }
+      }
     }
   });
 }
@@ -96,7 +162,7 @@ TEST_CASE("what is multiplied is as wide as the largest level needs, whatever it
   static_assert(nibble::value_bits<small_levels<31>> == 6);
   static_assert(nibble::value_bits<small_levels<63>> == 8);
   for_each_integer_format([]<class Q>(std::type_identity<Q>) {
-    if constexpr (!nibble::codebook_format<Q>) CHECK(nibble::value_bits<Q> == Q::code_bits);
+    if constexpr (!nibble::codebook_format<Q>) CHECK(nibble::value_bits<Q> == std::max(4u, Q::code_bits));
     for (unsigned code = 0; code < 1u << Q::code_bits; ++code) {
       const int value = nibble::level_of<Q>(static_cast<std::uint8_t>(code)) + Q::zero_point;
       CHECK(value >= 0);

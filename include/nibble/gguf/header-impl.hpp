@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "nibble/file/byte_reader.hpp"
+#include "nibble/gguf/foreign_types.hpp"
 #include "nibble/gguf/header.hpp"
 #include "nibble/gguf/value.hpp"
 
@@ -163,7 +164,11 @@ result<std::uint64_t> tensor_bytes(tensor_type type, std::span<const std::uint64
   const auto id = static_cast<std::uint32_t>(type);
   auto info = find_tensor_type(id);
   if (const tensor_type_info* own = !info && most.own_type ? most.own_type(id) : nullptr) info = *own;
-  if (!info) return error(errc::unknown_format, "tensor type " + std::to_string(id) + " is unknown");
+  if (!info) {
+    const std::string_view foreign = detail::foreign_type_name(id);
+    return error(errc::unknown_format, "tensor type " + std::to_string(id) + " is unknown" +
+                                           (foreign.empty() ? std::string() : " here: " + std::string(foreign)));
+  }
   constexpr std::uint64_t largest = (std::numeric_limits<std::int64_t>::max)();
   std::uint64_t elements = 1;
   for (const std::uint64_t dim : dims) {

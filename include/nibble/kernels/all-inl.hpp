@@ -75,7 +75,7 @@ inline const kernel_table* avx_vnni_table() {
     k.target = "AVX_VNNI";
     std::size_t i = 0;
     any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
-      if constexpr (integer_format<Q>) k.formats[i].matmul = &matmul<Q, dot::quads>;
+      if constexpr (!float_format<Q>) k.formats[i].matmul = &matmul<Q, dot::quads>;
       ++i;
       return false;
     });

@@ -15,6 +15,7 @@
 #include "nibble/kernels/target_macros.hpp"
 // whatever is compiled once comes first:
 #include "nibble/kernels/reference.hpp"
+#include "nibble/quant/grids-impl.hpp"
 
 #define HWY_TARGET_INCLUDE "nibble/kernels/all-inl.hpp"
 #include "hwy/foreach_target.h"

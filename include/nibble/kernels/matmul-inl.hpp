@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
 #include "nibble/kernels/activation-inl.hpp"
 #include "nibble/kernels/block-inl.hpp"
@@ -45,9 +46,9 @@ HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std
   }
 }
 
-/// @shape   see matmul_args
-template <integer_format Q, dot Dot = target_dot>
-void matmul(const matmul_args& m) {
+/// @shape   see matmul_args; Args: these, or widened_args
+template <coded_format Q, dot Dot, class Args>
+HWY_INLINE void multiply_codes(const Args& m) {
   alignas(64) float sums[token_chunk * tile<Q, Dot>::rows];
   const auto* a = static_cast<const activation_of<Q>*>(m.input);
   const std::size_t blocks = m.columns / activation_of<Q>::columns;
@@ -57,7 +58,7 @@ void matmul(const matmul_args& m) {
     for (std::size_t g = m.first; g < m.last; g += groups) {
       if (tokens == 1) {
         std::fill_n(sums, panel_rows, 0.0f);
-        if (m.groups) {
+        if (m.groups && !std::is_same_v<Q, widened>) {
           one_token<Q, Dot>(m.groups + g * m.group_bytes, m.columns, input, sums);
         } else {
           unit_source<Q> units;
@@ -76,6 +77,21 @@ void matmul(const matmul_args& m) {
       store_rows(m, g, token, tokens, sums, groups * panel_rows);
     }
   }
+}
+
+template <integer_format Q, dot Dot = target_dot>
+void matmul(const matmul_args& m) {
+  multiply_codes<Q, Dot>(m);
+}
+
+/// All formats that are widened share one product.
+template <dot Dot>
+HWY_NOINLINE void multiply_widened(const widened_args& m) {
+  multiply_codes<widened, Dot>(m);
+}
+template <widened_format Q, dot Dot = target_dot>
+void matmul(const matmul_args& m) {
+  multiply_widened<Dot>({m, &widen_unit<Q>});
 }
 
 template <float_format Q>

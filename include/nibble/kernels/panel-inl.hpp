@@ -28,6 +28,13 @@ HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_
   const auto plane = [&](std::size_t i) { return hn::LoadU(d, granule + i * 64 + r * 4); };
   if constexpr (Bits == 8) {
     return plane(q);
+  } else if constexpr (Bits < 4) {
+    const auto two = hn::And(shift_right(plane(q / 4), int(q % 4 * 2)), hn::Set(d, 3));
+    if constexpr (Bits == 2) return two;
+    const auto high = plane(2);
+    const auto there =
+        q < 2 ? hn::BitCast(d, hn::ShiftLeftSame(hn::BitCast(d16, high), int(2 - q))) : shift_right(high, int(q - 2));
+    return hn::Or(two, hn::And(there, hn::Set(d, 4)));
   } else {
     const auto nibbles = hn::And(q < 4 ? plane(q) : shift_right(plane(q - 4), 4), hn::Set(d, 15));
     if constexpr (Bits == 4) return nibbles;
@@ -41,7 +48,7 @@ HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_
 }
 
 /// What a product multiplies for these codes: level + zero_point, below 2^value_bits.
-template <integer_format Q>
+template <coded_format Q>
 HWY_INLINE byte_vec values(const std::uint8_t* granule, std::size_t q, std::size_t r) {
   const auto code = codes<Q::code_bits>(granule, q, r);
   if constexpr (codebook_format<Q>) {
@@ -51,12 +58,14 @@ HWY_INLINE byte_vec values(const std::uint8_t* granule, std::size_t q, std::size
   }
 }
 
+/// Of two_scales, `offset` is the second scale.
 struct affine_vec {  // a compiler's own constructors would lack the target's instructions
   HWY_INLINE affine_vec() {}
   HWY_INLINE affine_vec(float_vec s, float_vec o) : scale(s), offset(o) {}
   float_vec scale, offset;
 };
-HWY_INLINE affine_vec read_affine(const scale_panel<block_scale>& p, std::size_t r) {
+template <std::size_t Columns>
+HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_of<Columns>>& p, std::size_t r) {
   return {load(p.d.data() + r), hn::Zero(float_tag())};
 }
 HWY_INLINE affine_vec read_affine(const scale_panel<block_exponent>& p, std::size_t r) {
@@ -70,10 +79,32 @@ HWY_INLINE affine_vec read_affine(const scale_panel<block_exponent>& p, std::siz
 HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::size_t r) {
   return {load(p.d.data() + r), load(p.m.data() + r)};
 }
+HWY_INLINE affine_vec read_affine(const scale_panel<two_scales>& p, std::size_t r) {
+  return {load(p.d[0].data() + r), load(p.d[1].data() + r)};
+}
 
 /// The scale of sub-block j.
-HWY_INLINE float_vec read_scale(const scale_panel<super_scale>& p, std::size_t j, std::size_t r) {
+template <std::size_t SubBlock>
+HWY_INLINE float_vec read_scale(const scale_panel<super_scale_of<SubBlock, 8>>& p, std::size_t j, std::size_t r) {
   return hn::Mul(load(p.d.data() + r), load(p.scale[j].data() + r));
+}
+template <std::size_t SubBlock>
+HWY_INLINE float_vec read_scale(const scale_panel<super_scale_of<SubBlock, 6>>& p, std::size_t j, std::size_t r) {
+  constexpr std::size_t halves = p.halves, quarters = p.quarters;
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto low = hn::PromoteTo(d, hn::LoadU(d8, p.low[j % halves].data() + r));
+  const auto high = hn::PromoteTo(d, hn::LoadU(d8, p.high[j % quarters].data() + r));
+  const auto four = hn::And(hn::ShiftRightSame(low, static_cast<int>(j / halves * 4)), hn::Set(d, 15));
+  const auto two = hn::And(hn::ShiftRightSame(high, static_cast<int>(j / quarters * 2)), hn::Set(d, 3));
+  const auto scale = hn::Sub(hn::Or(four, hn::ShiftLeft<4>(two)), hn::Set(d, 32));
+  return hn::Mul(load(p.d.data() + r), hn::ConvertTo(float_tag(), scale));
+}
+HWY_INLINE float_vec read_scale(const scale_panel<half_super_scale_min>& p, std::size_t j, std::size_t r) {
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto scale = hn::And(hn::PromoteTo(d, hn::LoadU(d8, p.both[j].data() + r)), hn::Set(d, 15));
+  return hn::Mul(load(p.d.data() + r), hn::ConvertTo(float_tag(), scale));
 }
 HWY_INLINE float_vec read_scale(const scale_panel<super_scale_min>& p, std::size_t j, std::size_t r) {
   const int_tag d;
@@ -97,6 +128,17 @@ HWY_INLINE short_vec read_mins(const scale_panel<super_scale_min>& p, std::size_
 }
 HWY_INLINE float_vec read_min_scale(const scale_panel<super_scale_min>& p, std::size_t r) {
   return hn::Mul(load(p.dmin.data() + r), hn::Set(float_tag(), -float(1 << activation_super_block::sum_exponent)));
+}
+/// The same of sub-blocks of 16, whose minima meet sums that are exact.
+HWY_INLINE short_vec read_mins(const scale_panel<half_super_scale_min>& p, std::size_t j, std::size_t r) {
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto min = [&](std::size_t k)
+                       NIBBLE_ATTR { return hn::ShiftRight<4>(hn::PromoteTo(d, hn::LoadU(d8, p.both[k].data() + r))); };
+  return hn::BitCast(short_tag(), hn::Or(min(j), hn::ShiftLeft<16>(min(j + 1))));
+}
+HWY_INLINE float_vec read_min_scale(const scale_panel<half_super_scale_min>& p, std::size_t r) {
+  return hn::Neg(load(p.dmin.data() + r));
 }
 
 }  // namespace HWY_NAMESPACE

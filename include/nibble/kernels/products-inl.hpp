@@ -9,7 +9,9 @@
 /// and for super-blocks of 256 columns, whose blocks share dx up to a power of two, 2^e:
 ///
 ///     part = 0;   part += (2^e * n) * scale        sub-block by sub-block of 16 or 32 columns
-///     part += (sum of (2^e * sum a) * min) * -dmin                      the inner sum in 32 bits
+///     part += (sum of (2^e * sum a) * min) * -dmin                      the inner sum in 32 bits; of sub-blocks of 16 columns
+///                                                                       granule by granule: (2^e * sum of (sum a) * min) *
+///                                                                       -dmin
 ///     sum += dx * part
 ///
 /// Where the processor adds four products at once (dot::quads), n is a chain of those. Where it does not (dot::pairs), pairs of
@@ -46,11 +48,15 @@ namespace HWY_NAMESPACE {
 /// What remains to be subtracted of the zero point, where the multiplying instruction subtracts a part; see quad_zero_point.
 template <class Q>
 inline constexpr int zero_point_left = Q::zero_point - quad_zero_point<value_bits<Q>>;
-/// Where an integer sum starts: at -zero_point times the sum of the activations' codes, so that adding products of u gives the
-/// sum of products of levels. Of a block, and of sub-block j of granule g of a super-block.
+/// Where an integer sum starts, of a block or its half: at -zero_point times the sum of the activations' codes, so that adding
+/// products of u gives the sum of products of levels. Or of sub-block j of granule g of a super-block.
 template <class Q>
 HWY_INLINE int_vec sum_start(const activation_block& a) {
   return hn::Set(int_tag(), -zero_point_left<Q> * (a.half_sums[0] + a.half_sums[1]));
+}
+template <class Q>
+HWY_INLINE int_vec sum_start(const activation_block& a, std::size_t half) {
+  return hn::Set(int_tag(), -zero_point_left<Q> * a.half_sums[half]);
 }
 template <class Q>
 HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std::size_t j) {
@@ -94,6 +100,14 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
 template <class Q, dot Dot, class Code>
 HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_vec& s, const activation_block& a) {
   const float_tag d;
+  if constexpr (two_halves<Q>) {
+    NIBBLE_UNROLL for (std::size_t j = 0; j < 2; ++j) {
+      const auto n = add_products<Dot, value_bits<Q>, 4>(
+          sum_start<Q>(a, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * 4 + q); }, a.code.data() + j * 16);
+      sum = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n), hn::Set(d, a.scale)), j == 0 ? s.scale : s.offset, sum);
+    }
+    return sum;
+  }
   const auto n = hn::ConvertTo(d, add_products<Dot, value_bits<Q>, 8>(sum_start<Q>(a), code, a.code.data()));
   sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
   if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
@@ -112,6 +126,15 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
   }
   return part;
 }
+/// part + the minima of granule g of a super-block whose sub-blocks have 16 columns. mins: of its two sub-blocks, in pairs.
+HWY_INLINE float_vec add_half_mins(float_vec part, short_vec mins, float_vec scale, const activation_super_block& a,
+                                   std::size_t g) {
+  const auto n = add_pairs(hn::Zero(int_tag()), mins, broadcast_pair(a.half_sums.data() + 2 * g));
+  return hn::MulAdd(scaled(n, a.exponent[g]), scale, part);
+}
+/// Whether minima are added granule by granule.
+template <class Q>
+inline constexpr bool half_mins = super_block_format<Q>&& Q::scales::has_offset&& Q::scales::sub_block == 16;
 
 // ---- one token -------------------------------------------------------------------------------------------------------------
 
@@ -123,7 +146,7 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
 ///
 /// One function, longer than others, and not inlined: where its steps were functions, or stood among the registers of another
 /// function, g++ 12 read the bytes of a granule in another order, and slower.
-template <integer_format Q, dot Dot = target_dot>
+template <coded_format Q, dot Dot = target_dot>
 HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const activation_of<Q>* a, float* out) {
   constexpr std::size_t vectors = panel_rows / lanes, granules = Q::scales::columns / 32;
   const float_tag d;
@@ -132,7 +155,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
     const panel_unit<Q, const std::byte> unit(group, columns, first);
     const std::uint8_t* granule = unit.codes;
-    for (std::size_t b = 0; b < unit.columns / Q::scales::columns; ++b, ++a) {
+    for (std::size_t b = 0; b < unit.columns / Q::scales::columns; ++b, a += super_block_format<Q> ? 1 : granules) {
       const auto& scales = unit.scales[b];
       float_vec part[vectors];
       int_vec mins[vectors];
@@ -147,18 +170,20 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
             constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
             part[v] = add_granule<Q, Dot>(
                 part[v], code, [&](std::size_t j) NIBBLE_ATTR { return read_scale(scales, g * sub_blocks + j, r); }, *a, g);
-            if constexpr (Q::scales::has_offset) {
+            if constexpr (half_mins<Q>) {
+              part[v] = add_half_mins(part[v], read_mins(scales, 2 * g, r), read_min_scale(scales, r), *a, g);
+            } else if constexpr (Q::scales::has_offset) {
               // between the granules, where memory is being asked for more; a loop of their own would let it idle
               if (g % 2 == 1) mins[v] = add_pairs(mins[v], read_mins(scales, g - 1, r), broadcast_pair(a->sums.data() + g - 1));
             }
           } else {
-            sum[v] = add_granule<Q, Dot>(sum[v], code, read_affine(scales, r), *a);
+            sum[v] = add_granule<Q, Dot>(sum[v], code, read_affine(scales, r), a[g]);
           }
         }
       }
       if constexpr (super_block_format<Q>) {
         NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) {
-          if constexpr (Q::scales::has_offset) {
+          if constexpr (Q::scales::has_offset && !half_mins<Q>) {
             part[v] = hn::MulAdd(hn::ConvertTo(d, mins[v]), read_min_scale(scales, v * lanes), part[v]);
           }
           sum[v] = hn::MulAdd(part[v], hn::Set(d, a->scale), sum[v]);
@@ -169,7 +194,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
   NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(sum[v], d, out + v * lanes);
 }
 /// The same for units that do not stand one behind the other.
-template <integer_format Q, dot Dot = target_dot, class Units>
+template <coded_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void one_token(Units& units, std::size_t columns, const activation_of<Q>* a, float* out) {
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
     const std::size_t count = std::min(unit_columns<Q>, columns - first);
@@ -261,19 +286,24 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
     }
     for (std::size_t g = 0; g < count; ++g) {
       const activation_block* a = first + g * step;
-      int_vec n[Tokens][vectors];
-      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = sum_start<Q>(a[i]);
-      }
-      add_tile_products<Dot, value_bits<Q>, 8>(n, t, r, g, 0, a);
-      affine_vec scales[vectors];
-      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
-      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-          const auto m = hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, a[i].scale));
-          auto& s = sum[i][v];
-          s = hn::MulAdd(m, scales[v].scale, s);
-          if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, a[i].sum), scales[v].offset, s);
+      constexpr std::size_t halves = two_halves<Q> ? 2 : 1;
+      NIBBLE_UNROLL for (std::size_t j = 0; j < halves; ++j) {
+        int_vec n[Tokens][vectors];
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+            n[i][v] = halves == 2 ? sum_start<Q>(a[i], j) : sum_start<Q>(a[i]);
+          }
+        }
+        add_tile_products<Dot, value_bits<Q>, 8 / halves>(n, t, r, g, j * 4, a);
+        affine_vec scales[vectors];
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
+        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+            const auto m = hn::Mul(hn::ConvertTo(d, n[i][v]), hn::Set(d, a[i].scale));
+            auto& s = sum[i][v];
+            s = hn::MulAdd(m, j == 0 ? scales[v].scale : scales[v].offset, s);
+            if constexpr (Q::scales::has_offset) s = hn::MulAdd(hn::Set(d, a[i].sum), scales[v].offset, s);
+          }
         }
       }
     }
@@ -347,8 +377,15 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
           }
         }
       }
+      if constexpr (half_mins<Q>) {
+        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+          const auto pair = t.mins_of(2 * g, r + v * lanes);
+          const auto scale = t.min_scale_of(r + v * lanes);
+          NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) part[i][v] = add_half_mins(part[i][v], pair, scale, a[i], g);
+        }
+      }
     }
-    if constexpr (Q::scales::has_offset) add_mins(t, r, a, part);
+    if constexpr (Q::scales::has_offset && !half_mins<Q>) add_mins(t, r, a, part);
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
       NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
         float* sum = sums + i * stride + r + v * lanes;
@@ -380,7 +417,7 @@ HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t g
 
 /// The sums of one group for up to few_tokens<Q> tokens.
 /// @shape   a: the tokens' blocks, see place_of(); sums (tokens, in whole blocks of token_block; 16), rows `stride` apart
-template <integer_format Q, dot Dot = target_dot, class Units>
+template <coded_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void add_group(Units& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens, float* sums,
                           std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;
@@ -402,7 +439,7 @@ HWY_INLINE void add_group(Units& units, std::size_t columns, const activation_of
 /// The sums of tile_groups groups for up to token_chunk tokens. While they use one tile, the next is prefetched.
 /// @shape   a: the tokens' blocks, see place_of(), and behind them `spare` more that may be read; sums (tokens, in whole blocks
 ///          of tile_tokens; tile_groups * 16), rows `stride` apart
-template <integer_format Q, dot Dot = target_dot, class Units>
+template <coded_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, const activation_of<Q>* a, std::size_t tokens,
                            std::size_t spare, float* sums, std::size_t stride) {
   constexpr std::size_t in_block = activation_of<Q>::columns;

@@ -120,14 +120,14 @@ inline float scaled(std::int32_t n, std::int32_t exponent) {
 
 /// sum + the products of one unit for one row, in the order that all kernels share.
 /// @shape   a: the blocks of one token for the columns of the unit, `step` blocks apart
-template <integer_format Q>
+template <coded_format Q>
 float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_t row, const activation_of<Q>* a,
                std::size_t step) {
   using scales = typename Q::scales;
-  const auto product_of = [&](std::size_t k, const std::int8_t* code) {  // of a sub-block
+  const auto product_of = [&](std::size_t k, const std::int8_t* code, std::size_t count) {
     const auto* granule = unit.codes + k / 32 * code_bytes(Q::code_bits);
     std::int32_t n = 0;
-    for (std::size_t i = 0; i < scales::sub_block; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       n += level_of<Q>(read_code(Q::code_bits, granule, row, k % 32 + i)) * code[i];
     }
     return n;
@@ -136,20 +136,26 @@ float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_
     const auto s = unit.scales[0].get(row);
     float part = 0;
     for (std::size_t k = 0; k < unit.columns; k += scales::sub_block) {
-      const float n = scaled(product_of(k, a->code.data() + k), a->exponent[k / 32]);
-      part = std::fma(n, affine_of(s, k / scales::sub_block).scale, part);
+      const float n = scaled(product_of(k, a->code.data() + k, scales::sub_block), a->exponent[k / 32]);
+      part = std::fma(n, s.of(k / scales::sub_block).scale, part);
+      if constexpr (scales::has_offset && scales::sub_block == 16) {
+        const std::size_t j = k / 16;
+        const std::int32_t mins = s.min[j] * a->half_sums[j] + s.min[j ^ 1] * a->half_sums[j ^ 1];
+        if (j % 2 == 1) part = std::fma(scaled(mins, a->exponent[k / 32]), -float(s.dmin), part);
+      }
     }
-    if constexpr (scales::has_offset) {
+    if constexpr (scales::has_offset && scales::sub_block == 32) {
       std::int32_t mins = 0;
       for (std::size_t j = 0; j < 8; ++j) mins += s.min[j] * a->sums[j];
       part = std::fma(float(mins), -(float(s.dmin) * float(1 << activation_super_block::sum_exponent)), part);
     }
     sum = std::fma(part, a->scale, sum);
   } else {
-    for (std::size_t k = 0; k < unit.columns; k += 32) {
+    constexpr std::size_t columns = std::min<std::size_t>(scales::sub_block, 32);
+    for (std::size_t k = 0; k < unit.columns; k += columns) {
       const activation_block& block = a[k / 32 * step];
-      const affine s = affine_of(unit.scales[k / 32].get(row), 0);
-      sum = std::fma(float(product_of(k, block.code.data())) * block.scale, s.scale, sum);
+      const affine s = unit.scales[k / scales::columns].get(row).of(k % scales::columns / scales::sub_block);
+      sum = std::fma(float(product_of(k, block.code.data() + k % 32, columns)) * block.scale, s.scale, sum);
       if constexpr (scales::has_offset) sum = std::fma(block.sum, s.offset, sum);
     }
   }
@@ -172,9 +178,9 @@ float add_float_columns(float sum, std::size_t columns, const Weight& weight, co
   return sum + of_columns;
 }
 
-/// @shape   see matmul_args
-template <quant_format Q>
-void matmul(const matmul_args& m) {
+/// @shape   see matmul_args, which Args are, or widened_args; Q: as units are read, a float format or codes
+template <class Q, class Args>
+void multiply(const Args& m) {
   for (std::size_t g = m.first; g < m.last; ++g) {
     unit_source<Q> units;
     units.open(m, g);
@@ -186,7 +192,7 @@ void matmul(const matmul_args& m) {
         const std::byte* unit = units.at(first, columns);
         for (std::size_t row = 0; row < rows; ++row) {
           float& sum = sums[row];
-          if constexpr (integer_format<Q>) {
+          if constexpr (coded_format<Q>) {
             constexpr std::size_t in_block = activation_of<Q>::columns;
             const auto [start, step] = place_of(token, m.tokens, m.columns / in_block);
             const auto* a = static_cast<const activation_of<Q>*>(m.input) + start;
@@ -205,6 +211,16 @@ void matmul(const matmul_args& m) {
         out[row] = m.how == epilogue::add ? out[row] + sums[row] : sums[row];
       }
     }
+  }
+}
+
+/// @shape   see matmul_args
+template <multiplied_format Q>
+void matmul(const matmul_args& m) {
+  if constexpr (widened_format<Q>) {
+    multiply<widened>(widened_args{m, &widen_unit<Q>});
+  } else {
+    multiply<Q>(m);
   }
 }
 

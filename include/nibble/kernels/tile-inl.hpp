@@ -23,11 +23,17 @@ inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// The unit that begins with column `first` of `columns`.
-template <integer_format Q, class Units>
+template <coded_format Q, class Units>
 HWY_INLINE panel_unit<Q, const std::byte> read_unit(Units& units, std::size_t columns, std::size_t first) {
   const std::size_t count = std::min(unit_columns<Q>, columns - first);
   return {units.at(first, count), count};
 }
+
+/// Sub-blocks of a granule where super-blocks have some; and whether the two halves of a granule have a scale each.
+template <class Q>
+inline constexpr std::size_t super_sub_blocks = super_block_format<Q> ? 32 / Q::scales::sub_block : 1;
+template <class Q>
+inline constexpr bool two_halves = !super_block_format<Q> && Q::scales::sub_block < 32;
 
 /// What products of pairs multiply of 8-bit values: their low and high four bits.
 struct nibbles_vec {
@@ -46,15 +52,17 @@ HWY_INLINE nibbles_vec nibbles_of(byte_vec v) {
 /// products of pairs), scales and offsets as floats.
 template <class Q, dot Dot>
 struct tile {
-  static constexpr std::size_t rows = tile_groups * panel_rows, sub_blocks = 32 / Q::scales::sub_block;
+  static constexpr std::size_t rows = tile_groups * panel_rows, sub_blocks = super_sub_blocks<Q>;
   static constexpr bool split = value_bits<Q> == 8 && Dot == dot::pairs;
-  static constexpr bool copied = Q::code_bits < 8 || split, block_offsets = Q::scales::has_offset && !super_block_format<Q>,
+  static constexpr bool copied = Q::code_bits < 8 || split,
+                        offsets = (Q::scales::has_offset || two_halves<Q>)&&!super_block_format<Q>,
                         mins = Q::scales::has_offset && super_block_format<Q>;
+  static constexpr std::size_t min_pairs = !mins ? 1 : 4 * sub_blocks;
   static constexpr std::size_t granule_bytes = (split ? 2 : 1) * 8 * 64;
   alignas(64) std::uint8_t unpacked[tile_groups][copied ? 8 : 1][granule_bytes];
   alignas(64) float scale[8][sub_blocks][rows];
-  alignas(64) float offset[block_offsets ? 8 : 1][rows];
-  alignas(64) std::int16_t min[mins ? 4 : 1][2 * rows];  ///< of two sub-blocks, row by row
+  alignas(64) float offset[offsets ? 8 : 1][rows];
+  alignas(64) std::int16_t min[min_pairs][2 * rows];  ///< of two sub-blocks, row by row
   alignas(64) float min_scale[rows];
   const std::uint8_t* code[tile_groups][8];
 
@@ -67,7 +75,7 @@ struct tile {
   }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
     const float_tag d;
-    return {hn::Load(d, scale[g][0] + r), block_offsets ? hn::Load(d, offset[g * block_offsets] + r) : hn::Zero(d)};
+    return {hn::Load(d, scale[g][0] + r), offsets ? hn::Load(d, offset[g * offsets] + r) : hn::Zero(d)};
   }
   HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
     return hn::Load(float_tag(), scale[g][j] + r);
@@ -77,9 +85,9 @@ struct tile {
 };
 
 /// A unit where it stands: for so few tokens that unpacking it would cost more than it saves.
-template <integer_format Q>
+template <coded_format Q>
 struct packed {
-  static constexpr std::size_t rows = panel_rows;
+  static constexpr std::size_t rows = panel_rows, granules = Q::scales::columns / 32;
   panel_unit<Q, const std::byte> unit;
 
   HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
@@ -88,16 +96,16 @@ struct packed {
   HWY_INLINE nibbles_vec nibbles_of(std::size_t g, std::size_t q, std::size_t r) const {
     return HWY_NAMESPACE::nibbles_of(values_of(g, q, r));
   }
-  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g], r); }
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g / granules], r); }
   HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
-    return read_scale(unit.scales[0], g * (32 / Q::scales::sub_block) + j, r);
+    return read_scale(unit.scales[0], g * super_sub_blocks<Q> + j, r);
   }
   HWY_INLINE short_vec mins_of(std::size_t j, std::size_t r) const { return read_mins(unit.scales[0], j, r); }
   HWY_INLINE float_vec min_scale_of(std::size_t r) const { return read_min_scale(unit.scales[0], r); }
 };
 
 /// Unpacks `count` granules, from column `first` on, of the group whose place in the tile is `place`.
-template <integer_format Q, dot Dot, class Units>
+template <coded_format Q, dot Dot, class Units>
 HWY_INLINE void fill(tile<Q, Dot>& t, std::size_t place, Units& units, std::size_t columns, std::size_t first,
                      std::size_t count) {
   constexpr std::size_t in_unit = unit_columns<Q> / 32, sub_blocks = tile<Q, Dot>::sub_blocks;
@@ -128,13 +136,13 @@ HWY_INLINE void fill(tile<Q, Dot>& t, std::size_t place, Units& units, std::size
         } else {
           const auto s = from.affine_of(i, r);
           hn::Store(s.scale, float_tag(), t.scale[g][0] + row + r);
-          if constexpr (Q::scales::has_offset) hn::Store(s.offset, float_tag(), t.offset[g] + row + r);
+          if constexpr (tile<Q, Dot>::offsets) hn::Store(s.offset, float_tag(), t.offset[g] + row + r);
         }
       }
     }
     if constexpr (tile<Q, Dot>::mins) {
       for (std::size_t r = 0; r < panel_rows; r += lanes) {
-        for (std::size_t j = 0; j < 8; j += 2) {
+        for (std::size_t j = 0; j < 2 * tile<Q, Dot>::min_pairs; j += 2) {
           hn::Store(from.mins_of(j, r), short_tag(), t.min[j / 2] + 2 * (row + r));
         }
         hn::Store(from.min_scale_of(r), float_tag(), t.min_scale + row + r);

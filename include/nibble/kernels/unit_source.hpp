@@ -1,4 +1,5 @@
-/// unit_source: the units of one group of a weight, which may stand in panels or as its file holds it.
+/// unit_source: the units of one group of a weight, which may stand in panels or as its file holds it, and may have to be
+/// widened.
 #pragma once
 
 #include <algorithm>
@@ -14,12 +15,12 @@ inline namespace NIBBLE_ABI {
 
 /// Columns of a tile: one long unit or several short ones. And the bytes of its units.
 inline constexpr std::size_t tile_columns = 256;
-template <quant_format Q>
+template <class Q>
 inline constexpr std::size_t tile_bytes = tile_columns / unit_columns<Q>* unit_bytes<Q>(unit_columns<Q>);
 
 /// Units of a panel are read where they stand. Units of stored rows are packed on demand, into a buffer of this object that
 /// holds one tile.
-template <quant_format Q>
+template <class Q>
 class unit_source {
  public:
   /// A group of panels that stands alone, such as keys.
@@ -53,13 +54,45 @@ class unit_source {
   }
 
  private:
-  static constexpr std::size_t units = integer_format<Q> ? tile_columns / unit_columns<Q> : 1;
+  static constexpr std::size_t units = coded_format<Q> ? tile_columns / unit_columns<Q> : 1;
 
   const std::byte* group_ = nullptr;
   const std::byte* rows_ = nullptr;
   std::size_t row_bytes_ = 0, count_ = 0;
   bool more_follow_ = false;
   alignas(64) std::byte buffer_[units * unit_bytes<Q>(unit_columns<Q>)];
+};
+
+/// A product with a format that is widened, by this function: &widen_unit<Q>.
+struct widened_args : matmul_args {
+  void (*widen)(const std::byte* rows, std::size_t row_bytes, std::size_t count, std::size_t first, std::size_t columns,
+                std::byte* unit) noexcept;
+};
+
+/// Units are widened on demand, into a buffer of this object that holds one tile. Valid as above.
+template <>
+class unit_source<widened> {
+ public:
+  void open(const widened_args& m, std::size_t g) noexcept {
+    widen_ = m.widen;
+    rows_ = m.groups ? m.groups + g * m.group_bytes : m.stored + g * panel_rows * m.row_bytes;
+    row_bytes_ = m.groups ? 0 : m.row_bytes;
+    count_ = m.groups ? panel_rows : std::min(panel_rows, m.rows - g * panel_rows);
+    if (count_ < panel_rows) std::memset(buffer_, 0, sizeof buffer_);
+  }
+  const std::byte* at(std::size_t first, std::size_t columns) noexcept {
+    widen_(rows_, row_bytes_, count_, first, columns, buffer_);
+    return buffer_;
+  }
+  const std::byte* next_tile(std::size_t) const noexcept { return nullptr; }
+
+ private:
+  static_assert(unit_columns<widened> == tile_columns);
+
+  decltype(widened_args::widen) widen_ = nullptr;
+  const std::byte* rows_ = nullptr;
+  std::size_t row_bytes_ = 0, count_ = 0;
+  alignas(64) std::byte buffer_[unit_bytes<widened>(tile_columns)];
 };
 
 }  // namespace NIBBLE_ABI

@@ -1,6 +1,7 @@
 /// Bit layouts that several formats share: nibbles, fifth bits, 6-bit scales. Each way in, and back.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -44,15 +45,23 @@ void split_nibbles(const std::array<std::uint8_t, Bytes>& bytes, std::span<std::
   }
 }
 
-/// ORs bits that stand in planes onto codes, from bit 4 on: byte i of `planes`, of Run columns each, holds the Width bits of
+/// ORs bits that stand in planes onto codes, from bit At on: byte i of `planes`, of Run columns each, holds the Width bits of
 /// column i in its lowest, those of column i + Run in the next, and so on.
-template <unsigned Width, std::size_t Run>
+template <unsigned Width, std::size_t Run, unsigned At = 4>
 void add_planes(const std::uint8_t* planes, std::span<std::uint8_t, Run * 8 / Width> code) noexcept {
   using word = std::uint64_t;
   const auto mask = every_byte<word>((1u << Width) - 1);
   NIBBLE_UNROLL for (std::size_t i = 0; i < Run * 8 / Width; i += sizeof(word)) {
     const auto upper = load_bytes<word>(planes + i % Run) >> (i / Run * Width) & mask;
-    store_bytes<word>(load_bytes<word>(code.data() + i) | upper << 4, code.data() + i);
+    store_bytes<word>(load_bytes<word>(code.data() + i) | upper << At, code.data() + i);
+  }
+}
+/// And the way back: bits from At on into planes.
+template <unsigned Width, std::size_t Run, unsigned At>
+void take_planes(std::span<const std::uint8_t, Run * 8 / Width> code, std::uint8_t* planes) noexcept {
+  std::fill_n(planes, Run, std::uint8_t{0});
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    planes[i % Run] = std::uint8_t(planes[i % Run] | (code[i] >> At & ((1u << Width) - 1)) << (i / Run * Width));
   }
 }
 

@@ -45,7 +45,10 @@ std::array<float, N> error_weights(const std::array<float, N>& x, const encode_h
 template <class Scales>
 struct super_fit {
   static constexpr std::size_t columns = Scales::sub_block, count = Scales::columns / columns;
-  static constexpr int least_scale = Scales::has_offset ? 0 : -128, most_scale = Scales::has_offset ? 63 : 127, most_min = 63;
+  static constexpr int least_scale = Scales::least_scale, most_scale = Scales::most_scale, most_min = [] {
+    if constexpr (Scales::has_offset) return Scales::most_min;
+    return 1;
+  }();
   using parts = std::array<samples<columns>, count>;
 
   float d = 0, dmin = 0, error = std::numeric_limits<float>::infinity();
@@ -62,7 +65,7 @@ struct super_fit {
       const int further = Scales::has_offset && wish[j].scale >= widest ? 6 : 1;
       const int close = multiple(wish[j].scale, out.d, least_scale, most_scale);
       float best = std::numeric_limits<float>::infinity();
-      for (int a = std::max(close - 1, least_scale); a <= std::min(close + further, most_scale); ++a) {
+      const auto try_step = [&](int a) {
         const float step = out.d * float(a);
         const auto offer = [&](int b) {
           const line y{step, -(out.dmin * float(b))};
@@ -76,6 +79,10 @@ struct super_fit {
           const int b = multiple(-offset, out.dmin, 0, most_min);
           for (int c = std::max(b - 1, 1); c <= std::min(b + 1, most_min); ++c) offer(c);
         }
+      };
+      for (int a = std::max(close - 1, least_scale); a <= std::min(close + further, most_scale); ++a) try_step(a);
+      if constexpr (!Scales::has_offset && most_scale < 64) {  // of few levels, one side has a good part more than the other
+        for (int a = std::max(-close - 1, least_scale); a <= std::min(1 - close, most_scale); ++a) try_step(a);
       }
       out.error += best;
     }
@@ -106,8 +113,8 @@ struct super_fit {
   }
 };
 
-/// Free lines for the sub-blocks first, then d and dmin: from several that let the widest sub-block use 63 down to 45 of its
-/// steps (127 down to 92), the two best are improved until they stand still.
+/// Free lines for the sub-blocks first, then d and dmin: from several that let the widest sub-block use all of its steps down
+/// to seven tenths, the two best are improved until they stand still.
 template <class Scales>
 super_fit<Scales> best_super_scales(const typename super_fit<Scales>::parts& part) noexcept {
   using found = super_fit<Scales>;
@@ -120,10 +127,10 @@ super_fit<Scales> best_super_scales(const typename super_fit<Scales>::parts& par
     deepest = std::max(deepest, -wish[j].offset);
   }
   std::array<found, 2> best;
+  constexpr float furthest = float(Scales::has_offset ? found::most_scale : found::least_scale);
   for (int k = 0; k < 8; ++k) {
     const float reach = 1 - 0.04f * float(k);
-    found next =
-        found::place(part, wish, widest, {widest / (reach * (Scales::has_offset ? 63 : -128)), deepest / (reach * 63)});
+    found next = found::place(part, wish, widest, {widest / (reach * furthest), deepest / (reach * float(found::most_min))});
     for (found& kept : best)
       if (next.error < kept.error) std::swap(next, kept);
   }
@@ -163,6 +170,13 @@ bool leans_down(const std::array<float, N>& x, float deepest) noexcept {
   return *low < -deepest && -*low > *high;
 }
 
+/// The largest offset that a file can hold.
+template <class Scales>
+inline constexpr float largest_offset = [] {
+  if constexpr (Scales::has_offset && Scales::super_block) return largest_half * float(Scales::most_min);
+  return Scales::has_offset ? largest_half : 0.0f;
+}();
+
 /// Encodes a block of any integer format. Every input has an outcome, see encodable() and error_weights().
 template <class Q>
 void encode_codes(std::span<const float, Q::block_size> values, const encode_hint& hint, typename Q::block& out) noexcept {
@@ -170,7 +184,7 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
   constexpr std::size_t columns = scales::sub_block, count = Q::block_size / columns;
   std::array<float, Q::block_size> x;
   std::transform(values.begin(), values.end(), x.begin(), encodable);
-  constexpr float deepest = largest_half * (Q::block_size > 32 ? 63 : 1);  // what an offset in the file can be
+  constexpr float deepest = largest_offset<scales>;
   const float sign = scales::has_offset && leans_down(x, deepest) ? -1.0f : 1.0f;
   for (float& v : x) v *= sign;
   const auto w = error_weights(x, hint);
@@ -188,7 +202,7 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
 
   scales s{};
   std::array<line, count> y;
-  if constexpr (std::is_same_v<scales, block_scale>) {
+  if constexpr (!scales::super_block && !scales::has_offset) {
     y[0] = best_scale(part[0], [](line free) { return line{stored_half(free.scale), 0}; }).y;
     s.d = to_half(y[0].scale);
   } else if constexpr (std::is_same_v<scales, block_scale_min>) {
@@ -212,6 +226,25 @@ void encode_codes(std::span<const float, Q::block_size> values, const encode_hin
     for (std::size_t i = 0; i < columns; ++i) code[j * columns + i] = code_of<Q>(level[i]);
   }
   Q::pack(code, s, out);
+}
+
+/// The digits 0, 1 and 2, for levels -1, 0 and 1, of a block with one scale, which is returned.
+template <std::size_t N>
+half encode_ternary(std::span<const float, N> values, const encode_hint& hint, std::array<std::uint8_t, N>& digit) noexcept {
+  std::array<float, N> x;
+  std::transform(values.begin(), values.end(), x.begin(), encodable);
+  const auto w = error_weights(x, {hint.importance, 0});
+  std::array<std::uint16_t, N> order;  // of the sizes, the largest first: those before some place are not 0
+  for (std::size_t i = 0; i < N; ++i) order[i] = std::uint16_t(i);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return std::abs(x[a]) > std::abs(x[b]); });
+  float sum = 0, weight = 0, gain = 0, scale = 0;
+  for (const std::size_t i : order) {
+    sum += w[i] * std::abs(x[i]), weight += w[i];
+    if (sum * (sum / weight) > gain) gain = sum * (sum / weight), scale = sum / weight;
+  }
+  const half d = to_half(stored_half(scale));
+  for (std::size_t i = 0; i < N; ++i) digit[i] = std::uint8_t(std::abs(x[i]) * 2 <= float(d) ? 1 : x[i] < 0 ? 0 : 2);
+  return d;
 }
 
 }  // namespace detail

@@ -1,12 +1,13 @@
 /// What a weight format is: how `block_size` floats become one `block` of bytes and back, and how the kernels see that block.
 ///
-/// Two families. A float format (F32, F16, BF16) stores numbers. An integer format stores unsigned codes and a few scales, one
-/// scale (and offset) for each 16 or 32 columns:
+/// Three families. A float format (F32, F16, BF16) stores numbers. An integer format stores unsigned codes and a few scales,
+/// one scale (and offset) for each 16 or 32 columns, or for more:
 ///
 ///     value = scale * level        or        value = scale * level + offset
 ///
 /// The level of a code is code - zero_point, or codebook[code] in a format that has a codebook. The kernels know code widths
-/// and scale kinds, not formats, so a new format that is made of known parts needs no kernel of its own.
+/// and scale kinds, not formats, so a new format that is made of known parts needs no kernel of its own. A widened format
+/// stores what it likes, and says what levels and scales that is.
 #pragma once
 
 #include <algorithm>
@@ -24,52 +25,17 @@
 #include "nibble/core/half.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/quant/activation.hpp"
+#include "nibble/quant/scales.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+struct widened_block;  // quant/widened.hpp
 
 /// What an encoder may use besides the values themselves.
 struct encode_hint {
   const float* importance = nullptr;  ///< one non-negative weight a column of this block, or null: all alike
   float row_mean_square = 0;          ///< mean of squares over the whole row, for weighting; only with importance
-};
-
-/// Kinds of scale. Each is what one block of codes carries, widened no further than the file has it.
-///
-/// One scale a block of 32: value = d * level.
-struct block_scale {
-  static constexpr std::size_t columns = 32, sub_block = 32;
-  static constexpr bool has_offset = false;
-  half d;
-};
-/// One power of two a block of 32: value = 2^(e - 128) * level.
-struct block_exponent {
-  static constexpr std::size_t columns = 32, sub_block = 32;
-  static constexpr bool has_offset = false;
-  std::uint8_t e;
-
-  /// The scale, of which the two smallest are subnormal.
-  float d() const noexcept { return std::bit_cast<float>(e < 2 ? std::uint32_t{1} << (21 + e) : (std::uint32_t{e} - 1) << 23); }
-};
-/// One scale and one offset a block of 32: value = d * level + m.
-struct block_scale_min {
-  static constexpr std::size_t columns = 32, sub_block = 32;
-  static constexpr bool has_offset = true;
-  half d, m;
-};
-/// Eight sub-blocks of 32 in a block of 256: value = (d * scale) * level - (dmin * min).
-struct super_scale_min {
-  static constexpr std::size_t columns = 256, sub_block = 32;
-  static constexpr bool has_offset = true;
-  half d, dmin;
-  std::array<std::uint8_t, 8> scale, min;
-};
-/// Sixteen sub-blocks of 16 in a block of 256: value = (d * scale) * level.
-struct super_scale {
-  static constexpr std::size_t columns = 256, sub_block = 16;
-  static constexpr bool has_offset = false;
-  half d;
-  std::array<std::int8_t, 16> scale;
 };
 
 /// A weight format: its block is laid out byte for byte as GGUF files hold it.
@@ -107,28 +73,35 @@ constexpr bool valid_codebook() noexcept {
 }
 }  // namespace detail
 
+/// What stands in panels of codes (quant/panel.hpp): of an integer format, and of what other formats are widened to.
+template <class Q>
+concept coded_format = requires {
+  typename Q::scales;
+  { Q::code_bits } -> std::convertible_to<unsigned>;
+  { Q::zero_point } -> std::convertible_to<int>;
+}
+&&detail::valid_codebook<Q>();
+
 /// A format of unsigned codes below 2^code_bits and scales of one of the kinds above.
 ///
-///     scales                               one of the kinds of scale above
-///     code_bits                            bits of a code in memory: 4, 5, 6 or 8
+///     scales                               one of the kinds of scale of quant/scales.hpp
+///     code_bits                            bits of a code in memory: 2, 3, 4, 5, 6 or 8
 ///     zero_point                           level + zero_point is never negative; 0 where scales::has_offset
 ///     codes(block, out)                    the codes of a block, column by column
 ///     read_scales(block)                   its scales
 ///     pack(codes, scales, block)           the block that they came from
 ///     codebook (optional)                  std::array<std::int8_t, 16>: the level of each code of 4 bits
 template <class Q>
-concept integer_format = quant_format<Q> &&
+concept integer_format = quant_format<Q> && coded_format<Q> &&
     requires(const typename Q::block& stored, typename Q::block& out_block, std::span<std::uint8_t, Q::block_size> out,
              std::span<const std::uint8_t, Q::block_size> codes, const typename Q::scales& scales) {
-  { Q::code_bits } -> std::convertible_to<unsigned>;
-  { Q::zero_point } -> std::convertible_to<int>;
   { Q::codes(stored, out) }
   noexcept->std::same_as<void>;
   { Q::read_scales(stored) }
   noexcept->std::same_as<typename Q::scales>;
   { Q::pack(codes, scales, out_block) }
   noexcept->std::same_as<void>;
-} && detail::valid_codebook<Q>();
+};
 
 /// What a code stands for, in units of its scale.
 template <class Q>
@@ -148,35 +121,48 @@ alignas(16) inline constexpr std::array<std::uint8_t, 16> value_table = [] {
   return values;
 }();
 
-/// Bits of level + zero_point, which is what the kernels multiply: it bounds their sums in 16 bits. 4, 5, 6 or 8.
-template <integer_format Q>
+/// Bits of level + zero_point, which is what the kernels multiply: it bounds their sums in 16 bits. 4 (or less), 5, 6 or 8.
+template <coded_format Q>
 inline constexpr unsigned value_bits = [] {
   if constexpr (codebook_format<Q>) {
     const int most = *std::max_element(Q::codebook.begin(), Q::codebook.end()) + Q::zero_point;
     return most < 16 ? 4u : most < 32 ? 5u : most < 64 ? 6u : 8u;
   } else {
-    return Q::code_bits;
+    return std::max(4u, unsigned(Q::code_bits));
   }
 }();
 
-/// Of these, those whose scales are for 256 columns: they take activations in super-blocks, too.
+/// A format whose levels the kernels do not look up themselves: it is widened to 8 bits on the way to a product, block by block
+/// (quant/widened.hpp). For formats with large codebooks, and for those that are rarely used: they share one kernel.
+///
+///     widen(block, out)                    block_size columns, 32 at a time, as levels and scales
+///     largest_value                        how far from zero it reaches
 template <class Q>
-concept super_block_format = integer_format<Q> && Q::scales::columns == activation_super_block::columns;
-template <integer_format Q>
+concept widened_format = quant_format<Q> && Q::block_size % 32 == 0 &&
+                         requires(const typename Q::block& stored, std::span<widened_block, Q::block_size / 32> out) {
+  { Q::widen(stored, out) }
+  noexcept->std::same_as<void>;
+  { Q::largest_value } -> std::convertible_to<float>;
+};
+
+/// Formats whose scales say so take activations in super-blocks; all others with codes in blocks.
+template <class Q>
+concept super_block_format = coded_format<Q> && Q::scales::super_block;
+template <class Q>
 using activation_of = std::conditional_t<super_block_format<Q>, activation_super_block, activation_block>;
 
 /// A format of plain numbers: a block is one element, and converts to float exactly.
 template <class Q>
 concept float_format = quant_format<Q> && Q::block_size == 1 && std::convertible_to<typename Q::block, float>;
 
-/// What weights may be in: kernels multiply codes and scales, or plain numbers.
+/// What weights may be in: kernels multiply codes and scales, what is widened to such, or plain numbers.
 template <class Q>
-concept multiplied_format = integer_format<Q> || float_format<Q>;
+concept multiplied_format = integer_format<Q> || widened_format<Q> || float_format<Q>;
 
 template <quant_format Q>
 inline constexpr activation_format input_format = super_block_format<Q> ? activation_format::super_blocks
-                                                  : integer_format<Q>   ? activation_format::blocks
-                                                                        : activation_format::floats;
+                                                  : float_format<Q>     ? activation_format::floats
+                                                                        : activation_format::blocks;
 
 /// A row as a file holds it as floats.
 /// @shape   row: `columns` in blocks of Q, any alignment; precondition: columns is a multiple of Q::block_size
@@ -198,18 +184,9 @@ void decode_codes(const typename Q::block& stored, std::span<float, Q::block_siz
   Q::codes(stored, code);
   const scales s = Q::read_scales(stored);
   for (std::size_t i = 0; i < Q::block_size; ++i) {
-    const std::size_t j = i / scales::sub_block;
-    if constexpr (std::is_same_v<scales, block_scale>) {
-      out[i] = float(s.d) * float(level_of<Q>(code[i]));
-    } else if constexpr (std::is_same_v<scales, block_exponent>) {
-      out[i] = s.d() * float(level_of<Q>(code[i]));
-    } else if constexpr (std::is_same_v<scales, block_scale_min>) {
-      out[i] = float(s.d) * float(level_of<Q>(code[i])) + float(s.m);
-    } else if constexpr (std::is_same_v<scales, super_scale_min>) {
-      out[i] = float(s.d) * float(s.scale[j]) * float(level_of<Q>(code[i])) - float(s.dmin) * float(s.min[j]);
-    } else {
-      out[i] = float(s.d) * float(s.scale[j]) * float(level_of<Q>(code[i]));
-    }
+    const affine a = s.of(i / scales::sub_block);
+    out[i] = a.scale * float(level_of<Q>(code[i]));
+    if constexpr (scales::has_offset) out[i] += a.offset;
   }
 }
 }  // namespace detail

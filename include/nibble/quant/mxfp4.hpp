@@ -69,7 +69,6 @@ struct mxfp4 {
     }
   }
 
- private:
   /// The code whose level is nearest, of two the first.
   static std::uint8_t nearest(float x, float d) noexcept {
     std::size_t best = 0;

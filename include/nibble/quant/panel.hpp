@@ -21,10 +21,13 @@
 ///                       scales, then codes
 ///         scales: [columns / scales::columns] x scale_panel, filled up to a whole cache line
 ///         codes of 32 columns: quads q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
+///             2 bits: bits 2 (q % 4) of plane q / 4 of 2 x 64 bytes                 128 bytes
+///             3 bits: as 2, and bit q of 64 more bytes                              192 bytes
 ///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
 ///             5 bits: as 4, and bit q of 64 more bytes                              320 bytes
 ///             6 bits: as 4, and bits 2 (q % 4) of plane q / 4 of 2 x 64 bytes       384 bytes
 ///             8 bits: a quad is 64 bytes                                            512 bytes
+///     widened formats   blocks as a file holds them, those of sixteen rows side by side
 ///     float formats     [columns] x 16 elements
 ///
 /// A panel is read from its first byte to its last. That is the speed of memory for one token; where codes and scales were two
@@ -45,6 +48,8 @@
 #include "nibble/core/checked.hpp"
 #include "nibble/quant/bits.hpp"
 #include "nibble/quant/format.hpp"
+#include "nibble/quant/scale_panel.hpp"
+#include "nibble/quant/widened.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -54,73 +59,17 @@ inline constexpr std::size_t panel_rows = 16;
 /// Columns of one granule of codes, and of one block of activations.
 inline constexpr std::size_t granule_columns = 32;
 
-/// The scales of the blocks of sixteen rows: equal fields of the rows stand side by side.
-template <class Scales>
-struct scale_panel;
-template <>
-struct scale_panel<block_scale> {
-  std::array<half, 16> d;
-  void set(std::size_t row, const block_scale& s) noexcept { d[row] = s.d; }
-  block_scale get(std::size_t row) const noexcept { return {d[row]}; }
-};
-template <>
-struct scale_panel<block_exponent> {
-  std::array<std::uint8_t, 16> e;
-  void set(std::size_t row, const block_exponent& s) noexcept { e[row] = s.e; }
-  block_exponent get(std::size_t row) const noexcept { return {e[row]}; }
-};
-template <>
-struct scale_panel<block_scale_min> {
-  std::array<half, 16> d, m;
-  void set(std::size_t row, const block_scale_min& s) noexcept { d[row] = s.d, m[row] = s.m; }
-  block_scale_min get(std::size_t row) const noexcept { return {d[row], m[row]}; }
-};
-template <>
-struct scale_panel<super_scale_min> {
-  std::array<half, 16> d, dmin;
-  std::array<std::array<std::uint8_t, 16>, 8> low;   // of sub-block j: 4 bits of its scale, 4 of its minimum
-  std::array<std::array<std::uint8_t, 16>, 4> high;  // of sub-blocks j and j + 4: 2 more of scale, minimum, scale, minimum
-  void set(std::size_t row, const super_scale_min& s) noexcept {
-    d[row] = s.d, dmin[row] = s.dmin;
-    NIBBLE_UNROLL for (std::size_t j = 0; j < 8; ++j) low[j][row] =
-        static_cast<std::uint8_t>((s.scale[j] & 15) | s.min[j] << 4);
-    NIBBLE_UNROLL for (std::size_t j = 0; j < 4; ++j) {
-      high[j][row] =
-          static_cast<std::uint8_t>(s.scale[j] >> 4 | (s.min[j] >> 2 & 12) | (s.scale[j + 4] & 48) | (s.min[j + 4] & 48) << 2);
-    }
-  }
-  super_scale_min get(std::size_t row) const noexcept {
-    super_scale_min s{d[row], dmin[row], {}, {}};
-    for (std::size_t j = 0; j < 8; ++j) {
-      const unsigned two_bits = unsigned(high[j % 4][row]) >> j / 4 * 4;
-      s.scale[j] = static_cast<std::uint8_t>((low[j][row] & 15u) | (two_bits & 3) << 4);
-      s.min[j] = static_cast<std::uint8_t>(low[j][row] >> 4 | (two_bits & 12) << 2);
-    }
-    return s;
-  }
-};
-template <>
-struct scale_panel<super_scale> {
-  std::array<half, 16> d;
-  std::array<std::array<std::int8_t, 16>, 16> scale;
-  void set(std::size_t row, const super_scale& s) noexcept {
-    d[row] = s.d;
-    NIBBLE_UNROLL for (std::size_t j = 0; j < 16; ++j) scale[j][row] = s.scale[j];
-  }
-  super_scale get(std::size_t row) const noexcept {
-    super_scale s{d[row], {}};
-    for (std::size_t j = 0; j < 16; ++j) s.scale[j] = scale[j][row];
-    return s;
-  }
-};
-
 /// Bytes of 16 rows x 32 columns of codes.
-constexpr std::size_t code_bytes(unsigned bits) noexcept { return bits == 8 ? 512 : 256 + (bits - 4) * 64; }
+constexpr std::size_t code_bytes(unsigned bits) noexcept { return bits * 64; }
 
 /// The code of one row and column (of 32) in a granule.
 constexpr std::uint8_t read_code(unsigned bits, const std::uint8_t* granule, std::size_t row, std::size_t column) noexcept {
   const std::size_t q = column / 4, at = row * 4 + column % 4;
   if (bits == 8) return granule[q * 64 + at];
+  if (bits < 4) {
+    const unsigned two = unsigned(granule[q / 4 * 64 + at]) >> (q % 4 * 2) & 3u;
+    return static_cast<std::uint8_t>(bits == 2 ? two : two | (unsigned(granule[128 + at]) >> q & 1u) << 2);
+  }
   unsigned code = unsigned(granule[q % 4 * 64 + at]) >> (q < 4 ? 0 : 4) & 15u;
   if (bits == 5) code |= (unsigned(granule[256 + at]) >> q & 1u) << 4;
   if (bits == 6) code |= (unsigned(granule[256 + q / 4 * 64 + at]) >> (q % 4 * 2) & 3u) << 4;
@@ -133,29 +82,41 @@ void pack_codes(const std::uint8_t* code, std::size_t row, std::uint8_t* granule
   using word = std::uint32_t;  // a quad of one row
   const auto quad = [&](std::size_t q) { return detail::load_bytes<word>(code + q * sizeof(word)); };
   const auto put = [&](word codes, std::size_t line) { detail::store_bytes(codes, granule + line * 64 + row * sizeof(word)); };
+  // `quads` quads in one line, `width` bits of each, from bit `from` on
+  const auto put_bits = [&](std::size_t first, std::size_t quads, unsigned width, unsigned from, std::size_t line) {
+    const auto mask = detail::every_byte<word>(static_cast<std::uint8_t>((1u << width) - 1));
+    word out = 0;
+    NIBBLE_UNROLL for (std::size_t q = 0; q < quads; ++q) out |= (quad(first + q) >> from & mask) << (q * width);
+    put(out, line);
+  };
   if constexpr (Bits == 8) {
     NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) put(quad(q), q);
+  } else if constexpr (Bits < 4) {
+    put_bits(0, 4, 2, 0, 0), put_bits(4, 4, 2, 0, 1);
+    if constexpr (Bits == 3) put_bits(0, 8, 1, 2, 2);
   } else {
     const auto low = detail::every_byte<word>(15);
     NIBBLE_UNROLL for (std::size_t q = 0; q < 4; ++q) put((quad(q) & low) | (quad(q + 4) & low) << 4, q);
-    constexpr std::size_t width = Bits - 4, quads = width == 2 ? 4 : 8;  // of the high part: its bits, its quads a plane
-    NIBBLE_UNROLL for (std::size_t plane = 0; plane < width; ++plane) {
-      word high = 0;
-      NIBBLE_UNROLL for (std::size_t q = 0; q < quads; ++q) high |= (quad(plane * quads + q) >> 4 & low) << (q * width);
-      put(high, 4 + plane);
-    }
+    if constexpr (Bits == 5) put_bits(0, 8, 1, 4, 4);
+    if constexpr (Bits == 6) put_bits(0, 4, 2, 4, 4), put_bits(4, 4, 2, 4, 5);
   }
 }
 
 /// Columns of a unit: as few as fill a cache line with scales.
 template <class Q>
 inline constexpr std::size_t unit_columns = 64;
-template <integer_format Q>
+template <coded_format Q>
 inline constexpr std::size_t unit_columns<Q> =
     std::max({std::size_t{64}, Q::scales::columns, cache_line / sizeof(scale_panel<typename Q::scales>) * Q::scales::columns});
 
-/// One unit of an integer format: where its scales and its codes stand.
-template <integer_format Q, class Byte>
+template <widened_format Q>
+inline constexpr std::size_t unit_columns<Q> = 256;
+/// What is widened at once.
+template <>
+inline constexpr std::size_t unit_columns<widened> = 256;
+
+/// One unit of codes: where its scales and its codes stand.
+template <coded_format Q, class Byte>
 struct panel_unit {
   using scale_type = scale_panel<typename Q::scales>;
   static constexpr std::size_t scale_bytes(std::size_t columns) noexcept {
@@ -183,10 +144,12 @@ struct panel_unit {
 };
 
 /// Bytes of one unit; precondition: columns is a multiple of Q::block_size, and at most unit_columns<Q>.
-template <quant_format Q>
+template <class Q>
 constexpr std::size_t unit_bytes(std::size_t columns) noexcept {
-  if constexpr (integer_format<Q>) {
+  if constexpr (coded_format<Q>) {
     return panel_unit<Q, const std::byte>::bytes(columns);
+  } else if constexpr (widened_format<Q>) {
+    return columns / Q::block_size * panel_rows * sizeof(typename Q::block);
   } else {
     return round_up(columns * panel_rows * sizeof(typename Q::block), cache_line);
   }
@@ -228,8 +191,8 @@ void pack_unit(const std::byte* rows, std::size_t count, std::size_t row_bytes, 
     }
   } else {
     for (std::size_t r = 0; r < count; ++r) {
-      for (std::size_t k = 0; k < columns; ++k) {
-        std::memcpy(unit + (k * panel_rows + r) * sizeof(block), rows + r * row_bytes + k * sizeof(block), sizeof(block));
+      for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
+        std::memcpy(unit + (b * panel_rows + r) * sizeof(block), rows + r * row_bytes + b * sizeof(block), sizeof(block));
       }
     }
   }
@@ -248,18 +211,6 @@ void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes,
   }
 }
 
-/// The scale and offset of one sub-block of columns: value = scale * level + offset.
-struct affine {
-  float scale, offset;
-};
-inline affine affine_of(const block_scale& s, std::size_t) noexcept { return {s.d, 0}; }
-inline affine affine_of(const block_exponent& s, std::size_t) noexcept { return {s.d(), 0}; }
-inline affine affine_of(const block_scale_min& s, std::size_t) noexcept { return {s.d, s.m}; }
-inline affine affine_of(const super_scale_min& s, std::size_t j) noexcept {
-  return {float(s.d) * float(s.scale[j]), -(float(s.dmin) * float(s.min[j]))};
-}
-inline affine affine_of(const super_scale& s, std::size_t j) noexcept { return {float(s.d) * float(s.scale[j]), 0}; }
-
 /// One row of a group as floats, bit-equal to Q::decode of the row that was packed.
 template <quant_format Q>
 void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, float* out) noexcept {
@@ -268,7 +219,7 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
     for (std::size_t k = 0; k < columns; ++k) {
       const panel_unit<Q, const std::byte> unit(group, columns, k / unit_columns<Q> * unit_columns<Q>);
       const std::size_t at = k % unit_columns<Q>;
-      const affine a = affine_of(unit.scales[at / scales::columns].get(row), at % scales::columns / scales::sub_block);
+      const affine a = unit.scales[at / scales::columns].get(row).of(at % scales::columns / scales::sub_block);
       const auto* granule = unit.codes + at / granule_columns * code_bytes(Q::code_bits);
       const int level = level_of<Q>(read_code(Q::code_bits, granule, row, at % granule_columns));
       if constexpr (scales::has_offset) {
@@ -278,10 +229,37 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
       }
     }
   } else {
-    for (std::size_t k = 0; k < columns; ++k) {
+    for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
       typename Q::block stored;
-      std::memcpy(&stored, group + (k * panel_rows + row) * sizeof stored, sizeof stored);
-      out[k] = float(stored);
+      std::memcpy(&stored, group + (b * panel_rows + row) * sizeof stored, sizeof stored);
+      Q::decode(stored, std::span<float, Q::block_size>(out + b * Q::block_size, Q::block_size));
+    }
+  }
+}
+
+/// Widens some columns, from column `first` on, of up to sixteen rows into one unit of codes, which holds zeros where rows are
+/// missing.
+/// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; or with row_bytes 0 a group in panels
+/// @errors  none (noexcept); precondition: columns <= unit_columns<widened>, and `first` begins a unit
+template <widened_format Q>
+void widen_unit(const std::byte* rows, std::size_t row_bytes, std::size_t count, std::size_t first, std::size_t columns,
+                std::byte* unit) noexcept {
+  using block = typename Q::block;
+  constexpr std::size_t granules = Q::block_size / granule_columns, bytes = code_bytes(widened::code_bits);
+  const panel_unit<widened, std::byte> to(unit, columns);
+  const std::size_t row_step = row_bytes > 0 ? row_bytes : sizeof(block);
+  const std::size_t block_step = row_bytes > 0 ? sizeof(block) : panel_rows * sizeof(block);
+  rows += first / Q::block_size * block_step;
+  for (std::size_t b = 0; b < columns / Q::block_size; ++b, rows += block_step) {
+    for (std::size_t r = 0; r < count; ++r) {
+      block stored;
+      std::array<widened_block, granules> wide;
+      std::memcpy(&stored, rows + r * row_step, sizeof stored);
+      Q::widen(stored, wide);
+      for (std::size_t g = 0; g < granules; ++g) {
+        to.scales[b * granules + g].set(r, {wide[g].scale});
+        pack_codes<widened::code_bits>(wide[g].code.data(), r, to.codes + (b * granules + g) * bytes);
+      }
     }
   }
 }

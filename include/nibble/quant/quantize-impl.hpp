@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "nibble/quant/encode.hpp"
+#include "nibble/quant/encode_grid-impl.hpp"
 #include "nibble/quant/quantize.hpp"
 #include "nibble/quant/registry.hpp"
 
@@ -47,9 +48,12 @@ void quantize_row(std::span<const float> row, const float* importance, std::byte
 /// How far values of a block may reach: a scale and an offset are largest halves times their largest codes.
 template <integer_format Q>
 struct reach {
-  static constexpr bool has_offset = Q::scales::has_offset, has_codes = Q::scales::columns > Q::scales::sub_block;
-  static constexpr float offset = has_offset ? largest_half * (has_codes ? 63 : 1) : 0;
-  static constexpr float scale = largest_half * (has_codes ? (has_offset ? 63 : 128) : 1);
+  static constexpr bool has_offset = Q::scales::has_offset;
+  static constexpr float offset = largest_offset<typename Q::scales>;
+  static constexpr float scale = [] {
+    if constexpr (Q::scales::super_block) return largest_half * float(std::max(Q::scales::most_scale, -Q::scales::least_scale));
+    return largest_half;
+  }();
   /// The largest level: up from an offset, or to either side of 0, for a scale has a sign.
   static constexpr float level = [] {
     int most = 0;
@@ -79,7 +83,11 @@ std::size_t misfit(std::span<const float> row, const std::byte* made) noexcept {
     if (!std::isfinite(row[i])) return i;
     largest = std::max(largest, std::abs(row[i]));
   }
-  if (largest <= largest_half) return row.size();  // every format holds these
+  if constexpr (widened_format<Q>) {
+    const auto beyond = std::find_if(row.begin(), row.end(), [](float v) { return std::abs(v) > Q::largest_value; });
+    return static_cast<std::size_t>(beyond - row.begin());
+  }
+  if (largest <= largest_half) return row.size();  // every other format holds these
   for (std::size_t at = 0; at < row.size(); at += Q::block_size, made += sizeof(typename Q::block)) {
     std::array<float, Q::block_size> block;
     if constexpr (integer_format<Q>) {

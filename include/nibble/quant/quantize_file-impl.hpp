@@ -122,7 +122,7 @@ result<quantize_report> try_quantize_file(const gguf_file& source, const std::fi
 
   gguf_writer writer(std::move(meta));
   detail::tensor_converter converter(source, options);
-  const auto types = recipe.plan(source);
+  const auto types = recipe.plan(source, static_cast<bool>(options.importance));
   for (std::size_t i = 0; i < types.size(); ++i) {
     const tensor_info& tensor = source.tensors()[i];
     writer.add(tensor.name, types[i], std::span(tensor.dims).first(tensor.n_dims),

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nibble/gguf/reader.hpp"
+#include "nibble/quant/named_recipes-impl.hpp"
 #include "nibble/quant/recipe.hpp"
 #include "nibble/quant/registry.hpp"
 
@@ -58,11 +59,32 @@ tensor_type fitting_format(tensor_type wish, std::uint64_t cols) noexcept {
     return info && cols % info->block_size == 0;
   };
   if (fits(wish)) return wish;
-  const tensor_type instead = wish == tensor_type::q4_k   ? tensor_type::q5_0
-                              : wish == tensor_type::q5_k ? tensor_type::q5_1
-                              : wish == tensor_type::q6_k ? tensor_type::q8_0
-                                                          : tensor_type::f16;
-  return fits(instead) ? instead : tensor_type::f16;
+  using enum tensor_type;
+  struct pair {
+    tensor_type from, to;
+  };
+  static constexpr auto smaller_blocks = std::to_array<pair>({{q4_k, q5_0},
+                                                              {q5_k, q5_1},
+                                                              {q6_k, q8_0},
+                                                              {q2_k, q4_0},
+                                                              {q3_k, q4_0},
+                                                              {tq1_0, q4_0},
+                                                              {tq2_0, q4_0},
+                                                              {q2_0, q4_0},
+                                                              {q1_0, q4_0},
+                                                              {nvfp4, q4_0},
+                                                              {iq4_xs, iq4_nl},
+                                                              {iq3_s, iq4_nl},
+                                                              {iq3_xxs, iq4_nl},
+                                                              {iq2_s, iq4_nl},
+                                                              {iq2_xs, iq4_nl},
+                                                              {iq2_xxs, iq4_nl},
+                                                              {iq1_m, iq4_nl},
+                                                              {iq1_s, iq4_nl}});
+  for (const auto& [from, to] : smaller_blocks) {
+    if (from == wish && fits(to)) return to;
+  }
+  return f16;
 }
 
 /// 12 of "blk.12.attn_v.weight".
@@ -77,9 +99,90 @@ inline std::optional<std::uint32_t> layer_of(std::string_view name) noexcept {
 /// Tensors that cost little and spoil much.
 inline bool stays_f32(const tensor_info& tensor) noexcept {
   const std::string_view name = tensor.name;
-  return tensor.n_dims < 2 || !name.ends_with("weight") || name.find("_norm") != std::string_view::npos ||
-         name.find("ffn_gate_inp") != std::string_view::npos || name == "position_embd.weight" || name == "token_types.weight";
+  if (tensor.n_dims < 2 || !name.ends_with("weight") || name == "position_embd.weight" || name == "token_types.weight")
+    return true;
+  for (const std::string_view part :
+       {"_norm", "ffn_gate_inp", "ssm_conv1d", "shortconv.conv.weight", "altup", "laurel", "per_layer_model_proj"}) {
+    if (name.find(part) != name.npos) return true;
+  }
+  return false;
 }
+
+inline tensor_part part_of(std::string_view name, bool tied) noexcept {
+  if (name == "output.weight" || (tied && name == "token_embd.weight")) return tensor_part::output;
+  if (name == "token_embd.weight") return tensor_part::embedding;
+  struct row {
+    std::string_view in_name;
+    tensor_part part;
+  };
+  using enum tensor_part;
+  static constexpr auto rows = std::to_array<row>({{"attn_qkv.weight", values},
+                                                   {"attn_kv_b.weight", values},
+                                                   {"attn_v.weight", values},
+                                                   {"attn_k.weight", keys},
+                                                   {"attn_q.weight", queries},
+                                                   {"attn_output.weight", attention_output},
+                                                   {"ffn_up", up_or_gate},
+                                                   {"ffn_gate", up_or_gate},
+                                                   {"ffn_down", down}});
+  for (const row& r : rows)
+    if (name.find(r.in_name) != name.npos) return r.part;
+  return other;
+}
+
+/// A number of a model's architecture, or what there is instead.
+inline std::uint32_t number_of(const gguf_file& file, std::string_view key, std::uint32_t otherwise) {
+  const auto architecture = file.meta().get<std::string_view>("general.architecture");
+  const auto found =
+      architecture ? file.meta().get<std::uint32_t>(std::string(*architecture) + "." + std::string(key)) : std::nullopt;
+  return found ? *found : otherwise;
+}
+
+/// What the rules of a recipe ask of a model.
+struct model_facts {
+  std::uint32_t layers = 0, experts = 0;
+  bool tied = false, falcon = false, importance = false, grouped = false;
+  std::vector<std::uint32_t> layers_with_values;
+
+  model_facts(const gguf_file& file, bool of_importance) : importance(of_importance) {
+    tied = !file.find("output.weight");
+    falcon = file.meta().get<std::string_view>("general.architecture") == "falcon";
+    experts = number_of(file, "expert_count", 0);
+    for (const auto& tensor : file.tensors()) {
+      const auto layer = layer_of(tensor.name);
+      if (!layer) continue;
+      layers = std::max(layers, *layer + 1);
+      if (part_of(tensor.name, tied) == tensor_part::values) layers_with_values.push_back(*layer);
+    }
+    std::sort(layers_with_values.begin(), layers_with_values.end());
+    const std::uint32_t heads = number_of(file, "attention.head_count", 0);
+    const std::uint32_t shared = number_of(file, "attention.head_count_kv", heads);
+    grouped = shared > 0 && heads / shared >= 4;
+    const auto *queries = file.find("blk.0.attn_q.weight"), *values = file.find("blk.0.attn_v.weight");
+    if (heads == 0 && queries && values) grouped = queries->rows() / 4 >= values->rows();
+  }
+
+  bool holds(rule_condition when, tensor_part part, const tensor_info& tensor) const {
+    std::uint32_t i = layer_of(tensor.name).value_or(0), n = layers;
+    if (part == tensor_part::values) {  // counted by themselves: not all layers of a hybrid have some
+      const auto first = std::lower_bound(layers_with_values.begin(), layers_with_values.end(), i);
+      i = static_cast<std::uint32_t>(first - layers_with_values.begin());
+      n = static_cast<std::uint32_t>(layers_with_values.size());
+    }
+    const std::uint32_t eighth = n / 8;
+    const auto unless = [&](rule_condition asked, bool fact) {
+      return (static_cast<unsigned>(when) & static_cast<unsigned>(asked)) != 0 && !fact;
+    };
+    using enum rule_condition;
+    return !(unless(first_two, i < 2) || unless(first_four, i < 4) || unless(first_sixteenth, i < n / 16) ||
+             unless(first_eighth, i < eighth) || unless(middle, i >= eighth && i < 7 * n / 8) ||
+             unless(every_third, i < eighth || i >= 7 * n / 8 || (i - eighth) % 3 == 2) ||
+             unless(rule_condition::grouped, this->grouped) || unless(many_experts, experts >= 4) ||
+             unless(eight_experts, experts == 8) || unless(of_experts, tensor.n_dims > 2) ||
+             unless(with_importance, importance) || unless(without_importance, !importance) ||
+             unless(rule_condition::falcon, this->falcon) || unless(not_falcon, !this->falcon));
+  }
+};
 
 /// Whether each override has a matrix to decide about.
 inline result<void> check_overrides(const quantize_recipe& recipe, const gguf_file& file) {
@@ -95,31 +198,18 @@ inline result<void> check_overrides(const quantize_recipe& recipe, const gguf_fi
 }  // namespace detail
 
 result<quantize_recipe> quantize_recipe::try_named(std::string_view name) {
-  struct row {
-    std::string_view name;
-    tensor_type matrices, sensitive, shared, output;
-    std::uint32_t file_type;
-  };
-  using enum tensor_type;
-  static constexpr auto rows = std::to_array<row>({
-      {"Q4_K_M", q4_k, q6_k, q5_k, q6_k, 15},
-      {"Q8_0", q8_0, q8_0, q8_0, q8_0, 7},
-      {"Q6_K", q6_k, q6_k, q6_k, q6_k, 18},
-      {"Q5_K_M", q5_k, q6_k, q6_k, q6_k, 17},
-      {"Q5_1", q5_1, q5_1, q5_1, q6_k, 9},
-      {"Q5_0", q5_0, q5_0, q5_0, q6_k, 8},
-      {"Q4_1", q4_1, q4_1, q4_1, q6_k, 3},
-      {"Q4_0", q4_0, q4_0, q4_0, q6_k, 2},
-      {"BF16", bf16, bf16, bf16, bf16, 32},
-      {"F16", f16, f16, f16, f16, 1},
-      {"F32", f32, f32, f32, f32, 0},
-  });
   std::string known;
-  for (const row& r : rows) {
-    if (r.name == name) return quantize_recipe{std::string(name), r.matrices, r.sensitive, r.shared, r.output, r.file_type, {}};
+  for (const auto& r : detail::named_recipes) {
+    if (r.name == name) return quantize_recipe{std::string(name), r.matrices, r.file_type, detail::rules_of(r), {}};
     (known += known.empty() ? "" : ", ") += r.name;
   }
   return error(errc::invalid_argument, "recipe " + detail::quoted(name) + " is unknown; there are " + known);
+}
+
+std::vector<std::string_view> recipe_names() {
+  std::vector<std::string_view> out;
+  for (const auto& r : detail::named_recipes) out.push_back(r.name);
+  return out;
 }
 
 result<void> quantize_recipe::try_add_override(std::string_view rule) {
@@ -134,23 +224,17 @@ result<void> quantize_recipe::try_add_override(std::string_view rule) {
   return {};
 }
 
-std::vector<tensor_type> quantize_recipe::plan(const gguf_file& file) const {
-  std::uint32_t layers = 0;
-  for (const auto& tensor : file.tensors())
-    if (const auto layer = detail::layer_of(tensor.name)) layers = std::max(layers, *layer + 1);
-  const bool tied = !file.find("output.weight");
+std::vector<tensor_type> quantize_recipe::plan(const gguf_file& file, bool importance) const {
+  const detail::model_facts model(file, importance);
   const auto wish = [&](const tensor_info& tensor) {
-    if (tensor.name == (tied ? "token_embd.weight" : "output.weight")) return output;
-    const auto layer = detail::layer_of(tensor.name);
-    const bool values = tensor.name.ends_with(".attn_v.weight");
-    if (!layer || (!values && !tensor.name.ends_with(".ffn_down.weight"))) return matrices;
-    const std::uint32_t eighth = layers / 8;
-    if (*layer < eighth || *layer >= 7 * layers / 8 || (*layer - eighth) % 3 == 2) return sensitive;
-    if (values) {
-      const auto* queries = file.find("blk." + std::to_string(*layer) + ".attn_q.weight");
-      if (queries && queries->rows() / 4 >= tensor.rows()) return shared;
-    }
-    return matrices;
+    const tensor_part part = detail::part_of(tensor.name, model.tied);
+    const auto rule = std::find_if(rules.begin(), rules.end(),
+                                   [&](const part_rule& r) { return r.part == part && model.holds(r.when, part, tensor); });
+    const tensor_type type = rule != rules.end() ? rule->type : matrices;
+    if (part == tensor_part::output && detail::fitting_format(matrices, tensor.cols()) != matrices) return tensor_type::q8_0;
+    // models of 80 layers share values between eight query heads: little is gained by making these small
+    const bool small = type == tensor_type::q3_k || type == tensor_type::q4_k;
+    return part == tensor_part::values && model.layers == 80 && model.grouped && small ? tensor_type::q5_k : type;
   };
 
   std::vector<tensor_type> types;

@@ -8,8 +8,21 @@
 #include "nibble/quant/f16.hpp"
 #include "nibble/quant/f32.hpp"
 #include "nibble/quant/format.hpp"
+#include "nibble/quant/iq1_m.hpp"
+#include "nibble/quant/iq1_s.hpp"
+#include "nibble/quant/iq2_s.hpp"
+#include "nibble/quant/iq2_xs.hpp"
+#include "nibble/quant/iq2_xxs.hpp"
+#include "nibble/quant/iq3_s.hpp"
+#include "nibble/quant/iq3_xxs.hpp"
 #include "nibble/quant/iq4_nl.hpp"
+#include "nibble/quant/iq4_xs.hpp"
 #include "nibble/quant/mxfp4.hpp"
+#include "nibble/quant/nvfp4.hpp"
+#include "nibble/quant/q1_0.hpp"
+#include "nibble/quant/q2_0.hpp"
+#include "nibble/quant/q2_k.hpp"
+#include "nibble/quant/q3_k.hpp"
 #include "nibble/quant/q4_0.hpp"
 #include "nibble/quant/q4_1.hpp"
 #include "nibble/quant/q4_k.hpp"
@@ -18,11 +31,14 @@
 #include "nibble/quant/q5_k.hpp"
 #include "nibble/quant/q6_k.hpp"
 #include "nibble/quant/q8_0.hpp"
+#include "nibble/quant/tq1_0.hpp"
+#include "nibble/quant/tq2_0.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-using quant_formats = type_list<f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, iq4_nl, mxfp4>;
+using quant_formats = type_list<f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs,
+                                mxfp4, q2_0, iq2_xxs, iq2_xs, iq2_s, iq3_xxs, iq3_s, iq1_s, iq1_m, tq1_0, tq2_0, q1_0, nvfp4>;
 
 /// Calls f(std::type_identity<Q>{}) with the format of a tensor type. False, and no call, if the type has none here.
 ///

@@ -146,7 +146,7 @@ template <std::size_t N, class Stored>
 fit best_scale(const samples<N>& s, Stored&& stored) noexcept {
   constexpr int starts = 32;
   float most = 0;
-  for (const float v : s.x) most = std::max(most, std::abs(v));
+  for (const float v : s.x) most = std::abs(v) > std::abs(most) ? v : most;
   const float furthest = -s.low >= s.low + s.top ? s.low : s.low + s.top;
   const auto next = [&](const auto& level) { return s.regress_scale(level); };
   // The largest value lands on a level from a tenth of the range below the last to a third beyond it, where it is cut.
