@@ -149,10 +149,12 @@ fit best_scale(const samples<N>& s, Stored&& stored) noexcept {
   for (const float v : s.x) most = std::abs(v) > std::abs(most) ? v : most;
   const float furthest = -s.low >= s.low + s.top ? s.low : s.low + s.top;
   const auto next = [&](const auto& level) { return s.regress_scale(level); };
-  // The largest value lands on a level from a tenth of the range below the last to a third beyond it, where it is cut.
+  // The largest value lands on a level from a tenth below the last of the shorter side to a third beyond that of the other, where
+  // it is cut.
+  const float least = 0.9f * std::min(-s.low, s.low + s.top) / std::abs(furthest);
   shortlist list;
   for (int k = 0; k < starts; ++k) {
-    const float scale = most / (furthest * (0.9f + 0.45f * float(k) / float(starts - 1)));
+    const float scale = most / (furthest * (least + (1.35f - least) * float(k) / float(starts - 1)));
     list.offer(next(s.nearest({scale, 0})));
     list.offer(next(s.nearest({-scale, 0})));
   }
