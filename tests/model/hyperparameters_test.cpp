@@ -40,7 +40,9 @@ std::vector<hostile> damaged_metadata(const std::string& architecture, const nib
   for (const char* key : {"block_count", "context_length", "embedding_length", "feed_forward_length", "attention.head_count",
                           "attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"}) {
     const std::string name = architecture + "." + key;
-    const bool has_none = meta.get<std::uint64_t>(name) == std::uint64_t{0};  // and need not say so
+    const bool only_experts = architecture == "qwen35moe" || architecture == "qwen3next";
+    const bool has_none = meta.get<std::uint64_t>(name) == std::uint64_t{0} ||  // and need not say so
+                          (only_experts && name.ends_with(".feed_forward_length"));
     if (meta.find(name) && !has_none && !(both && name.ends_with("_epsilon")))
       cases.push_back(without(name, errc::missing_key, "key '" + name + "' is missing"));
   }
