@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "model/toys.hpp"
@@ -21,7 +23,39 @@ struct without_output_norm : arch::decoder<> {
     return c;
   }
 };
+
+/// Counts the rows that come out of each layer.
+struct counts_rows : arch::around_layers {
+  counts_rows(const arch::decoder_config&, tensor_source&) noexcept {}
+  activations begin(step&, activations) const NIBBLE_NOEXCEPT override { return {}; }
+  void end_layer(step& s, std::size_t i, const activations&, const step_rows& rows,
+                 activations y) const NIBBLE_NOEXCEPT override {
+    if (s.measuring()) return;
+    CHECK(y.tokens == rows.count);
+    counted[i] += rows.count;
+  }
+  static inline std::array<std::size_t, 3> counted;
+};
+/// The last layer reads keys and values of the one before it.
+struct sharing_keys : arch::decoder<type_list<arch::self_attention>, type_list<arch::gated_feed_forward>, counts_rows> {
+  static constexpr std::string_view name = "sharing_keys";
+  using decoder::decoder;
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.layer.back().keys_of = c.layers - 2;
+    return c;
+  }
+};
 }  // namespace
+
+TEST_CASE("from the last layer on that keeps something, only wanted rows are computed, and none where none is wanted") {
+  const auto m = model<sharing_keys>::load(file_of("sharing_keys"));
+  REQUIRE(m.kv().size() == 2);
+  auto e = evaluator_of(m, {.prefill_chunk = 10});
+  counts_rows::counted = {};
+  e.feed(some_tokens(30));
+  CHECK(counts_rows::counted == std::array<std::size_t, 3>{1, 1, 0});
+}
 
 TEST_CASE("a decoder without a norm at its end gives the products of its last layer's output") {
   const auto m =

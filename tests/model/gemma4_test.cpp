@@ -1,7 +1,9 @@
 /// What tells Gemma 4 apart: keys of other layers, inputs of each layer, experts beside a dense feed-forward.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/smallest.hpp"
@@ -126,4 +128,31 @@ TEST_CASE("a layer that reads keys of another and has all its projections in one
   auto m = sharing(2);
   std::erase_if(m.tensors, [](const auto& t) { return t.name.starts_with("blk.4.attn_q."); });
   refuse(with_tensor(std::move(m), "blk.4.attn_qkv.weight", {32, 96}), "blk.4.attn_q.weight: the tensor is missing");
+}
+
+TEST_CASE("rows may be wanted anywhere in a step where the last layers keep nothing, and take the scratch that is planned") {
+  const auto shared = [](smallest_model m, const std::string& key) {
+    return with(std::move(m), key + ".attention.shared_kv_layers", value(2));
+  };
+  auto wide = with_inputs();
+  for (auto& file : {sharing(2), shared(smallest_model("gemma3n", 32, 5), "gemma3n"), std::move(wide)}) {
+    auto m = file;
+    const auto model = any_model::load(m.bytes(), {.threads = 2});
+    auto ids = some_tokens(60);
+    for (token& id : ids) id %= 40;
+    std::vector<floats> all;
+    auto each = evaluator_of(model, {.context = 90, .prefill_chunk = 60, .output_rows = 60});
+    each.feed_each(ids, [&](std::size_t, std::span<float> row) { all.emplace_back(row.begin(), row.end()); });
+    const std::vector<std::uint32_t> wanted{0, 17, 18, 19, 40, 59};
+    for (const std::size_t rows : {2, 8}) {
+      auto e = evaluator_of(model, {.context = 90, .prefill_chunk = 16, .output_rows = rows});
+      std::size_t seen = 0;
+      e.feed_some(ids, wanted, [&](std::size_t i, std::span<float> row) {
+        CHECK(i == wanted[seen++]);
+        CHECK(std::equal(row.begin(), row.end(), all[i].begin()));
+      });
+      CHECK(seen == wanted.size());
+      CHECK(e.scratch_peak() <= e.memory().scratch);
+    }
+  }
 }

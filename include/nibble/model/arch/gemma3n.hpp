@@ -48,7 +48,7 @@ class gemma3n {
     weight low_rank_down = {}, low_rank_up = {}, gate = {}, up = {}, down = {};
   };
   layer make_layer(std::size_t i, tensor_source& t) const;
-  void forward_layer(step& s, std::size_t i, const step_context& context, activations active,
+  void forward_layer(step& s, std::size_t i, const step_context& context, activations active, const step_rows& rows,
                      activations found) const NIBBLE_NOEXCEPT;
   void feed_forward(compute& c, const layer& l, bool is_sparse, activations x, activations out) const NIBBLE_NOEXCEPT;
 
@@ -58,6 +58,7 @@ class gemma3n {
   std::vector<rope> ropes_;
   per_layer_input inputs_;
   std::vector<layer> layers_;
+  std::size_t last_with_keys_ = 0;  // no layer behind it has keys and values of its own
 };
 
 inline decoder_config gemma3n::read(hyperparameters& h) {
@@ -92,6 +93,8 @@ inline gemma3n::gemma3n(const config& c, tensor_source& t)
   for (const rope_config& r : c.ropes) ropes_.emplace_back(r);
   layers_.reserve(c.layers);
   for (std::size_t i = 0; i < c.layers; ++i) layers_.push_back(make_layer(i, t));
+  for (std::size_t i = 0; i < c.layers; ++i)
+    if (c.layer[i].keys_of == layer_config::own_keys) last_with_keys_ = i;
 }
 
 inline gemma3n::layer gemma3n::make_layer(std::size_t i, tensor_source& t) const {
@@ -127,7 +130,7 @@ inline std::size_t gemma3n::memory_bytes() const noexcept {
 inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
   alternating_updates::streams x, predicted;
   for (std::size_t a = 0; a < streams_count; ++a) x[a] = s.scratch(config_.width), predicted[a] = s.scratch(config_.width);
-  const activations found = s.scratch(config_.width);
+  activations found = s.scratch(config_.width);
   std::array<rope_angles, 2> angles;
   {
     const auto watched = s.watch(operation::embedding, 0);
@@ -143,24 +146,30 @@ inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
   const step_context context{ropes_, angles};
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
     const alternating_updates& updates = layers_[i].updates;
+    const step_rows rows = i >= last_with_keys_ ? s.wanted() : s.all();
     updates.predict(s, x, predicted);
-    forward_layer(s, i, context, predicted[0], found);
+    found = found.range(0, rows.count);
+    forward_layer(s, i, context, predicted[0], rows, found);
+    if (rows.count == 0) return;
+    for (std::size_t a = 0; a < streams_count; ++a) {
+      predicted[a] = s.pick(rows, predicted[a]), x[a] = x[a].range(0, rows.count);
+    }
     updates.correct(s, predicted, found, x);
     copy(s, x[0], found);
     nibble::detail::for_each_token(s, found, [&](std::size_t t) {
       for (std::size_t k = 0; k < found.width; ++k) found.row(t)[k] *= updates.output_scale()[k];
     });
-    inputs_.input_of(s, i, inputs, found, predicted[0]);
+    const bool all = rows.count == inputs.tokens;
+    inputs_.input_of(s, i, all ? inputs : inputs.subset(rows.of_tokens.data(), rows.count), found, predicted[0]);
     for (std::size_t a = 1; a < streams_count; ++a) add(s, x[a], predicted[0]);
   }
-  if (s.wanted().count == 0 || s.cancelled()) return;
+  if (s.cancelled()) return;
   const auto watched = s.watch(operation::output, 0);
-  const activations first = s.pick(s.wanted(), x[0]), y = s.compute::scratch(first.tokens, first.width),
-                    other = s.compute::scratch(first.tokens, first.width);
-  copy(s, first, y);
+  const activations y = found, other = predicted[0];
+  copy(s, x[0], y);
   for (std::size_t a = 1; a < streams_count; ++a) {
-    linear(s, s.pick(s.wanted(), x[a]), {{from_streams_.matrix(a - 1), other}});
-    scale_to_length_of(s, first, other);
+    linear(s, x[a], {{from_streams_.matrix(a - 1), other}});
+    scale_to_length_of(s, x[0], other);
     add(s, y, other);
   }
   scale(s, y, 1 / float(streams_count));
@@ -170,14 +179,19 @@ inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
 }
 
 /// found = a + norm(feed_forward(norm(a))), where a is made of the input, attention, and what is beside it.
+/// @shape   active (tokens, width), or behind the last layer with keys (rows.count, width); found (rows.count, width)
 inline void gemma3n::forward_layer(step& s, std::size_t i, const step_context& context, activations active,
-                                   activations found) const NIBBLE_NOEXCEPT {
+                                   const step_rows& rows, activations found) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(s);
   const layer& l = layers_[i];
-  const activations n = s.scratch(active.width), h = s.scratch(active.width), low = s.scratch(l.low_rank_down.rows());
-  apply(s, l.norm, active, n);
-  l.attention.forward(s, i, context, n, s.all(), h);
-  copy(s, active, found);
+  const activations normed_active = s.compute::scratch(active.tokens, active.width),
+                    h = s.compute::scratch(rows.count, active.width),
+                    low = s.compute::scratch(rows.count, l.low_rank_down.rows());
+  apply(s, l.norm, active, normed_active);
+  l.attention.forward(s, i, context, normed_active, rows, h);
+  if (rows.count == 0) return;
+  const activations n = s.pick(rows, normed_active);
+  copy(s, s.pick(rows, active), found);
   add_branch(s, found, h, &l.post_norm, 1);
   linear(s, n, {{l.low_rank_down, low}});
   linear(s, low, {{l.low_rank_up, h}});

@@ -39,6 +39,9 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
   for (std::size_t i = 0; i < c.layers; ++i) {
     layers_.push_back(make_layer(i, t, mixers[c.layer[i].mixer], feed_forwards[c.layer[i].feed_forward]));
   }
+  const auto kept = kv();
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    if (kept[i].heads > 0 || kept[i].state > 0) last_keeping_ = i;
   t.ignore_layers(c.layers, c.drafts);
 }
 any_decoder::~any_decoder() = default;
@@ -93,19 +96,22 @@ void any_decoder::forward(step& s, const around_layers* around, activations out)
   activations x = s.scratch(config_.width);
   const activations branch = s.scratch(config_.width);
   std::array<rope_angles, rotations::most> angles;
+  activations query_scales;
   {
     const auto watched = s.watch(operation::embedding, 0);
     angles = rotations_.angles(s);
+    query_scales = query_scales_of(s);
     take_in(s, x, branch);
   }
-  const step_context context{rotations_.ropes(), angles, query_scales_of(s)};
+  const step_context context{rotations_.ropes(), angles, query_scales};
   const activations prepared = around ? around->begin(s, x) : activations();
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
-    const step_rows rows = i + 1 == layers_.size() ? s.wanted() : s.all();
+    const step_rows rows = i >= last_keeping_ ? s.wanted() : s.all();
     x = config_.parallel ? forward_parallel(s, i, context, x, branch, rows) : forward_layer(s, i, context, x, branch, rows);
-    if (around && rows.count > 0) around->end_layer(s, i, prepared, rows, x);
+    if (rows.count == 0) return;
+    if (around) around->end_layer(s, i, prepared, rows, x);
   }
-  if (s.wanted().count == 0 || s.cancelled()) return;
+  if (s.cancelled()) return;
   const auto watched = s.watch(operation::output, 0);
   if (s.output() == step_output::hidden) {
     return output_norm_.gain.empty() ? copy(s, x, out) : apply(s, output_norm_, x, out);
@@ -145,7 +151,9 @@ activations any_decoder::query_scales_of(step& s) const NIBBLE_NOEXCEPT {
   return out;
 }
 
-/// One layer. Of the last, only the wanted rows are more than keys, values and states. @returns its output, (rows.count, width)
+/// One layer. From the last on that keeps something, only the wanted rows are more than keys, values and states.
+/// @shape   x (tokens, width), or behind that layer (rows.count, width)
+/// @returns its output, (rows.count, width)
 activations any_decoder::forward_layer(step& s, std::size_t i, const step_context& context, activations x, activations branch,
                                        const step_rows& rows) const NIBBLE_NOEXCEPT {
   const layer& l = layers_[i];
@@ -156,7 +164,9 @@ activations any_decoder::forward_layer(step& s, std::size_t i, const step_contex
   };
   const auto add = [&](const layer_output& given, const norm_weights& post_norm, const norm_weights& sum_norm) {
     if (given.how == epilogue::replace) add_branch(s, i, y, h, post_norm);
-    if (!sum_norm.gain.empty()) apply(s, sum_norm, y, y);
+    if (sum_norm.gain.empty()) return;
+    const auto watched = s.watch(operation::residual, i);
+    apply(s, sum_norm, y, y);
   };
   const layer_output mixed = target(l.mixer_post_norm), fed = target(l.feed_forward_post_norm);
   if (l.mixer) l.mixer->forward(s, i, context, detail::input_of(x, l.mixer_norm), rows, mixed);

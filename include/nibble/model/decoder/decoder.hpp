@@ -72,6 +72,7 @@ class any_decoder {
   norm_weights embedding_norm_, output_norm_;
   rotations rotations_;
   std::vector<layer> layers_;
+  std::size_t last_keeping_ = 0;  // no layer behind it keeps anything between tokens
 };
 
 /// Mixers and FeedForwards are the parts that an architecture names, see any_part.hpp: no other is in its binary. Around is

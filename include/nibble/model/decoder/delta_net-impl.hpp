@@ -42,22 +42,25 @@ void delta_net::project(compute& c, const layer_input& x, activations qkv, activ
                         activations step) const NIBBLE_NOEXCEPT {
   const std::size_t key_heads = shape_.key_heads, shared = shape_.heads / key_heads;
   const bool joined = gate_.empty(), paired = step_.empty();
-  if (!joined && !paired) return linear(c, x, {{qkv_, qkv}, {gate_, gate}, {strength_, strength}, {step_, step}});
-  const activations both = c.scratch(x.x.tokens, strength_.rows());
+  const activations all = joined ? c.scratch(x.x.tokens, qkv_.rows()) : qkv;
+  const activations both = paired ? c.scratch(x.x.tokens, strength_.rows()) : strength;
+  if (joined && paired) {
+    linear(c, x, {{qkv_, all}, {strength_, both}});
+  } else if (joined) {
+    linear(c, x, {{qkv_, all}, {strength_, both}, {step_, step}});
+  } else if (paired) {
+    linear(c, x, {{qkv_, all}, {gate_, gate}, {strength_, both}});
+  } else {
+    linear(c, x, {{qkv_, all}, {gate_, gate}, {strength_, both}, {step_, step}});
+  }
   if (joined) {
-    const activations all = c.scratch(x.x.tokens, qkv_.rows());
-    linear(c, x, {{qkv_, all}});
     deal_out(c, all, key_heads,
              {{qkv, 0, shape_.rows},
               {qkv, keys(), shape_.rows},
               {qkv, 2 * keys(), shared * shape_.columns},
               {gate, 0, shared * shape_.columns}});
-  } else {
-    linear(c, x, {{qkv_, qkv}, {gate_, gate}});
   }
-  if (!paired) return linear(c, x, {{strength_, strength}, {step_, step}});
-  linear(c, x, {{strength_, both}});
-  deal_out(c, both, key_heads, {{strength, 0, shared}, {step, 0, shared}});
+  if (paired) deal_out(c, both, key_heads, {{strength, 0, shared}, {step, 0, shared}});
 }
 
 void delta_net::forward(step& s, std::size_t layer, const step_context&, const layer_input& x, const step_rows& rows,

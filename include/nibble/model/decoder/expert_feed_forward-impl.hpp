@@ -72,27 +72,32 @@ void expert_feed_forward::forward(step& s, std::size_t layer, const layer_input&
     n = s.compute::scratch(x.x.tokens, x.x.width);
     copy(s, x.x, n);
   }
+  const activations weighed = s.compute::scratch(n.tokens, shared_share_.rows());
   {
     const auto watched = s.watch(operation::experts, layer);
-    choose(s, n, out);
+    choose(s, n, weighed, out);
   }
   if (shared_up_.empty()) return;
   const auto watched = s.watch(operation::feed_forward, layer);
   if (shared_share_.empty()) return share(s, n, added_to(out.y));
-  const activations given = s.compute::scratch(n.tokens, out.y.width), weighed = s.compute::scratch(n.tokens, 1);
+  const activations given = s.compute::scratch(n.tokens, out.y.width);
   share(s, n, given);
-  linear(s, n, {{shared_share_, weighed}});
   close_gates(s, weighed, activation::sigmoid, given);
   add(s, out.y, given);
 }
 
-/// What the experts of each token give.
-void expert_feed_forward::choose(compute& c, activations x, layer_output out) const NIBBLE_NOEXCEPT {
-  if (latent_down_.empty()) return experts(c, x, router_, spec_, weights_, function_, out);
+/// What the experts of each token give; and how the one that all share is weighed, where it is: a product beside the scores.
+void expert_feed_forward::choose(compute& c, activations x, activations weighed, layer_output out) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(c);
   const activations scores = c.scratch(x.tokens, router_.rows()), latent = c.scratch(x.tokens, latent_down_.rows()),
                     given = c.scratch(x.tokens, latent.width);
+  const bool is_weighed = !shared_share_.empty();
+  if (latent_down_.empty()) {
+    is_weighed ? linear(c, x, {{router_, scores}, {shared_share_, weighed}}) : linear(c, x, {{router_, scores}});
+    return experts(c, x, scores, spec_, weights_, function_, out);
+  }
   linear(c, x, {{router_, scores}, {latent_down_, latent}});
+  if (is_weighed) linear(c, x, {{shared_share_, weighed}});
   experts(c, latent, scores, spec_, weights_, function_, given);
   linear(c, given, {{latent_up_, out}});
 }

@@ -32,7 +32,7 @@ class expert_feed_forward {
   void forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT;
 
  private:
-  void choose(compute& c, activations x, layer_output out) const NIBBLE_NOEXCEPT;
+  void choose(compute& c, activations x, activations weighed, layer_output out) const NIBBLE_NOEXCEPT;
   void share(compute& c, activations x, layer_output out) const NIBBLE_NOEXCEPT;
 
   weight router_, latent_down_, latent_up_;

@@ -107,13 +107,13 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
   const scratch_scope scope(s);
   const activations asked = s.compute::scratch(rows.count, q_.rows()), keys = s.scratch(k_.rows()),
                     values = s.scratch(spec_.kv_heads * spec_.value_dim * (k_.empty() ? 0 : 1)),
-                    mixed = s.compute::scratch(rows.count, o_.columns());
+                    mixed = s.compute::scratch(rows.count, o_.columns()), opened = s.compute::scratch(rows.count, gate_.rows());
   const activations queries = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : asked,
                     gates = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : activations();
   const bool all = rows.count == s.tokens();
   {
     const auto watched = s.watch(operation::projection, layer);
-    project(s, x, all ? x : x.with(s.pick(rows, x.x)), asked, keys, values);
+    project(s, x, all ? x : x.with(s.pick(rows, x.x)), asked, keys, values, opened);
     add_bias(s, asked, q_bias_);
     add_bias(s, keys, k_bias_);
     add_bias(s, values, v_bias_);
@@ -138,30 +138,31 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
   }
   const auto watched = s.watch(operation::mixing, layer);
   if (gates_in_queries_) close_gates(s, gates, activation::sigmoid, mixed);
-  if (gates_) {
-    const activations opened = s.compute::scratch(rows.count, gate_.rows());
-    linear(s, all ? x : x.with(s.pick(rows, x.x)), {{gate_, opened}});
-    close_gates(s, opened, *gates_, mixed);
-  }
+  if (gates_) close_gates(s, opened, *gates_, mixed);
   linear(s, mixed, {{o_, out}});
   add_bias(s, out.y, o_bias_);
 }
 
-/// Queries of some rows, keys and values of all; a layer that reads another's has none of its own.
+/// Queries and gates of some rows, keys and values of all; a layer that reads another's has none of its own.
 void self_attention::project(compute& s, const layer_input& x, const layer_input& picked, activations queries, activations keys,
-                             activations values) const NIBBLE_NOEXCEPT {
+                             activations values, activations gates) const NIBBLE_NOEXCEPT {
   const bool all = picked.x.tokens == x.x.tokens;
+  const auto of_picked = [&] {
+    gate_.empty() ? linear(s, picked, {{q_, queries}}) : linear(s, picked, {{q_, queries}, {gate_, gates}});
+  };
   if (k_.empty()) {
-    linear(s, picked, {{q_, queries}});
+    of_picked();
   } else if (v_.empty()) {
     linear(s, x, {{k_, keys}});
-    linear(s, picked, {{q_, queries}});
+    of_picked();
     copy(s, keys, values);
-  } else if (all) {
+  } else if (all && gate_.empty()) {
     linear(s, x, {{q_, queries}, {k_, keys}, {v_, values}});
+  } else if (all) {
+    linear(s, x, {{q_, queries}, {k_, keys}, {v_, values}, {gate_, gates}});
   } else {
     linear(s, x, {{k_, keys}, {v_, values}});
-    linear(s, picked, {{q_, queries}});
+    of_picked();
   }
 }
 
