@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nibble/kernels/reference.hpp"
+#include "nibble/quant/grids-impl.hpp"
 // the SIMD library comes behind it
 #include "nibble/kernels/activation-inl.hpp"
 #include "nibble/kernels/attention-inl.hpp"

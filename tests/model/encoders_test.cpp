@@ -115,7 +115,6 @@ TEST_CASE("what contradicts itself in token types, positions, windows and activa
   CHECK_SAYS(small_embedder("nomic-bert-moe").set("moe_every_n_layers", 0u).refusal(), "moe_every_n_layers");
   CHECK_SAYS(small_embedder("nomic-bert-moe").set("moe_every_n_layers", 3u).set("block_count", 1u).refusal(),
              "blk.1.attn_q.weight");  // a layer that there is not
-  CHECK_SAYS(small_embedder("modern-bert").set("attention.sliding_window", 0u).refusal(), "sliding_window");
   CHECK_SAYS(small_embedder("modern-bert").set("hidden_activation", "relu").refusal(), "expected gelu or silu, found 'relu'");
   CHECK(small_embedder("modern-bert").set("hidden_activation", "silu").refusal() == "loaded");
 }

@@ -107,11 +107,12 @@ class smallest_model {
     throw std::runtime_error("no file could be made: " + last);
   }
 
-  /// Of hybrids every second layer attends: by an interval, or by heads of keys and values that the others have none of. Such
-  /// keys have defaults, or one number for all layers, so no error asks for them.
+  /// Experts that a family may do without; and of hybrids every second layer attends: by an interval, or by heads of keys and
+  /// values that the others have none of. Such keys have defaults, or one number for all layers, so no error asks for them.
   void mix_layers(const std::string& prefix) {
     const auto mix = [&](const char* key, const auto& v) { set(prefix + key, v), own_.push_back(prefix + key); };
     if (prefix.starts_with("qwen35") || prefix.starts_with("qwen3next")) mix("full_attention_interval", 2);
+    if (prefix.starts_with("deepseek2")) mix("expert_count", 4);
     const bool hybrid = prefix.starts_with("nemotron_h");
     if (!hybrid && !prefix.starts_with("lfm2") && !prefix.starts_with("granitehybrid")) return;
     std::vector<std::int32_t> heads, hidden;
