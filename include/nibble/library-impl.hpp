@@ -1,5 +1,5 @@
-/// All that is compiled once and is not named in packaging/ by a file of its own: a part of nibble/compile.hpp. Never include it
-/// yourself.
+/// All that is compiled once and is not named in packaging/ by a file of its own: a part of nibble/compile.hpp. Never include
+/// it yourself.
 #pragma once
 
 // In the order data flows, as in nibble.hpp:

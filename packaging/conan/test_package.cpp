@@ -16,5 +16,6 @@ int main() {
     if (std::abs(values[i] - again[i]) > 0.01f) return 1;
   }
   const auto refused = nibble::any_model::try_load(bytes);
-  std::cout << "nibble " << nibble::version_text << ", " << nibble::kernels().target << ": " << refused.failure().what() << '\n';
+  std::cout << "nibble " << nibble::version_text << ", " << nibble::kernels().target << ": " << refused.failure().what()
+            << '\n';
 }

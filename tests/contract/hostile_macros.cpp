@@ -108,8 +108,8 @@ static_assert(min(2, 1) == 1 && max(2, 1) == 2 && abs(-1) == 1 && round(1.6) == 
 #include "all.hpp"
 // And what is compiled once, as a program of headers alone would:
 #include "nibble/library-impl.hpp"
-#include "nibble/text/tokenizers-impl.hpp"
-#include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
+#include "nibble/text/template/jinja_template-impl.hpp"
+#include "nibble/text/tokenizers-impl.hpp"

@@ -6,8 +6,8 @@ using namespace nibble;
 
 #include "all.hpp"
 #include "nibble/library-impl.hpp"
-#include "nibble/text/tokenizers-impl.hpp"
-#include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
+#include "nibble/text/template/jinja_template-impl.hpp"
+#include "nibble/text/tokenizers-impl.hpp"

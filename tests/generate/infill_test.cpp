@@ -59,7 +59,8 @@ TEST_CASE("Qwen2.5-Coder fills a gap") {
   const auto model = nibble::any_model::load(path, {.threads = 1});
   nibble::session session(model, {.context = 256});
   std::string text;
-  auto reply = session.infill("def add(a, b):\n    return ", "\n\n\nprint(add(1, 2))\n", {.file = "add.py"}, {.max_tokens = 16});
+  auto reply =
+      session.infill("def add(a, b):\n    return ", "\n\n\nprint(add(1, 2))\n", {.file = "add.py"}, {.max_tokens = 16});
   for (const auto& event : reply) text += event.text;
   CHECK(text.find("a + b") != text.npos);
 }

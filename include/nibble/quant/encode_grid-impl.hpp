@@ -173,9 +173,9 @@ class grid_search {
     placed out{.d = d, .error = 0, .step = {}};
     for (std::size_t j = 0; j < sub_blocks(); ++j) {
       const float wish = d > 0 ? (wish_[j] / (d * kind_.unit) - 1) / 2 : 0;
-      const int near = int(std::clamp(wish, 0.0f, float(kind_.steps - 1)) + 0.5f);
+      const int nearest = int(std::clamp(wish, 0.0f, float(kind_.steps - 1)) + 0.5f);
       float best = std::numeric_limits<float>::infinity();
-      for (int step = std::max(near - 1, 0); step <= std::min(near + 1, kind_.steps - 1); ++step) {
+      for (int step = std::max(nearest - 1, 0); step <= std::min(nearest + 1, kind_.steps - 1); ++step) {
         const float s = scale_of(d, step), error = total(j, s).error(s);
         if (error < best) best = error, out.step[j] = step;
       }

@@ -233,8 +233,8 @@ std::vector<tensor_type> quantize_recipe::plan(const gguf_file& file, bool impor
     const tensor_type type = rule != rules.end() ? rule->type : matrices;
     if (part == tensor_part::output && detail::fitting_format(matrices, tensor.cols()) != matrices) return tensor_type::q8_0;
     // models of 80 layers share values between eight query heads: little is gained by making these small
-    const bool small = type == tensor_type::q3_k || type == tensor_type::q4_k;
-    return part == tensor_part::values && model.layers == 80 && model.grouped && small ? tensor_type::q5_k : type;
+    const bool is_small = type == tensor_type::q3_k || type == tensor_type::q4_k;
+    return part == tensor_part::values && model.layers == 80 && model.grouped && is_small ? tensor_type::q5_k : type;
   };
 
   std::vector<tensor_type> types;

@@ -149,8 +149,8 @@ fit best_scale(const samples<N>& s, Stored&& stored) noexcept {
   for (const float v : s.x) most = std::abs(v) > std::abs(most) ? v : most;
   const float furthest = -s.low >= s.low + s.top ? s.low : s.low + s.top;
   const auto next = [&](const auto& level) { return s.regress_scale(level); };
-  // The largest value lands on a level from a tenth below the last of the shorter side to a third beyond that of the other, where
-  // it is cut.
+  // The largest value lands on a level from a tenth below the last of the shorter side to a third beyond that of the other,
+  // where it is cut.
   const float least = 0.9f * std::min(-s.low, s.low + s.top) / std::abs(furthest);
   shortlist list;
   for (int k = 0; k < starts; ++k) {

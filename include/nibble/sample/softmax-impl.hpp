@@ -32,11 +32,11 @@ float exp_sum(std::span<const float> logits, float best) noexcept {
   std::size_t i = 0;
   if constexpr (batch_width<float, Arch>() > 1) {
     using batch = xsimd::batch<float, Arch>;
-    const batch zero(0.0f), shift(best), nothing(-100.0f);  // e^-100 is 0, and -infinity no argument for exp()
+    const batch zero(0.0f), shift(best), lowest(-100.0f);  // e^-100 is 0, and -infinity no argument for exp()
     batch sums = zero;
     for (; logits.size() - i >= batch::size; i += batch::size) {
       const batch x = batch::load_unaligned(logits.data() + i) - shift;
-      sums += xsimd::select(x <= zero, xsimd::exp(xsimd::max(x, nothing)), zero);
+      sums += xsimd::select(x <= zero, xsimd::exp(xsimd::max(x, lowest)), zero);
     }
     float lanes[batch::size];
     sums.store_unaligned(lanes);

@@ -26,9 +26,9 @@ inline value make_range(run& r, const arguments& given) {
   const std::int64_t last = integer_argument(r, b[1] ? b[1] : b[0], 0), step = integer_argument(r, b[2], 1);
   if (!r.failed() && step == 0) r.fail("a range in steps of 0");
   if (r.failed()) return value::none();
-  constexpr std::int64_t far = std::int64_t{1} << 61;
-  if (first < -far || first > far || last < -far || last > far || step < -far || step > far)
-    return r.fail("a range too far away"), value::none();
+  constexpr std::int64_t widest = std::int64_t{1} << 61;
+  if (first < -widest || first > widest || last < -widest || last > widest || step < -widest || step > widest)
+    return r.fail("a range too widest away"), value::none();
   const std::int64_t way = step > 0 ? last - first : first - last, stride = step > 0 ? step : -step;
   const std::int64_t count = way > 0 ? (way + stride - 1) / stride : 0;
   if (count > longest_range) return r.fail_beyond("a range too long", longest_range), value::none();
