@@ -335,7 +335,7 @@ TEST_CASE("a token that the vocabulary suppresses is never chosen, whatever its 
     logits[std::size_t(byte('b'))] = 8, logits[std::size_t(byte('c'))] = 7;
     CHECK(builder.choose(logits, {}, scratch).id == byte('c'));
   }
-  event_builder builder(without_ab, {.sampler = nibble::temperature(1000), .seed = 5});
+  event_builder builder(without_ab, {.sampler = nibble::temperature{1000}, .seed = 5});
   for (int i = 0; i < 2000; ++i) {
     auto logits = favour(byte('a'));
     const token id = builder.choose(logits, {}, scratch).id;

@@ -947,17 +947,17 @@ result<void> schema_expander::invalid_objects(id s, schema_branches& out) {
     out.push_back(std::move(b));
   };
   for (const schema_branch::members& g : own.groups) {
-    for (const auto& [name, x] : g.named) {
-      if (x == anything) continue;
+    for (const auto& member : g.named) {
+      if (member.second == anything) continue;
       add_object([&](schema_branch& b) {
-        b.required.push_back(name);
-        b.groups.push_back({.named = {{name, opposite(x)}}, .fitting = {}, .others = anything});
+        b.required.push_back(member.first);
+        b.groups.push_back({.named = {{member.first, opposite(member.second)}}, .fitting = {}, .others = anything});
       });
     }
-    for (const auto& [fits, x] : g.fitting) {
-      if (x == anything) continue;
+    for (const auto& member : g.fitting) {
+      if (member.second == anything) continue;
       add_object([&](schema_branch& b) {
-        b.some.push_back({.named = {}, .fitting = {{fits, opposite(x)}}, .others = nothing});
+        b.some.push_back({.named = {}, .fitting = {{member.first, opposite(member.second)}}, .others = nothing});
       });
     }
     if (g.others == anything) continue;

@@ -90,7 +90,8 @@ HWY_INLINE float_vec read_scale(const scale_panel<super_scale_of<SubBlock, 8>>& 
 }
 template <std::size_t SubBlock>
 HWY_INLINE float_vec read_scale(const scale_panel<super_scale_of<SubBlock, 6>>& p, std::size_t j, std::size_t r) {
-  constexpr std::size_t halves = p.halves, quarters = p.quarters;
+  using panel = scale_panel<super_scale_of<SubBlock, 6>>;
+  constexpr std::size_t halves = panel::halves, quarters = panel::quarters;
   const int_tag d;
   const hn::Rebind<std::uint8_t, int_tag> d8;
   const auto low = hn::PromoteTo(d, hn::LoadU(d8, p.low[j % halves].data() + r));
