@@ -27,7 +27,7 @@ kernels() {
   local compiler=(aarch64-linux-gnu-g++ -std=c++20 -O2 "${@:2}" -Iinclude -Itests -I"$out/include")
   ! command -v ccache >/dev/null || compiler=(ccache "${compiler[@]}")
   local source objects=()
-  for source in packaging/{kernels,library,tokenizers,templates}.cpp tests/support/main.cpp tests/kernels/*_test.cpp; do
+  for source in packaging/{kernels,library,tokenizers,templates,quantize}.cpp tests/support/main.cpp tests/kernels/*_test.cpp; do
     objects+=("$out/$1-$(basename "$source" .cpp).o")
     "${compiler[@]}" -c "$source" -o "${objects[-1]}"
   done
