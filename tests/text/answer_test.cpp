@@ -390,6 +390,19 @@ TEST_CASE("calls in Python: literals of all kinds") {
   CHECK(of("f(a=" + std::string(1000, '[') + ")").empty());
 }
 
+TEST_CASE("a call whose name or key is too long ends behind a whole character") {
+  std::string text = "<tool_call>look<arg_key>";
+  for (int i = 0; i < 300; ++i) text += "\xEF\xBF\xBD";
+  for (const std::size_t size : {text.size(), std::size_t{1}}) {
+    chat_parser parser(answer_syntax::named("glm-4"));
+    for (std::size_t at = 0; at < text.size(); at += size) {
+      for (const nibble::answer_delta& d : parser.feed(std::string_view(text).substr(at, size))) CHECK(nibble::is_utf8(d.text));
+    }
+    for (const nibble::answer_delta& d : parser.finish()) CHECK(nibble::is_utf8(d.text));
+    CHECK(nibble::is_utf8(parser.answer().text));
+  }
+}
+
 TEST_CASE("a long hostile answer takes time in proportion") {
   for (const char* part : {"<tool_call>", "<", "<tool_call>{\"name\":", "\xF0\x9F", "{", "<|tool_call>call:f{", "<function=f>{",
                            "[TOOL_CALLS]["}) {

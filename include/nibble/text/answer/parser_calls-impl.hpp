@@ -178,6 +178,7 @@ void chat_parser::end_call(bool ended_well) {
 
 /// It is no call, or breaks off: what was not given out is text, and what follows.
 bool chat_parser::give_up() {
+  while (at_ < buffer_.size() && (static_cast<unsigned char>(buffer_[at_]) & 0xC0) == 0x80) ++at_;  // the rest of a character
   if (named_) {
     end_call(false);
   } else {
