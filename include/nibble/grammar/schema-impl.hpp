@@ -18,7 +18,7 @@
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/schema.hpp"
 #include "nibble/grammar/schema_document-impl.hpp"
-#include "nibble/grammar/schema_expander-impl.hpp"
+#include "nibble/grammar/schema_negation-impl.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {

@@ -1,0 +1,345 @@
+/// Definitions of schema_expander.hpp: values, and schemas in schemas. Compiled once: see nibble/compile.hpp; never include it
+/// yourself.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nibble/grammar/schema_expander.hpp"
+#include "nibble/grammar/schema_keywords-impl.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// A schema that says what an array or object is, for const.
+inline json schema_of_value(const json& value) {
+  json schema = json::object();
+  if (value.is(json_kind::array)) {
+    std::vector<json> items;
+    for (const json& item : value.items()) {
+      json one = json::object();
+      one.set("const", item);
+      items.push_back(std::move(one));
+    }
+    schema.set("type", "array");
+    schema.set("minItems", static_cast<std::int64_t>(items.size()));
+    schema.set("maxItems", static_cast<std::int64_t>(items.size()));
+    schema.set("prefixItems", json::array(std::move(items)));
+    return schema;
+  }
+  json properties = json::object(), required = json::array();
+  for (const json::member& m : value.members()) {
+    json one = json::object();
+    one.set("const", m.value);
+    properties.set(m.key, std::move(one));
+    required.push_back(m.key);
+  }
+  schema.set("type", "object");
+  schema.set("required", std::move(required));
+  schema.set("additionalProperties", false);
+  schema.set("properties", std::move(properties));
+  return schema;
+}
+
+/// Values of enum and const by kind.
+struct listed_values {
+  std::uint8_t types = 0;  // of null, no, yes
+  std::vector<decimal> numbers = {};
+  std::vector<std::string> texts = {};
+  std::vector<const json*> others = {};
+  bool ok = true;
+};
+inline listed_values sorted_values(const std::vector<const json*>& values) {
+  listed_values out;
+  for (const json* v : values) {
+    switch (v->kind()) {
+      case json_kind::null:
+        out.types |= schema_branch::null;
+        break;
+      case json_kind::boolean:
+        out.types |= v->boolean() ? schema_branch::yes : schema_branch::no;
+        break;
+      case json_kind::number: {
+        const auto n = decimal_of(v->digits());
+        out.ok &= n.has_value();
+        if (n) out.numbers.push_back(*n);
+        break;
+      }
+      case json_kind::string:
+        out.texts.emplace_back(v->string());
+        break;
+      default:
+        out.others.push_back(v);
+    }
+  }
+  return out;
+}
+
+result<schema_branches> schema_expander::one_of_values(id s, std::vector<const json*> values) {
+  const listed_values all = sorted_values(values);
+  if (!all.ok) return refused(s, "enum", "a number with an exponent beyond 400");
+  schema_branches out;
+  schema_branch plain = of_type(all.types);
+  if (!all.numbers.empty())
+    plain.types |= schema_branch::number, plain.numbers.push_back({number_demand::kind::one_of, all.numbers});
+  if (!all.texts.empty()) plain.types |= schema_branch::string, plain.texts.push_back(list_of_texts(all.texts));
+  if (plain.types != 0) out.push_back(std::move(plain));
+  for (const json* v : all.others) {
+    const id made = document_.number_of(document_.keep(schema_of_value(*v)), s, "const");
+    NIBBLE_TRY(add_of(out, literal_of(made)));
+  }
+  return out;
+}
+
+result<schema_branches> schema_expander::none_of_values(id s, std::vector<const json*> values) {
+  const listed_values all = sorted_values(values);
+  if (!all.ok) return refused(s, "enum", "a number with an exponent beyond 400");
+  schema_branch rest = of_type(without(all.types));
+  if (!all.numbers.empty()) rest.numbers.push_back({number_demand::kind::none_of, all.numbers});
+  if (!all.texts.empty()) rest.texts.push_back(opposite(list_of_texts(all.texts)));
+  schema_branches out = {rest};
+  for (const json* v : all.others) {
+    const id made = document_.number_of(document_.keep(schema_of_value(*v)), s, "const");
+    NIBBLE_TRY(meet_of(out, opposite(literal_of(made))));
+  }
+  return out;
+}
+
+/// A member that may not be there, or what is no object.
+inline schema_branch without_member(const std::string& name) {
+  schema_branch b;
+  b.groups.push_back({.named = {{name, nothing}}, .fitting = {}, .others = anything});
+  return b;
+}
+inline schema_branch with_member(const std::string& name) {
+  schema_branch b = of_type(schema_branch::object);
+  b.required.push_back(name);
+  return b;
+}
+
+result<void> schema_expander::dependencies(id s, schema_branches& all) {
+  for (const std::string_view keyword : {"dependentRequired", "dependentSchemas", "dependencies"}) {
+    const json* value = document_[s].find(keyword);
+    if (!value) continue;
+    for (const json::member& m : value->members()) {
+      schema_branch with = with_member(m.key);
+      schema_branches either = {without_member(m.key)};
+      if (m.value.is(json_kind::array)) {
+        for (const json& name : m.value.items())
+          if (std::find(with.required.begin(), with.required.end(), name.string()) == with.required.end())
+            with.required.emplace_back(name.string());
+        either.push_back(std::move(with));
+      } else {
+        auto x = literal(s, m.value, std::string(keyword) + "/" + m.key);
+        if (!x) return std::move(x).failure();
+        schema_branches both = {with};
+        NIBBLE_TRY(meet_of(both, *x));
+        NIBBLE_TRY(add(either, std::move(both)));
+      }
+      NIBBLE_TRY(meet(all, either));
+    }
+  }
+  return {};
+}
+
+result<void> schema_expander::in_place(id s, schema_branches& all) {
+  const json& schema = document_[s];
+  if (const json* list = schema.find("allOf")) {
+    auto parts = literals(s, *list, "allOf");
+    if (!parts) return std::move(parts).failure();
+    for (const schema_literal x : *parts) NIBBLE_TRY(meet_of(all, x));
+  }
+  if (const json* list = schema.find("anyOf")) NIBBLE_TRY(any_of(s, *list, all));
+  if (const json* list = schema.find("oneOf")) NIBBLE_TRY(one_of(s, *list, all));
+  if (const json* value = schema.find("not")) {
+    auto x = literal(s, *value, "not");
+    if (!x) return std::move(x).failure();
+    auto more = of(opposite(*x));
+    if (!more) return std::move(more).failure();
+    NIBBLE_TRY(meet(all, *more));
+  }
+  const json* condition = schema.find("if");
+  const json* then = schema.find("then");
+  const json* otherwise = schema.find("else");
+  if (condition && (then || otherwise || document_.has_unevaluated())) {
+    auto x = literal(s, *condition, "if");
+    if (!x) return std::move(x).failure();
+    auto y = then ? literal(s, *then, "then") : result<schema_literal>(anything);
+    if (!y) return std::move(y).failure();
+    auto z = otherwise ? literal(s, *otherwise, "else") : result<schema_literal>(anything);
+    if (!z) return std::move(z).failure();
+    schema_branches yes = {{}}, no = {{}};
+    NIBBLE_TRY(meet_of(yes, *x));
+    NIBBLE_TRY(meet_of(yes, *y));
+    NIBBLE_TRY(meet_of(no, opposite(*x)));
+    NIBBLE_TRY(meet_of(no, *z));
+    NIBBLE_TRY(add(yes, std::move(no)));
+    NIBBLE_TRY(meet(all, yes));
+  }
+  return {};
+}
+
+result<void> schema_expander::any_of(id s, const json& list, schema_branches& all) {
+  auto parts = literals(s, list, "anyOf");
+  if (!parts) return std::move(parts).failure();
+  schema_branches either;
+  if (!document_.has_unevaluated()) {
+    for (const schema_literal x : *parts) NIBBLE_TRY(add_of(either, x));
+    return meet(all, either);
+  }
+  if (parts->size() > 6) return refused(s, "anyOf", "more than 6 alternatives beside unevaluated members or items");
+  for (std::uint32_t set = 1; set < 1u << parts->size(); ++set) {  // all that may be valid together, for what they look at
+    schema_branches together = {{}};
+    for (std::size_t i = 0; i < parts->size(); ++i)
+      if ((set >> i & 1) != 0 || exact_)
+        NIBBLE_TRY(meet_of(together, (set >> i & 1) != 0 ? (*parts)[i] : opposite((*parts)[i])));
+    NIBBLE_TRY(add(either, std::move(together)));
+  }
+  return meet(all, either);
+}
+
+result<void> schema_expander::one_of(id s, const json& list, schema_branches& all) {
+  auto parts = literals(s, list, "oneOf");
+  if (!parts) return std::move(parts).failure();
+  schema_branches either;
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    schema_branches only = {{}};
+    NIBBLE_TRY(meet_of(only, (*parts)[i]));
+    for (std::size_t k = 0; k < parts->size(); ++k) {
+      const schema_literal x = (*parts)[i], other = (*parts)[k];
+      if (k == i || other == nothing) continue;
+      if (x < anything && other < anything && surely_disjoint(x / 2, other / 2)) continue;
+      NIBBLE_TRY(meet_of(only, opposite(other)));
+    }
+    NIBBLE_TRY(add(either, std::move(only)));
+  }
+  return meet(all, either);
+}
+
+/// The schema that references lead to, where they are all that it has.
+schema_expander::id schema_expander::followed(id s) {
+  for (int i = 0; i < 8; ++i) {
+    const json* reference = document_[s].find("$ref");
+    if (!reference || !reference->is(json_kind::string)) break;
+    const auto next = document_.find(s, reference->string());
+    if (!next) break;
+    s = *next;
+  }
+  return s;
+}
+
+std::optional<std::vector<json>> schema_expander::values_of(id s) {
+  const json& schema = document_[followed(s)];
+  const json* values = schema.find("enum");
+  if (values && values->is(json_kind::array)) return std::vector<json>(values->items().begin(), values->items().end());
+  if (const json* value = schema.find("const")) return std::vector<json>{*value};
+  const json* its_type = schema.find("type");
+  if (its_type && its_type->string() == "boolean") return std::vector<json>{json(true), json(false)};
+  if (its_type && its_type->string() == "null") return std::vector<json>{json(nullptr)};
+  return std::nullopt;
+}
+
+bool schema_expander::surely_disjoint(id a, id b) {
+  const json& x = document_[followed(a)];
+  const json& y = document_[followed(b)];
+  const auto types = [](const json& schema) {
+    std::uint8_t out = schema_branch::all;
+    bool whole = false;
+    if (const json* t = schema.find("type")) out = types_of(*t, whole);
+    const auto value_type = [](const json& v) {
+      return static_cast<std::uint8_t>(v.is(json_kind::null)      ? schema_branch::null
+                                       : v.is(json_kind::boolean) ? (v.boolean() ? schema_branch::yes : schema_branch::no)
+                                       : v.is(json_kind::number)  ? schema_branch::number
+                                       : v.is(json_kind::string)  ? schema_branch::string
+                                       : v.is(json_kind::array)   ? schema_branch::array
+                                                                  : schema_branch::object);
+    };
+    if (const json* v = schema.find("const")) out &= value_type(*v);
+    if (const json* v = schema.find("enum")) {
+      std::uint8_t any = 0;
+      for (const json& one : v->items()) any |= value_type(one);
+      out &= any;
+    }
+    return out == 0 ? std::uint8_t{schema_branch::all} : out;
+  };
+  if ((types(x) & types(y)) == 0) return true;
+  const auto texts = [](const json& schema) {
+    std::vector<std::string_view> out;
+    const json* one = schema.find("const");
+    if (one && one->is(json_kind::string)) out.push_back(one->string());
+    if (const json* v = schema.find("enum"); v && !one) {
+      for (const json& item : v->items()) {
+        if (!item.is(json_kind::string)) return std::vector<std::string_view>();
+        out.push_back(item.string());
+      }
+    }
+    return out;
+  };
+  const auto apart = [&](const json& p, const json& q) {
+    const auto one = texts(p), other = texts(q);
+    return !one.empty() && !other.empty() &&
+           std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) == one.end();
+  };
+  if (apart(x, y)) return true;
+  const auto requires_member = [](const json& schema, std::string_view name) {
+    const json* list = schema.find("required");
+    return list && std::any_of(list->items().begin(), list->items().end(), [&](const json& n) { return n.string() == name; });
+  };
+  const json* in_x = x.find("properties");
+  const json* in_y = y.find("properties");
+  if (!in_x || !in_y || types(x) != schema_branch::object || types(y) != schema_branch::object) return false;
+  for (const json::member& m : in_x->members()) {
+    const json* other = in_y->find(m.key);
+    if (other && apart(m.value, *other) && (requires_member(x, m.key) || requires_member(y, m.key))) return true;
+  }
+  return false;
+}
+
+result<void> schema_expander::unevaluated(id s, schema_branches& all) {
+  const json& schema = document_[s];
+  if (const json* value = schema.find("unevaluatedProperties")) {
+    auto x = literal(s, *value, "unevaluatedProperties");
+    if (!x) return std::move(x).failure();
+    for (schema_branch& b : all) {
+      if (b.seen_members.others == anything) continue;
+      schema_branch::members rest = b.seen_members;
+      rest.others = *x;
+      if (*x != anything) b.groups.push_back(std::move(rest));
+      b.seen_members.others = anything;
+    }
+    NIBBLE_TRY(meet(all, {{}}));
+  }
+  if (const json* value = schema.find("unevaluatedItems")) {
+    auto x = literal(s, *value, "unevaluatedItems");
+    if (!x) return std::move(x).failure();
+    for (schema_branch& b : all) {
+      if (b.seen_items == schema_branch::unlimited) continue;
+      schema_literal rest = *x;
+      if (*x != anything && !b.seen_containing.empty()) {  // an item that any of them contains has been looked at
+        std::vector<json> either = {*value};
+        for (const schema_literal c : b.seen_containing)
+          either.push_back(c == anything ? json(true) : c == nothing ? json(false) : document_[c / 2]);
+        json any = json::object();
+        any.set("anyOf", json::array(std::move(either)));
+        rest = literal_of(document_.number_of(document_.keep(std::move(any)), s, "unevaluatedItems"));
+      }
+      if (b.seen_items > most_.nesting) return refused(s, "unevaluatedItems", "too many places");
+      if (*x != anything) b.places.push_back({std::vector<schema_literal>(b.seen_items, anything), rest});
+      b.seen_items = schema_branch::unlimited;
+    }
+  }
+  return {};
+}
+
+// What is not valid: one keyword at least is not.
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
