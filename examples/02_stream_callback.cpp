@@ -4,7 +4,6 @@
 #include <chrono>
 #include <iostream>
 #include <nibble/nibble.hpp>
-#include <stop_token>
 #include <thread>
 
 int main(int argc, char** argv) {
@@ -26,12 +25,13 @@ int main(int argc, char** argv) {
   std::cout << "\n[" << name_of(reason) << ", " << session.position() << " tokens in the session]\n\n";
 
   // the session goes on where it stands; here in a thread of its own, which another one stops within a layer
-  std::jthread writer([&](std::stop_token cancel) {
-    reason = session.generate("", {.max_tokens = 10'000, .cancel = cancel},
+  nibble::stop_source cancel;
+  std::thread writer([&] {
+    reason = session.generate("", {.max_tokens = 10'000, .cancel = cancel.get_token()},
                               [](const nibble::token_event& event) { std::cout << event.text << std::flush; });
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  writer.request_stop();
+  cancel.request_stop();
   writer.join();
   std::cout << "\n[" << name_of(reason) << ", " << session.stats().generation_speed() << " tokens/s]\n";
 }

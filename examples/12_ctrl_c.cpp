@@ -2,15 +2,12 @@
 //
 //     12_ctrl_c model.gguf ["prompt"] [tokens]        tokens: a Ctrl-C of its own, after so many
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <nibble/nibble.hpp>
-#include <stop_token>
 #include <string>
-#include <thread>
 
-// A signal handler may do little: request_stop() takes a lock, so a handler only sets a flag, and a thread looks at it.
+// A signal handler may do little, but it may set a flag: the call looks at it.
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
@@ -27,17 +24,13 @@ int main(int argc, char** argv) try {
   auto model = nibble::any_model::load(argv[1]);
   auto session = nibble::session(model);
 
-  std::stop_source cancel;
   std::signal(SIGINT, on_interrupt);
-  std::jthread watcher([&cancel](std::stop_token done) {
-    while (!done.stop_requested() && !interrupted) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    if (interrupted) cancel.request_stop();
-  });
+  const nibble::stop_token cancel(interrupted);
 
   std::size_t left = argc > 3 ? std::stoul(argv[3]) : 0;
   auto reason = nibble::finish::none;
   while (reason != nibble::finish::cancelled) {  // one text after the other
-    auto reply = session.generate(argc > 2 ? argv[2] : "Once upon a time", {.max_tokens = 100, .cancel = cancel.get_token()});
+    auto reply = session.generate(argc > 2 ? argv[2] : "Once upon a time", {.max_tokens = 100, .cancel = cancel});
     for (auto& event : reply) {
       std::cout << event.text << std::flush;
       if (left > 0 && --left == 0) std::raise(SIGINT);

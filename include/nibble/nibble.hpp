@@ -23,6 +23,7 @@
 #include "nibble/core/executor.hpp"          // executor, inline_executor, executor_ref
 #include "nibble/core/thread_pool.hpp"       // thread_pool
 #include "nibble/core/rng.hpp"               // rng
+#include "nibble/core/stop_token.hpp"        // stop_token, stop_source
 
 #include "nibble/file/limits.hpp"            // limits: what a file may ask for
 #include "nibble/file/mapped_file.hpp"       // mapped_file

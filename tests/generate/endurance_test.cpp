@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,7 +41,7 @@ struct cancelled_reply {
 };
 /// Answers until another thread asks to stop, `after` it began.
 cancelled_reply cancel(nibble::session& session, const tokens& prompt, std::chrono::microseconds after) {
-  std::stop_source stop;
+  nibble::stop_source stop;
   clock_type::time_point asked;
   std::thread other([&, at = clock_type::now() + after] {
     std::this_thread::sleep_until(at);

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <stdexcept>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -78,7 +77,7 @@ TEST_CASE("a callback ends its reply; a request to stop ends all") {
   CHECK(reasons[2] == finish::cancelled);
   CHECK(reasons[1] == finish::max_tokens);
 
-  std::stop_source stop;
+  nibble::stop_source stop;
   std::size_t all = 0;
   reasons = nibble::generate_each(stories(), prompts, {.max_tokens = 10, .cancel = stop.get_token()},
                                   [&](std::size_t, const token_event&) { ++all == 8 ? stop.request_stop() : false, void(); });
@@ -128,7 +127,7 @@ TEST_CASE("a reply ends as a session's does, whatever ends it, and whatever else
               CAPTURE(most);
               CAPTURE(shown);
               CAPTURE(cancelled);
-              std::stop_source stop;
+              nibble::stop_source stop;
               if (cancelled) stop.request_stop();
               const nibble::generate_options options{.max_tokens = most, .cancel = stop.get_token()};
               std::size_t left = shown, events = 0;

@@ -11,7 +11,7 @@
 #include "nibble/sample/top_k.hpp"
 
 TEST_CASE("options are named where they differ, and samplers compose in place") {
-  std::stop_source cancel;
+  nibble::stop_source cancel;
   const nibble::generate_options options{.max_tokens = 64,
                                          .sampler = nibble::temperature{0.8f} | nibble::top_k{40},
                                          .seed = 7,
@@ -22,7 +22,7 @@ TEST_CASE("options are named where they differ, and samplers compose in place") 
   CHECK_FALSE(copy.parse_special);
   cancel.request_stop();
   CHECK(copy.cancel.stop_requested());
-  CHECK_FALSE(nibble::generate_options().cancel.stop_possible());
+  CHECK_FALSE(nibble::generate_options().cancel.stop_requested());
 }
 
 TEST_CASE("every ending has a name of its own") {

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <optional>
 #include <stdexcept>
-#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -108,7 +107,7 @@ TEST_CASE("a request that is cancelled, too late, or whose callback or sampler t
   request late = sound.asked;
   late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
   auto passed = s.submit(late);
-  std::stop_source stop;
+  nibble::stop_source stop;
   request stopped = sound.asked;
   stopped.options.cancel = stop.get_token();
   auto cancelled = s.submit(stopped), let_go = s.submit(sound.asked);
@@ -151,7 +150,7 @@ TEST_CASE("threads submit and read while one runs the scheduler") {
   std::vector<pair> all;
   for (std::size_t i = 0; i < 8; ++i) all.push_back(asked_of(stories(), 200, some_tokens(10 + i * 9, i, 512), drawing(20, i)));
   scheduler s(stories(), {.running = 3, .room = {.context = 200, .prefill_chunk = 16}});
-  std::stop_source stop;
+  nibble::stop_source stop;
   std::thread running([&] { s.run(stop.get_token()); });
   std::vector<std::string> texts(all.size());
   std::vector<std::thread> asking;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <climits>
 #include <cstdint>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -20,7 +19,7 @@ using namespace nibble_test;
 namespace {
 /// Runs everything on the calling thread, and counts the parallel steps: the request to stop comes with one of them.
 struct stopping_executor {
-  std::stop_source* stop = nullptr;
+  nibble::stop_source* stop = nullptr;
   std::size_t runs = 0, stop_at = SIZE_MAX;
 
   std::size_t concurrency() const noexcept { return 1; }
@@ -179,7 +178,7 @@ TEST_CASE(
   std::size_t in_prompt = 0, in_answer = 0;
   for (std::size_t i = 0; i < 1000; ++i) {
     session.reset();
-    std::stop_source stop;
+    nibble::stop_source stop;
     executor = {&stop, 0, i * 7919 % all_runs};
     tokens ids;
     auto generation = session.generate(prompt, {.max_tokens = 6, .cancel = stop.get_token()});
@@ -209,7 +208,7 @@ TEST_CASE(
 
 TEST_CASE("a stop that was requested before stops before anything is processed") {
   nibble::session session(stories());
-  std::stop_source stop;
+  nibble::stop_source stop;
   stop.request_stop();
   const auto r = read(session.generate("Once upon a time", {.cancel = stop.get_token()}));
   CHECK(r.reason == finish::cancelled);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <stop_token>
 #include <vector>
 
 #include "generate/replies.hpp"
@@ -23,7 +22,7 @@ struct fake : nibble::detail::evaluation {
   const nibble::tokenizer& tokenizer() const noexcept override { return stories().tokenizer(); }
   std::size_t context() const noexcept override { return 100; }
   std::size_t position() const noexcept override { return fed.size(); }
-  nibble::feed_outcome feed(std::span<const token> ids, std::stop_token) override {
+  nibble::feed_outcome feed(std::span<const token> ids, nibble::stop_token) override {
     CHECK(!ids.empty());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i % 4 == 0 && steps_until_cancel-- == 0) return nibble::feed_outcome::cancelled;
@@ -116,7 +115,7 @@ TEST_CASE("logits that were taken are made anew, those that were not are still t
   REQUIRE(said.process({}) == nibble::feed_outcome::done);
   CHECK(said.processed() == 12 + 4);  // it goes on from the eighth
   CHECK(said.take_logits()[0] == fake::hash(tokens(12, 7)));
-  std::stop_source stop;
+  nibble::stop_source stop;
   stop.request_stop();
   CHECK(said.process(stop.get_token()) == nibble::feed_outcome::cancelled);
   CHECK(evaluator.fed.size() == 12);

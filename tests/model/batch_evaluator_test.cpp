@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -77,7 +76,7 @@ TEST_CASE("a step that one sequence has no room for is not begun") {
 TEST_CASE("a cancelled step leaves every sequence as it was") {
   auto b = batch::try_create(tiny(), 2, {.context = 16}).value();
   REQUIRE(b.feed(0, words(3, 0)) == feed_outcome::done);
-  std::stop_source cancel;
+  nibble::stop_source cancel;
   cancel.request_stop();
   const batch::entry both[] = {{0, 5}, {1, 6}};
   CHECK(b.step(both, cancel.get_token()) == feed_outcome::cancelled);

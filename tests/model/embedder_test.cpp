@@ -114,7 +114,7 @@ TEST_CASE("keys and values take the room of one step in one layer, however many 
 TEST_CASE("a cancelled call says so, and the next one is as if it had not been") {
   auto e = embedder::create(small_embedder().load());
   const auto expected = e.embed("HELLO");
-  std::stop_source stop;
+  nibble::stop_source stop;
   stop.request_stop();
   const auto gone = e.try_embed("HELLO", stop.get_token());
   REQUIRE(!gone);

@@ -191,7 +191,7 @@ TEST_CASE("a cancelled step leaves the sequence at the last whole one") {
   auto e = any_evaluator::try_create(windowed(), {.context = 100, .prefill_chunk = 8}).value();
   const auto ids = some_tokens(40, 512);
   e.feed(std::span(ids).first(16));
-  std::stop_source stop;
+  nibble::stop_source stop;
   stop.request_stop();
   CHECK(e.feed(std::span(ids).subspan(16), stop.get_token()) == feed_outcome::cancelled);
   CHECK(e.position() == 16);

@@ -127,7 +127,7 @@ TEST_CASE("a step that is cancelled or thrown out in the middle of a prompt leav
     for (const std::size_t at : {0, 16, 40}) {
       auto e = evaluator_of(m, {.prefill_chunk = 16});
       if (at > 0) row_after(e, std::span(ids).first(at));
-      std::stop_source stop;
+      nibble::stop_source stop;
       stop.request_stop();
       REQUIRE(e.feed(std::span(ids).subspan(at), stop.get_token()) == feed_outcome::cancelled);
       REQUIRE(e.position() == at);

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stop_token>
 
+#include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/gguf/tensor_type.hpp"
@@ -22,7 +22,7 @@ struct evaluation {
   virtual const nibble::tokenizer& tokenizer() const noexcept = 0;
   virtual std::size_t context() const noexcept = 0;
   virtual std::size_t position() const noexcept = 0;
-  virtual feed_outcome feed(std::span<const token> tokens, std::stop_token cancel) = 0;
+  virtual feed_outcome feed(std::span<const token> tokens, stop_token cancel) = 0;
   virtual std::span<float> logits() noexcept = 0;
   /// Tells that the evaluator may be cut back to here: see evaluator::mark.
   virtual void mark() noexcept = 0;

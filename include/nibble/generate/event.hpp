@@ -16,7 +16,7 @@ enum class finish {
   stop_string,   ///< one of the caller's stop strings came
   max_tokens,    ///< the caller's limit was reached
   context_full,  ///< the session's context has no room for another token
-  cancelled,     ///< the caller's std::stop_token was triggered, the callback returned false, or the session was changed
+  cancelled,     ///< the caller's stop_token was triggered, the callback returned false, or the session was changed
   stop_token,    ///< one of the caller's stop tokens came
   grammar_end,   ///< a grammar_constraint allows nothing more
   no_candidate,  ///< a grammar_constraint wants more, and no token of the vocabulary can be it

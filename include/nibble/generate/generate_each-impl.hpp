@@ -34,7 +34,7 @@ class each_replies {
   /// Reads a prompt, and makes the first token of its reply.
   void begin(std::string_view prompt, generate_options options) {
     const std::size_t i = replies_.size();
-    const std::stop_token cancel = options.cancel;
+    const stop_token cancel = options.cancel;
     std::vector<token> tokens = tokenizer_.encode(prompt, {.special = options.parse_special});
     reply& r = replies_.emplace_back(reply{event_builder(tokenizer_, std::move(options)), std::move(tokens)});
     const std::size_t context = evaluator_.context(), most = r.builder.remaining();
@@ -51,7 +51,7 @@ class each_replies {
 
   /// One more token for all replies that are not at their end; false if none is left. Where memory is too little for all of
   /// them, the last ones end.
-  bool step(const std::stop_token& cancel) {
+  bool step(const stop_token& cancel) {
     now_.clear();
     std::swap(now_, next_);
     feed_outcome how = feed_outcome::memory_full;

@@ -74,7 +74,7 @@ class scheduler::implementation {
   result<answer> try_submit(request r);
   bool run_once();
   bool run_for(std::chrono::nanoseconds budget);
-  void run(std::stop_token stop);
+  void run(stop_token stop);
 
   std::size_t running() const noexcept { return running_.size(); }
   std::size_t waiting() const noexcept { return waiting_.size(); }
@@ -111,7 +111,7 @@ class scheduler::implementation {
   clock::duration last_step_{0};
 
   std::mutex coming_;  // of what follows
-  std::condition_variable_any came_;
+  std::condition_variable came_;
   detail::job_list new_;
 };
 
@@ -154,11 +154,12 @@ bool scheduler::implementation::run_for(std::chrono::nanoseconds budget) {
   return true;
 }
 
-void scheduler::implementation::run(std::stop_token stop) {
+void scheduler::implementation::run(stop_token stop) {
   while (!stop.stop_requested()) {
     if (run_once()) continue;
     std::unique_lock lock(coming_);
-    came_.wait(lock, stop, [&] { return !new_.empty(); });
+    const auto until_stopped = std::chrono::milliseconds(10);  // a flag wakes nobody
+    came_.wait_for(lock, until_stopped, [&] { return !new_.empty(); });
   }
 }
 
@@ -334,7 +335,7 @@ scheduler::~scheduler() = default;
 result<answer> scheduler::try_submit(request r) { return made_->try_submit(std::move(r)); }
 bool scheduler::run_once() { return made_->run_once(); }
 bool scheduler::run_for(std::chrono::nanoseconds budget) { return made_->run_for(budget); }
-void scheduler::run(std::stop_token stop) { made_->run(std::move(stop)); }
+void scheduler::run(stop_token stop) { made_->run(std::move(stop)); }
 std::size_t scheduler::running() const noexcept { return made_->running(); }
 std::size_t scheduler::waiting() const noexcept { return made_->waiting(); }
 memory_plan scheduler::memory() const noexcept { return made_->memory(); }

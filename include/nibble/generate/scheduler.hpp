@@ -7,11 +7,11 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/generate/answer.hpp"
@@ -77,8 +77,8 @@ class scheduler {
   /// Steps until `budget` is over, as far as the last step tells how long the next one takes; at least one. False if nothing is
   /// left to do.
   bool run_for(std::chrono::nanoseconds budget);
-  /// Steps, and waits for requests where there are none, until it is told to stop.
-  void run(std::stop_token stop);
+  /// Steps, and waits for requests where there are none, until it is told to stop: between steps, or within 10 ms of idling.
+  void run(stop_token stop);
 
   /// Requests that have room, and those that wait for it: for the thread that makes the steps.
   std::size_t running() const noexcept;

@@ -28,7 +28,7 @@ class model_evaluation final : public evaluation {
   const nibble::tokenizer& tokenizer() const noexcept override { return evaluator_.model().tokenizer(); }
   std::size_t context() const noexcept override { return evaluator_.context(); }
   std::size_t position() const noexcept override { return evaluator_.position(); }
-  feed_outcome feed(std::span<const token> tokens, std::stop_token cancel) override {
+  feed_outcome feed(std::span<const token> tokens, stop_token cancel) override {
     return evaluator_.feed(tokens, std::move(cancel));
   }
   std::span<float> logits() noexcept override { return evaluator_.logits(); }

@@ -40,7 +40,7 @@ result<void> transcript::try_load(std::span<const token> tokens, std::size_t pos
   return {};
 }
 
-feed_outcome transcript::process(const std::stop_token& cancel) {
+feed_outcome transcript::process(const stop_token& cancel) {
   NIBBLE_ASSERT(size() > 0);
   if (cancel.stop_requested()) return feed_outcome::cancelled;
   if (position() == size()) {

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <stop_token>
 #include <utility>
 #include <vector>
 
+#include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/generate/evaluation.hpp"
@@ -59,7 +59,7 @@ class transcript {
 
   /// Processes what is not processed yet; then logits can be taken.
   /// @errors  what the evaluator throws; precondition: size() > 0
-  feed_outcome process(const std::stop_token& cancel);
+  feed_outcome process(const stop_token& cancel);
   /// Tells that what follows may be cut off again: the end of a prompt, to which there may be another reply.
   /// @errors  none; precondition: all tokens are processed
   void mark() NIBBLE_NOEXCEPT {

@@ -23,7 +23,7 @@ result<batch_evaluator> batch_evaluator::try_create(const any_model& model, std:
   return batch_evaluator(*std::move(runner));
 }
 
-feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel) {
+feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> tokens, stop_token cancel) {
   NIBBLE_ASSERT(sequence < sequences());
   NIBBLE_ASSERT(detail::are_tokens(tokens, runner_.model().vocabulary()));
   if (!runner_.fits(sequence, tokens.size())) return feed_outcome::context_full;
@@ -39,7 +39,7 @@ feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> 
   return feed_outcome::done;
 }
 
-feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_token cancel) {
+feed_outcome batch_evaluator::step(std::span<const entry> entries, stop_token cancel) {
   NIBBLE_ASSERT(sequences() > 0 && entries.size() <= sequences());
   auto& [runs, ids, wanted] = runner_.room();
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -51,7 +51,7 @@ feed_outcome batch_evaluator::step(std::span<const entry> entries, std::stop_tok
   return run(std::span(ids).first(count), count, std::span(wanted).first(count), cancel);
 }
 
-feed_outcome batch_evaluator::step(std::span<const chunk> chunks, std::stop_token cancel) {
+feed_outcome batch_evaluator::step(std::span<const chunk> chunks, stop_token cancel) {
   NIBBLE_ASSERT(sequences() > 0 && chunks.size() <= sequences());
   auto& [runs, ids, wanted] = runner_.room();
   std::size_t count = 0, rows = 0;
@@ -68,7 +68,7 @@ feed_outcome batch_evaluator::step(std::span<const chunk> chunks, std::stop_toke
 }
 
 feed_outcome batch_evaluator::run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
-                                  const std::stop_token& cancel) {
+                                  const stop_token& cancel) {
   const auto [how, rows] = runner_.run(ids, std::span(runner_.room().runs).first(runs), wanted, cancel);
   if (how == feed_outcome::done) rows_ = rows;
   return how;

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stop_token>
 #include <utility>
 
+#include "nibble/core/stop_token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/model/step_runner.hpp"
 
@@ -52,20 +52,20 @@ class batch_evaluator {
   /// Tokens that do not fit are not begun: context_full, and the sequence is as it was. A cancelled call leaves the sequence
   /// at the last whole step; so does memory_full.
   /// @errors  what the model's executor throws, as if cancelled; precondition: every token is in [0, vocabulary)
-  feed_outcome feed(std::size_t sequence, std::span<const token> tokens, std::stop_token cancel = {});
+  feed_outcome feed(std::size_t sequence, std::span<const token> tokens, stop_token cancel = {});
 
   /// One token for each of some sequences, in one pass over the weights; logits(i) are then those of entries[i].
   ///
   /// If one of them is full, or finds no memory, none has been fed. A cancelled call leaves all as they were.
   /// @errors  what the model's executor throws, as if cancelled; precondition: no sequence comes twice; every token is in
   ///          [0, vocabulary)
-  feed_outcome step(std::span<const entry> entries, std::stop_token cancel = {});
+  feed_outcome step(std::span<const entry> entries, stop_token cancel = {});
   /// The same with any number of tokens for each, of prompts and of answers: logits(i) are then those after the i-th of the
   /// chunks that want them.
   /// @errors  as above; precondition: no sequence comes twice; no chunk is empty, nor longer than
   /// session_options::prefill_chunk;
   ///          all together have no more than step_tokens() tokens, each in [0, vocabulary)
-  feed_outcome step(std::span<const chunk> chunks, std::stop_token cancel = {});
+  feed_outcome step(std::span<const chunk> chunks, stop_token cancel = {});
   /// Tokens of all sequences in one step, at most: session_options::prefill_chunk, but no less than there are sequences.
   std::size_t step_tokens() const noexcept { return runner_.step_tokens(); }
 
@@ -105,7 +105,7 @@ class batch_evaluator {
  private:
   explicit batch_evaluator(step_runner runner) : runner_(std::move(runner)) {}
   feed_outcome run(std::span<const token> ids, std::size_t runs, std::span<const std::uint32_t> wanted,
-                   const std::stop_token& cancel);
+                   const stop_token& cancel);
 
   step_runner runner_;
   activations rows_;

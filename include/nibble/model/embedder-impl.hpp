@@ -147,7 +147,7 @@ std::size_t embedder::collect(std::span<const std::span<const token>> texts) {
   return count;
 }
 
-result<std::size_t> embedder::run(std::span<const std::span<const token>> texts, const std::stop_token& cancel) {
+result<std::size_t> embedder::run(std::span<const std::span<const token>> texts, const stop_token& cancel) {
   const std::size_t count = collect(texts);
   const auto runs = std::span(runner_.room().runs).first(count);
   const std::size_t tokens = runs.back().first + runs.back().count;
@@ -211,19 +211,18 @@ result<std::vector<token>> embedder::try_pair(std::string_view query, std::strin
   return t.encode(parts, {.bos = false, .eos = false});
 }
 
-result<std::vector<float>> embedder::try_embed(std::span<const token> ids, std::stop_token cancel) {
+result<std::vector<float>> embedder::try_embed(std::span<const token> ids, stop_token cancel) {
   std::vector<float> vector;
   const auto keep = [&](std::size_t, std::span<float> numbers) { vector.assign(numbers.begin(), numbers.end()); };
   NIBBLE_TRY(try_embed_each({&ids, 1}, keep, std::move(cancel)));
   return vector;
 }
-result<std::vector<float>> embedder::try_embed(std::string_view text, std::stop_token cancel) {
+result<std::vector<float>> embedder::try_embed(std::string_view text, stop_token cancel) {
   const auto ids = try_encode(text);
   if (!ids) return ids.failure();
   return try_embed(std::span<const token>(*ids), std::move(cancel));
 }
-result<std::vector<std::vector<float>>> embedder::try_embed_all(std::span<const std::vector<token>> texts,
-                                                                std::stop_token cancel) {
+result<std::vector<std::vector<float>>> embedder::try_embed_all(std::span<const std::vector<token>> texts, stop_token cancel) {
   const std::vector<std::span<const token>> spans(texts.begin(), texts.end());
   std::vector<std::vector<float>> vectors(texts.size());
   const auto keep = [&](std::size_t i, std::span<float> numbers) { vectors[i].assign(numbers.begin(), numbers.end()); };

@@ -6,12 +6,12 @@
 #include <optional>
 #include <ranges>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/model/pooling.hpp"
@@ -53,23 +53,23 @@ class embedder {
   /// The vector of a text: width() numbers. With pooling::none, width() of each token, one after the other; with pooling::rank
   /// the numbers of its classifier. The tokenizer puts in front and behind what the file asks for.
   /// @errors  invalid_argument: no tokens, or more than context(); cancelled; unknown_tokenizer: see any_model::has_tokenizer
-  result<std::vector<float>> try_embed(std::string_view text, std::stop_token cancel = {});
+  result<std::vector<float>> try_embed(std::string_view text, stop_token cancel = {});
   /// The same of tokens. @errors invalid_argument also where an id is none of the vocabulary
-  result<std::vector<float>> try_embed(std::span<const token> ids, std::stop_token cancel = {});
+  result<std::vector<float>> try_embed(std::span<const token> ids, stop_token cancel = {});
   /// The vectors of texts, in their order.
   /// @errors  as above; then none is made
   template <text_range Texts>
-  result<std::vector<std::vector<float>>> try_embed(const Texts& texts, std::stop_token cancel = {});
+  result<std::vector<std::vector<float>>> try_embed(const Texts& texts, stop_token cancel = {});
   /// The same without allocating: on_text(index, numbers) for each text in order, whose numbers it may change, and which are
   /// valid until it returns.
   template <std::invocable<std::size_t, std::span<float>> F>
-  result<void> try_embed_each(std::span<const std::span<const token>> texts, F&& on_text, std::stop_token cancel = {});
+  result<void> try_embed_each(std::span<const std::span<const token>> texts, F&& on_text, stop_token cancel = {});
 
   /// How well each document answers a query: the first number of the classifier, as it gives it; larger is better. Of a file's
   /// token types, the first is added to query and document alike.
   /// @errors  as try_embed; invalid_argument: the pooling is another than rank
   template <text_range Texts>
-  result<std::vector<float>> try_rank(std::string_view query, const Texts& documents, std::stop_token cancel = {});
+  result<std::vector<float>> try_rank(std::string_view query, const Texts& documents, stop_token cancel = {});
   /// The tokens of a query and a document that are scored together, as the model wants them.
   /// @errors  unknown_tokenizer
   result<std::vector<token>> try_pair(std::string_view query, std::string_view document) const;
@@ -81,22 +81,20 @@ class embedder {
   static memory_plan plan(const any_model& model, const embedder_options& options = {}) {
     return try_plan(model, options).value();
   }
-  std::vector<float> embed(std::string_view text, std::stop_token cancel = {}) {
-    return try_embed(text, std::move(cancel)).value();
-  }
-  std::vector<float> embed(std::span<const token> ids, std::stop_token cancel = {}) {
+  std::vector<float> embed(std::string_view text, stop_token cancel = {}) { return try_embed(text, std::move(cancel)).value(); }
+  std::vector<float> embed(std::span<const token> ids, stop_token cancel = {}) {
     return try_embed(ids, std::move(cancel)).value();
   }
   template <text_range Texts>
-  std::vector<std::vector<float>> embed(const Texts& texts, std::stop_token cancel = {}) {
+  std::vector<std::vector<float>> embed(const Texts& texts, stop_token cancel = {}) {
     return try_embed(texts, std::move(cancel)).value();
   }
   template <std::invocable<std::size_t, std::span<float>> F>
-  void embed_each(std::span<const std::span<const token>> texts, F&& on_text, std::stop_token cancel = {}) {
+  void embed_each(std::span<const std::span<const token>> texts, F&& on_text, stop_token cancel = {}) {
     try_embed_each(texts, std::forward<F>(on_text), std::move(cancel)).value();
   }
   template <text_range Texts>
-  std::vector<float> rank(std::string_view query, const Texts& documents, std::stop_token cancel = {}) {
+  std::vector<float> rank(std::string_view query, const Texts& documents, stop_token cancel = {}) {
     return try_rank(query, documents, std::move(cancel)).value();
   }
   std::vector<token> pair(std::string_view query, std::string_view document) const { return try_pair(query, document).value(); }
@@ -120,11 +118,11 @@ class embedder {
   embedder(step_runner runner, nibble::pooling how, bool unit_length);
   result<void> check(std::span<const std::span<const token>> texts) const;
   /// One step, of as many texts as there is room for. @returns how many; their numbers are in vectors_
-  result<std::size_t> run(std::span<const std::span<const token>> texts, const std::stop_token& cancel);
+  result<std::size_t> run(std::span<const std::span<const token>> texts, const stop_token& cancel);
   std::size_t collect(std::span<const std::span<const token>> texts);
   std::span<float> numbers_of(std::size_t text) noexcept;
   result<std::vector<token>> try_encode(std::string_view text) const;
-  result<std::vector<std::vector<float>>> try_embed_all(std::span<const std::vector<token>> texts, std::stop_token cancel);
+  result<std::vector<std::vector<float>>> try_embed_all(std::span<const std::vector<token>> texts, stop_token cancel);
 
   step_runner runner_;
   nibble::pooling pooling_;
@@ -140,7 +138,7 @@ class embedder {
 float cosine(std::span<const float> a, std::span<const float> b) NIBBLE_NOEXCEPT;
 
 template <text_range Texts>
-result<std::vector<std::vector<float>>> embedder::try_embed(const Texts& texts, std::stop_token cancel) {
+result<std::vector<std::vector<float>>> embedder::try_embed(const Texts& texts, stop_token cancel) {
   std::vector<std::vector<token>> ids;
   for (const std::string_view text : texts) {
     auto encoded = try_encode(text);
@@ -151,7 +149,7 @@ result<std::vector<std::vector<float>>> embedder::try_embed(const Texts& texts, 
 }
 
 template <text_range Texts>
-result<std::vector<float>> embedder::try_rank(std::string_view query, const Texts& documents, std::stop_token cancel) {
+result<std::vector<float>> embedder::try_rank(std::string_view query, const Texts& documents, stop_token cancel) {
   if (pooling_ != nibble::pooling::rank) {
     return error(errc::invalid_argument, "rank: expected a model that scores, found pooling " + std::string(name_of(pooling_)));
   }
@@ -169,7 +167,7 @@ result<std::vector<float>> embedder::try_rank(std::string_view query, const Text
 }
 
 template <std::invocable<std::size_t, std::span<float>> F>
-result<void> embedder::try_embed_each(std::span<const std::span<const token>> texts, F&& on_text, std::stop_token cancel) {
+result<void> embedder::try_embed_each(std::span<const std::span<const token>> texts, F&& on_text, stop_token cancel) {
   NIBBLE_TRY(check(texts));
   for (std::size_t done = 0; done < texts.size();) {
     const auto count = run(texts.subspan(done), cancel);

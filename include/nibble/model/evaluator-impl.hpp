@@ -35,7 +35,7 @@ void evaluator::keep(std::span<const float> row) NIBBLE_NOEXCEPT {
   last_row_ = {rows_.data, row.size()};
 }
 
-feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token cancel) {
+feed_outcome evaluator::feed(std::span<const token> tokens, stop_token cancel) {
   NIBBLE_ASSERT(!drafts() && detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
@@ -48,8 +48,8 @@ feed_outcome evaluator::feed(std::span<const token> tokens, std::stop_token canc
   return feed_outcome::done;
 }
 
-feed_outcome evaluator::step(std::span<const token> tokens, std::span<const std::uint32_t> wanted,
-                             const std::stop_token& cancel, activations hidden) {
+feed_outcome evaluator::step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const stop_token& cancel,
+                             activations hidden) {
   token_run run{0, tokens.size(), 0, 0};
   const auto [how, rows] = runner_.run(tokens, {&run, 1}, wanted, cancel, hidden);
   if (how != feed_outcome::done) return how;

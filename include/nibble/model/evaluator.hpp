@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stop_token>
 #include <utility>
 
+#include "nibble/core/stop_token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/kv/saved_sequence.hpp"
 #include "nibble/model/step_runner.hpp"
@@ -38,16 +38,16 @@ class evaluator {
   /// so does memory_full.
   /// @errors  what the model's executor throws: the sequence is at the last whole step, too; precondition: every token is in
   ///          [0, vocabulary); session_options::output is not step_output::draft
-  feed_outcome feed(std::span<const token> tokens, std::stop_token cancel = {});
+  feed_outcome feed(std::span<const token> tokens, stop_token cancel = {});
   /// The same, with the output of every token: on_row(index in tokens, row). Steps are session_options::output_rows long.
   /// @errors  what on_row and the executor throw; precondition: those of feed()
   template <class F>
-  feed_outcome feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel = {});
+  feed_outcome feed_each(std::span<const token> tokens, F&& on_row, stop_token cancel = {});
   /// The same, with the outputs of some tokens. @param wanted  indices in `tokens`, each larger than the one before
   /// @errors  those of feed_each()
   template <class F>
   feed_outcome feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
-                         std::stop_token cancel = {});
+                         stop_token cancel = {});
 
   /// Drafts: of an evaluator with step_output::draft. Token t + 1 and the hidden state of token t, which another evaluator
   /// gives (step_output::hidden), foretell token t + 2: on_row(index in tokens, logits). Steps are session_options::output_rows
@@ -55,8 +55,7 @@ class evaluator {
   /// @shape   hidden (tokens, model().width()): row i belongs to the token before tokens[i]
   /// @errors  what on_row and the executor throw; precondition: see above
   template <class F>
-  feed_outcome draft_each(std::span<const token> tokens, std::span<const float> hidden, F&& on_row,
-                          std::stop_token cancel = {});
+  feed_outcome draft_each(std::span<const token> tokens, std::span<const float> hidden, F&& on_row, stop_token cancel = {});
 
   /// An evaluator that was moved from can only be assigned to or destroyed: precondition of all its functions.
   evaluator(evaluator&&) noexcept = default;
@@ -117,12 +116,12 @@ class evaluator {
  private:
   explicit evaluator(step_runner runner) : runner_(std::move(runner)) {}
   /// One step, of tokens that fit. The rows of `wanted` are in rows() then.
-  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const std::stop_token& cancel,
+  feed_outcome step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const stop_token& cancel,
                     activations hidden = {});
   void keep(std::span<const float> row) NIBBLE_NOEXCEPT;
   /// Steps with the output of every token; `hidden` is empty, or a row for each.
   template <class F>
-  feed_outcome each(std::span<const token> tokens, std::span<const float> hidden, F& on_row, const std::stop_token& cancel);
+  feed_outcome each(std::span<const token> tokens, std::span<const float> hidden, F& on_row, const stop_token& cancel);
   bool drafts() const noexcept { return runner_.options().output == step_output::draft; }
   bool fits(std::size_t count) const NIBBLE_NOEXCEPT { return runner_.fits(0, count); }
   std::span<float> row(std::size_t i) noexcept { return {rows_.row(i), rows_.width}; }
@@ -133,21 +132,21 @@ class evaluator {
 };
 
 template <class F>
-feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, std::stop_token cancel) {
+feed_outcome evaluator::feed_each(std::span<const token> tokens, F&& on_row, stop_token cancel) {
   NIBBLE_ASSERT(!drafts());
   return each(tokens, {}, on_row, cancel);
 }
 
 template <class F>
 feed_outcome evaluator::draft_each(std::span<const token> tokens, std::span<const float> hidden, F&& on_row,
-                                   std::stop_token cancel) {
+                                   stop_token cancel) {
   NIBBLE_ASSERT(drafts() && hidden.size() == tokens.size() * model().width());
   return each(tokens, hidden, on_row, cancel);
 }
 
 template <class F>
 feed_outcome evaluator::each(std::span<const token> tokens, std::span<const float> hidden, F& on_row,
-                             const std::stop_token& cancel) {
+                             const stop_token& cancel) {
   const std::size_t width = hidden.empty() ? 0 : model().width();
   NIBBLE_ASSERT(detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
@@ -167,7 +166,7 @@ feed_outcome evaluator::each(std::span<const token> tokens, std::span<const floa
 
 template <class F>
 feed_outcome evaluator::feed_some(std::span<const token> tokens, std::span<const std::uint32_t> wanted, F&& on_row,
-                                  std::stop_token cancel) {
+                                  stop_token cancel) {
   NIBBLE_ASSERT(!drafts() && detail::are_tokens(tokens, model().vocabulary()) && detail::ascend_below(wanted, tokens.size()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   const session_options& o = runner_.options();

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stop_token>
 
 #include "nibble/attention/attention.hpp"
+#include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/kv/sequence.hpp"
 #include "nibble/layers/compute.hpp"
@@ -31,7 +31,7 @@ struct step_input {
   std::span<const token_run> runs;           ///< which tokens belong together
   step_rows wanted;                          ///< whose output is wanted
   std::span<sequence* const> sequences;      ///< by token_run::sequence
-  std::stop_token cancel;
+  stop_token cancel;
   step_output output = step_output::logits;
   activations hidden = {};  ///< of step_output::draft: (tokens, width), the hidden states of the tokens before these
 };

@@ -105,7 +105,7 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
 }
 
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
-                                      std::span<const std::uint32_t> wanted, std::stop_token cancel, activations hidden) {
+                                      std::span<const std::uint32_t> wanted, stop_token cancel, activations hidden) {
   NIBBLE_ASSERT(!sequences_.empty() && may_run(ids, runs, wanted));
   NIBBLE_ASSERT(options_.output != step_output::draft || (hidden.tokens == ids.size() && hidden.width == model_.width()));
   for (const token_run& r : runs) {  // before any has begun

@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stop_token>
 #include <utility>
 #include <vector>
 
 #include "nibble/attention/attention.hpp"
+#include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/kv/pool.hpp"
@@ -92,8 +92,8 @@ class step_runner {
   /// @errors  what the model's executor throws: the step is rolled back; precondition: each sequence has one run at most, of no
   ///          more than session_options::prefill_chunk tokens; there are no more ids than step_tokens(), and no more wanted
   ///          than session_options::output_rows, or than sequences
-  outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted,
-              std::stop_token cancel, activations hidden = {});
+  outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted, stop_token cancel,
+              activations hidden = {});
 
   /// Room for the arguments of run(), for who calls it: a run for each sequence, as many ids as a step may have, and as many
   /// places as may be wanted.
