@@ -26,6 +26,7 @@ missing() {
     doctest) has_header doctest/doctest.h || echo doctest-dev ;;
     arm) command -v aarch64-linux-gnu-g++ >/dev/null || echo g++-aarch64-linux-gnu ;;
     emulator) command -v qemu-aarch64 >/dev/null || echo qemu-user ;;
+    doxygen) command -v doxygen >/dev/null || echo doxygen ;;
     benchmark) has_header benchmark/benchmark.h || echo libbenchmark-dev ;;
   esac
 }

@@ -21,6 +21,7 @@
 #error "nibble needs NaN and infinities: compile files that include it without -ffast-math, or with -fno-finite-math-only"
 #endif
 
+/// The release, by the rules of semantic versioning: see version.
 #define NIBBLE_VERSION_MAJOR 0
 #define NIBBLE_VERSION_MINOR 1
 #define NIBBLE_VERSION_PATCH 0
@@ -34,10 +35,11 @@
 #endif
 
 #ifndef NIBBLE_CHECKED
+/// Whether broken preconditions are reported: see the table above.
 #define NIBBLE_CHECKED 0
 #endif
 
-// On a function that states a precondition: noexcept, but for what a broken one throws under NIBBLE_CHECKED.
+/// On a function that states a precondition: noexcept, but for what a broken one throws under NIBBLE_CHECKED.
 #define NIBBLE_NOEXCEPT noexcept(!(NIBBLE_CHECKED && NIBBLE_EXCEPTIONS))
 
 // Before a loop over the registers of an array, or the words of a block: g++ -O2 does not unroll them unasked.

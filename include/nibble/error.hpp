@@ -46,9 +46,12 @@ enum class errc {
 ///           if (!model) log(model.failure().what());
 class [[nodiscard]] error : public std::exception {
  public:
+  /// A kind, and a sentence for whoever reads logs.
   error(errc code, std::string what) noexcept : code_(code), what_(std::move(what)) {}
 
+  /// What kind of failure it is: for programs.
   errc code() const noexcept { return code_; }
+  /// What is wrong and where, in one sentence: for people.
   const char* what() const noexcept override { return what_.c_str(); }
   /// The same error, with `where` and a colon put before its sentence.
   error in(std::string_view where) &&;
@@ -80,6 +83,7 @@ class [[nodiscard]] result {
  public:
   using value_type = T;
 
+  /// What was wanted, or why there is none.
   result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   result(error e) : state_(std::in_place_index<1>, std::move(e)) {}
 
@@ -131,6 +135,7 @@ class [[nodiscard]] result<void> {
   using value_type = void;
 
   result() noexcept : failure_(errc::io, {}), ok_(true) {}
+  /// Why there is no success; result() is one.
   result(error e) noexcept : failure_(std::move(e)), ok_(false) {}
 
   explicit operator bool() const noexcept { return ok_; }

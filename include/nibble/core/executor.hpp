@@ -16,11 +16,13 @@ inline namespace NIBBLE_ABI {
 /// until the run() that it was given to has returned or thrown.
 class executor_task {
  public:
+  /// Refers to f, which outlives it.
   template <std::invocable<std::size_t> F>
   requires(!std::same_as<std::remove_cvref_t<F>, executor_task>) explicit executor_task(F& f) noexcept
       : context_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
         call_([](void* context, std::size_t i) { static_cast<void>((*static_cast<F*>(context))(i)); }) {}
 
+  /// Calls it for task i.
   void operator()(std::size_t i) const { call_(context_, i); }
 
  private:
@@ -52,6 +54,7 @@ concept executor = requires(E& e, std::size_t n, const executor_task& f) {
 
 /// Runs everything on the calling thread.
 struct inline_executor {
+  /// See the concept executor.
   std::size_t concurrency() const noexcept { return 1; }
   template <std::invocable<std::size_t> F>
   void run(std::size_t n, F&& f) const noexcept(std::is_nothrow_invocable_v<F&, std::size_t>) {

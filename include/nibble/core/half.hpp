@@ -13,6 +13,7 @@ inline namespace NIBBLE_ABI {
 struct half {
   std::uint16_t bits;
 
+  /// The same number, exactly.
   constexpr operator float() const noexcept {
     const std::uint32_t sign = std::uint32_t(bits & 0x8000u) << 16;
     const std::uint32_t exponent = (bits >> 10) & 31u, mantissa = bits & 1023u;
@@ -29,6 +30,7 @@ struct half {
 struct bhalf {
   std::uint16_t bits;
 
+  /// The same number, exactly.
   constexpr operator float() const noexcept { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
 };
 

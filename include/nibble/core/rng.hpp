@@ -34,6 +34,7 @@ class rng {
   constexpr explicit rng(const std::array<std::uint64_t, 4>& state) noexcept : state_(state) {}
   constexpr const std::array<std::uint64_t, 4>& state() const noexcept { return state_; }
 
+  /// The range of the numbers.
   static constexpr std::uint64_t min() noexcept { return 0; }
   static constexpr std::uint64_t max() noexcept { return ~std::uint64_t{0}; }
 

@@ -26,6 +26,7 @@ class stop_token {
   stop_token(std::stop_token other) noexcept : standard_(std::move(other)) {}
 #endif
 
+  /// Whether it is time to end.
   bool stop_requested() const noexcept {
 #ifdef __cpp_lib_jthread
     if (standard_.stop_requested()) return true;
@@ -50,7 +51,9 @@ class stop_source {
  public:
   stop_source() : flag_(std::make_shared<std::atomic<bool>>(false)) {}
 
+  /// What calls are given, any number of them.
   stop_token get_token() const noexcept { return stop_token(std::shared_ptr<const std::atomic<bool>>(flag_)); }
+  /// Whether it was asked already.
   bool stop_requested() const noexcept { return flag_->load(std::memory_order_acquire); }
   /// Touches a flag and nothing else: it may be called where little else may, such as in a signal handler.
   /// @returns  whether this was the first call

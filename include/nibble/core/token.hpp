@@ -8,6 +8,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// A token: its place in the vocabulary.
 using token = std::int32_t;
 
 /// What stands where there is none.

@@ -10,6 +10,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// Types as a value: what a registry is.
 template <class... Ts>
 struct type_list {
   static constexpr std::size_t size = sizeof...(Ts);
@@ -25,15 +26,18 @@ inline constexpr std::size_t index_of<T, type_list<Ts...>> = [] {
   return i;
 }();
 
+namespace detail {
 template <class List, class... Ts>
 struct append_to;
 template <class... Us, class... Ts>
 struct append_to<type_list<Us...>, Ts...> {
   using type = type_list<Us..., Ts...>;
 };
+}  // namespace detail
+
 /// List with Ts behind it: how a user adds an architecture of their own.
 template <class List, class... Ts>
-using append = typename append_to<List, Ts...>::type;
+using append = typename detail::append_to<List, Ts...>::type;
 
 /// Calls f(std::type_identity<T>{}) for each T in order, until one returns true; true if one did.
 template <class... Ts, class F>

@@ -15,6 +15,7 @@ struct version_number {
   friend constexpr auto operator<=>(const version_number&, const version_number&) noexcept = default;
 };
 
+/// The release of these headers.
 inline constexpr version_number version{NIBBLE_VERSION_MAJOR, NIBBLE_VERSION_MINOR, NIBBLE_VERSION_PATCH};
 
 #define NIBBLE_DETAIL_TEXT_(a, b, c) #a "." #b "." #c

@@ -13,6 +13,8 @@ inline namespace NIBBLE_ABI {
 /// Takes bytes one after the other.
 class byte_sink {
  public:
+  /// Takes these bytes, behind all that it was given.
+  /// @errors  io, out_of_memory
   virtual result<void> try_write(std::span<const std::byte> bytes) = 0;
 #if NIBBLE_EXCEPTIONS
   void write(std::span<const std::byte> bytes) { try_write(bytes).value(); }
@@ -25,7 +27,9 @@ class byte_sink {
 /// A sink that appends to a vector.
 class vector_sink final : public byte_sink {
  public:
+  /// Appends to `out`, which outlives it.
   explicit vector_sink(std::vector<std::byte>& out) noexcept : out_(&out) {}
+  /// Never fails.
   result<void> try_write(std::span<const std::byte> bytes) override {
     out_->insert(out_->end(), bytes.begin(), bytes.end());
     return {};

@@ -29,11 +29,14 @@ class mapped_file {
   mapped_file& operator=(mapped_file&& other) noexcept;
   ~mapped_file();
 
+  /// Maps a file.
+  /// @errors  io: it cannot be opened, or is no file of bytes
   static result<mapped_file> try_open(const std::filesystem::path& path);
 #if NIBBLE_EXCEPTIONS
   static mapped_file open(const std::filesystem::path& path) { return try_open(path).value(); }
 #endif
 
+  /// All of it.
   std::span<const std::byte> bytes() const& noexcept { return {static_cast<const std::byte*>(data_), size_}; }
   std::span<const std::byte> bytes() const&& = delete;
 

@@ -26,6 +26,8 @@ class readable_file {
   readable_file& operator=(readable_file&& other) noexcept;
   ~readable_file();
 
+  /// Opens a file.
+  /// @errors  io: it cannot be opened, or is no file of bytes
   static result<readable_file> try_open(const std::filesystem::path& path);
 #if NIBBLE_EXCEPTIONS
   static readable_file open(const std::filesystem::path& path) { return try_open(path).value(); }

@@ -35,6 +35,7 @@ struct request {
   std::function<void(const token_event&)> on_event = {};
 };
 
+/// What a scheduler has room for, and how it chooses.
 struct scheduler_options {
   std::size_t running = 16;  ///< requests that share a step, at most; others wait
   /// Room of each request. `kv_bytes` is what all of them share; where it is too little for those that run, the last of them

@@ -179,7 +179,9 @@ class session {
   const generation_stats& stats() const& NIBBLE_NOEXCEPT;
   const generation_stats& stats() const&& = delete;
 
+  /// The model that it continues texts with.
   const any_model& model() const& NIBBLE_NOEXCEPT;
+  /// The model that it continues texts with.
   const any_model& model() const&& = delete;
 
  private:

@@ -88,6 +88,7 @@ class metadata {
 
 #if NIBBLE_EXCEPTIONS
   template <value_element T>
+  /// Throws what try_get_array returns.
   std::vector<T> get_array(std::string_view key) const {
     return try_get_array<T>(key).value();
   }

@@ -81,7 +81,9 @@ class gguf_file {
   /// caller's or read.
   std::vector<mapped_file> mappings() &&;
 
+  /// The version of GGUF that it is written in.
   std::uint32_t version() const noexcept { return version_; }
+  /// How many files it consists of.
   std::size_t shards() const noexcept { return parts_.size(); }
   /// Size of all shards together.
   std::uint64_t file_bytes() const noexcept;

@@ -16,6 +16,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// Formats of weights, by the numbers that files have for them.
 enum class tensor_type : std::uint32_t {
   f32 = 0,
   f16 = 1,

@@ -78,6 +78,7 @@ concept value_element = std::same_as<T, bool> || stored_number<T> || std::same_a
 ///           auto n = layers.try_as<int>();   // result<int>: 26
 class value {
  public:
+  /// A number, a truth, or a text.
   template <class T>
   requires std::same_as<T, bool> || stored_number<T>
   explicit value(T scalar) : type_(detail::stored_as<T>()) { append(scalar); }
@@ -96,6 +97,7 @@ class value {
   /// @errors  none; precondition: `encoded` is one whole, valid value of this type
   static value borrow(value_type type, std::span<const std::byte> encoded) noexcept { return value(type, encoded); }
 
+  /// Its type as a file numbers it, and whether that is an array.
   value_type type() const noexcept { return type_; }
   bool is_array() const noexcept { return type_ == value_type::array; }
   /// The type of an array's elements; the value's own type if it is no array.
@@ -143,6 +145,7 @@ class value {
   }
 
 #if NIBBLE_EXCEPTIONS
+  /// Throws what try_as returns.
   template <value_element T>
   T as() const {
     return try_as<T>().value();

@@ -34,6 +34,7 @@ class gguf_writer {
   /// Writes a tensor's bytes to the sink it is given, in as many pieces as it likes.
   using producer = std::function<result<void>(byte_sink&)>;
 
+  /// A file with this metadata, and no tensors yet.
   explicit gguf_writer(metadata meta);
 
   /// A tensor whose bytes are made when the file is written. dims[0] is the contiguous one.

@@ -17,6 +17,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// When a constraint begins to hold.
 struct constraint_options {
   /// The reply is free until it has this text; what comes behind it is as the grammar says. Empty: all of it is.
   std::string trigger = {};

@@ -85,6 +85,7 @@ class grammar {
   }
 #endif
 
+  /// What its parsers run, which whoever writes a reader of another notation makes.
   const std::shared_ptr<const detail::grammar_program>& program() const noexcept { return program_; }
   explicit grammar(std::shared_ptr<const detail::grammar_program> program) noexcept : program_(std::move(program)) {}
 

@@ -35,6 +35,7 @@ inline bool is_allowed(token_mask mask, token id) noexcept {
 /// @cost     a byte: proportional to the ways in which the text may be read: one to ten for usual grammars
 class grammar_parser {
  public:
+  /// At the beginning of a text. The grammar is held, not copied.
   explicit grammar_parser(const grammar& g);
   grammar_parser(const grammar_parser&) = delete;
   grammar_parser& operator=(const grammar_parser&) = delete;

@@ -28,6 +28,7 @@ class token_trie {
     unsigned char byte;
   };
 
+  /// Of all tokens that are text. The tokenizer is not needed afterwards.
   explicit token_trie(const nibble::tokenizer& tokenizer);
   explicit token_trie(const nibble::tokenizer&&) = delete;  // it must outlive this
 

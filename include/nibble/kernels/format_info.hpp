@@ -54,6 +54,7 @@ constexpr const format_kernels* own_kernels() noexcept {
 }
 }  // namespace detail
 
+/// The one of a format: its address tells formats apart.
 template <multiplied_format Q>
 inline constexpr format_info format_of{
     .name = Q::name,

@@ -115,6 +115,7 @@ struct scan_args {
   bool delta;
 };
 
+/// Which two numbers of a head are turned together.
 enum class rope_pairs : std::uint8_t { halves, interleaved };
 
 /// How many formats the arrays below have room for.
@@ -131,6 +132,7 @@ struct format_kernels {
   void (*matmul)(const matmul_args&);
 };
 
+/// The functions of one instruction set, each with the meaning of its twin in kernels/reference.hpp.
 struct kernel_table {
   const char* target;  ///< the instruction set's name, as the SIMD library gives it
 

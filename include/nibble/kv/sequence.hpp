@@ -19,6 +19,7 @@ struct kv_layer {
   std::size_t positions = 0;                                     ///< those of this step included
   std::size_t format = 0;                                        ///< index in kv_formats
 
+  /// Where the page of a head begins that holds a position.
   std::byte* page(std::size_t head, std::size_t position) const noexcept {
     return pages + head * head_bytes + page_of[position / page_positions] * page_bytes;
   }
@@ -95,6 +96,7 @@ class sequence final {
     std::span<const float> before;
     std::span<float> after;
   };
+  /// Those of layer i.
   state layer_state(std::size_t i) const noexcept;
 
  private:

@@ -20,6 +20,7 @@ struct layer_output {
   epilogue how = epilogue::replace;
   activation gate = activation::silu;
 
+  /// Replaces rows, or goes together with what they hold.
   layer_output(activations rows) noexcept : y(rows) {}
   layer_output(activations rows, epilogue with_rows, activation f = activation::silu) noexcept
       : y(rows), how(with_rows), gate(f) {}

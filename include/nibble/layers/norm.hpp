@@ -11,6 +11,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// What is done to a row before it is multiplied by the gain.
 enum class norm_kind : std::uint8_t {
   rms,   ///< x / sqrt(mean(x^2) + eps) * gain                             Zhang and Sennrich 2019
   layer  ///< (x - mean) / sqrt(mean((x - mean)^2) + eps) * gain + bias    Ba et al. 2016

@@ -16,6 +16,7 @@ inline namespace NIBBLE_ABI {
 
 /// How experts are chosen by their scores, and weighed.
 struct router_spec {
+  /// How scores become shares.
   enum class gating : std::uint8_t {
     softmax,         ///< over all experts, before some are chosen
     sigmoid,         ///< of each score

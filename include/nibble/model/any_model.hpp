@@ -73,6 +73,7 @@ class any_model {
   any_model& operator=(const any_model&) noexcept;
   ~any_model();
 
+  /// general.architecture of its file.
   std::string_view architecture_name() const noexcept;
   /// Whether it makes vectors or scores of texts, and no text: for an embedder, and no session.
   bool makes_vectors() const noexcept;

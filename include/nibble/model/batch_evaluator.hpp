@@ -79,6 +79,7 @@ class batch_evaluator {
     return {rows_.row(i), rows_.width};
   }
 
+  /// How many there are, and how many tokens each has room for.
   std::size_t sequences() const noexcept { return runner_.sequences(); }
   std::size_t context() const noexcept { return runner_.options().context; }
   /// With what they are where nothing was said.

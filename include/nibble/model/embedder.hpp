@@ -20,6 +20,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// What an embedder has room for, and how it pools.
 struct embedder_options {
   std::size_t context = 0;  ///< tokens of a text, and of a step, at most; 0: the model's, but no more than 2048
   std::size_t texts = 32;   ///< texts of a step at most
@@ -104,8 +105,10 @@ class embedder {
   embedder(embedder&&) noexcept = default;
   embedder& operator=(embedder&&) noexcept = default;
 
+  /// The model that it runs.
   const any_model& model() const& NIBBLE_NOEXCEPT { return runner_.model(); }
   const any_model& model() const&& = delete;
+  /// How vectors are made: what the file states, or the caller.
   nibble::pooling pooling() const noexcept { return pooling_; }
   /// Numbers of a vector.
   std::size_t width() const noexcept { return width_; }

@@ -61,8 +61,10 @@ class evaluator {
   evaluator(evaluator&&) noexcept = default;
   evaluator& operator=(evaluator&& other) noexcept = default;
 
+  /// The model that it runs.
   const any_model& model() const& NIBBLE_NOEXCEPT { return runner_.model(); }
   const any_model& model() const&& = delete;
+  /// Tokens that it holds, and those that it has room for.
   std::size_t position() const NIBBLE_NOEXCEPT { return runner_.sequence(0).length(); }
   std::size_t context() const noexcept { return runner_.options().context; }
   /// With what they are where nothing was said.

@@ -16,8 +16,8 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// Reads `<architecture>.<key>` values. The first that is missing or out of bounds is kept as the error of the whole; reading
-/// goes on with a harmless value, so that a config is filled in straight lines and checked once.
+/// Reads values whose keys begin with the name of the architecture. The first that is missing or out of bounds is kept as the
+/// error of the whole; reading goes on with a harmless value, so that a config is filled in straight lines and checked once.
 ///
 /// It remembers which keys were read: one that changes the results of models that have it, and that this architecture did not
 /// ask for, ends in an error, see refuse_unread().
@@ -29,6 +29,7 @@ class hyperparameters {
   hyperparameters(const metadata&&, std::string_view, const nibble::limits&) = delete;
   hyperparameters(const metadata&, std::string_view, const nibble::limits&&) = delete;
 
+  /// What a file may ask for.
   const nibble::limits& limits() const noexcept { return most_; }
   /// Whether the file has a key. Asking is not reading.
   bool has(std::string_view key) const;

@@ -28,6 +28,7 @@ inline namespace NIBBLE_ABI {
 template <architecture Arch, class KV = kv_cache<>, class Observer = unobserved>
 class model : public any_model {
  public:
+  /// What it was made of.
   using architecture_type = Arch;
   using kv_cache_type = KV;
 
@@ -72,6 +73,7 @@ class model : public any_model {
   model& operator=(const model&) noexcept = default;
   ~model() = default;
 
+  /// The numbers of its file.
   const typename Arch::config& config() const noexcept { return *config_; }
 
  private:
@@ -95,9 +97,11 @@ class model : public any_model {
 /// @example  using my_model = nibble::basic_any_model<nibble::append<nibble::architectures, my_architecture>>;
 template <class Architectures, class Formats = quant_formats, class KV = kv_cache<>>
 class basic_any_model;
+/// The same: the list taken apart.
 template <architecture... Archs, class Formats, class KV>
 class basic_any_model<type_list<Archs...>, Formats, KV> : public any_model {
  public:
+  /// As any_model has it.
   static result<basic_any_model> try_load(const std::filesystem::path& path, const load_options& options = {}) {
     return typed(any_model::try_load(known(), path, options));
   }

@@ -54,12 +54,14 @@ struct unobserved {};
 class observer_ref {
  public:
   observer_ref() noexcept = default;
+  /// Refers to it.
   template <step_observer Observer>
   explicit observer_ref(const Observer& observer) noexcept
       : observer_(&observer),
         show_([](const void* o, const operation_event& event) { (*static_cast<const Observer*>(o))(event); }) {}
 
   explicit operator bool() const noexcept { return observer_ != nullptr; }
+  /// Shows an event; precondition: there is an observer.
   void operator()(const operation_event& event) const { show_(observer_, event); }
 
  private:
@@ -70,6 +72,7 @@ class observer_ref {
 /// Times a scope for an observer, if there is one.
 class watch_scope {
  public:
+  /// Begins; the event's time is filled in at the end.
   watch_scope(observer_ref observer, const operation_event& event) noexcept : observer_(observer), event_(event) {
     if (observer_) began_ = std::chrono::steady_clock::now();
   }

@@ -16,6 +16,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// How a model is loaded, and where its work runs.
 struct load_options {
   std::size_t threads = 0;                    ///< of the model's own pool; 0: see thread_pool. Not used with an executor
   std::optional<executor_ref> executor = {};  ///< where work runs instead; must outlive the model

@@ -46,6 +46,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// All that any_model knows.
 using architectures = type_list<                                                                                    //
     arch::llama,                                                                                                    //
     arch::mistral3,                                                                                                 //

@@ -29,6 +29,7 @@ struct step_work {
   std::uint64_t kv_bytes = 0;       ///< keys and values that the tokens see, and states, each once a sequence
   std::uint64_t multiply_adds = 0;  ///< in matrices and in attention
 
+  /// One after the other.
   step_work& operator+=(const step_work& o) noexcept {
     tokens += o.tokens, weight_bytes += o.weight_bytes, kv_bytes += o.kv_bytes, multiply_adds += o.multiply_adds;
     return *this;
@@ -40,7 +41,9 @@ struct machine_speed {
   double bytes_per_second = 0, multiply_adds_per_second = 0;
 };
 
+/// What a step waits for.
 enum class bound : std::uint8_t { memory, compute };
+/// "memory" or "compute".
 constexpr std::string_view name_of(bound b) noexcept { return b == bound::memory ? "memory" : "compute"; }
 
 /// What no implementation can pass that reads weights and cache from memory in every step.
@@ -63,6 +66,7 @@ struct step_limit {
 ///           show(limit.tokens_per_second, name_of(limit.bound));
 step_work work_of(const gguf_file& file, std::span<const kv_shape> kv, const step_shape& s);
 
+/// The least time that it can take on a machine.
 step_limit roofline(const step_work& work, const machine_speed& machine) noexcept;
 
 }  // namespace NIBBLE_ABI

@@ -39,10 +39,12 @@ struct step_input {
 /// What an architecture's forward() sees: tokens, scratch, sequences. Layers take it as their `compute`.
 class step : public compute {
  public:
+  /// Borrows all of it.
   step(const kernel_table& kernels, executor_ref executor, scratch_arena& scratch, const step_input& in) noexcept
       : compute(kernels, executor, scratch), in_(&in) {}
 
   std::size_t tokens() const noexcept { return in_->ids.size(); }
+  /// What step_input says.
   std::span<const token> ids() const noexcept { return in_->ids; }
   std::span<const std::uint32_t> positions() const noexcept { return in_->positions; }
   step_output output() const noexcept { return in_->output; }

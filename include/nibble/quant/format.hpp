@@ -148,6 +148,7 @@ concept widened_format = quant_format<Q> && Q::block_size % 32 == 0 &&
 /// Formats whose scales say so take activations in super-blocks; all others with codes in blocks.
 template <class Q>
 concept super_block_format = coded_format<Q> && Q::scales::super_block;
+/// What activations become that are multiplied with an integer format.
 template <class Q>
 using activation_of = std::conditional_t<super_block_format<Q>, activation_super_block, activation_block>;
 
@@ -159,6 +160,7 @@ concept float_format = quant_format<Q> && Q::block_size == 1 && std::convertible
 template <class Q>
 concept multiplied_format = integer_format<Q> || widened_format<Q> || float_format<Q>;
 
+/// How activations stand that are multiplied with weights of a format.
 template <quant_format Q>
 inline constexpr activation_format input_format = super_block_format<Q> ? activation_format::super_blocks
                                                   : float_format<Q>     ? activation_format::floats

@@ -23,6 +23,7 @@ struct quantize_progress {
   std::string_view tensor;  ///< the one being worked on
 };
 
+/// How a file is quantized: where work runs, who watches it, what is known of columns.
 struct quantize_options {
   executor_ref executor;  ///< a thread_pool, for one; by itself work runs on the calling thread alone
   /// Asked now and then, on the calling thread; false ends the work. Optional.

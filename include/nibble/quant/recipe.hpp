@@ -44,6 +44,7 @@ enum class rule_condition : std::uint16_t {
   falcon = 4096,  ///< architectures
   not_falcon = 8192,
 };
+/// Both.
 constexpr rule_condition operator|(rule_condition a, rule_condition b) noexcept {
   return static_cast<rule_condition>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
@@ -61,6 +62,7 @@ struct quantize_recipe {
   tensor_type matrices = tensor_type::q4_k;  ///< all that no rule is for
   std::uint32_t file_type = 15;              ///< general.file_type
 
+  /// A format for a part of the model.
   struct part_rule {
     tensor_part part;
     rule_condition when;
@@ -68,6 +70,7 @@ struct quantize_recipe {
   };
   std::vector<part_rule> rules = {};  ///< the first that holds decides
 
+  /// A format for names.
   struct override_rule {
     std::string pattern;  ///< of tensor names; * stands for any letters, ? for one
     tensor_type type;

@@ -17,6 +17,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// A token that may come next.
 struct candidate {
   token id;
   float logit;

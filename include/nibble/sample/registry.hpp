@@ -83,6 +83,7 @@ result<any_sampler> try_parse_sampler(std::string_view text) {
 }
 extern template result<any_sampler> try_parse_sampler<named_samplers>(std::string_view text);
 #if NIBBLE_EXCEPTIONS
+/// Throws what try_parse_sampler returns.
 template <class Samplers = named_samplers>
 any_sampler parse_sampler(std::string_view text) {
   return try_parse_sampler<Samplers>(text).value();

@@ -52,6 +52,7 @@ template <class S>
 concept foreseeing_step = requires(S& step, std::span<const token> recent) {
   { step.foresee(recent) } -> std::same_as<token>;
 };
+/// What a step foresees, or no_token.
 template <class S>
 token foreseen_by(S& step, std::span<const token> recent) {
   if constexpr (foreseeing_step<S>) return step.foresee(recent);
@@ -72,7 +73,9 @@ void run_step(S& step, candidates& c, sample_context& context) {
 template <sampler_step... Steps>
 class sampler_chain {
  public:
+  /// These steps, in this order.
   explicit sampler_chain(std::tuple<Steps...> steps) : steps_(std::move(steps)) {}
+  /// Runs all of them.
   void operator()(candidates& c, sample_context& context) {
     std::apply([&](Steps&... step) { (run_step(step, c, context), ...); }, steps_);
   }
@@ -88,6 +91,7 @@ class sampler_chain {
   std::tuple<Steps...> steps_;
 };
 
+/// Puts a step behind others.
 template <sampler_step... A, sampler_step B>
 sampler_chain<A..., B> operator|(sampler_chain<A...> first, B then) {
   return sampler_chain<A..., B>(std::tuple_cat(std::move(first).into_steps(), std::tuple<B>(std::move(then))));
@@ -126,6 +130,7 @@ class any_sampler {
 
   any_sampler(const any_sampler& other) : steps_(other.steps_ ? other.steps_->clone() : nullptr) {}
   any_sampler(any_sampler&&) noexcept = default;
+  /// Takes the steps of another.
   any_sampler& operator=(any_sampler other) noexcept {
     steps_ = std::move(other.steps_);
     return *this;

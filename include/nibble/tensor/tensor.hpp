@@ -62,14 +62,17 @@ requires(std::is_trivially_copyable_v<T>&& std::is_trivially_destructible_v<T> &
   tensor clone() const { return try_clone().value(); }
 #endif
 
+  /// A view of all of it.
   tensor_view<T, Rank> view() & noexcept { return view_; }
   tensor_view<const T, Rank> view() const& noexcept { return view_; }
   tensor_view<const T, Rank> view() const&& = delete;
+  /// A view of all of it.
   operator tensor_view<T, Rank>() noexcept { return view_; }
   operator tensor_view<const T, Rank>() const noexcept { return view_; }
 
   T* data() noexcept { return view_.data(); }
   const T* data() const noexcept { return view_.data(); }
+  /// Elements in each dimension, the slowest first.
   const shape<Rank>& extents() const noexcept { return view_.extents(); }
   std::size_t extent(std::size_t dimension) const noexcept { return view_.extent(dimension); }
   std::size_t size() const noexcept { return view_.size(); }

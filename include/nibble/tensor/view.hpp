@@ -39,6 +39,7 @@ requires(Rank > 0) class tensor_view {
   }
 
   constexpr T* data() const noexcept { return data_; }
+  /// Elements in each dimension, the slowest first, and how far apart they stand.
   constexpr const shape<Rank>& extents() const noexcept { return extents_; }
   constexpr const shape<Rank>& strides() const noexcept { return strides_; }
   constexpr std::size_t extent(std::size_t dimension) const noexcept { return extents_[dimension]; }

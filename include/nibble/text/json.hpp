@@ -18,6 +18,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// What a value is.
 enum class json_kind : std::uint8_t { null, boolean, number, string, array, object };
 
 /// A value of JSON. Numbers are kept as they are written, members of objects in their order.
@@ -29,6 +30,7 @@ enum class json_kind : std::uint8_t { null, boolean, number, string, array, obje
 ///           std::string text = weather.text();   // {"city":"Ulm","days":[1,2],"unit":"C"}
 class json {
  public:
+  /// What an object consists of.
   struct member;
   /// Arrays and objects inside of each other, in any text that is read.
   static constexpr std::size_t deepest = 1'000;
@@ -56,6 +58,7 @@ class json {
   json& operator=(json&& other) noexcept;
   ~json();
 
+  /// null, true or false.
   json(std::nullptr_t) noexcept;
   json(std::same_as<bool> auto truth) noexcept;
   /// Null where the number is infinite or none.
@@ -72,6 +75,7 @@ class json {
   static json object(std::vector<member> members);
   static json object();
 
+  /// What it is.
   json_kind kind() const noexcept { return static_cast<json_kind>(value_.index()); }
   bool is(json_kind kind) const noexcept { return this->kind() == kind; }
 
@@ -117,6 +121,7 @@ class json {
   std::variant<std::nullptr_t, bool, written_number, std::string, array_of, object_of> value_;  // in the order of json_kind
 };
 
+/// A name in an object, and its value.
 struct json::member {
   std::string key;
   json value;

@@ -23,6 +23,7 @@ namespace detail {
 class word_encoder;
 }
 
+/// What becomes of names of control tokens, and of the ends of a text.
 struct encode_options {
   bool special = false;          ///< the names of control tokens in the text are those tokens, not text
   std::optional<bool> bos = {};  ///< put the token in front that begins a text; else as the file says
@@ -82,6 +83,7 @@ class tokenizer {
   std::string_view piece(token id) const&& = delete;
 
   std::size_t size() const noexcept { return vocab_.size(); }
+  /// The tokens that begin and end a text, if there are such.
   std::optional<token> bos() const noexcept { return vocab_.special().bos; }
   std::optional<token> eos() const noexcept { return vocab_.special().eos; }
   /// The token that ends a turn of a chat.

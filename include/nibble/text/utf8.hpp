@@ -15,10 +15,12 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// What stands for bytes that are no UTF-8.
 inline constexpr char32_t replacement_character = 0xFFFD;
 
 /// One character of a text.
 struct utf8_character {
+  /// Whether it is a character.
   enum class state : std::uint8_t { whole, invalid, cut };  ///< cut: the text ends before the character does
 
   char32_t code;      ///< U+FFFD unless whole
@@ -54,6 +56,7 @@ constexpr utf8_character decode_utf8(std::string_view text, std::size_t at) NIBB
 /// How many bytes from the beginning are whole characters: text.size() if all of it is UTF-8.
 std::size_t valid_utf8_prefix(std::string_view text) noexcept;
 
+/// Whether all of a text is whole and valid.
 inline bool is_utf8(std::string_view text) noexcept { return valid_utf8_prefix(text) == text.size(); }
 
 /// @errors  precondition: `code` is a Unicode scalar value

@@ -27,16 +27,18 @@ namespace arch {
 /// A decoder of any parts: all that does not depend on which they are.
 class any_decoder {
  public:
+  /// As the concept architecture asks for it.
   using config = decoder_config;
   static constexpr bool gives_hidden = true;
 
-  /// @param   mixers, feed_forwards  how the kinds are made that layer_config numbers
+  /// `mixers` and `feed_forwards` say how the kinds are made that layer_config numbers.
   any_decoder(const decoder_config& c, tensor_source& t, std::span<const detail::part_maker<any_mixer>> mixers,
               std::span<const detail::part_maker<any_feed_forward>> feed_forwards);
   any_decoder(const any_decoder&) = delete;
   any_decoder& operator=(const any_decoder&) = delete;
   ~any_decoder();
 
+  /// What each layer keeps between tokens.
   std::vector<kv_shape> kv() const;
   /// Bytes that it has allocated; weights lie elsewhere.
   std::size_t memory_bytes() const noexcept;
@@ -81,9 +83,11 @@ template <class Mixers = type_list<self_attention>, class FeedForwards = type_li
           class Around = nothing_around>
 class decoder : public any_decoder {
  public:
+  /// The parts that it is made of.
   using mixers = Mixers;
   using feed_forwards = FeedForwards;
 
+  /// Takes its tensors, layer by layer.
   decoder(const decoder_config& c, tensor_source& t)
       : any_decoder(c, t, detail::makers_of<any_mixer, Mixers>, detail::makers_of<any_feed_forward, FeedForwards>),
         around_(c, t) {}

@@ -26,6 +26,7 @@ struct chat_answer {
   std::vector<tool_call> calls;
 };
 
+/// What a piece of an answer is.
 enum class answer_part : std::uint8_t {
   text,
   reasoning,
@@ -67,6 +68,7 @@ class chat_parser {
   /// Ends the answer: what was held back is given out.
   std::span<const answer_delta> finish() &;
 
+  /// All that has come so far.
   const chat_answer& answer() const& noexcept { return answer_; }
   chat_answer answer() && { return std::move(answer_); }
 

@@ -22,6 +22,7 @@ namespace detail::jinja {
 struct program;
 }
 
+/// What a template is given beside the values of a call.
 struct template_options {
   /// Texts that belong to the template itself, by the names of their variables: bos_token, eos_token.
   std::vector<std::pair<std::string, std::string>> own = {};
