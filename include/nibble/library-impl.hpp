@@ -22,6 +22,7 @@
 #include "nibble/gguf/writer-impl.hpp"
 
 #include "nibble/kv/pool-impl.hpp"
+#include "nibble/kv/prefix_cache-impl.hpp"
 #include "nibble/kv/sequence-impl.hpp"
 #include "nibble/kv/saved_sequence-impl.hpp"
 

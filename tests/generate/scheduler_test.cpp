@@ -80,7 +80,7 @@ TEST_CASE("whatever comes when, and however little memory there is, each answer 
         preemptions += stats.preemptions;
         CHECK(stats.prompt_tokens == all[i].asked.prompt.size());
         CHECK(stats.generated_tokens == all[i].expected.ids.size());
-        CHECK(stats.processed_tokens >= stats.prompt_tokens);
+        CHECK(stats.processed_tokens + stats.cached_tokens >= stats.prompt_tokens);
       }
       CHECK((preemptions > 0) == (bytes > 0 && of_one > 0));
     }
@@ -217,6 +217,35 @@ TEST_CASE("a scheduler that ends cancels what is left, and its answers stay") {
   CHECK(running->ids().size() == 4);
   CHECK(waiting->wait() == finish::cancelled);
   CHECK(!waiting->next());
+}
+
+TEST_CASE("a request begins behind what others have read of its prompt, at any border of a page, with the same answer") {
+  std::vector<nibble::any_model> models{stories(), windowed()};
+  for (const char* name : {"qwen35", "mamba2", "falcon-h1"})
+    models.push_back(nibble::any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2}));
+  for (const auto& model : models) {
+    INFO(std::string(model.architecture_name()));
+    const tokens text = some_tokens(235, 5, model.vocabulary());
+    for (const bool cached : {true, false}) {
+      scheduler s(model, {.running = 8, .room = {.context = 300, .prefill_chunk = 100, .prefix_cache = cached}});
+      const auto cached_of = [&](std::size_t same) {
+        tokens prompt = text;
+        for (std::size_t i = same; i < prompt.size(); ++i) prompt[i] = prompt[i] == 3 ? 4 : 3;
+        const auto one = asked_of(model, 300, prompt, drawing(9, same));
+        auto answer = s.submit(one.asked);
+        run_all(s);
+        check(answer, one.expected);
+        const auto stats = answer.stats();
+        CHECK(stats.processed_tokens + stats.cached_tokens == 235 + one.expected.ids.size() - 1);
+        return stats.cached_tokens;
+      };
+      CHECK(cached_of(235) == 0);
+      for (const std::size_t same : {192, 191, 130, 128, 100, 64, 63, 0, 234}) {
+        const std::size_t expected = same == 191 ? 128 : same / 64 * 64;
+        CHECK(cached_of(same) == (cached ? expected : 0));
+      }
+    }
+  }
 }
 
 TEST_CASE("a host with a loop of its own gives a scheduler some time, and it takes at least a step") {

@@ -300,13 +300,16 @@ TEST_CASE("recurrent states, experts and models that see ahead take what was pla
   using namespace nibble_test;
   using toys = nibble::basic_any_model<nibble::type_list<hybrid, mixture, encoder>>;
   for (const auto& bytes : {file_of("hybrid"), file_of("mixture", make_experts), file_of("encoder")}) {
-    const nibble::session_options room{.context = 70, .prefill_chunk = 9, .marks = false, .state_interval = 0};
-    const auto plan = toys::plan(nibble::gguf_file::parse(bytes), room, options_of());
-    check_takes(plan.of_model(), [&] { return toys::load(bytes, options_of()); });
-    const auto model = toys::load(bytes, options_of());
-    CHECK((model.architecture_name() == "hybrid") == (plan.states > 0));
-    check_takes(plan.of_session() - plan.sampling, [&] { return nibble::evaluator::create(model, room); });
-    if (model.architecture_name() != "encoder") check_session(model, room, plan);
+    for (const bool prefixes : {false, true}) {
+      const nibble::session_options room{
+          .context = 70, .prefill_chunk = 9, .marks = false, .state_interval = 0, .prefix_cache = prefixes};
+      const auto plan = toys::plan(nibble::gguf_file::parse(bytes), room, options_of());
+      check_takes(plan.of_model(), [&] { return toys::load(bytes, options_of()); });
+      const auto model = toys::load(bytes, options_of());
+      CHECK((model.architecture_name() == "hybrid") == (plan.states > 0));
+      check_takes(plan.of_session() - plan.sampling, [&] { return nibble::evaluator::create(model, room); });
+      if (model.architecture_name() != "encoder") check_session(model, room, plan);
+    }
   }
 }
 

@@ -23,7 +23,8 @@ inline namespace NIBBLE_ABI {
 /// Counts and times of one request.
 struct request_stats {
   std::size_t prompt_tokens = 0, generated_tokens = 0;
-  std::size_t processed_tokens = 0;              ///< of the prompt, and again after each time that it had to make room
+  std::size_t cached_tokens = 0;                 ///< of the prompt, that were there already: see session_options::prefix_cache
+  std::size_t processed_tokens = 0;              ///< those that were not, and again after each time that it had to make room
   std::size_t preemptions = 0;                   ///< times that it had to
   std::chrono::nanoseconds queue_time{0};        ///< until it was first given room
   std::chrono::nanoseconds first_token_time{0};  ///< until its first token, from when it was submitted; 0 if there was none

@@ -63,6 +63,8 @@ class scheduler::implementation {
         evaluator_(std::move(evaluator)),
         scratch_(model.tokenizer().size()) {
     for (std::size_t i = evaluator_.sequences(); i > 0; --i) free_.push_back(i - 1);
+    states_for_others_ = *evaluator_.options().prefix_cache &&
+                         std::any_of(layers_.begin(), layers_.end(), [](const kv_shape& l) { return l.state > 0; });
   }
   ~implementation() {
     take_new();
@@ -89,6 +91,7 @@ class scheduler::implementation {
   void admit();
   std::size_t page_bytes_of(std::size_t positions) const;
   void choose_chunks();
+  std::size_t part_of_prompt(job& j, std::size_t room);
   feed_outcome step();
   void preempt();
   void read_rows();
@@ -109,6 +112,7 @@ class scheduler::implementation {
   std::vector<batch_evaluator::chunk> chunks_;
   std::vector<job*> in_step_;  // whose chunks these are
   clock::duration last_step_{0};
+  bool states_for_others_ = false;  // at borders of pages, in the prefix cache
 
   std::mutex coming_;  // of what follows
   std::condition_variable came_;
@@ -222,14 +226,25 @@ void scheduler::implementation::choose_chunks() {
     room -= j->given;  // fits: there are no more of them than sequences
   }
   for (auto& j : running_) {
-    if (j->given == 0) {
-      j->given = std::min({j->left(), room, evaluator_.options().prefill_chunk});
+    if (j->given == 0 && room > 0) {
+      j->given = part_of_prompt(*j, room);
       room -= j->given;
     }
     if (j->given == 0) continue;
     chunks_.push_back({*j->sequence, std::span<const token>(j->tokens).subspan(j->fed, j->given), j->given == j->left()});
     in_step_.push_back(j.get());
   }
+}
+
+/// How many tokens of a prompt there are in the next step. Before its first, what others have read of it is taken over. States
+/// are there for others where a step ends with a page, so those of models that have some do.
+std::size_t scheduler::implementation::part_of_prompt(job& j, std::size_t room) {
+  if (j.fed == 0) {
+    j.fed = evaluator_.recall(*j.sequence, std::span<const token>(j.tokens).first(j.tokens.size() - 1));
+    if (j.stats.preemptions == 0) j.stats.cached_tokens = j.fed;
+  }
+  if (states_for_others_) room = std::min(room, page_positions - j.fed % page_positions);
+  return std::min({j.left(), room, evaluator_.options().prefill_chunk});
 }
 
 /// Where there is no memory for all that runs, the last of them make room.
@@ -258,6 +273,7 @@ void scheduler::implementation::read_rows() {
     job& j = *in_step_[i];
     j.fed += j.given;
     j.stats.processed_tokens += j.given;
+    if (j.fed % page_positions < j.given) evaluator_.remember(*j.sequence, std::span<const token>(j.tokens).first(j.fed));
     if (chunks_[i].wanted) choose_token(j, evaluator_.logits(row++));
   }
   std::erase_if(running_, [](const auto& j) { return j->builder.reason() != finish::none; });
@@ -322,6 +338,7 @@ void scheduler::implementation::give_back(job& j) noexcept {
 result<scheduler> scheduler::try_create(const any_model& model, const scheduler_options& options) {
   session_options room = options.room;
   room.marks = false, room.state_interval = 0, room.forks = 0;  // none is cut back but to its beginning
+  room.prefix_cache = room.prefix_cache.value_or(true);
   NIBBLE_TRY(detail::check_generates(model, room));
   auto evaluator = batch_evaluator::try_create(model, options.running, room);
   if (!evaluator) return std::move(evaluator).failure();

@@ -72,6 +72,20 @@ inline bool share_memory(std::span<const kv_shape> layers, const kv_room& room) 
 }
 /// Numbers of a sequence's table, see sequence::try_create.
 inline std::size_t table_tiles(const kv_room& room) noexcept { return room.context / page_positions + 1; }
+/// Nodes of a prefix cache: one for each page of the layers that have most, or where there are none, of the texts.
+inline std::size_t prefix_nodes(std::span<const kv_shape> layers, const kv_room& room, std::size_t most) noexcept {
+  constexpr std::size_t enough = 1u << 16;
+  std::size_t nodes = 0;
+  for (const kv_shape& s : layers) {
+    if (s.heads > 0) nodes = std::max(nodes, pages_of_layer(s.window, room, most));
+    if (s.state > 0) nodes = std::max(nodes, product_of_sizes(table_tiles(room), room.sequences));
+  }
+  return std::min(nodes, enough);
+}
+/// Slots of states, of all sequences and the prefix cache.
+inline std::size_t state_slots(const kv_room& room, std::size_t of_sequence) noexcept {
+  return sum_of_sizes(product_of_sizes(room.sequences, of_sequence), room.prefix_cache ? room.prefix_states : 0);
+}
 }  // namespace detail
 
 /// Two for what a step reads and what it writes, two for a mark and what was before it, and one for each interval: no copy is
@@ -101,13 +115,17 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
     ++reaches;
     add(p.tables, pages, detail::shared_numbers::bytes);
   }
-  const std::size_t slots = slot > 0 ? product_of_sizes(room.sequences, slots_of_sequence(room)) : 0;
+  const std::size_t slots = slot > 0 ? detail::state_slots(room, slots_of_sequence(room)) : 0;
   p.states = product_of_sizes(slot, slots);
   add(p.tables, room.sequences, reaches,
       sum_of_sizes(product_of_sizes(detail::table_tiles(room), sizeof(std::uint32_t)), sequence_table_bytes));
   add(p.tables, slots, detail::shared_numbers::bytes);
   add(p.tables, slot > 0 ? product_of_sizes(room.sequences, slots_of_sequence(room) - 2) : 0, sizeof(state_copy));
   add(p.tables, reaches, sizeof(reach));
+  if (room.prefix_cache) {
+    p.tables =
+        sum_of_sizes(p.tables, prefix_cache::planned_bytes(detail::prefix_nodes(layers, room, most), reaches + (slot > 0)));
+  }
   add(p.tables, layers.size(), sizeof(layer));
   p.tables = sum_of_sizes(p.tables, sizeof(kv_pool));
   return p;
@@ -145,7 +163,11 @@ result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const 
   pool->table_bytes_ = p.tables;
   pool->place_layers(layers);
   if (pool->slot_bytes_ > 0) {
-    pool->slots_ = detail::shared_numbers(product_of_sizes(slots_of_sequence(room), room.sequences));
+    pool->slots_ = detail::shared_numbers(detail::state_slots(room, slots_of_sequence(room)));
+  }
+  if (room.prefix_cache) {
+    pool->prefixes_ = nibble::prefix_cache(detail::prefix_nodes(layers, room, detail::most_pages(layers, room)),
+                                           pool->reaches_.size() + (pool->slot_bytes_ > 0));
   }
   return pool;
 }
@@ -187,13 +209,24 @@ void kv_pool::copy_page(std::size_t of_reach, std::uint32_t from, std::uint32_t 
 
 kv_pool::plan kv_pool::used() const noexcept {
   const std::lock_guard lock(changing_);
-  plan p{0, (slots_.count() - slots_.free()) * slot_bytes_, table_bytes_};
+  const auto taken = [](const detail::shared_numbers& numbers) { return numbers.count() - numbers.available(); };
+  return {page_bytes_by(taken), taken(slots_) * slot_bytes_, table_bytes_};
+}
+
+kv_pool::plan kv_pool::cached() const noexcept {
+  const std::lock_guard lock(changing_);
+  const auto idle = [](const detail::shared_numbers& numbers) { return numbers.idle(); };
+  return {page_bytes_by(idle), idle(slots_) * slot_bytes_, 0};
+}
+
+/// Bytes of so many pages of each layer.
+template <class Count>
+std::size_t kv_pool::page_bytes_by(const Count& count) const noexcept {
+  std::size_t bytes = 0;
   for (const layer& l : layers_) {
-    if (l.heads == 0) continue;
-    const detail::shared_numbers& pages = reaches_[l.reach].pages;
-    p.pages += (pages.count() - pages.free()) * l.heads * l.page_bytes;
+    if (l.heads > 0) bytes += count(reaches_[l.reach].pages) * l.heads * l.page_bytes;
   }
-  return p;
+  return bytes;
 }
 
 }  // namespace NIBBLE_ABI

@@ -19,6 +19,7 @@
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
+#include "nibble/kv/prefix_cache.hpp"
 #include "nibble/kv/shape.hpp"
 #include "nibble/kv/shared_numbers.hpp"
 
@@ -41,6 +42,8 @@ struct kv_room {
   /// What the pages of all sequences may take together; 0: room for the whole context of each. Every layer gets as many pages
   /// as the others, but no more than it can use.
   std::size_t page_bytes = 0;
+  bool prefix_cache = false;      ///< see sequence::recall
+  std::size_t prefix_states = 0;  ///< copies of recurrent states for it, beside those of sequences
 };
 
 /// Memory, and who has which of it. Nothing is allocated behind its making, and nothing moves. Its sequences may be on
@@ -69,6 +72,8 @@ class kv_pool final {
   plan memory() const noexcept { return {pages_.size(), states_.size(), table_bytes_}; }
   /// That of it which sequences have now; tables are all of them.
   plan used() const noexcept;
+  /// And that which nobody has, and is kept for texts that begin alike: sequences get it as soon as they need it.
+  plan cached() const noexcept;
 
  private:
   friend class sequence;
@@ -86,6 +91,11 @@ class kv_pool final {
   struct reach {
     std::size_t window;
     detail::shared_numbers pages;
+
+    /// The first tile that is seen from a position.
+    std::size_t first_tile(std::size_t position) const noexcept {
+      return window > 0 && position + 1 > window ? (position + 1 - window) / page_positions : 0;
+    }
   };
   static constexpr std::size_t no_pages = largest_size;
   /// A state that a sequence keeps beside those of now and before.
@@ -107,6 +117,14 @@ class kv_pool final {
   /// Slots of states that a sequence may have.
   static std::size_t slots_of_sequence(const kv_room& room) noexcept;
 
+  // Numbers by their kind: pages by index in reaches_, slots behind them.
+  detail::shared_numbers& numbers(std::size_t kind) noexcept { return kind < reaches_.size() ? reaches_[kind].pages : slots_; }
+  /// A number that is free, or one of the prefix cache. @errors none; precondition: one is available
+  std::uint32_t take(std::size_t kind) NIBBLE_NOEXCEPT;
+  void forget_oldest(std::size_t kind) noexcept;
+  template <class Count>
+  std::size_t page_bytes_by(const Count& count) const noexcept;
+
   float* state(std::uint32_t slot) noexcept { return reinterpret_cast<float*>(states_.data() + slot * slot_bytes_); }
 
   kv_room room_;
@@ -115,6 +133,7 @@ class kv_pool final {
   std::vector<layer> layers_;
   std::vector<reach> reaches_;
   detail::shared_numbers slots_;
+  nibble::prefix_cache prefixes_;
   std::size_t sequences_ = 0;    // that there are
   mutable std::mutex changing_;  // held while pages, slots or sequences change owners
   std::atomic<std::size_t> refs_{0};

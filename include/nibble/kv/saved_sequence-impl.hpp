@@ -71,8 +71,8 @@ result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span
   const std::lock_guard lock(pool.changing_);
   for (std::size_t r = 0; r < s.tables_.size(); ++r) {
     const detail::shared_numbers& pages = pool.reaches_[r].pages;
-    std::size_t free = pages.free();
-    s.tables_[r].for_each_tile([&](std::size_t tile) { free += !pages.is_shared(s.tables_[r].page_of[tile]); });
+    std::size_t free = pages.available();
+    s.tables_[r].for_each_tile([&](std::size_t tile) { free += pages.has_one_owner(s.tables_[r].page_of[tile]); });
     if (end - first_tile(s, r, length) > free) {
       return error(errc::out_of_memory,
                    "the KV cache has no room for a saved sequence of " + std::to_string(length) + " positions");
@@ -83,7 +83,7 @@ result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span
   for (std::size_t r = 0; r < s.tables_.size(); ++r) {
     sequence::table& t = s.tables_[r];
     t.first = t.last = first_tile(s, r, length);
-    for (; t.last < end; ++t.last) t.page_of[t.last] = pool.reaches_[r].pages.take();
+    for (; t.last < end; ++t.last) t.page_of[t.last] = pool.take(r);
   }
   const std::byte* at = from.data();
   for_each_page(s, length, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nibble/kv/pool-impl.hpp"
+#include "nibble/kv/prefix_cache-impl.hpp"
 #include "nibble/kv/sequence.hpp"
 
 namespace nibble {
@@ -116,7 +117,7 @@ void sequence::give_all_back() noexcept {
 
 void sequence::take_slots() noexcept {
   if (!has_state()) return;
-  for (std::uint32_t& slot : slots_) slot = pool_->slots_.take();
+  for (std::uint32_t& slot : slots_) slot = pool_->take(tables_.size());
   owns_slots_ = true;
 }
 
@@ -130,7 +131,7 @@ void sequence::drop_pages(std::size_t length) noexcept {
   }
 }
 
-/// Whether positions go on in a page that others have, too.
+/// Whether positions go on in a page that others have, too, or will have.
 bool sequence::continues_shared_page(std::size_t r, std::size_t count) const noexcept {
   return count > 0 && length_ % page_positions != 0 &&
          pool_->reaches_[r].pages.is_shared(tables_[r].page_of[length_ / page_positions]);
@@ -166,9 +167,9 @@ bool sequence::has_pages_for(std::size_t r, std::size_t count) const noexcept {
   const table& t = tables_[r];
   const growth g = growth_of(r, count);
   const detail::shared_numbers& pages = pool_->reaches_[r].pages;
-  std::size_t free = pages.free();
+  std::size_t free = pages.available();
   for (std::size_t tile = t.first; tile < std::min(g.first, t.last); ++tile) {
-    free += !keeps_for_mark(r, tile) && !pages.is_shared(t.page_of[tile]);
+    free += !keeps_for_mark(r, tile) && pages.has_one_owner(t.page_of[tile]);
   }
   return std::max(g.end, g.last) - g.last + continues_shared_page(r, count) <= free;
 }
@@ -188,16 +189,18 @@ void sequence::grow(std::size_t r, std::size_t count) noexcept {
   t.first = g.first;
   if (continues_shared_page(r, count)) {
     std::uint32_t& page = t.page_of[length_ / page_positions];
-    const std::uint32_t own = pages.take();
+    const std::uint32_t own = pool_->take(r);
     pool_->copy_page(r, page, own);
     pages.give_back(std::exchange(page, own));
   }
-  for (t.last = g.last; t.last < g.end; ++t.last) t.page_of[t.last] = pages.take();
+  for (t.last = g.last; t.last < g.end; ++t.last) t.page_of[t.last] = pool_->take(r);
 }
 
 /// Takes another slot where this one is not the sequence's alone. What was in it does not come along.
 void sequence::make_own(std::uint32_t& slot) noexcept {
-  if (pool_->slots_.is_shared(slot)) pool_->slots_.give_back(std::exchange(slot, pool_->slots_.take()));
+  if (!pool_->slots_.is_shared(slot)) return;
+  pool_->slots_.give_back(slot);
+  slot = pool_->take(tables_.size());
 }
 
 void sequence::mark() NIBBLE_NOEXCEPT {
@@ -236,7 +239,7 @@ void sequence::keep_previous_state() noexcept {
   const bool of_mark = mark_ != nowhere && (previous_ == mark_ || previous_ == before_mark_);
   if ((!due && !of_mark) || copies_.size() == copies_.capacity()) return;
   copies_.push_back({previous_, slots_[1], !due});
-  slots_[1] = pool_->slots_.take();
+  slots_[1] = pool_->take(tables_.size());
   previous_ = nowhere;
 }
 

@@ -98,8 +98,22 @@ class batch_evaluator {
   /// @cost    copies no keys and values; in their next steps a page of each layer
   void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT { runner_.fork(from, to); }
 
+  /// Makes an empty sequence hold the longest beginning of `tokens` that is in the prefix cache, and says how long it is: a
+  /// multiple of 64, or 0. What is behind it is to be fed, one token at least where logits are wanted.
+  /// @errors  none; precondition: position(sequence) == 0
+  std::size_t recall(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT {
+    return runner_.recall(sequence, tokens);
+  }
+  /// Leaves what a sequence has processed to the prefix cache, where there is one: see session_options::prefix_cache. To be
+  /// called when a step has passed a multiple of 64 tokens; states are kept where it ended at one.
+  /// @param   tokens  all that the sequence holds
+  /// @errors  none; precondition: tokens.size() == position(sequence)
+  void remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT { runner_.remember(sequence, tokens); }
+
   /// Bytes of keys, values and states that sequences have now: a page that some share counts once.
   kv_pool::plan used() const NIBBLE_NOEXCEPT { return runner_.used(); }
+  /// Bytes that the prefix cache alone has: sequences get them as soon as they need them.
+  kv_pool::plan cached() const NIBBLE_NOEXCEPT { return runner_.cached(); }
   /// Bytes that are allocated: KV for all sequences.
   memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
 

@@ -64,6 +64,13 @@ struct session_options {
   /// What the keys and values of all sequences that share a pool may take together: a session and its forks, or those of a
   /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full.
   std::size_t kv_bytes = 0;
+  /// Whether what sequences of a pool have processed stays for others that begin with the same tokens, which then begin behind
+  /// them: page by page, the least recently used gives way to what runs, so it takes no memory but its tables. The bits are the
+  /// same. Empty: schedulers have it; sessions, evaluators and batches have not.
+  std::optional<bool> prefix_cache = {};
+  /// Copies of what recurrent layers keep that there are for it beside those of sequences: each is a place where another may
+  /// begin. Each takes as much as the state itself, see memory_plan::states.
+  std::size_t prefix_states = 16;
 };
 
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before

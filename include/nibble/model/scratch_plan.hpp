@@ -26,6 +26,7 @@ inline std::size_t context_of(std::size_t most, const session_options& o) noexce
 /// What a sequence of a session can be cut back to, or one of an evaluator, where the options do not say.
 inline session_options with_places_to_return(std::size_t most, session_options o, bool of_session) noexcept {
   o.marks = o.marks.value_or(of_session);
+  o.prefix_cache = o.prefix_cache.value_or(false);
   o.state_interval = o.state_interval.value_or(of_session ? (context_of(most, o) + 3) / 4 : 0);
   return o;
 }
@@ -53,7 +54,9 @@ inline kv_room room_of(const session_options& o, std::size_t sequences, bool one
           .marks = *o.marks,
           .one_step = one_step,
           .state_interval = *o.state_interval,
-          .page_bytes = o.kv_bytes};
+          .page_bytes = o.kv_bytes,
+          .prefix_cache = *o.prefix_cache,
+          .prefix_states = o.prefix_states};
 }
 
 /// Numbers of one row of a step's output.

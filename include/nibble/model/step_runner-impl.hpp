@@ -154,6 +154,15 @@ void step_runner::fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
   sequences_[to].assign(sequences_[from]);
 }
 
+std::size_t step_runner::recall(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(sequence < sequences_.size());
+  return sequences_[sequence].recall(tokens);
+}
+void step_runner::remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(sequence < sequences_.size());
+  sequences_[sequence].remember(tokens);
+}
+
 result<void> step_runner::try_load(std::size_t sequence, std::size_t length, std::span<const std::byte> state) {
   NIBBLE_ASSERT(sequence < sequences_.size());
   return saved_sequence::try_load(sequences_[sequence], length, state);
@@ -173,6 +182,10 @@ memory_plan step_runner::memory() const NIBBLE_NOEXCEPT {
 kv_pool::plan step_runner::used() const NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pool_);
   return pool_->used();
+}
+kv_pool::plan step_runner::cached() const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pool_);
+  return pool_->cached();
 }
 
 }  // namespace NIBBLE_ABI

@@ -116,6 +116,10 @@ class step_runner {
   /// Makes one sequence a fork of another.
   void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT;
 
+  /// See sequence::recall and ::remember.
+  std::size_t recall(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT;
+  void remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT;
+
   /// See saved_sequence::try_load.
   result<void> try_load(std::size_t sequence, std::size_t length, std::span<const std::byte> state);
 #if NIBBLE_EXCEPTIONS
@@ -130,6 +134,8 @@ class step_runner {
   memory_plan memory() const NIBBLE_NOEXCEPT;
   /// See kv_pool::used.
   kv_pool::plan used() const NIBBLE_NOEXCEPT;
+  /// See kv_pool::cached.
+  kv_pool::plan cached() const NIBBLE_NOEXCEPT;
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return scratch_.peak(); }
 

@@ -1,0 +1,260 @@
+/// Prefix caches: texts that begin alike share what is kept of their beginning, and it is never anything else.
+#include "nibble/kv/prefix_cache.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "nibble/core/rng.hpp"
+#include "nibble/kv/sequence.hpp"
+
+using namespace nibble;
+
+namespace {
+using tokens = std::vector<token>;
+constexpr std::size_t context = 700, chunk = 80;
+
+const std::vector<std::vector<kv_shape>> kinds_of_layers{
+    {{1, 32, 32, 0}},                                         // all is seen
+    {{1, 32, 32, 100}, {2, 32, 16, 0}, {1, 32, 32, 100, 5}},  // windows, and a state in a layer
+    {{1, 32, 32, 100}},                                       // windows alone
+    {{.state = 3}},                                           // states alone
+};
+
+kv_room room_of(std::size_t sequences, std::size_t page_bytes = 0, std::size_t states = 8) {
+  return {.format = find_kv_format(tensor_type::f16),
+          .context = context,
+          .prefill_chunk = chunk,
+          .sequences = sequences,
+          .page_bytes = page_bytes,
+          .prefix_cache = true,
+          .prefix_states = states};
+}
+
+/// What every layer has to hold for the last of these tokens: a number that depends on all of them.
+std::uint32_t number_of(std::span<const token> text) {
+  std::uint32_t h = 2166136261u;
+  for (const token t : text) h = (h ^ static_cast<std::uint32_t>(t)) * 16777619u;
+  return h;
+}
+
+/// A sequence, and the tokens that it holds.
+struct reader {
+  const std::vector<kv_shape>& layers;
+  nibble::sequence s;
+  tokens held = {};
+
+  std::byte* at(std::size_t layer, std::size_t head, std::size_t position) const {
+    return s.layer(layer).page(head, position) + position % page_positions * 4;
+  }
+  std::uint32_t number(std::size_t position) const { return number_of(std::span(held).first(position + 1)); }
+  bool add(std::span<const token> more) {
+    if (!s.begin(more.size())) return false;
+    held.insert(held.end(), more.begin(), more.end());
+    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+      const auto state = s.layer_state(layer);
+      std::copy(state.before.begin(), state.before.end(), state.after.begin());
+      for (std::size_t p = s.length(); p < held.size(); ++p) {
+        const std::uint32_t n = number(p);
+        for (std::size_t head = 0; head < layers[layer].heads; ++head) std::memcpy(at(layer, head, p), &n, sizeof(n));
+        for (float& x : state.after) x += float(n % 1000);
+      }
+    }
+    s.commit();
+    return true;
+  }
+  bool whole() const {
+    if (held.size() != s.length()) return false;
+    std::vector<std::uint32_t> numbers;
+    float sum = 0;
+    for (std::size_t p = 0; p < held.size(); ++p) sum += float(numbers.emplace_back(number(p)) % 1000);
+    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+      const std::size_t w = layers[layer].window, next = s.length() + 1;
+      for (std::size_t p = w > 0 && next > w ? next - w : 0; p < s.length(); ++p) {
+        for (std::size_t head = 0; head < layers[layer].heads; ++head) {
+          if (std::memcmp(at(layer, head, p), &numbers[p], sizeof(numbers[p])) != 0) return false;
+        }
+      }
+      const auto state = s.layer_state(layer).before;
+      if (std::count(state.begin(), state.end(), sum) != std::ptrdiff_t(state.size())) return false;
+    }
+    return true;
+  }
+  void forget() {
+    s.truncate(0);
+    held.clear();
+  }
+  std::size_t recall(const tokens& text) {
+    const std::size_t found = s.recall(text);
+    held.assign(text.begin(), text.begin() + std::ptrdiff_t(found));
+    return found;
+  }
+  /// Adds what of `text` is missing, in steps that end with a page.
+  void read(const tokens& text) {
+    while (held.size() < text.size()) {
+      const std::size_t count = std::min(page_positions - held.size() % page_positions, text.size() - held.size());
+      REQUIRE(add(std::span(text).subspan(held.size(), count)));
+      s.remember(held);
+    }
+  }
+};
+tokens text_of(std::size_t count, token first = 0) {
+  tokens out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(first + static_cast<token>(i % 50));
+  return out;
+}
+}  // namespace
+
+TEST_CASE("a text that begins alike begins behind the last page that both have, at every border") {
+  for (const auto& layers : kinds_of_layers) {
+    const auto pool = kv_pool::create(layers, room_of(3, 0, 12));
+    reader first{layers, sequence::create(*pool)};
+    const tokens text = text_of(500);
+    first.read(text);
+    for (std::size_t same = 0; same <= 500; ++same) {
+      tokens other = text;
+      if (same < 500) other[same] = 99;
+      reader second{layers, sequence::create(*pool)};
+      const auto used = pool->used().pages;
+      REQUIRE(second.recall(other) == same / page_positions * page_positions);
+      REQUIRE(second.whole());
+      if (layers[0].window == 0) REQUIRE(pool->used().pages == used);  // it shares all
+      REQUIRE(second.add(std::span(other).subspan(second.held.size(), std::min<std::size_t>(500 - second.held.size(), 70))));
+      REQUIRE(second.whole());
+    }
+    REQUIRE(first.whole());
+  }
+}
+
+TEST_CASE("what nobody has any more is still there for the next, and its memory is everyone's") {
+  for (const auto& layers : kinds_of_layers) {
+    const auto pool = kv_pool::create(layers, room_of(2));
+    const auto empty = pool->used();
+    reader one{layers, sequence::create(*pool)}, other{layers, sequence::create(*pool)};
+    one.read(text_of(320));
+    one.forget();
+    const auto kept = pool->cached();
+    CHECK((layers[0].heads == 0 || kept.pages > 0));
+    CHECK(pool->used().pages == empty.pages);
+    CHECK(one.recall(text_of(320)) == 320);
+    CHECK(one.whole());
+    CHECK(pool->cached().pages < std::max<std::size_t>(kept.pages, 1));
+    for (token t = 100; t < 120; ++t) {  // more than there is room for
+      other.forget();
+      other.read(text_of(650, t * 100));
+      REQUIRE(other.whole());
+      REQUIRE(one.whole());
+    }
+    const auto memory = pool->memory();
+    CHECK(pool->used().pages + pool->cached().pages <= memory.pages);
+    CHECK(pool->used().states + pool->cached().states <= memory.states);
+  }
+}
+
+TEST_CASE("the least recently used gives way first, and of a text its end before its beginning") {
+  const auto& layers = kinds_of_layers[0];
+  const std::size_t page = kv_page_bytes<f16>(layers[0]);
+  const auto pool = kv_pool::create(layers, room_of(2, 12 * page));
+  reader r{layers, sequence::create(*pool)};
+  const tokens a = text_of(256, 1000), b = text_of(256, 2000), c = text_of(256, 3000);
+  const auto length_of = [&](const tokens& text) {
+    reader probe{layers, sequence::create(*pool)};
+    return probe.recall(text);
+  };
+  const auto read = [&](const tokens& text) {
+    r.forget();
+    r.recall(text);
+    r.read(text);
+  };
+  read(a), read(b), read(c);  // 4 pages of each: all there are
+  read(a);                    // b is now the oldest
+  read(text_of(128, 4000));   // takes two
+  CHECK(length_of(b) == 128);
+  CHECK(length_of(a) == 256);
+  CHECK(length_of(c) == 256);
+}
+
+TEST_CASE(
+    "whoever begins, goes on, forks, is cut back and remembers, within a budget: each holds its own, and nothing is lost") {
+  for (const auto& layers : kinds_of_layers) {
+    for (const std::size_t budget : {std::size_t{0}, std::size_t{200'000}}) {
+      if (budget > 0 && layers[0].heads == 0) continue;
+      const auto pool = kv_pool::create(layers, room_of(5, budget, 3));
+      std::vector<reader> all;
+      for (int i = 0; i < 5; ++i) all.push_back({layers, sequence::create(*pool)});
+      rng random(29);
+      const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.uniform() * double(n)); };
+      const auto some_text = [&] {  // pages of two kinds, so that many begin alike; some differ within a page
+        tokens text;
+        for (std::size_t page = 0; page < context / page_positions; ++page) {
+          const tokens more = text_of(page_positions, static_cast<token>(1000 * below(2)));
+          text.insert(text.end(), more.begin(), more.end());
+        }
+        if (below(3) == 0) text[below(text.size())] = 7;
+        return text;
+      };
+      std::vector<tokens> texts;
+      for (int i = 0; i < 5; ++i) texts.push_back(some_text());
+      std::size_t hits = 0, refused = 0;
+      for (std::size_t i = 0; i < 4000; ++i) {
+        const std::size_t which = below(5), what = below(20);
+        reader& r = all[which];
+        if (r.held.size() == texts[which].size() || what == 0) {
+          r.forget();
+          texts[which] = some_text();
+          hits += r.recall(texts[which]) > 0;
+        } else if (what == 1) {
+          r.s.truncate(r.s.resumable(below(r.held.size() + 1)));
+          r.held.resize(r.s.length());
+        } else if (what == 2) {
+          const std::size_t other = below(5);
+          all[other].s.assign(r.s);
+          all[other].held = r.held;
+          texts[other] = texts[which];
+        } else {
+          const std::size_t most = std::min(chunk, texts[which].size() - r.held.size());
+          const std::size_t to_border = page_positions - r.held.size() % page_positions;
+          const std::size_t count = what < 8    ? std::min(1 + below(3), most)
+                                    : what < 14 ? std::min(to_border, most)
+                                                : 1 + below(most);
+          const auto before = pool->used().pages;
+          if (r.add(std::span(texts[which]).subspan(r.held.size(), count))) {
+            if (below(8) > 0) r.s.remember(r.held);
+          } else {
+            REQUIRE(pool->used().pages == before);
+            REQUIRE(budget > 0);
+            ++refused;
+            r.forget();
+          }
+        }
+        for (const reader& x : all) REQUIRE(x.whole());
+      }
+      CHECK(hits > 50);
+      CHECK((refused > 0) == (budget > 0 && pool->memory().pages < kv_pool::planned_bytes(layers, room_of(5)).pages / 2));
+      all.clear();
+      CHECK(pool->used().pages == 0);
+      CHECK(pool->used().states == 0);
+    }
+  }
+}
+
+TEST_CASE("a pool without a prefix cache keeps nothing, and one with it takes what was planned") {
+  for (const auto& layers : kinds_of_layers) {
+    kv_room room = room_of(2);
+    const auto with = kv_pool::planned_bytes(layers, room);
+    CHECK(kv_pool::create(layers, room)->bytes() == with.pages + with.states);
+    room.prefix_cache = false;
+    const auto without = kv_pool::planned_bytes(layers, room);
+    CHECK(without.tables < with.tables);
+    CHECK(without.pages == with.pages);
+    CHECK((without.states < with.states) == (layers.back().state > 0));
+    const auto pool = kv_pool::create(layers, room);
+    reader r{layers, sequence::create(*pool)};
+    r.read(text_of(200));
+    r.forget();
+    CHECK(pool->cached().pages == 0);
+    CHECK(r.recall(text_of(200)) == 0);
+  }
+}
