@@ -12,6 +12,7 @@
 
 #include "nibble/file/byte_reader-impl.hpp"
 #include "nibble/file/readable_file-impl.hpp"
+#include "nibble/file/byte_source-impl.hpp"
 #include "nibble/file/mapped_file-impl.hpp"
 #include "nibble/file/output_file-impl.hpp"
 

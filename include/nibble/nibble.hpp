@@ -28,6 +28,7 @@
 #include "nibble/file/limits.hpp"            // limits: what a file may ask for
 #include "nibble/file/mapped_file.hpp"       // mapped_file
 #include "nibble/file/readable_file.hpp"     // readable_file, file_access
+#include "nibble/file/byte_source.hpp"       // byte_source: bytes from archives, assets, encrypted stores
 #include "nibble/file/byte_sink.hpp"         // byte_sink: whatever takes bytes
 
 #include "nibble/gguf/value.hpp"             // value

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,18 @@ inline std::string shard_suffix(std::uint32_t index, std::uint32_t count) {
   return "-" + five(index + 1) + "-of-" + five(count) + ".gguf";
 }
 
+/// The path of a shard, by that of the first: they differ in the number alone, so none lies elsewhere.
+inline result<std::filesystem::path> shard_path(const std::filesystem::path& first, std::uint32_t index, std::uint32_t count) {
+  const std::filesystem::path suffix = shard_suffix(0, count);
+  const auto& name = first.native();
+  if (!name.ends_with(suffix.native()))
+    return error(errc::invalid_argument,
+                 "the first of " + std::to_string(count) + " shards: expected a name that ends in " + path_text(suffix));
+  std::filesystem::path path = name.substr(0, name.size() - suffix.native().size());
+  path += shard_suffix(index, count);
+  return path;
+}
+
 /// Whether a file says that it is shard `index` of `count`.
 inline result<void> check_shard(const metadata& meta, std::uint32_t index, std::uint32_t count) {
   const auto no = meta.try_get<std::uint32_t>("split.no");
@@ -42,17 +55,22 @@ inline result<void> check_shard(const metadata& meta, std::uint32_t index, std::
   return {};
 }
 
-/// The bytes before the data of a file, in memory as large as they are: read in parts, each twice the one before, until they
-/// hold all that they promise.
-inline result<aligned_buffer> read_header(const readable_file& file, const limits& most) {
+/// The bytes before the data of a file, in memory as large as they are: read in parts, until there are twice as many as before,
+/// and they hold all that they promise.
+inline result<aligned_buffer> read_header(const byte_source& file, const limits& most) {
   constexpr std::uint64_t first = 1u << 20, descriptions = 64u << 20;
   const std::uint64_t largest = std::min<std::uint64_t>(file.size(), sum_of_sizes(most.header_bytes, descriptions));
+  aligned_buffer known;
   for (std::uint64_t bytes = std::min(first, largest);; bytes = std::min(2 * bytes, largest)) {
     auto memory = aligned_buffer::try_allocate(static_cast<std::size_t>(bytes));
     if (!memory) return std::move(memory).failure().in("header");
-    NIBBLE_TRY(file.try_read(0, {memory->data(), memory->size()}));
+    if (known.size() > 0) std::memcpy(memory->data(), known.data(), known.size());
+    NIBBLE_TRY(file.try_read(known.size(), std::span(memory->data(), memory->size()).subspan(known.size())));
     const auto header = parse_header({memory->data(), memory->size()}, file.size(), most);
-    if (!header && header.failure().code() == errc::truncated && bytes < largest) continue;
+    if (!header && header.failure().code() == errc::truncated && bytes < largest) {
+      known = *std::move(memory);
+      continue;
+    }
     if (!header) return header.failure();
     if (header->data_offset >= bytes) return memory;
     auto exact = aligned_buffer::try_allocate(static_cast<std::size_t>(header->data_offset));
@@ -86,10 +104,18 @@ result<void> gguf_file::try_read(const tensor_info& tensor, std::uint64_t offset
     if (!out.empty()) std::memcpy(out.data(), bytes(tensor).data() + offset, out.size());
     return {};
   }
-  auto done = p.file.try_read(tensor.offset + offset, out);
+  auto done = p.source.try_read(tensor.offset + offset, out);
   if (done) return done;
   auto failed = std::move(done).failure().in(detail::quoted(tensor.name));
   return p.name.empty() ? std::move(failed) : std::move(failed).in(p.name);
+}
+
+result<std::span<const std::byte>> detail::part_of(const gguf_file& file, const tensor_info& tensor, std::uint64_t offset,
+                                                   std::size_t bytes, std::vector<std::byte>& copy) {
+  if (file.access() == file_access::mapped) return file.bytes(tensor).subspan(static_cast<std::size_t>(offset), bytes);
+  copy.resize(bytes);
+  NIBBLE_TRY(file.try_read(tensor, offset, copy));
+  return std::span<const std::byte>(copy);
 }
 
 void gguf_file::release(const tensor_info& tensor, std::size_t offset, std::size_t length) const NIBBLE_NOEXCEPT {
@@ -128,10 +154,41 @@ result<gguf_file> gguf_file::try_open(const std::filesystem::path& path, const l
     file.meta_ = *std::move(meta);
     const auto count = file.meta_.try_get<std::uint32_t>("split.count", 1);
     if (!count) return count.failure();
-    if (*count > 1) NIBBLE_TRY(file.try_add_shards(path, *count, most));
+    if (*count > 1) {
+      NIBBLE_TRY(file.try_add_shards(*count, most, [&](std::uint32_t i) -> result<metadata> {
+        const auto shard = detail::shard_path(path, i, *count);
+        if (!shard) return shard.failure();
+        return file.try_add_file(*shard, most);
+      }));
+    }
     return file.try_index();
   };
   if (auto opened = open(); !opened) return std::move(opened).failure().in(detail::path_text(path));
+  return file;
+}
+
+result<gguf_file> gguf_file::try_open(byte_source source, const limits& most) {
+  return try_open(std::vector<byte_source>{std::move(source)}, most);
+}
+
+result<gguf_file> gguf_file::try_open(std::vector<byte_source> shards, const limits& most) {
+  if (shards.empty()) return error(errc::invalid_argument, "expected the shards of a file, found none");
+  gguf_file file;
+  file.access_ = file_access::read;
+  auto meta = file.try_add_source(std::move(shards.front()), most);
+  if (!meta) return std::move(meta).failure();
+  file.meta_ = *std::move(meta);
+  const auto count = file.meta_.try_get<std::uint32_t>("split.count", 1);
+  if (!count) return count.failure();
+  if (std::max<std::size_t>(*count, 1) != shards.size()) {
+    return error(errc::invalid_argument,
+                 "expected all " + std::to_string(*count) + " shards of a split model, found " + std::to_string(shards.size()));
+  }
+  if (*count > 1) {
+    NIBBLE_TRY(
+        file.try_add_shards(*count, most, [&](std::uint32_t i) { return file.try_add_source(std::move(shards[i]), most); }));
+  }
+  NIBBLE_TRY(file.try_index());
   return file;
 }
 
@@ -160,47 +217,50 @@ result<metadata> gguf_file::try_add(part p, const limits& most) {
 
 /// Opens one file. Its errors name it.
 result<metadata> gguf_file::try_add_file(const std::filesystem::path& path, const limits& most) {
-  const auto named = [&](error e) { return std::move(e).in(detail::path_text(path)); };
-  if (access_ == file_access::mapped) {
+  const auto open = [&]() -> result<metadata> {
+    if (access_ == file_access::read) {
+      auto file = readable_file::try_open(path);
+      if (!file) return std::move(file).failure();
+      return try_add_source(byte_source(*std::move(file), detail::path_text(path)), most);
+    }
     auto map = mapped_file::try_open(path);
     if (!map) return std::move(map).failure();
     const auto bytes = map->bytes();
-    auto meta = try_add({{}, *std::move(map), bytes}, most);
-    if (!meta) return named(std::move(meta).failure());
+    auto meta = try_add({detail::path_text(path.filename()), *std::move(map), bytes}, most);
+    if (!meta) return std::move(meta).failure().in(detail::path_text(path));
     return meta;
-  }
-  auto file = readable_file::try_open(path);
-  if (!file) return std::move(file).failure();
-  auto header = detail::read_header(*file, most);
+  };
+  auto meta = open();
+  if (meta) parts_.back().name = detail::path_text(path.filename());
+  return meta;
+}
+
+/// Reads the header of a file that is kept elsewhere. Its errors name it.
+result<metadata> gguf_file::try_add_source(byte_source source, const limits& most) {
+  const std::string name = source.name();
+  const auto named = [&](error e) { return name.empty() ? std::move(e) : std::move(e).in(name); };
+  auto header = detail::read_header(source, most);
   if (!header) return named(std::move(header).failure());
   part p;
-  p.bytes = {header->data(), header->size()}, p.size = file->size();
-  p.name = detail::path_text(path.filename());
-  p.file = *std::move(file), p.header = *std::move(header);
+  p.name = name;
+  p.bytes = {header->data(), header->size()}, p.size = source.size();
+  p.source = std::move(source), p.header = *std::move(header);
   auto meta = try_add(std::move(p), most);
   if (!meta) return named(std::move(meta).failure());
   return meta;
 }
 
-/// Opens the other files of a split model. Their names differ from the first's in the number alone, so none lies elsewhere.
-result<void> gguf_file::try_add_shards(const std::filesystem::path& first, std::uint32_t count, const limits& most) {
+/// Adds the other files of a split model.
+/// @param add  one of them; its errors name it
+result<void> gguf_file::try_add_shards(std::uint32_t count, const limits& most,
+                                       const std::function<result<metadata>(std::uint32_t)>& add) {
   NIBBLE_TRY(detail::check_shard(meta_, 0, count));
-  const std::filesystem::path suffix = detail::shard_suffix(0, count);
-  const auto& name = first.native();
-  if (!name.ends_with(suffix.native()))
-    return error(errc::invalid_argument, "the first of " + std::to_string(count) + " shards: expected a name that ends in " +
-                                             detail::path_text(suffix));
   for (std::uint32_t i = 1; i < count; ++i) {
-    std::filesystem::path path = name.substr(0, name.size() - suffix.native().size());
-    path += detail::shard_suffix(i, count);
-    const auto add = [&]() -> result<void> {
-      auto meta = try_add_file(path, most);
-      if (!meta) return std::move(meta).failure();
-      if (auto same = detail::check_shard(*meta, i, count); !same)
-        return std::move(same).failure().in(detail::path_text(path.filename()));
-      return {};
-    };
-    NIBBLE_TRY(add());
+    const auto meta = add(i);
+    if (!meta) return meta.failure();
+    const std::string& name = parts_.back().name;
+    if (auto same = detail::check_shard(*meta, i, count); !same)
+      return name.empty() ? std::move(same).failure() : std::move(same).failure().in(name);
     if (tensors_.size() > most.tensors)
       return error(errc::limit_exceeded, std::to_string(tensors_.size()) + " tensors in " + std::to_string(i + 1) +
                                              " shards, above the limit of " + std::to_string(most.tensors));

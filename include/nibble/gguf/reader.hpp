@@ -4,13 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
+#include "nibble/file/byte_source.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/file/mapped_file.hpp"
 #include "nibble/file/readable_file.hpp"
@@ -39,12 +42,20 @@ class gguf_file {
   /// If it is read, its header stands in memory of its own, and tensors are read when they are asked for: see try_read().
   static result<gguf_file> try_open(const std::filesystem::path& path, const limits& most = {},
                                     file_access access = file_access::mapped);
+  /// Opens a file that is kept elsewhere. As one that is read, it is asked for its header, and for tensors when they are.
+  static result<gguf_file> try_open(byte_source source, const limits& most = {});
+  /// The same of a split model: all of its shards, in order, whatever their names.
+  static result<gguf_file> try_open(std::vector<byte_source> shards, const limits& most = {});
   /// Uses a file that is already in memory, without copying: the bytes must outlive this object. Tensors are aligned as far as
   /// the memory is.
   static result<gguf_file> try_parse(std::span<const std::byte> bytes, const limits& most = {});
 #if NIBBLE_EXCEPTIONS
   static gguf_file open(const std::filesystem::path& path, const limits& most = {}, file_access access = file_access::mapped) {
     return try_open(path, most, access).value();
+  }
+  static gguf_file open(byte_source source, const limits& most = {}) { return try_open(std::move(source), most).value(); }
+  static gguf_file open(std::vector<byte_source> shards, const limits& most = {}) {
+    return try_open(std::move(shards), most).value();
   }
   static gguf_file parse(std::span<const std::byte> bytes, const limits& most = {}) { return try_parse(bytes, most).value(); }
 #endif
@@ -66,7 +77,8 @@ class gguf_file {
   /// @errors  none; precondition for this and release(): the tensor is one of tensors()
   std::span<const std::byte> bytes(const tensor_info& tensor) const NIBBLE_NOEXCEPT;
   /// Copies a part of a tensor's data, however the file is accessed.
-  /// @errors  invalid_argument: it is not inside of the tensor; truncated, io: only in a file that is read
+  /// @errors  invalid_argument: it is not inside of the tensor; truncated, io: only in a file that is read; and whatever a
+  ///          byte_source returns
   result<void> try_read(const tensor_info& tensor, std::uint64_t offset, std::span<std::byte> out) const;
 #if NIBBLE_EXCEPTIONS
   void read(const tensor_info& tensor, std::uint64_t offset, std::span<std::byte> out) const {
@@ -93,7 +105,7 @@ class gguf_file {
     std::string name;                  // of a shard
     mapped_file map;                   // empty where the file is read, or the memory is the caller's
     std::span<const std::byte> bytes;  // all of them; of a file that is read, the header
-    readable_file file = {};           // where it is read
+    byte_source source = {};           // where it is read
     aligned_buffer header = {};
     std::uint64_t size = bytes.size();
   };
@@ -101,7 +113,9 @@ class gguf_file {
   gguf_file() noexcept;
   result<metadata> try_add(part p, const limits& most);
   result<metadata> try_add_file(const std::filesystem::path& path, const limits& most);
-  result<void> try_add_shards(const std::filesystem::path& first, std::uint32_t count, const limits& most);
+  result<metadata> try_add_source(byte_source source, const limits& most);
+  result<void> try_add_shards(std::uint32_t count, const limits& most,
+                              const std::function<result<metadata>(std::uint32_t index)>& add);
   result<void> try_index();
   bool holds(const tensor_info& tensor) const noexcept;
 
@@ -112,6 +126,13 @@ class gguf_file {
   std::uint32_t version_ = 0;
   file_access access_ = file_access::mapped;
 };
+
+namespace detail {
+/// A part of a tensor's bytes: where they are in memory, or read into `copy`.
+/// @errors  as gguf_file::try_read
+result<std::span<const std::byte>> part_of(const gguf_file& file, const tensor_info& tensor, std::uint64_t offset,
+                                           std::size_t bytes, std::vector<std::byte>& copy);
+}  // namespace detail
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

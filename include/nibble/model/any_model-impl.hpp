@@ -201,6 +201,8 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
   }
   auto made = make(known, file, tensors, options.limits);
   if (!made) return std::move(made).failure();
+  tensors.finish();
+  if (tensors.failure()) return *tensors.failure();
 
   std::shared_ptr<loaded_model> m = *std::move(made);
   m->weight_bytes = tensors.bytes();
@@ -220,6 +222,15 @@ result<any_model> any_model::try_load(const detail::known_architectures& known, 
   if (!file) return std::move(file).failure();
   auto loaded = try_load(known, *std::move(file), options);
   if (!loaded) return std::move(loaded).failure().in(detail::path_text(path));
+  return loaded;
+}
+result<any_model> any_model::try_load(const detail::known_architectures& known, byte_source source,
+                                      const load_options& options) {
+  const std::string name = source.name();
+  auto file = gguf_file::try_open(std::move(source), detail::limits_of(known, options));
+  if (!file) return std::move(file).failure();
+  auto loaded = try_load(known, *std::move(file), options);
+  if (!loaded && !name.empty()) return std::move(loaded).failure().in(name);
   return loaded;
 }
 result<any_model> any_model::try_load(const detail::known_architectures& known, std::span<const std::byte> bytes,

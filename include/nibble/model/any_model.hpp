@@ -43,6 +43,10 @@ class any_model {
   static result<any_model> try_load(const std::filesystem::path& path, const load_options& options = {});
   /// The same from memory, which is not needed afterwards, unless weights stay in it.
   static result<any_model> try_load(std::span<const std::byte> bytes, const load_options& options = {});
+  /// The same from wherever a reader finds them: the header first, then each tensor, 2 MiB or sixteen rows at a time and in no
+  /// order, and never more than that beside the weights. Not with load_options::mapped.
+  /// @errors  as above, and whatever the reader returns
+  static result<any_model> try_load(byte_source source, const load_options& options = {});
   /// The same from an open file. If weights stay in it, one that is moved in is kept, and one that is lent must outlive the
   /// model.
   static result<any_model> try_load(gguf_file&& file, const load_options& options = {});
@@ -58,6 +62,9 @@ class any_model {
   }
   static any_model load(std::span<const std::byte> bytes, const load_options& options = {}) {
     return try_load(bytes, options).value();
+  }
+  static any_model load(byte_source source, const load_options& options = {}) {
+    return try_load(std::move(source), options).value();
   }
   static any_model load(gguf_file&& file, const load_options& options = {}) {
     return try_load(std::move(file), options).value();
@@ -131,6 +138,7 @@ class any_model {
                                     const load_options& options);
   static result<any_model> try_load(const detail::known_architectures& known, std::span<const std::byte> bytes,
                                     const load_options& options);
+  static result<any_model> try_load(const detail::known_architectures& known, byte_source source, const load_options& options);
   static result<any_model> try_load(const detail::known_architectures& known, gguf_file&& file, const load_options& options);
   static result<any_model> try_load(const detail::known_architectures& known, const gguf_file& file,
                                     const load_options& options);

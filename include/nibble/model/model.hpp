@@ -39,6 +39,9 @@ class model : public any_model {
   static result<model> try_load(std::span<const std::byte> bytes, const load_options& options = {}, Observer observer = {}) {
     return typed(any_model::try_load(known(&observer), bytes, options));
   }
+  static result<model> try_load(byte_source source, const load_options& options = {}, Observer observer = {}) {
+    return typed(any_model::try_load(known(&observer), std::move(source), options));
+  }
   static result<model> try_load(gguf_file&& file, const load_options& options = {}, Observer observer = {}) {
     return typed(any_model::try_load(known(&observer), std::move(file), options));
   }
@@ -55,6 +58,9 @@ class model : public any_model {
   }
   static model load(std::span<const std::byte> bytes, const load_options& options = {}, Observer observer = {}) {
     return try_load(bytes, options, std::move(observer)).value();
+  }
+  static model load(byte_source source, const load_options& options = {}, Observer observer = {}) {
+    return try_load(std::move(source), options, std::move(observer)).value();
   }
   static model load(gguf_file&& file, const load_options& options = {}, Observer observer = {}) {
     return try_load(std::move(file), options, std::move(observer)).value();
@@ -108,6 +114,9 @@ class basic_any_model<type_list<Archs...>, Formats, KV> : public any_model {
   static result<basic_any_model> try_load(std::span<const std::byte> bytes, const load_options& options = {}) {
     return typed(any_model::try_load(known(), bytes, options));
   }
+  static result<basic_any_model> try_load(byte_source source, const load_options& options = {}) {
+    return typed(any_model::try_load(known(), std::move(source), options));
+  }
   static result<basic_any_model> try_load(gguf_file&& file, const load_options& options = {}) {
     return typed(any_model::try_load(known(), std::move(file), options));
   }
@@ -124,6 +133,9 @@ class basic_any_model<type_list<Archs...>, Formats, KV> : public any_model {
   }
   static basic_any_model load(std::span<const std::byte> bytes, const load_options& options = {}) {
     return try_load(bytes, options).value();
+  }
+  static basic_any_model load(byte_source source, const load_options& options = {}) {
+    return try_load(std::move(source), options).value();
   }
   static basic_any_model load(gguf_file&& file, const load_options& options = {}) {
     return try_load(std::move(file), options).value();

@@ -32,7 +32,8 @@ struct load_options {
   /// How a file that is given by its path is opened. A file that is read is immune to what happens to it meanwhile, an error at
   /// worst, and takes no address space; weights are laid out as they are read, 2 MiB at a time. Not with `mapped`.
   file_access access = file_access::mapped;
-  /// Called while weights are made ready, with bytes done and of all; returning false gives up.
+  /// Called while weights are laid out, on the thread that loads, with bytes done and of all: at each tensor and each 2 MiB of
+  /// one, up to all. Returning false gives up: errc::cancelled. However the file is given.
   std::function<bool(std::size_t done, std::size_t total)> progress = {};
 };
 

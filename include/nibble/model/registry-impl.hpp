@@ -24,6 +24,9 @@ result<any_model> any_model::try_load(const std::filesystem::path& path, const l
 result<any_model> any_model::try_load(std::span<const std::byte> bytes, const load_options& options) {
   return detail::as_any(detail::registered_model::try_load(bytes, options));
 }
+result<any_model> any_model::try_load(byte_source source, const load_options& options) {
+  return detail::as_any(detail::registered_model::try_load(std::move(source), options));
+}
 result<any_model> any_model::try_load(gguf_file&& file, const load_options& options) {
   return detail::as_any(detail::registered_model::try_load(std::move(file), options));
 }

@@ -67,6 +67,7 @@ weight tensor_source::table(std::string_view name, std::size_t rows, std::size_t
     if (!from) return {};
     std::memcpy(memory + at, from, count);
     file_.release(*info, at, count);
+    if (!tell(name, place_of(memory + at + count))) return {};
   }
   return weight::stored(*format, memory, rows, columns);
 }
@@ -94,6 +95,7 @@ weight tensor_source::turned_rows_of_each(std::string_view name, std::size_t mat
     for (std::size_t g = 0; g < whole.groups(); ++g) {
       whole.pack_group(kernels(), g, panels + m * each + g * floats->group_bytes(rows));
     }
+    if (!tell(name, place_of(panels + (m + 1) * each))) return {};
   }
   return turned;
 }
@@ -253,6 +255,15 @@ bool tensor_source::all_are(const tensor_info& info, float number) {
 
 void tensor_source::on_progress(std::function<bool(std::size_t)> f) { progress_ = std::move(f); }
 
+/// Tells progress how many bytes are done; false where somebody gave up, now or before.
+bool tensor_source::tell(std::string_view name, std::size_t done) {
+  if (progress_ && done > told_ && !failure_) {
+    told_ = done;
+    if (!progress_(done)) fail(errc::cancelled, name, "loading was cancelled");
+  }
+  return !failure_;
+}
+
 namespace detail {
 /// "(4096, 1024)", slowest dimension first, as far as the shape goes.
 inline std::string shape_text(std::array<std::uint64_t, 4> dims) {
@@ -291,20 +302,16 @@ std::byte* tensor_source::allocate(std::string_view name, std::size_t bytes) {
   bytes_ = sum_of_sizes(bytes_, round_up(bytes, cache_line));
   if (memory_.empty() || failure_) return nullptr;
   if (bytes_ > memory_.size()) return fail(errc::out_of_memory, name, "more weights than were planned for"), nullptr;
-  if (progress_ && !progress_(bytes_)) return fail(errc::cancelled, name, "loading was cancelled"), nullptr;
-  return memory_.data() + at;
+  return tell(name, at) ? memory_.data() + at : nullptr;
 }
 
 /// A part of a tensor's bytes: where they are mapped, or copied from a file that is read. Null after a failure.
 const std::byte* tensor_source::part_of(const tensor_info& info, std::size_t offset, std::size_t bytes,
                                         std::vector<std::byte>& copy) {
-  if (file_.access() == file_access::mapped) return file_.bytes(info).data() + offset;
-  copy.resize(bytes);
-  if (auto read = file_.try_read(info, offset, copy); !read) {
-    if (!failure_) failure_ = std::move(read).failure();
-    return nullptr;
-  }
-  return copy.data();
+  auto part = detail::part_of(file_, info, offset, bytes, copy);
+  if (part) return part->data();
+  if (!failure_) failure_ = std::move(part).failure();
+  return nullptr;
 }
 
 /// Packs rows of matrices, from row `first` of `all` on, into panels, in parallel, some rows at a time, and gives their mapped
@@ -326,6 +333,7 @@ void tensor_source::pack(const tensor_info& info, const weight& packed, std::byt
       executor_.run(count, [&](std::size_t i) { stored.pack_group(kernels(), i, panels + i * group_bytes); });
       file_.release(info, offset, bytes);
       panels += count * group_bytes, offset += bytes;
+      if (!tell(info.name, place_of(panels))) return;
     }
   }
 }

@@ -106,8 +106,11 @@ class tensor_source {
   /// @cost        O(numbers of unread vectors), up to the first that is not neutral, in 16 KiB each of floats and bytes
   void refuse_unread(std::string_view architecture, const limits& most = {});
 
-  /// Called with the bytes read so far; returning false gives up with errc::cancelled.
+  /// Called with the bytes laid out so far, at each tensor and each 2 MiB of one; returning false gives up with
+  /// errc::cancelled.
   void on_progress(std::function<bool(std::size_t)> f);
+  /// Tells progress that all has been read.
+  void finish() { tell("the last tensor", bytes_); }
 
   /// Bytes of all that was read so far, in the layout of the kernels.
   std::size_t bytes() const noexcept { return bytes_; }
@@ -115,6 +118,8 @@ class tensor_source {
 
  private:
   void fail(errc code, std::string_view name, std::string sentence);
+  bool tell(std::string_view name, std::size_t done);
+  std::size_t place_of(const std::byte* at) const noexcept { return static_cast<std::size_t>(at - memory_.data()); }
   const tensor_info* require(std::string_view name, std::array<std::uint64_t, 4> shape);
   std::byte* allocate(std::string_view name, std::size_t bytes);
   const std::byte* part_of(const tensor_info& info, std::size_t offset, std::size_t bytes, std::vector<std::byte>& copy);
@@ -131,7 +136,7 @@ class tensor_source {
   bool mapped_;
   executor_ref executor_;
   std::span<std::byte> memory_;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0, told_ = 0;
   std::function<bool(std::size_t)> progress_;
   std::optional<error> failure_;
   std::vector<bool> read_;  // by place in file_.tensors()

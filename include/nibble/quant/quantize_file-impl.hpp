@@ -45,12 +45,13 @@ class tensor_converter {
       if (!from_bytes) return from_bytes.failure();
       if (!to_bytes) return to_bytes.failure();
       const std::size_t offset = row * (*from_bytes / now);
-      const auto from = source_->bytes(tensor).subspan(offset, *from_bytes);
+      const auto from = part_of(*source_, tensor, offset, *from_bytes, copy_);
+      if (!from) return from.failure();
       values_.resize(product_of_sizes(now, cols));
-      NIBBLE_TRY(try_dequantize_rows(tensor.type, from, now, cols, values_, options_->executor));
+      NIBBLE_TRY(try_dequantize_rows(tensor.type, *from, now, cols, values_, options_->executor));
       NIBBLE_TRY(check_numbers(tensor.type, row, cols));
       if (type != tensor.type) NIBBLE_TRY(encode(type, row, now, cols, *to_bytes, importance));
-      NIBBLE_TRY(step(tensor, offset, *from_bytes, type == tensor.type ? from : packed_, out));
+      NIBBLE_TRY(step(tensor, offset, *from_bytes, type == tensor.type ? *from : packed_, out));
     }
     return {};
   }
@@ -78,10 +79,12 @@ class tensor_converter {
 
   /// Copies a tensor whose format is nobody's here: a table of integers.
   result<void> pass(const tensor_info& tensor, byte_sink& out) {
-    const auto bytes = source_->bytes(tensor);
-    for (std::size_t at = 0; at < bytes.size(); at += slab_values) {
-      const std::size_t now = std::min(slab_values, bytes.size() - at);
-      NIBBLE_TRY(step(tensor, at, now, bytes.subspan(at, now), out));
+    const auto bytes = static_cast<std::size_t>(tensor.bytes);
+    for (std::size_t at = 0; at < bytes; at += slab_values) {
+      const std::size_t now = std::min(slab_values, bytes - at);
+      const auto from = part_of(*source_, tensor, at, now, copy_);
+      if (!from) return from.failure();
+      NIBBLE_TRY(step(tensor, at, now, *from, out));
     }
     return {};
   }
@@ -101,7 +104,7 @@ class tensor_converter {
   const gguf_file* source_;
   const quantize_options* options_;
   std::vector<float> values_;
-  std::vector<std::byte> packed_;
+  std::vector<std::byte> copy_, packed_;  // of the source, where it is read; what is written
   quantize_report report_;
   std::uint64_t done_ = 0;
   bool cancelled_ = false;
@@ -111,9 +114,6 @@ class tensor_converter {
 
 result<quantize_report> try_quantize_file(const gguf_file& source, const std::filesystem::path& path,
                                           const quantize_recipe& recipe, const quantize_options& options) {
-  if (source.access() == file_access::read) {
-    return error(errc::invalid_argument, "quantizing: expected a file that is mapped, found one that is read");
-  }
   NIBBLE_TRY(detail::check_overrides(recipe, source));
   metadata meta = source.meta();
   meta.set("general.file_type", value(recipe.file_type));
