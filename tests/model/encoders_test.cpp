@@ -92,6 +92,39 @@ TEST_CASE("a layer sees a window where it does not see all that is before a toke
   CHECK(windowed(attention_mask::symmetric_window(5)));
 }
 
+TEST_CASE("bert: a file of one token type may be without their embeddings") {
+  const auto rows = [](small_embedder file) { return rows_of(file.load(), letters(5)); };
+  small_embedder without("bert"), stated("bert"), with("bert");
+  stated.parts.meta.set("tokenizer.ggml.token_type_count", value(1u));
+  with.add("token_types.weight", {32});
+  CHECK(rows(stated) == rows(without));
+  CHECK(rows(with) != rows(without));
+  small_embedder two("bert");
+  two.parts.meta.set("tokenizer.ggml.token_type_count", value(2u));
+  CHECK(rows(two.add("token_types.weight", {32, 2})) != rows(without));
+  CHECK_SAYS(small_embedder("bert").add("token_types.weight", {32, 2}).refusal(), "expected (32), found (2, 32)");
+}
+
+TEST_CASE("jina-bert-v2: gates and ups in one tensor are those of two") {
+  small_embedder one("jina-bert-v2"), two = one;
+  one.parts.bytes();
+  std::erase_if(two.parts.tensors, [](const auto& t) { return t.name.ends_with("ffn_up.weight"); });
+  for (const auto& t : one.parts.tensors) {
+    if (!t.name.ends_with("ffn_up.weight")) continue;
+    const auto half = std::ptrdiff_t(t.data.size() / 2);
+    const std::string layer = t.name.substr(0, t.name.find("ffn_up"));
+    two.parts.tensors.push_back({layer + "ffn_gate.weight", t.type, {32, 32}, {t.data.begin(), t.data.begin() + half}});
+    two.parts.tensors.push_back({layer + "ffn_up.weight", t.type, {32, 32}, {t.data.begin() + half, t.data.end()}});
+  }
+  const auto rows = [](small_embedder& file) { return rows_of(file.load(), letters(9)); };
+  CHECK(rows(one) == rows(two));
+  two.add("blk.1.ffn_down.bias", {32});
+  CHECK(rows(one) != rows(two));
+  const auto of_two = rows(two);
+  one.add("blk.1.ffn_down.bias", {32});
+  CHECK(rows(one) == of_two);
+}
+
 TEST_CASE("a bias of gates is refused where experts have no gates") {
   const auto refused = small_embedder("nomic-bert-moe").add("blk.1.ffn_gate_exps.bias", {32, 4}).refusal();
   CHECK_SAYS(refused, "blk.1.ffn_gate_exps.bias: nomic-bert-moe does not read this tensor");
@@ -103,7 +136,7 @@ TEST_CASE("what contradicts itself in token types, positions, windows and activa
     file.parts.meta.set("tokenizer.ggml.token_type_count", value(n));
     return file.refusal();
   };
-  CHECK_SAYS(types(3u), "token_types.weight: expected (3, 32), found (2, 32)");
+  CHECK_SAYS(types(2u), "token_types.weight: the tensor is missing");
   CHECK_SAYS(types(0u), "key 'tokenizer.ggml.token_type_count': expected 1 to");
   CHECK_SAYS(types(std::uint64_t{1} << 60), "key 'tokenizer.ggml.token_type_count': expected 1 to");
   CHECK_SAYS(types("two"), "tokenizer.ggml.token_type_count");

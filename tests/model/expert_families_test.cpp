@@ -74,3 +74,21 @@ TEST_CASE("a window of other rotary embeddings than the file allows is refused")
   refuse(with(m, "laguna.rope.dimension_count_swa", value(7)),
          "key 'laguna.rope.dimension_count_swa': expected an even number, found 7");
 }
+
+TEST_CASE("how many experts a token uses, and how wide they are, may differ from layer to layer") {
+  const std::string a = "qwen3moe.";
+  const auto counts = [](std::vector<std::int32_t> n) { return value(n); };
+  const smallest_model m("qwen3moe");
+  CHECK(run(with(m, a + "expert_used_count", counts({2, 2}))) == run(m));
+  CHECK(run(with(m, a + "expert_feed_forward_length", counts({32, 32}))) == run(m));
+  const auto fewer = with(m, a + "expert_used_count", counts({2, 1}));
+  CHECK(run(fewer) != run(m));
+  CHECK(run(fewer, 3, true) == run(fewer));
+  refuse(with(m, a + "expert_used_count", counts({0, 2})),
+         "blk.0.ffn_gate_inp.weight: expected one expert a token at least, as expert_used_count says of the layer");
+  refuse(with(m, a + "expert_used_count", counts({2, 5})), "key '" + a + "expert_used_count': expected 0 to 4, found 5");
+  refuse(with(m, a + "expert_used_count", counts({2})),
+         "key '" + a + "expert_used_count': expected a number, or 2 of them, found array of 1 i32");
+  refuse(with(m, a + "expert_feed_forward_length", counts({32, 16})),
+         "blk.1.ffn_gate_exps.weight: expected (4, 16, 32), found (4, 32, 32)");
+}

@@ -9,67 +9,9 @@
 
 #include "model/smallest.hpp"
 #include "nibble/model/any_model.hpp"
-#include "support/plain_pass.hpp"
 
 using namespace nibble;
 using namespace nibble_test;
-
-TEST_CASE("logits of the smallest file of each dense family are those of a plain pass in double precision") {
-  using f = family;
-  const std::size_t wide = 32;
-  const family families[] = {
-      {.name = "llama", .interleaved = true},
-      {.name = "mistral3", .interleaved = true},
-      {.name = "gemma", .feed_forward = f::geglu, .embedding = std::sqrt(double(wide))},
-      {.name = "qwen2"},
-      {.name = "qwen3", .queries = f::each_head},
-      {.name = "qwen2vl"},
-      {.name = "qwen3vl", .queries = f::each_head},
-      {.name = "smollm3", .interleaved = true, .stands_still = 4},
-      {.name = "phi2", .layer_norm = true, .side_by_side = true, .second = "", .feed_forward = f::gelu},
-      {.name = "phi3", .feed_forward = f::swiglu_fused},
-      {.name = "granite", .interleaved = true},
-      {.name = "granite_swa", .interleaved = true, .sinks = true},
-      {.name = "olmo2", .first = "", .second = "", .norms_behind = true, .queries = f::all_heads},
-      {.name = "glm4", .interleaved = true, .norms_behind = true, .feed_forward = f::swiglu_fused},
-      {.name = "command-r", .layer_norm = true, .interleaved = true, .side_by_side = true, .second = ""},
-      {.name = "cohere2", .layer_norm = true, .interleaved = true, .side_by_side = true, .second = ""},
-      {.name = "exaone4", .first = "", .second = "", .norms_behind = true, .queries = f::each_head},
-      {.name = "ernie4_5", .interleaved = true},
-      {.name = "hunyuan-dense", .queries = f::each_head_rotated},
-      {.name = "seed_oss", .second = "post_attention_norm"},
-      {.name = "stablelm", .layer_norm = true, .side_by_side = true, .second = ""},
-      {.name = "starcoder2", .layer_norm = true, .feed_forward = f::gelu},
-      {.name = "gpt2", .layer_norm = true, .rotates = false, .feed_forward = f::gelu},
-      {.name = "gptneox", .layer_norm = true, .side_by_side = true, .feed_forward = f::gelu},
-      {.name = "falcon", .layer_norm = true, .side_by_side = true, .second = "", .feed_forward = f::gelu},
-      {.name = "arcee", .interleaved = true, .feed_forward = f::relu_squared},
-      {.name = "apertus", .queries = f::each_head, .feed_forward = f::xielu},
-      {.name = "muse-glimmer",
-       .interleaved = true,
-       .norms_behind = true,
-       .behind_eps = double(1e-8f),
-       .queries = f::each_head,
-       .embedding = 0,
-       .gates = true,
-       .stands_still = 1},
-  };
-  const std::vector<int> ids{3, 17, 39, 0, 8, 8, 25, 31, 12};
-  for (const family& which : families) {
-    INFO(std::string(which.name));
-    smallest_model m(which.name);
-    const auto model = any_model::load(m.bytes(), {.threads = 1});
-    const auto expected = plain_pass(which, m).logits(ids);
-    auto e = evaluator_of(model, {.context = 20, .output_rows = 9, .kv = tensor_type::f32});
-    e.feed_each(ids, [&](std::size_t row, std::span<const float> found) {
-      double error = 0, size = 0;
-      for (std::size_t i = 0; i < found.size(); ++i) {
-        error += std::pow(double(found[i]) - expected[row][i], 2), size += std::pow(expected[row][i], 2);
-      }
-      CHECK(std::sqrt(error / size) < 1e-5);
-    });
-  }
-}
 
 TEST_CASE("gpt2: a session is no longer than the positions that the model has learned") {
   const auto model = any_model::load(smallest_model("gpt2").bytes(), {.threads = 1});
@@ -91,6 +33,29 @@ TEST_CASE("blocks that draft tokens are no part of the pass, and need not be kno
   refuse(with(drafting, "glm4.nextn_predict_layers", value(3)), "key 'glm4.nextn_predict_layers': expected 0 to 2, found 3");
   refuse(with(drafting, "glm4.attention.head_count", value(std::vector<std::uint32_t>{2, 2})),
          "key 'glm4.attention.head_count': expected a number, or 3 of them, found array of 2 u32");
+}
+
+TEST_CASE("qwen2: queries, keys and values have biases in all layers or in none") {
+  const smallest_model m("qwen2");
+  const auto plain = run(m);
+  auto biased = with_tensor(m, "blk.0.attn_q.bias", {32});
+  refuse(biased, "blk.0.attn_k.bias: the tensor is missing");
+  for (const char* name : {"blk.0.attn_k.bias", "blk.0.attn_v.bias", "blk.1.attn_q.bias", "blk.1.attn_k.bias"}) {
+    biased = with_tensor(biased, name, {32});
+  }
+  refuse(biased, "blk.1.attn_v.bias: the tensor is missing");
+  CHECK(run(with_tensor(biased, "blk.1.attn_v.bias", {32})) != plain);
+}
+
+TEST_CASE("deepseek2: queries grow with their positions") {
+  const smallest_model m("deepseek2");
+  const std::string a = "deepseek2.attention.";
+  const auto hot = with(m, a + "temperature_scale", value(0.5f));
+  CHECK(run(with(hot, a + "temperature_length", value(20))) == run(m));
+  const auto near = with(hot, a + "temperature_length", value(3));
+  CHECK(run(near) != run(m));
+  CHECK(run(near, 7) == run(near));
+  refuse(with(hot, a + "temperature_length", value(0)), "key '" + a + "temperature_length': expected 1 to 16777216, found 0");
 }
 
 TEST_CASE("gptneox: the feed-forward stands beside attention or behind it") {

@@ -321,3 +321,18 @@ TEST_CASE("limits that the caller lowers hold") {
   REQUIRE(!loaded);
   CHECK(std::string(loaded.failure().what()).find("gemma3.block_count': expected 1 to 1, found 7") != std::string::npos);
 }
+
+TEST_CASE("an architecture that does not ask whether tokens see what is behind them refuses files where they do") {
+  metadata meta;
+  meta.set("own.attention.causal", value(true));
+  const limits most;
+  hyperparameters causal(meta, "own", most);
+  causal.refuse_unread();
+  CHECK(!causal.failure());
+  meta.set("own.attention.causal", value(false));
+  hyperparameters h(meta, "own", most);
+  h.refuse_unread();
+  REQUIRE(h.failure());
+  CHECK(std::string(h.failure()->what())
+            .starts_with("key 'own.attention.causal': expected none, for own does not read this key"));
+}

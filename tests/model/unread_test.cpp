@@ -159,7 +159,6 @@ TEST_CASE("a key that changes the results and is not read is an error, unless it
   const key keys[] = {
       {"attention.clamp_kqv", value(8.0f), value(0.0f)},
       {"attention.max_alibi_bias", value(8.0f), value(0.0f)},
-      {"attention.causal", value(false), value(true)},
       {"attention.output_scale", value(0.5f), value(1.0f)},
       {"attention.temperature_scale", value(0.1f), value(0.0)},
       {"attention.rope_pattern", value(std::vector<bool>{true, false}), value(std::vector<bool>{true, true})},

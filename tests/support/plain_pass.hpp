@@ -1,186 +1,112 @@
-/// plain_pass: the forward pass of a small dense decoder in double precision, written straight down from what its family is.
+/// plain_pass: the forward pass of a small model in double precision, written straight down from what its family is.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstring>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "support/smallest_model.hpp"
+#include "support/plain/attention.hpp"
+#include "support/plain/feed_forward.hpp"
+#include "support/plain/recurrence.hpp"
 
 namespace nibble_test {
 
-/// What a family is, where its file states no more than it must.
-struct family {
-  const char* name;
-  bool layer_norm = false;                                // or RMS
-  bool interleaved = false;                               // rotary pairs, or half-split
-  bool rotates = true;                                    // or has learned positions
-  bool side_by_side = false;                              // attention and feed-forward, and not one behind the other
-  const char *first = "attn_norm", *second = "ffn_norm";  // norms of the two; without a second, one for both, if side by side
-  bool norms_behind = false;                              // of what the two give
-  double behind_eps = double(1e-5f);                      // and its epsilon
-  enum { no_norm, each_head, each_head_rotated, all_heads } queries = no_norm;  // and keys
-  enum { swiglu, swiglu_fused, geglu, relu_squared, gelu, xielu } feed_forward = swiglu;
-  double embedding = 1;               // scale; 0: normed
-  bool sinks = false, gates = false;  // of heads
-  int stands_still = 0;               // every so many layers do not rotate; 1: none does
-};
-
 class plain_pass {
  public:
-  using row = std::vector<double>;
+  plain_pass(const family& f, const smallest_model& m) : f_(f), t_(m) {}
 
-  plain_pass(const family& f, const smallest_model& m) : f_(f) {
-    for (const auto& t : m.tensors) {
-      std::vector<float> x(t.data.size() / sizeof(float));
-      std::memcpy(x.data(), t.data.data(), t.data.size());
-      tensors_[t.name] = {x.begin(), x.end()};
-    }
-  }
-
-  /// Logits after each token.
-  std::vector<row> logits(const std::vector<int>& ids) {
+  /// The hidden state of each token, behind the last norm.
+  std::vector<row> hidden(const std::vector<int>& ids) const {
     std::vector<row> x;
     for (const int id : ids) x.push_back(embedding_of(id, x.size()));
-    for (int layer = 0; has("blk." + std::to_string(layer) + ".attn_output.weight"); ++layer) run(layer, x);
-    const std::string output = has("output.weight") ? "output.weight" : "token_embd.weight";
-    for (row& r : x) r = product(output, norm(r, "output_norm"));
+    for (std::size_t i = 0; is_layer(i); ++i) run({t_, f_, i}, x);
+    for (row& r : x)
+      if (*f_.last) r = norm(r, f_.last);
+    return x;
+  }
+  /// Logits after each token.
+  std::vector<row> logits(const std::vector<int>& ids) const {
+    auto x = hidden(ids);
+    const std::string output = t_.has("output.weight") ? "output.weight" : "token_embd.weight";
+    for (row& r : x) {
+      r = t_.product(output, r);
+      for (double& v : r) v *= f_.logits, v = f_.output_cap > 0 ? f_.output_cap * std::tanh(v / f_.output_cap) : v;
+    }
     return x;
   }
 
  private:
-  bool has(const std::string& name) const { return tensors_.count(name) > 0; }
-  const row& tensor(const std::string& name) const { return tensors_.at(name); }
+  bool is_layer(std::size_t i) const {
+    const plain_layer l{t_, f_, i};
+    return has_mixer(l) || has_feed_forward(l);
+  }
+  static bool has_mixer(const plain_layer& l) {
+    return l.has("attn_output.weight") || l.has("ssm_out.weight") || l.has("shortconv.out_proj.weight");
+  }
+  static bool has_feed_forward(const plain_layer& l) { return l.has("ffn_up.weight") || l.has("ffn_gate_inp.weight"); }
 
   row embedding_of(int id, std::size_t position) const {
-    row r(tensor("token_embd.weight").begin() + id * width, tensor("token_embd.weight").begin() + (id + 1) * width);
-    if (f_.embedding == 0) return normed(r, row(r.size(), 1.0));
-    for (std::size_t i = 0; i < r.size(); ++i) {
+    row r = part_of(t_["token_embd.weight"], std::size_t(id) * plain_width, plain_width);
+    if (f_.embedding == 0) return normed(r, row(plain_width, 1.0), {}, plain_eps, false);
+    for (std::size_t i = 0; i < plain_width; ++i) {
       r[i] *= f_.embedding;
-      if (!f_.rotates) r[i] += tensor("position_embd.weight")[position * width + i];
+      if (t_.has("position_embd.weight")) r[i] += t_["position_embd.weight"][position * plain_width + i];
+      if (t_.has("token_types.weight")) r[i] += t_["token_types.weight"][i];
     }
-    return r;
+    return *f_.embedding_norm ? norm(r, f_.embedding_norm) : r;
   }
 
-  void run(int layer, std::vector<row>& x) {
-    at_ = "blk." + std::to_string(layer) + ".";
-    turns_ = f_.rotates && (f_.stands_still == 0 || (layer + 1) % f_.stands_still != 0);
-    std::vector<row> first, mixed;
-    for (const row& r : x) first.push_back(*f_.first ? norm(r, at_ + f_.first) : r);
-    mixed = attention(first);
+  static std::vector<row> mixed(const plain_layer& l, const std::vector<row>& x) {
+    if (l.has("shortconv.out_proj.weight")) return short_convolution(l, x);
+    if (l.has("attn_kv_a_mqa.weight")) return latent_attention(l, x);
+    if (!l.has("ssm_out.weight")) return attention(l, x);
+    auto out = l.has("ssm_d") ? mamba2(l, x) : delta_net(l, x);
+    if (l.has("attn_output.weight")) {  // side by side
+      const auto attended = attention(l, x);
+      for (std::size_t t = 0; t < x.size(); ++t)
+        for (std::size_t i = 0; i < x[t].size(); ++i) out[t][i] += attended[t][i];
+    }
+    return out;
+  }
+  void add(const plain_layer& l, row& x, row given, const char* behind, const char* sum) const {
+    if (f_.norms_behind) given = normed(given, l[behind], {}, f_.behind_eps, f_.layer_norm);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += f_.residual * given[i];
+    if (*sum) x = norm(x, l.at + sum);
+  }
+
+  void run(const plain_layer& l, std::vector<row>& x) const {
+    std::vector<row> first;
+    const std::vector<row> before = x;
+    for (const row& r : x) {
+      const bool is_normed = *f_.first && t_.has(name_of(l.at + f_.first));
+      first.push_back(is_normed ? norm(r, l.at + f_.first) : r);
+    }
+    if (has_mixer(l)) {
+      const auto given = mixed(l, first);
+      for (std::size_t t = 0; t < x.size(); ++t) add(l, x[t], given[t], "post_attention_norm.weight", f_.first_sum);
+    }
+    if (!has_feed_forward(l)) return;
     for (std::size_t t = 0; t < x.size(); ++t) {
-      if (f_.norms_behind) mixed[t] = normed(mixed[t], tensor(at_ + "post_attention_norm.weight"), f_.behind_eps);
-      const row before = x[t];
-      for (std::size_t i = 0; i < width; ++i) x[t][i] += mixed[t][i];
-      const row& input = f_.side_by_side ? before : x[t];
+      const row& input = f_.side_by_side ? before[t] : x[t];
       const bool shares = f_.side_by_side && !*f_.second;
-      row fed = feed_forward(shares ? first[t] : *f_.second ? norm(input, at_ + f_.second) : input);
-      if (f_.norms_behind) fed = normed(fed, tensor(at_ + "post_ffw_norm.weight"), f_.behind_eps);
-      for (std::size_t i = 0; i < width; ++i) x[t][i] += fed[i];
+      const row n = shares ? first[t] : *f_.second ? norm(input, l.at + f_.second) : input;
+      add(l, x[t], l.has("ffn_gate_inp.weight") ? expert_feed_forward(l, n) : dense(l, n), "post_ffw_norm.weight",
+          f_.second_sum);
     }
   }
 
-  std::vector<row> attention(const std::vector<row>& x) {
-    std::vector<row> q, k, v, out;
-    for (std::size_t t = 0; t < x.size(); ++t) {
-      q.push_back(headed(x[t], t, "q")), k.push_back(headed(x[t], t, "k"));
-      v.push_back(product(at_ + "attn_v.weight", x[t], at_ + "attn_v.bias"));
-      row mixed(width);
-      for (std::size_t h = 0; h < heads; ++h) {
-        const double sink = f_.sinks ? std::exp(tensor(at_ + "attn_sinks.weight")[h]) : 0;
-        double total = sink;
-        for (std::size_t s = 0; s <= t; ++s) {
-          double score = 0;
-          for (std::size_t i = h * dim; i < (h + 1) * dim; ++i) score += q[t][i] * k[s][i];
-          const double p = std::exp(score / std::sqrt(double(dim)));
-          total += p;
-          for (std::size_t i = h * dim; i < (h + 1) * dim; ++i) mixed[i] += p * v[s][i];
-        }
-        for (std::size_t i = h * dim; i < (h + 1) * dim; ++i) mixed[i] /= total;
-      }
-      if (f_.gates) {
-        const row gate = product(at_ + "attn_gate.weight", x[t]);
-        for (std::size_t i = 0; i < width; ++i) mixed[i] /= 1 + std::exp(-gate[i]);
-      }
-      out.push_back(product(at_ + "attn_output.weight", mixed));
-    }
-    return out;
+  static std::string name_of(const std::string& name) {
+    return name.ends_with('.') ? name.substr(0, name.size() - 1) : name + ".weight";
+  }
+  row norm(const row& x, const std::string& name) const {
+    const row none;
+    return normed(x, t_[name_of(name)], t_.has(name + ".bias") ? t_[name + ".bias"] : none, plain_eps, f_.layer_norm);
   }
 
-  /// Queries or keys of a token, normed and rotated.
-  row headed(const row& x, std::size_t position, const std::string& which) const {
-    row r = product(at_ + "attn_" + which + ".weight", x, at_ + "attn_" + which + ".bias");
-    const std::string gain = at_ + "attn_" + which + "_norm.weight";
-    if (f_.queries == family::all_heads) r = normed(r, tensor(gain));
-    for (std::size_t h = 0; h < heads; ++h) {
-      row head(r.begin() + std::ptrdiff_t(h * dim), r.begin() + std::ptrdiff_t((h + 1) * dim));
-      if (f_.queries == family::each_head) head = normed(head, tensor(gain));
-      for (std::size_t i = 0; turns_ && i < dim / 2; ++i) {
-        const double angle = double(position) * std::pow(1e4, -2.0 * double(i) / double(dim));
-        double &a = head[f_.interleaved ? 2 * i : i], &b = head[f_.interleaved ? 2 * i + 1 : i + dim / 2];
-        const double turned = a * std::cos(angle) - b * std::sin(angle);
-        b = a * std::sin(angle) + b * std::cos(angle), a = turned;
-      }
-      if (f_.queries == family::each_head_rotated) head = normed(head, tensor(gain));
-      std::copy(head.begin(), head.end(), r.begin() + std::ptrdiff_t(h * dim));
-    }
-    return r;
-  }
-
-  row feed_forward(const row& x) const {
-    row h = product(at_ + "ffn_up.weight", x), gate;
-    if (f_.feed_forward == family::swiglu_fused) {
-      gate.assign(h.begin(), h.begin() + std::ptrdiff_t(h.size() / 2));
-      h.erase(h.begin(), h.begin() + std::ptrdiff_t(h.size() / 2));
-    } else if (f_.feed_forward == family::swiglu || f_.feed_forward == family::geglu) {
-      gate = product(at_ + "ffn_gate.weight", x);
-    }
-    for (std::size_t i = 0; i < h.size(); ++i) h[i] = activated(gate.empty() ? h[i] : gate[i]) * (gate.empty() ? 1 : h[i]);
-    return product(at_ + "ffn_down.weight", h);
-  }
-  double activated(double x) const {
-    const double numbers = 0.5, softplus = std::log1p(std::exp(numbers));  // of xIELU, as the smallest file states them
-    switch (f_.feed_forward) {
-      case family::relu_squared:
-        return x > 0 ? x * x : 0;
-      case family::gelu:
-      case family::geglu:
-        return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
-      case family::xielu:
-        return x > 0 ? softplus * x * x + numbers * x
-                     : (std::expm1(std::min(x, numbers)) - x) * (numbers + softplus) + numbers * x;
-      default:
-        return x / (1 + std::exp(-x));
-    }
-  }
-
-  row norm(const row& x, const std::string& name) const { return normed(x, tensor(name + ".weight")); }
-  row normed(row x, const row& gain, double eps = double(1e-5f)) const {
-    double mean = 0, square = 0;
-    for (const double v : x) mean += f_.layer_norm ? v / double(x.size()) : 0;
-    for (const double v : x) square += (v - mean) * (v - mean) / double(x.size());
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = (x[i] - mean) / std::sqrt(square + eps) * gain[i];
-    return x;
-  }
-  row product(const std::string& name, const row& x, const std::string& bias = {}) const {
-    const row& w = tensor(name);
-    row out(w.size() / x.size());
-    for (std::size_t r = 0; r < out.size(); ++r) {
-      for (std::size_t i = 0; i < x.size(); ++i) out[r] += w[r * x.size() + i] * x[i];
-      if (has(bias)) out[r] += tensor(bias)[r];
-    }
-    return out;
-  }
-
-  static constexpr std::size_t width = 32, heads = 2, dim = 16;
   family f_;
-  std::map<std::string, row> tensors_;
-  std::string at_;
-  bool turns_ = true;
+  plain_tensors t_;
 };
 
 }  // namespace nibble_test

@@ -19,7 +19,8 @@ inline namespace NIBBLE_ABI {
 /// model/registry.hpp, or in a list of your own.
 ///
 ///     name                     general.architecture of its files
-///     A::read(h)               hyper-parameters, each with its bounds, as a config with `vocabulary`, `context` and `width`
+///     A::read(h)               hyper-parameters, each with its bounds, as a config with `vocabulary`, `context` and `width`,
+///                              and optionally complete(h), which is called on it
 ///     A(config, tensors)       takes its weights by name and shape; a file with others is another model's, and refused: see
 ///                              tensor_source::refuse_unread
 ///     kv()                     what each layer keeps between tokens

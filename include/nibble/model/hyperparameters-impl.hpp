@@ -102,7 +102,9 @@ std::optional<T> hyperparameters::read(std::string_view key) {
 std::size_t hyperparameters::count(std::string_view key, std::uint64_t least, std::uint64_t most) {
   return in_bounds(key, read<std::uint64_t>(key).value_or(least), least, most);
 }
-std::size_t hyperparameters::count_of_any(std::string_view name, std::uint64_t least, std::uint64_t most) {
+std::size_t hyperparameters::count_of_any_or(std::string_view name, std::uint64_t fallback, std::uint64_t least,
+                                             std::uint64_t most) {
+  if (!meta_.find(name)) return static_cast<std::size_t>(fallback);
   const auto found = meta_.try_get<std::uint64_t>(name);
   if (!found) return fail(found.failure()), static_cast<std::size_t>(least);
   if (*found >= least && *found <= most) return static_cast<std::size_t>(*found);

@@ -38,8 +38,8 @@ class hyperparameters {
   std::size_t count(std::string_view key, std::uint64_t least, std::uint64_t most);
   /// A count with a default.
   std::size_t count_or(std::string_view key, std::uint64_t fallback, std::uint64_t least, std::uint64_t most);
-  /// A count that must be there, under a key that is not the architecture's alone: its whole name.
-  std::size_t count_of_any(std::string_view name, std::uint64_t least, std::uint64_t most);
+  /// A count with a default, under a key that is not the architecture's alone: its whole name.
+  std::size_t count_of_any_or(std::string_view name, std::uint64_t fallback, std::uint64_t least, std::uint64_t most);
   /// A count for each of n layers, that must be there: one number for all, or an array with a number for each.
   std::vector<std::size_t> counts(std::string_view key, std::size_t n, std::uint64_t least, std::uint64_t most);
   /// A positive finite number that must be there.

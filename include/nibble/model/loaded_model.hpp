@@ -134,6 +134,7 @@ struct known_architectures {
 template <architecture Arch, class Observer>
 std::unique_ptr<loaded_model> make_model(hyperparameters& h, tensor_source& tensors, const void* observer) {
   auto config = Arch::read(h);
+  if constexpr (requires { config.complete(h); }) config.complete(h);
   h.refuse_unread();
   if (h.failure()) return nullptr;
   if (config.vocabulary == 0) config.vocabulary = tensors.rows_of("token_embd.weight");

@@ -19,7 +19,7 @@ struct bert : decoder<type_list<self_attention>, type_list<plain_feed_forward>> 
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h, rope_pairs::halves, norm_kind::layer);
     c.see_both_ways(h);
-    c.token_types = h.count_of_any("tokenizer.ggml.token_type_count", 1, h.limits().vocabulary);
+    c.token_types = h.count_of_any_or("tokenizer.ggml.token_type_count", 1, 1, h.limits().vocabulary);
     c.learned_positions = c.biases = true;
     for (layer_config& l : c.layer) l.rope = layer_config::no_rope;
     c.embedding_norm = "token_embd_norm", c.mixer_norm = c.feed_forward_norm = c.output_norm = "";
@@ -73,16 +73,23 @@ struct nomic_bert_moe : decoder<type_list<self_attention>, type_list<plain_feed_
   }
 };
 
-/// bert with GeGLU, and scores that fall with distance instead of positions.
+/// bert with GeGLU, and scores that fall with distance instead of positions. Gates and ups are two tensors, or in newer files
+/// one.
 /// @source  Guenther et al. 2023, "Jina Embeddings 2"
 struct jina_bert_v2 : decoder<> {
   static constexpr std::string_view name = "jina-bert-v2";
-  using decoder::decoder;
+  jina_bert_v2(config c, tensor_source& t) : decoder(as_it_is(c, t), t) {}
 
   static config read(hyperparameters& h) {
     config c = bert::read(h);
     c.learned_positions = false;
     c.alibi = h.positive_or("attention.max_alibi_bias", 8);
+    return c;
+  }
+
+ private:
+  static const config& as_it_is(config& c, const tensor_source& t) {
+    c.fused_gate = !t.has("blk.0.ffn_gate.weight");
     return c;
   }
 };

@@ -42,7 +42,8 @@ struct gemma2 : decoder<> {
   }
 };
 
-/// Five of six layers see a window, with a rotary base of their own; queries and keys are normed; no cap of scores.
+/// Five of six layers see a window, with a rotary base of their own; queries and keys are normed; no cap of scores. A file may
+/// say that it sees in both directions, as gemma_embedding does.
 /// @source  Gemma Team 2025
 struct gemma3 : decoder<> {
   static constexpr std::string_view name = "gemma3";
@@ -59,6 +60,7 @@ struct gemma3 : decoder<> {
     c.turn_windows_by(local);
     c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0.0f);
     if (c.layers == 62) c.scale_scores_by_width();  // 27B
+    if (!h.flag_or("attention.causal", true)) c.see_both_ways(h);
     return c;
   }
 };
@@ -71,7 +73,7 @@ struct gemma_embedding : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = gemma3::read(h);
-    c.see_both_ways(h);
+    if (!c.pooling.only_hidden) c.see_both_ways(h);
     return c;
   }
 };

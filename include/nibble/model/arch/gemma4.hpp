@@ -35,11 +35,8 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     c.input_dim = h.count_or("embedding_length_per_layer_input", 0, 0, h.limits().width);
     read_window_layers(h, c);
     share_keys(h, c);
-    if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
-      c.router.renormalised = true;
-      c.read_experts(h);
-      for (layer_config& l : c.layer) l.feed_forward = 1;
-    }
+    c.router.renormalised = true;
+    c.read_experts_if_any(h);
     return c;
   }
 

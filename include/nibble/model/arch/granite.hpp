@@ -28,14 +28,17 @@ struct granite : decoder<> {
   }
 };
 
-/// Some layers see a window, some do not rotate, and each head has a sink.
-struct granite_swa : decoder<> {
+/// Some layers see a window, some do not rotate, and each head has a sink. Feed-forwards are dense, or experts beside one that
+/// all tokens may share.
+struct granite_swa : mixed_expert_decoder {
   static constexpr std::string_view name = "granite_swa";
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
     config c = granite::read(h);
     c.sinks = true;
+    c.router.renormalised = true;
+    c.read_experts_if_any(h);
     c.read_windows(h, 0, 1);
     if (const auto turned = h.flags_or_none("attention.rope_pattern", c.layers, c.drafts)) {
       for (std::size_t i = 0; i < c.layers; ++i) {

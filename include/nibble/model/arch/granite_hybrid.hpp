@@ -22,11 +22,9 @@ struct granite_hybrid : decoder<type_list<self_attention, mamba2_mixer>, type_li
   static config read(hyperparameters& h) {
     config c = granite::read(h, 0);
     c.recurrent = recurrent_config::read(h);
-    const bool experts = h.count_or("expert_count", 0, 0, h.limits().experts) > 0;
     c.router.renormalised = true;
-    if (experts) c.read_experts(h);
+    c.read_experts_if_any(h);
     for (layer_config& l : c.layer) {
-      l.feed_forward = experts ? 1 : 0;
       l.mixer = l.kv_heads == 0 ? 1 : 0;
       if (l.hidden == 0) h.reject("feed_forward_length", "expected 1 or more", "0");
     }

@@ -19,8 +19,7 @@ struct mistral3 : decoder<> {
     config c = config::read(h, rope_pairs::interleaved);
     c.ropes[0].has_factors = true;
     c.attention_scale = h.positive_or_zero("attention.scale", 0.0f);
-    c.query_temperature = h.positive_or_zero("attention.temperature_scale", 0.0f);
-    c.temperature_positions = h.count_or("attention.temperature_length", c.ropes[0].trained, 1, h.limits().context);
+    c.read_query_temperature(h);
     return c;
   }
 };

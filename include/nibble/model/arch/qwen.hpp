@@ -10,7 +10,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
-/// Pre-norm decoder with half-split rotary pairs and SwiGLU; queries, keys and values have biases.
+/// Pre-norm decoder with half-split rotary pairs and SwiGLU; queries, keys and values have biases, in all layers or in none.
 /// @source  Qwen Team 2024, "Qwen2 Technical Report"
 struct qwen2 : decoder<> {
   static constexpr std::string_view name = "qwen2";
@@ -18,7 +18,7 @@ struct qwen2 : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h);
-    c.biases = true;
+    c.biases = c.biases_optional = true;
     return c;
   }
 };

@@ -55,6 +55,28 @@ inline void read_scaling(hyperparameters& h, rope_config& r, std::size_t context
   for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) h.ignore(key);
   r.magnitude *= double(h.factor_or("rope.scaling.attn_factor", 1));
 }
+/// How many experts a token uses, and how wide they are: one number for all blocks, or one for each. A layer without experts
+/// may have 0.
+inline void read_numbers_of_experts(hyperparameters& h, decoder_config& c) {
+  constexpr std::string_view used = "expert_used_count", hidden = "expert_feed_forward_length";
+  const std::size_t blocks = c.layers + c.drafts;
+  if (h.elements(used) > 0) {
+    const auto all = h.counts(used, blocks, 0, c.experts);
+    for (std::size_t i = 0; i < c.layers; ++i) c.layer[i].experts_used = all[i];
+    c.router.used = std::max<std::size_t>(1, *std::max_element(all.begin(), all.end()));
+  } else {
+    c.router.used = h.count(used, 1, c.experts);
+  }
+  if (h.elements(hidden) > 0) {
+    const auto all = h.counts(hidden, blocks, 0, h.limits().hidden);
+    for (std::size_t i = 0; i < c.layers; ++i) c.layer[i].expert_hidden = all[i];
+    c.expert_hidden = *std::max_element(all.begin(), all.end());
+  } else {
+    c.expert_hidden = h.count_or(hidden, 0, 0, h.limits().hidden);
+  }
+  if (c.expert_hidden == 0) c.expert_hidden = c.layer.back().hidden;
+  if (c.expert_hidden == 0) h.count(hidden, 1, h.limits().hidden);
+}
 /// Groups of experts of equal size, some of which a token looks into: together they have as many as it uses.
 inline void read_expert_groups(hyperparameters& h, std::size_t experts, router_spec& router) {
   const std::size_t groups = h.count_or("expert_group_count", 1, 0, router_spec::most_groups);
@@ -96,6 +118,8 @@ const char* wrong_with(const decoder_config& c, std::size_t mixers, std::size_t 
   if (c.ropes.size() > most_ropes) return "at most four kinds of rotary embedding";
   if (c.experts > 0 && (c.router.used == 0 || c.router.used > c.experts))
     return "one expert a token at least, and no more than there are";
+  for (const layer_config& l : c.layer)
+    if (l.experts_used.value_or(0) > c.router.used) return "no more experts a token in a layer than in any";
   if (c.router.groups == 0 || c.router.groups > router_spec::most_groups || c.experts % c.router.groups != 0)
     return "groups that divide the experts";
   const bool is_normed = !c.mixer_post_norm.empty() || !c.feed_forward_post_norm.empty() || !c.mixer_sum_norm.empty() ||
@@ -171,15 +195,12 @@ std::size_t decoder_config::read_head_dim(hyperparameters& h, std::string_view k
 void decoder_config::read_experts(hyperparameters& h) {
   using gating = router_spec::gating;
   experts = h.count("expert_count", 1, h.limits().experts);
-  router.used = h.count("expert_used_count", 1, experts);
+  detail::read_numbers_of_experts(h, *this);
   router.renormalised = h.flag_or("expert_weights_norm", router.renormalised);
   router.scale = h.factor_or("expert_weights_scale", router.scale);
   constexpr gating known[] = {gating::softmax, gating::sigmoid, gating::softmax_of_used};
   if (const std::size_t by = h.count_or("expert_gating_func", 0, 0, std::size(known)); by > 0) router.by = known[by - 1];
   detail::read_expert_groups(h, experts, router);
-  expert_hidden = h.count_or("expert_feed_forward_length", 0, 0, h.limits().hidden);
-  if (expert_hidden == 0) expert_hidden = layer.back().hidden;
-  if (expert_hidden == 0) h.count("expert_feed_forward_length", 1, h.limits().hidden);
   expert_latent = h.count_or("moe_latent_size", 0, 0, h.limits().width);
   const std::size_t shared = h.count_or("expert_shared_count", 0, 0, h.limits().experts);
   const std::size_t wide = h.count_or("expert_shared_feed_forward_length", 0, 0, h.limits().hidden);
@@ -189,6 +210,11 @@ void decoder_config::read_experts(hyperparameters& h) {
              "expected experts that are no wider than " + std::to_string(h.limits().hidden) + " together",
              std::to_string(shared));
   }
+}
+void decoder_config::read_experts_if_any(hyperparameters& h) {
+  if (h.count_or("expert_count", 0, 0, h.limits().experts) == 0) return;
+  read_experts(h);
+  for (layer_config& l : layer) l.feed_forward = 1;
 }
 void decoder_config::read_experts_behind_dense(hyperparameters& h) {
   read_experts(h);
@@ -224,6 +250,10 @@ void decoder_config::read_latent(hyperparameters& h) {
   ropes[0].magnitude = 1;
 }
 
+void decoder_config::read_query_temperature(hyperparameters& h) {
+  query_temperature = h.positive_or_zero("attention.temperature_scale", 0);
+  temperature_positions = h.count_or("attention.temperature_length", ropes[0].trained, 1, h.limits().context);
+}
 void decoder_config::scale_scores_by_width() noexcept { attention_scale = 1 / std::sqrt(float(width) / float(layer[0].heads)); }
 
 void decoder_config::set_windows(std::size_t window, std::size_t period, std::size_t sees_all) {
@@ -252,6 +282,15 @@ void decoder_config::see_both_ways(hyperparameters& h) {
   for (layer_config& l : layer) {
     l.mask = l.sees_window() ? attention_mask::symmetric_window(l.mask.before + 1) : attention_mask::everything();
   }
+}
+void decoder_config::complete(hyperparameters& h) {
+  if (pooling.only_hidden || h.flag_or("attention.causal", true)) return;
+  for (const layer_config& l : layer) {
+    if (!l.sees_window()) continue;
+    return h.reject("attention.causal", "expected true, for layers see a window, and it is not known how far they look ahead",
+                    "false");
+  }
+  see_both_ways(h);
 }
 void decoder_config::read_windows(hyperparameters& h, std::size_t window, std::size_t period, std::size_t sees_all) {
   constexpr std::string_view which = "attention.sliding_window_pattern";

@@ -55,6 +55,8 @@ struct layer_config {
   std::size_t rope = 0;      ///< index in decoder_config::ropes, or no_rope
   bool mixer_normed = true;  ///< false: its mixer's input is not normed, even where others' are
   std::size_t hidden = 0;
+  /// Experts a token, and numbers of one, where the layers of a decoder differ in them.
+  std::optional<std::size_t> experts_used, expert_hidden;
   /// The layer before it whose keys and values it reads, instead of keeping some of its own; or own_keys.
   std::size_t keys_of = own_keys;
 
@@ -80,7 +82,8 @@ struct decoder_config {
   std::vector<rope_config> ropes;
   bool learned_positions = false;  ///< position_embd is added to the embeddings; there are no positions past the context
 
-  std::size_t token_types = 0;  ///< rows of token_types, the first of which is added to all embeddings
+  /// Rows of token_types, the first of which is added to all embeddings. A file that states one may be without the tensor.
+  std::size_t token_types = 0;
 
   norm_kind norm = norm_kind::rms;
   float eps = 0, post_eps = 0;  ///< of norms of branches' outputs; 0: that of all
@@ -93,7 +96,8 @@ struct decoder_config {
   /// Mixer and feed-forward read the same input, side by side; without a norm of its own (feed_forward_norm is empty) the
   /// feed-forward shares that of the mixer. Branches are neither normed nor scaled then.
   bool parallel = false;
-  bool biases = false;  ///< queries, keys and values must have biases; they may have where this is false
+  bool biases = false;           ///< queries, keys and values must have biases; they may have where this is false
+  bool biases_optional = false;  ///< all layers may be without, as the first says
   head_norm head_norms = head_norm::none;
   bool head_norms_optional = false;  ///< all layers may be without, as the first says
   bool head_norms_behind_rope = false;
@@ -147,10 +151,14 @@ struct decoder_config {
   /// Reads how many experts there are, how many a token uses, how wide they are, how they are chosen and weighed, and how wide
   /// the shared one is. Where the file is silent, what `router` says holds.
   void read_experts(hyperparameters& h);
+  /// The same where the file has experts, in every layer then: its feed_forward is 1.
+  void read_experts_if_any(hyperparameters& h);
   /// The same, and which layers have experts: behind a number of dense ones, one of every so many; their feed_forward is 1.
   void read_experts_behind_dense(hyperparameters& h);
   /// Reads the sizes of latent attention; scores are scaled by them, and YaRN scales scores instead of cosines and sines.
   void read_latent(hyperparameters& h);
+  /// Reads how queries grow with their positions.
+  void read_query_temperature(hyperparameters& h);
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
   void scale_scores_by_width() noexcept;
   /// Bytes that it has allocated.
@@ -169,6 +177,10 @@ struct decoder_config {
   /// Makes an encoder of it, which gives vectors and no logits: tokens see what is behind them, too, and layers with a window
   /// half of it on either side.
   void see_both_ways(hyperparameters& h);
+  /// The same where the file says so (attention.causal is false), which those of any decoder may that was trained further for
+  /// vectors. Called when an architecture has read what is its own, see `architecture`. Layers with windows are refused: how
+  /// far they look ahead then is not stated.
+  void complete(hyperparameters& h);
   /// Reads the window and which layers see it: a period, or a flag for each layer. The numbers hold where the file is silent.
   void read_windows(hyperparameters& h, std::size_t window, std::size_t period, std::size_t sees_all = last_of_period);
   static constexpr std::size_t last_of_period = static_cast<std::size_t>(-1);

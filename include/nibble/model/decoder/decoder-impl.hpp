@@ -23,13 +23,15 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
                          std::span<const detail::part_maker<any_feed_forward>> feed_forwards)
     : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
   if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
-  if (c.token_types > 0) token_types_ = t.matrix("token_types.weight", c.token_types, c.width);
+  if (c.token_types > 1 || (c.token_types == 1 && t.has("token_types.weight")))
+    token_types_ = t.matrix("token_types.weight", c.token_types, c.width);
   embedding_norm_ = norm_of(t, "", c.embedding_norm);
   output_norm_ = norm_of(t, "", c.output_norm);
   if (!c.pooling.only_hidden) {
     output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
     output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
   }
+  if (c.pooling.only_hidden) t.ignore("output.");
   if (const char* wrong = detail::wrong_with(c, mixers.size(), feed_forwards.size(), rotations::most)) {
     t.reject("the decoder's description", wrong);
     return;
@@ -40,8 +42,12 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
     layers_.push_back(make_layer(i, t, mixers[c.layer[i].mixer], feed_forwards[c.layer[i].feed_forward]));
   }
   const auto kept = kv();
-  for (std::size_t i = 0; i < kept.size(); ++i)
+  for (std::size_t i = 0; i < kept.size(); ++i) {
     if (kept[i].heads > 0 || kept[i].state > 0) last_keeping_ = i;
+    if (c.layer[i].mask.after > 0 && kept[i].state > 0) {
+      t.reject(layer_prefix(i), "a mixer that sees what is behind a token, for attention.causal is false");
+    }
+  }
   t.ignore_layers(c.layers, c.drafts);
 }
 any_decoder::~any_decoder() = default;

@@ -13,7 +13,8 @@ namespace arch {
 namespace detail {
 expert_weights take_experts(const decoder_config& c, std::size_t layer, tensor_source& t) {
   const std::string at = layer_prefix(layer);
-  const std::size_t count = c.experts, hidden = c.expert_hidden > 0 ? c.expert_hidden : c.layer[layer].hidden;
+  const std::size_t of_all = c.expert_hidden > 0 ? c.expert_hidden : c.layer[layer].hidden;
+  const std::size_t count = c.experts, hidden = c.layer[layer].expert_hidden.value_or(of_all);
   const std::size_t width = c.expert_latent > 0 ? c.expert_latent : c.width;
   const auto stack = [&](const char* name, std::size_t rows, std::size_t columns) {
     if (const std::string tensor = at + name + "_exps.weight"; t.has(tensor) || !t.has(at + name + ".0.weight")) {
@@ -42,6 +43,8 @@ expert_weights take_experts(const decoder_config& c, std::size_t layer, tensor_s
 router_spec take_router(const decoder_config& c, std::size_t layer, tensor_source& t) {
   const std::string at = layer_prefix(layer), bias = at + "ffn_gate_inp.bias";
   router_spec r = c.router;
+  r.used = c.layer[layer].experts_used.value_or(r.used);
+  if (r.used == 0) t.reject(at + "ffn_gate_inp.weight", "one expert a token at least, as expert_used_count says of the layer");
   r.bias = c.expert_biases ? t.vector(bias, c.experts) : t.vector_or_none(bias, c.experts);
   r.preference = t.vector_or_none(at + "exp_probs_b.bias", c.experts);
   r.output_scale = t.vector_or_none(at + "ffn_down_exps.scale", c.experts);
@@ -59,8 +62,14 @@ expert_feed_forward::expert_feed_forward(const decoder_config& c, std::size_t la
     latent_up_ = t.matrix(at + "ffn_latent_up.weight", c.width, c.expert_latent);
   }
   if (c.shared_hidden == 0) return;
-  if (c.expert_gates) shared_gate_ = t.matrix(at + "ffn_gate_shexp.weight", c.shared_hidden, c.width);
-  shared_up_ = t.matrix(at + "ffn_up_shexp.weight", c.shared_hidden, c.width);
+  const std::string gate = at + "ffn_gate_shexp.weight", up = at + "ffn_up_shexp.weight";
+  if (c.expert_gates && !t.has(gate) && t.rows_of(up) == 2 * c.shared_hidden) {  // both in one
+    shared_gate_ = t.rows(up, 2 * c.shared_hidden, c.width, 0, c.shared_hidden);
+    shared_up_ = t.rows(up, 2 * c.shared_hidden, c.width, c.shared_hidden, c.shared_hidden);
+  } else {
+    if (c.expert_gates) shared_gate_ = t.matrix(gate, c.shared_hidden, c.width);
+    shared_up_ = t.matrix(up, c.shared_hidden, c.width);
+  }
   shared_down_ = t.matrix(at + "ffn_down_shexp.weight", c.width, c.shared_hidden);
   if (c.shared_share) shared_share_ = t.matrix(at + "ffn_gate_inp_shexp.weight", 1, c.width);
 }

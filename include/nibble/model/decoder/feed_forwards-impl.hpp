@@ -12,6 +12,7 @@ namespace arch {
 gated_feed_forward::gated_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t) : function_(c.gate) {
   const std::string at = layer_prefix(layer);
   const std::size_t hidden = c.layer[layer].hidden;
+  biases_.down = t.vector_or_none(at + "ffn_down.bias", c.width);
   if (c.fused_gate) {
     gate_ = t.rows(at + "ffn_up.weight", 2 * hidden, c.width, 0, hidden);
     up_ = t.rows(at + "ffn_up.weight", 2 * hidden, c.width, hidden, hidden);
@@ -21,8 +22,8 @@ gated_feed_forward::gated_feed_forward(const decoder_config& c, std::size_t laye
   gate_ = t.matrix(at + "ffn_gate.weight", hidden, c.width);
   up_ = t.matrix(at + "ffn_up.weight", hidden, c.width);
   down_ = t.matrix(at + "ffn_down.weight", c.width, hidden);
-  biases_ = {t.vector_or_none(at + "ffn_gate.bias", hidden), t.vector_or_none(at + "ffn_up.bias", hidden),
-             t.vector_or_none(at + "ffn_down.bias", c.width)};
+  biases_.gate = t.vector_or_none(at + "ffn_gate.bias", hidden);
+  biases_.up = t.vector_or_none(at + "ffn_up.bias", hidden);
 }
 
 plain_feed_forward::plain_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t) : function_(c.gate) {

@@ -20,7 +20,7 @@ latent_attention::latent_attention(const decoder_config& c, std::size_t layer, t
   spec_.heads = l.heads, spec_.kv_heads = 1;
   spec_.key_dim = shape_.rotated + shape_.latent, spec_.value_dim = shape_.latent;
   spec_.mask = l.mask, spec_.scale = c.attention_scale;
-  rope_ = l.rope;
+  rope_ = l.rope, tempered_ = c.query_temperature > 0;
   const std::size_t queries = l.heads * (shape_.plain + shape_.rotated);
   if (shape_.query > 0) {
     q_a_ = t.matrix(at + "attn_q_a.weight", shape_.query, c.width);
@@ -99,6 +99,8 @@ void latent_attention::forward(step& s, std::size_t layer, const step_context& c
     const rope_angles& angles = context.angles[rope_];
     context.ropes[rope_].rotate(s, keys, spec_.key_dim, angles);
     context.ropes[rope_].rotate(s, queries, spec_.key_dim, all ? angles : angles.of(rows.of_tokens));
+    if (tempered_)
+      scale_rows(s, queries, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
     s.store_kv(layer, spec_, keys, values);
   }
   {

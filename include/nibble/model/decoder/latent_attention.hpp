@@ -27,7 +27,7 @@ class latent_attention {
  public:
   latent_attention(const decoder_config& c, std::size_t layer, tensor_source& t);
 
-  kv_shape keeps() const noexcept { return {1, spec_.key_dim, spec_.value_dim}; }
+  kv_shape keeps() const noexcept { return {1, spec_.key_dim, spec_.value_dim, 0, 0, spec_.mask.after > 0}; }
 
   /// out = attention(x): what is kept of all tokens is stored; only `rows` attend.
   /// @shape   x (tokens, width); out (rows.count, width)
@@ -44,6 +44,7 @@ class latent_attention {
   norm_weights q_norm_, kv_norm_;
   attention_spec spec_;
   std::size_t rope_ = 0;
+  bool tempered_ = false;
 };
 
 }  // namespace arch

@@ -67,8 +67,9 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
 void self_attention::take_projections(const decoder_config& c, const layer_config& l, const std::string& at, tensor_source& t) {
   const std::size_t queries = (c.gates_in_queries ? 2 : 1) * l.heads * l.key_dim, keys = l.kv_heads * l.key_dim,
                     values = l.kv_heads * l.value_dim;
+  const bool may_miss = c.biases_optional && !t.has("blk.0.attn_q.bias") && !t.has("blk.0.attn_qkv.bias");
   const auto bias_of = [&](const char* name, std::size_t rows) {
-    return c.biases ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
+    return c.biases && !may_miss ? t.vector(at + name, rows) : t.vector_or_none(at + name, rows);
   };
   if (const std::string name = at + "attn_qkv.weight"; l.keys_of == layer_config::own_keys && t.has(name)) {
     const std::size_t all = queries + keys + values;
