@@ -18,7 +18,15 @@
 class task_queue {
  public:
   explicit task_queue(std::size_t threads) {
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this](std::stop_token end) { work(end); });
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+  }
+  ~task_queue() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    ready_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
   }
   std::size_t threads() const { return threads_.size(); }
   void submit(std::function<void()> task) {
@@ -30,8 +38,10 @@ class task_queue {
   }
 
  private:
-  void work(const std::stop_token& end) {
-    for (std::unique_lock lock(mutex_); ready_.wait(lock, end, [this] { return !tasks_.empty(); });) {
+  void work() {
+    for (std::unique_lock lock(mutex_);;) {
+      ready_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
+      if (tasks_.empty()) return;
       auto task = std::move(tasks_.front());
       tasks_.pop();
       lock.unlock();
@@ -41,9 +51,10 @@ class task_queue {
   }
 
   std::mutex mutex_;
-  std::condition_variable_any ready_;
+  std::condition_variable ready_;
   std::queue<std::function<void()>> tasks_;
-  std::vector<std::jthread> threads_;
+  bool ending_ = false;
+  std::vector<std::thread> threads_;
 };
 
 // What nibble asks of an executor: how many tasks may run at once, and f(i) for each i below n. It is called several times a

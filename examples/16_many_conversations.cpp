@@ -3,10 +3,10 @@
 //
 //     16_many_conversations model.gguf
 #include <filesystem>
+#include <future>
 #include <iostream>
 #include <nibble/nibble.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 int main(int argc, char** argv) try {
@@ -21,7 +21,12 @@ int main(int argc, char** argv) try {
   // of two whole contexts: what is too long for that waits.
   const std::size_t bytes = 2 * model.plan({.context = 512}).kv;
   nibble::scheduler scheduler(model, {.running = 4, .room = {.context = 512, .kv_bytes = bytes}});
-  std::jthread running([&](std::stop_token stop) { scheduler.run(stop); });
+  nibble::stop_source stop;
+  const auto running = std::async(std::launch::async, [&] { scheduler.run(stop.get_token()); });
+  const struct at_end {
+    nibble::stop_source stop;
+    ~at_end() { stop.request_stop(); }  // and what `running` is waits for the thread
+  } stops{stop};
   std::vector<nibble::answer> answers;
   for (const std::string prompt : {"Once upon a time", "My dear Sir,", "It is a truth universally acknowledged, that"})
     answers.push_back(scheduler.submit({.prompt = model.tokenizer().encode(prompt), .options = options}));

@@ -8,6 +8,11 @@ missing() {
   case $1 in
     compiler) command -v "${CXX:-c++}" >/dev/null || case ${CXX:-} in *clang*) echo clang ;; *) echo g++ ;; esac ;;
     clang) command -v clang++ >/dev/null || echo clang ;;
+    libc++) echo '#include <vector>' | "${CXX:-clang++}" -stdlib=libc++ -E -x c++ - >/dev/null 2>&1 || {
+              version=$(clang++ -dumpversion 2>/dev/null || echo 14)
+              printf '%s\n' "libc++-${version%%.*}-dev" "libc++abi-${version%%.*}-dev"
+            } ;;
+    clang19) command -v clang++-19 >/dev/null || echo clang-19 ;;
     clang-format) command -v clang-format >/dev/null || echo clang-format ;;
     fuzzer) echo 'extern "C" int LLVMFuzzerTestOneInput() { return 0; }' |
               clang++ -fsanitize=fuzzer -x c++ - -o /dev/null 2>/dev/null || printf '%s\n' clang libclang-rt-14-dev ;;
@@ -27,6 +32,14 @@ missing() {
     arm) command -v aarch64-linux-gnu-g++ >/dev/null || echo g++-aarch64-linux-gnu ;;
     emulator) command -v qemu-aarch64 >/dev/null || echo qemu-user ;;
     doxygen) command -v doxygen >/dev/null || echo doxygen ;;
+    mingw) command -v x86_64-w64-mingw32-g++-posix >/dev/null || echo g++-mingw-w64-x86-64-posix ;;
+    wine) command -v wine >/dev/null || printf '%s\n' wine wine64 ;;
+    emscripten) command -v em++ >/dev/null || echo emscripten ;;
+    node) command -v node >/dev/null || echo nodejs ;;
+    riscv) command -v riscv64-linux-gnu-g++ >/dev/null || echo g++-riscv64-linux-gnu ;;
+    multilib) echo '#include <vector>' | g++ -m32 -E -x c++ - >/dev/null 2>&1 || echo g++-12-multilib ;;
+    debootstrap) command -v debootstrap >/dev/null || echo debootstrap ;;
+    chromium) command -v chromium >/dev/null || echo chromium ;;
     benchmark) has_header benchmark/benchmark.h || echo libbenchmark-dev ;;
   esac
 }
@@ -52,7 +65,8 @@ require() {
   quietly "${apt[@]}" install --no-install-recommends "${packages[@]}"
 }
 
-# quietly COMMAND...: shows its last line while it runs in a terminal, and all that it said when it fails, which ends the script.
+# quietly COMMAND...: shows its last line while it runs: in a terminal always the newest, elsewhere one every fifteen seconds. And
+# all that it said when it fails, which ends the script.
 quietly() {
   local log; log=$(mktemp)
   if [ -t 2 ]; then
@@ -60,8 +74,12 @@ quietly() {
       printf '\r\033[K' >&2; rm -f "$log"; return
     fi
     printf '\r\033[K' >&2
-  elif "$@" </dev/null >"$log" 2>&1; then
-    rm -f "$log"; return
+  else
+    while sleep 15 </dev/null >/dev/null 2>&1; do printf '%.78s\n' "$(tail -n 1 "$log")" >&2; done &
+    local reporter=$! failed=0
+    "$@" </dev/null >"$log" 2>&1 || failed=1
+    kill "$reporter"; wait "$reporter" 2>/dev/null || true
+    if [ "$failed" = 0 ]; then rm -f "$log"; return; fi
   fi
   grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking)|^\[ *[0-9]+%\]' "$log" | tail -n 200 >&2 || true
   rm -f "$log"

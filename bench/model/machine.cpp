@@ -47,11 +47,10 @@ double time_threads(std::size_t threads, const std::function<void(std::size_t)>&
     f(i);
     end[i] = clock::now();
   };
-  {
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(body, i);
-    body(0);
-  }
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < threads; ++i) others.emplace_back(body, i);
+  body(0);
+  for (std::thread& other : others) other.join();
   return seconds(*std::max_element(end.begin(), end.end()) - *std::min_element(begin.begin(), begin.end())).count();
 }
 

@@ -8,6 +8,7 @@
 
 #include "nibble/gguf/reader.hpp"
 #include "nibble/gguf/writer.hpp"
+#include "support/equal.hpp"
 
 namespace {
 
@@ -63,6 +64,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto second = nibble::gguf_file::try_parse(*again);
   require(second && second->meta().size() == file->meta().size() && second->tensors().size() == file->tensors().size());
   for (std::size_t i = 0; i < file->tensors().size(); ++i)
-    require(std::ranges::equal(file->bytes(file->tensors()[i]), second->bytes(second->tensors()[i])));
+    require(equal(file->bytes(file->tensors()[i]), second->bytes(second->tensors()[i])));
   return 0;
 }

@@ -12,6 +12,7 @@
 #include "nibble/core/checksum.hpp"
 #include "nibble/generate/saved_session.hpp"
 #include "nibble/sample/temperature.hpp"
+#include "support/equal.hpp"
 #include "support/smallest_model.hpp"
 
 using namespace nibble_test;
@@ -70,7 +71,7 @@ TEST_CASE("a session that is saved goes on elsewhere as it would have done, in a
         nibble::session other(model, {.context = 280, .prefill_chunk = 16, .marks = false});
         read(other.try_generate(some_tokens(40, model), {.max_tokens = 5}).value());
         other.load(saved);
-        CHECK(std::ranges::equal(other.tokens(), s.tokens()));
+        CHECK(equal(other.tokens(), s.tokens()));
         CHECK(other.save() == saved);
         const auto expected = drawn(s, 20), found = drawn(other, 20);
         same(found, expected);

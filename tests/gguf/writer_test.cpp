@@ -15,6 +15,7 @@
 #include "gguf/craft.hpp"
 #include "nibble/file/mapped_file.hpp"
 #include "nibble/gguf/reader.hpp"
+#include "support/equal.hpp"
 #include "support/files.hpp"
 
 #if !defined(_WIN32)
@@ -70,8 +71,8 @@ TEST_CASE("what is written is read again") {
   CHECK(*file->meta().try_get_array<int>("numbers") == std::vector{1, -2, 3});
   CHECK(*file->meta().try_get_array<std::string_view>("tokens") == std::vector<std::string_view>{"a", "", "c"});
   REQUIRE(file->tensors().size() == 2);
-  CHECK(std::ranges::equal(file->bytes(*file->find("a")), a));
-  CHECK(std::ranges::equal(file->bytes(*file->find("b")), b));
+  CHECK(equal(file->bytes(*file->find("a")), a));
+  CHECK(equal(file->bytes(*file->find("b")), b));
   CHECK(file->find("b")->shape() == "(32, 5)");
   CHECK(file->find("b")->offset % 32 == 0);
 }
@@ -98,7 +99,7 @@ TEST_CASE("a file read and written again is the same, byte for byte") {
     REQUIRE(file);
     const auto again = copy_of(*file).try_bytes();
     REQUIRE_MESSAGE(again, std::string(again.failure().what()));
-    CHECK(std::ranges::equal(*again, original));
+    CHECK(equal(*again, original));
   };
   craft c;
   c.data_bytes = 1216 + 448;  // padded, as this library writes

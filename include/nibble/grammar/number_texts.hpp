@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -21,7 +22,9 @@ struct decimal {
 
   bool is_zero() const noexcept { return whole == "0" && fraction.empty(); }
   friend bool operator==(const decimal&, const decimal&) = default;
-  friend auto operator<=>(const decimal&, const decimal&) = default;  // some order, not that of values
+  friend bool operator<(const decimal& a, const decimal& b) {  // some order, not that of values
+    return std::tie(a.negative, a.whole, a.fraction) < std::tie(b.negative, b.whole, b.fraction);
+  }
 };
 
 /// The decimal of a JSON number; empty where an exponent is beyond 400.
@@ -33,7 +36,9 @@ struct number_demand {
   kind what;
   std::vector<decimal> values;
   friend bool operator==(const number_demand&, const number_demand&) = default;
-  friend auto operator<=>(const number_demand&, const number_demand&) = default;
+  friend bool operator<(const number_demand& a, const number_demand& b) {
+    return std::tie(a.what, a.values) < std::tie(b.what, b.values);
+  }
 };
 
 /// Adds the automaton of the texts of all numbers that meet the demands. Exponents are read where there are none; whole numbers

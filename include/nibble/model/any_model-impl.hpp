@@ -99,9 +99,9 @@ inline result<const architecture_entry*> choose(const known_architectures& known
 
 /// See any_model::fingerprint. Of each tensor the first and the last cache line are read.
 inline result<std::uint64_t> fingerprint_of(const gguf_file& file, std::string_view architecture) {
-  std::uint64_t sum = checksum(std::as_bytes(std::span(architecture)));
+  std::uint64_t sum = checksum(std::as_bytes(std::span<const char>(architecture)));
   for (const tensor_info& t : file.tensors()) {
-    sum = checksum(std::as_bytes(std::span(t.name)), sum);
+    sum = checksum(std::as_bytes(std::span<const char>(t.name)), sum);
     const std::uint64_t numbers[] = {static_cast<std::uint64_t>(t.type), t.bytes};
     sum = checksum(std::as_bytes(std::span(numbers)), checksum(std::as_bytes(std::span(t.dims)), sum));
     std::array<std::byte, cache_line> some{};

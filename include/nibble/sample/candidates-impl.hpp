@@ -37,6 +37,13 @@ inline candidate dense_best(std::span<const float> logits) noexcept {
   return {token(where), logits[where]};
 }
 
+/// Whether one of a batch of logits is `least` or more.
+template <class Arch>
+bool any_from(float least, const float* logits) noexcept {
+  using batch = xsimd::batch<float, Arch>;
+  return any(batch::load_unaligned(logits) >= batch(least));
+}
+
 }  // namespace detail
 
 /// Calls f for the candidates with logits of `least` or more, in order. f may raise `least`, and may write to the buffer as
@@ -49,11 +56,11 @@ void candidates::for_each_from(const float& least, F f) const noexcept {
     return;
   }
   std::size_t i = 0;
-  if constexpr (detail::batch_width<float, xsimd::default_arch>() > 1) {
-    using batch = xsimd::batch<float>;
-    for (; dense_.size() - i >= batch::size; i += batch::size) {
-      if (!xsimd::any(batch::load_unaligned(dense_.data() + i) >= batch(least))) continue;
-      for (std::size_t j = i; j < i + batch::size; ++j)
+  constexpr std::size_t width = detail::batch_width<float, xsimd::default_arch>();
+  if constexpr (width > 1) {
+    for (; dense_.size() - i >= width; i += width) {
+      if (!detail::any_from<xsimd::default_arch>(least, dense_.data() + i)) continue;
+      for (std::size_t j = i; j < i + width; ++j)
         if (dense_[j] >= least) f(candidate{token(j), dense_[j]});
     }
   }

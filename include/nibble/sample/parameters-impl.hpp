@@ -1,7 +1,6 @@
 /// The definitions behind parameters.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "nibble/core/decimal.hpp"
 #include "nibble/sample/parameters.hpp"
 
 namespace nibble {
@@ -26,7 +26,7 @@ error unexpected_value(std::string_view expected, std::string_view found) {
 template <class Number>
 result<void> parse_whole(std::string_view text, Number& out) {
   const char* end = text.data() + text.size();
-  const auto [stopped, failure] = std::from_chars(text.data(), end, out);
+  const auto [stopped, failure] = number_from_chars(text.data(), end, out);
   if (failure == std::errc() && stopped == end) return {};
   return unexpected_value(std::floating_point<Number> ? "a number" : "a whole number", text);
 }

@@ -46,7 +46,8 @@ std::span<const std::vector<token>> sequence_breakers::that_begin(token id) cons
   const auto before = [](const std::vector<token>& s, token first) { return s.front() < first; };
   const auto after = [](token first, const std::vector<token>& s) { return first < s.front(); };
   const auto first = std::lower_bound(sequences_.begin(), sequences_.end(), id, before);
-  return {first, std::upper_bound(first, sequences_.end(), id, after)};
+  const auto last = std::upper_bound(first, sequences_.end(), id, after);
+  return std::span(sequences_).subspan(std::size_t(first - sequences_.begin()), std::size_t(last - first));
 }
 
 }  // namespace NIBBLE_ABI

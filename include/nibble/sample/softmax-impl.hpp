@@ -21,7 +21,7 @@ struct greater_of {
   template <class Arch>
   xsimd::batch<float, Arch> operator()(const xsimd::batch<float, Arch>& best,
                                        const xsimd::batch<float, Arch>& x) const noexcept {
-    return xsimd::select(x > best, x, best);
+    return select(x > best, x, best);
   }
 };
 
@@ -36,7 +36,7 @@ float exp_sum(std::span<const float> logits, float best) noexcept {
     batch sums = zero;
     for (; logits.size() - i >= batch::size; i += batch::size) {
       const batch x = batch::load_unaligned(logits.data() + i) - shift;
-      sums += xsimd::select(x <= zero, xsimd::exp(xsimd::max(x, lowest)), zero);
+      sums += select(x <= zero, exp(max(x, lowest)), zero);
     }
     float lanes[batch::size];
     sums.store_unaligned(lanes);

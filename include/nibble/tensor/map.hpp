@@ -23,7 +23,7 @@ namespace detail {
 template <class T, class Arch>
 constexpr std::size_t batch_width() noexcept {
   if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
-    if constexpr (xsimd::has_simd_register<T, Arch>::value) return xsimd::batch<T, Arch>::size;
+    if constexpr (xsimd::types::has_simd_register<T, Arch>::value) return xsimd::batch<T, Arch>::size;
   }
   return 1;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "nibble/core/decimal.hpp"
 #include "nibble/text/json.hpp"
 #include "nibble/text/json_reader.hpp"
 #include "nibble/text/utf8.hpp"
@@ -84,7 +85,7 @@ inline bool is_above_doubles(std::string_view number) noexcept {
 double real_of(std::string_view number) noexcept {
   double value = 0;
   const std::string_view bare = number.substr(number.starts_with('+') ? 1 : 0);
-  const auto [end, failed] = std::from_chars(bare.data(), bare.data() + bare.size(), value);
+  const auto [end, failed] = number_from_chars(bare.data(), bare.data() + bare.size(), value);
   if (failed == std::errc::result_out_of_range) {
     value = is_above_doubles(bare) ? std::numeric_limits<double>::infinity() : 0.0;
     if (bare.starts_with('-')) value = -value;
