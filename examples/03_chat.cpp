@@ -29,7 +29,7 @@ int main(int argc, char** argv) try {
     std::cerr << "usage: 03_chat MODEL.gguf [PROMPT] [--raw]\n";
     return 2;
   }
-  auto model = nibble::any_model::load(arguments[0]);
+  auto model = nibble::any_model::load(nibble::utf8_path(arguments[0]));
   auto session = nibble::session(model);
   chat = chat && model.chat_form();
   const nibble::generate_options options{

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
     std::cerr << "usage: 07_quantize SOURCE.gguf RESULT.gguf [RECIPE] [PATTERN=FORMAT ...]\n";
     return 2;
   }
-  auto source = nibble::gguf_file::try_open(argv[1]);
+  auto source = nibble::gguf_file::try_open(nibble::utf8_path(argv[1]));
   auto recipe = nibble::quantize_recipe::try_named(argc > 3 ? argv[3] : "Q4_K_M");
   if (!source || !recipe) {
     std::cerr << (source ? recipe.failure() : source.failure()).what() << '\n';
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     return true;  // false would end the work, and leave no file
   };
 
-  const auto report = nibble::try_quantize_file(*source, argv[2], *recipe, options);
+  const auto report = nibble::try_quantize_file(*source, nibble::utf8_path(argv[2]), *recipe, options);
   std::cerr << '\n';
   if (!report) {
     std::cerr << report.failure().what() << '\n';

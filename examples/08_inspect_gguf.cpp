@@ -23,7 +23,7 @@ std::string text_of(const nibble::value& v) {
 }
 
 int main(int argc, char** argv) {
-  auto file = nibble::gguf_file::try_open(argc > 1 ? argv[1] : "");
+  auto file = nibble::gguf_file::try_open(nibble::utf8_path(argc > 1 ? argv[1] : ""));
   if (!file) {
     std::cerr << file.failure().what() << '\n';
     return 1;

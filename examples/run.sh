@@ -28,6 +28,9 @@ require compiler cmake ninja eigen highway xsimd
 build_dir=${BUILD_DIR:-build}
 [ -e "$build_dir/CMakeCache.txt" ] ||
   configure "$build_dir" -DNIBBLE_BUILD_TESTS=OFF -DNIBBLE_BUILD_BENCH=OFF
-[ -x "$build_dir/examples/03_chat" ] || echo "building (about a minute, once)" >&2
+if [ ! -x "$build_dir/examples/03_chat" ]; then
+  cores=$(nproc)
+  echo "building, once: about $((180 / (cores < 4 ? cores : 4))) seconds with $cores processors" >&2
+fi
 build "$build_dir" --target 03_chat
 exec "$build_dir/examples/03_chat" "$model" "${@:2}"

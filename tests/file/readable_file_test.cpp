@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "file/temporary_folder.hpp"
+#include "nibble/file/mapped_file.hpp"
 
 using namespace nibble_test;
 using nibble::errc;
@@ -35,6 +36,7 @@ TEST_CASE("any part of a file is read, also after the object has moved") {
   }
 }
 
+#if !defined(_WIN32)  // where nobody shortens a file that is open
 TEST_CASE("a file that has become shorter is an error that says where it ends") {
   const temporary_folder folder;
   const auto path = folder.put("a", pattern(1000));
@@ -47,6 +49,17 @@ TEST_CASE("a file that has become shorter is an error that says where it ends") 
   CHECK(failed.failure().code() == errc::truncated);
   CHECK(std::string(failed.failure().what()) ==
         "offset 600: expected 100 bytes more, found the end: the file has become shorter");
+}
+#endif
+
+TEST_CASE("a name in UTF-8 is one on every system, whatever the locale") {
+  const temporary_folder folder;
+  const std::string name = "gr\xC3\xB6\xC3\x9F\x65 \xE6\x97\xA5\xE6\x9C\xAC";
+  const auto path = folder / "" / nibble::utf8_path(name);
+  CHECK(path.filename().u8string() == std::u8string(name.begin(), name.end()));
+  const auto missing = readable_file::try_open(path);
+  REQUIRE(!missing);
+  CHECK(std::string(missing.failure().what()).find(name + ": cannot open: no such file") != std::string::npos);
 }
 
 TEST_CASE("what is no file is not opened") {

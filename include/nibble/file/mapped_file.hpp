@@ -5,11 +5,15 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "nibble/error.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
+
+/// The path that a text in UTF-8 names. A path that is made of plain text depends, on Windows, on the locale.
+inline std::filesystem::path utf8_path(std::string_view name) { return std::u8string(name.begin(), name.end()); }
 
 namespace detail {
 /// A path for a sentence, as UTF-8.

@@ -49,12 +49,47 @@ inline std::string os_text(int code) {
     case ERROR_FILE_NOT_FOUND:
     case ERROR_PATH_NOT_FOUND:
       return "no such file";
+    case ERROR_INVALID_NAME:
+    case ERROR_BAD_PATHNAME:
+      return "no name that a file can have";
+    case ERROR_INVALID_DRIVE:
+    case ERROR_NOT_READY:
+    case ERROR_BAD_NETPATH:
+    case ERROR_BAD_NET_NAME:
+      return "no such drive";
     case ERROR_ACCESS_DENIED:
       return "permission denied";
     case ERROR_SHARING_VIOLATION:
+    case ERROR_LOCK_VIOLATION:
+    case ERROR_USER_MAPPED_FILE:
       return "in use by another program";
+    case ERROR_FILE_EXISTS:
+    case ERROR_ALREADY_EXISTS:
+      return "there is one already";
+    case ERROR_TOO_MANY_OPEN_FILES:
+      return "too many open files";
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_COMMITMENT_LIMIT:
+      return "not enough memory";
     case ERROR_DISK_FULL:
+    case ERROR_HANDLE_DISK_FULL:
       return "no space left";
+    case ERROR_WRITE_PROTECT:
+      return "read-only file system";
+    case ERROR_FILENAME_EXCED_RANGE:
+    case ERROR_BUFFER_OVERFLOW:
+      return "name too long";
+    case ERROR_DIRECTORY:
+      return "a part of the path is not a folder";
+    case ERROR_CRC:
+    case ERROR_IO_DEVICE:
+    case ERROR_READ_FAULT:
+    case ERROR_WRITE_FAULT:
+    case ERROR_GEN_FAILURE:
+    case ERROR_NETNAME_DELETED:
+    case ERROR_UNEXP_NET_ERR:
+      return "input/output error";
 #else
     case ENOENT:
       return "no such file";
@@ -82,6 +117,15 @@ inline std::string os_text(int code) {
       return "too many symbolic links";
     case EIO:
       return "input/output error";
+    case EOVERFLOW:
+      return "larger than this program can read";
+    case EBUSY:
+    case ETXTBSY:
+      return "in use by another program";
+    case EISDIR:
+      return "a folder";
+    case EEXIST:
+      return "there is one already";
 #endif
     default:
       return "system error " + std::to_string(code);
