@@ -284,7 +284,7 @@ class regex_reader {
         {"P", nibble::char_class::punctuation}, {"S", nibble::char_class::symbol}};
     for (const auto& [its_name, kind] : known) {
       if (name != its_name) continue;
-      return all_that([kind = kind](char32_t c) { return class_of(c) == kind; }, inverted);
+      return all_that([wanted = kind](char32_t c) { return class_of(c) == wanted; }, inverted);
     }
     if (name == "Nd") return all_that([](char32_t c) { return is_decimal(c); }, inverted);
     return in_.malformed(from, "the property \"" + std::string(name) + "\" is not supported");
