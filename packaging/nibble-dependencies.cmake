@@ -37,6 +37,10 @@ if(NOT TARGET hwy::hwy)
     add_library(hwy::hwy UNKNOWN IMPORTED GLOBAL)
     set_target_properties(hwy::hwy PROPERTIES IMPORTED_LOCATION "${nibble_hwy_library}"
                                               INTERFACE_INCLUDE_DIRECTORIES "${nibble_hwy_include}")
+  elseif(nibble_hwy_include AND (EMSCRIPTEN OR NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86|AMD64|amd64|i[3-6]86|arm|ARM|aarch64"))
+    # a machine with one instruction set asks nothing of the processor, which is what the library is for
+    add_library(hwy::hwy INTERFACE IMPORTED GLOBAL)
+    set_target_properties(hwy::hwy PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${nibble_hwy_include}")
   else()
     list(APPEND nibble_missing "Highway 1.0.3 (Debian: libhwy-dev)")
   endif()

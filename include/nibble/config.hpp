@@ -21,6 +21,10 @@
 #error "nibble needs NaN and infinities: compile files that include it without -ffast-math, or with -fno-finite-math-only"
 #endif
 
+#if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
+#error "nibble needs floats that are as precise as they say: compile for a 32-bit x86 with -msse2 -mfpmath=sse"
+#endif
+
 /// The release, by the rules of semantic versioning: see version.
 #define NIBBLE_VERSION_MAJOR 0
 #define NIBBLE_VERSION_MINOR 1
@@ -51,7 +55,8 @@
 #define NIBBLE_UNROLL
 #endif
 
-static_assert(sizeof(std::size_t) == 8, "nibble needs a machine with 64-bit addresses: models do not fit into fewer");
+static_assert(sizeof(std::size_t) >= 4,
+              "nibble needs a machine with addresses of 32 bits or more: models do not fit into fewer");
 static_assert(std::endian::native == std::endian::little, "nibble needs a little-endian machine: model files are");
 
 #define NIBBLE_DETAIL_JOIN_(prefix, a, b, c, checked, debug) prefix##a##_##b##_##c##checked##debug

@@ -366,8 +366,9 @@ def versions(model, libraries, compiler):
 
 def machines(include, clang):
     """Machines that are not supported are refused by one sentence each, and those that are not by none."""
-    says = {"i686-linux-gnu": "64-bit addresses", "x86_64-linux-gnux32": "64-bit addresses", "mips64-linux-gnu": "little-endian",
-            "powerpc64-linux-gnu": "little-endian", "s390x-linux-gnu": "little-endian", "aarch64-linux-gnu": None, "x86_64-linux-gnu": None}
+    says = {"i686-linux-gnu": "as precise as they say", "avr": "32 bits or more", "mips64-linux-gnu": "little-endian",
+            "powerpc64-linux-gnu": "little-endian", "s390x-linux-gnu": "little-endian", "aarch64-linux-gnu": None, "x86_64-linux-gnu": None,
+            "x86_64-linux-gnux32": None, "riscv64-linux-gnu": None, "wasm32-unknown-emscripten": None}
     found, paths = [], []
     done = subprocess.run([clang, "-xc++", "-E", "-v", os.devnull], capture_output=True, text=True)
     for line in done.stderr.splitlines():  # this machine's headers are as good as another's for what config.hpp includes

@@ -29,7 +29,9 @@ fi
 host_with_cmake package "-DCMAKE_PREFIX_PATH=$work/moved prefix"
 # The kernels are compiled anew here, for one instruction set: all of them are what their own tests are for.
 one_target=-DHWY_COMPILE_ONLY_STATIC
-host_with_cmake subdirectory "-DNIBBLE_SOURCE=$source" "-DONE_TARGET=$one_target"
+host_with_cmake subdirectory "-DNIBBLE_SOURCE=$source" "-DONE_TARGET=$one_target" -DNIBBLE_INSTALL=ON
+"$cmake" --install "$work/subdirectory" --prefix "$work/with part" >"$work/log" || { cat "$work/log"; exit 1; }
+host_with_cmake exported "-DPART_PREFIX=$work/with part" "-DCMAKE_PREFIX_PATH=$work/with part"
 
 cd "$work"
 if command -v pkg-config >/dev/null; then
@@ -41,5 +43,9 @@ if command -v pkg-config >/dev/null; then
 fi
 # Whatever is compiled once is compiled into the host's own file.
 { echo '#include <nibble/compile.hpp>'; cat "$source/tests/install/host.cpp"; } >main.cpp
-"$compiler" -std=c++20 $one_target -I"$source/include" main.cpp -lhwy -pthread -o bare
+"$compiler" -std=c++20 $one_target -ffunction-sections -I"$source/include" -c main.cpp
+"$compiler" main.o -lhwy -pthread -o bare
 says bare ./bare
+# With the instruction sets that the flags promise alone, nothing is asked of the processor, and so no library is needed.
+"$compiler" main.o -static -Wl,--gc-sections -pthread -o static
+says static ./static

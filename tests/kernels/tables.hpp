@@ -26,9 +26,11 @@ void for_each_table(F&& f) {
   }
 }
 
-/// Whether an instruction set fuses multiplication and addition. Those that do not are the oldest of x86; their last bits are
-/// their own.
-inline bool fuses(const nibble::kernel_table& t) { return std::string(t.target).find("SSE") == std::string::npos; }
+/// Whether an instruction set fuses multiplication and addition. Those that do not are the oldest of x86, and WebAssembly;
+/// their last bits are their own.
+inline bool fuses(const nibble::kernel_table& t) {
+  return std::string(t.target).find("SSE") == std::string::npos && std::string(t.target) != "WASM";
+}
 
 /// The root of the mean square difference of what is finite, relative to that of the first.
 inline double relative_error(std::span<const float> expected, std::span<const float> found) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 #include "nibble/config.hpp"
@@ -24,6 +25,11 @@ constexpr std::size_t product_of_sizes(std::size_t a, std::size_t b, Sizes... mo
 /// a + b, or largest_size where that does not fit.
 constexpr std::size_t sum_of_sizes(std::size_t a, std::size_t b) noexcept {
   return a > largest_size - b ? largest_size : a + b;
+}
+
+/// A number of a file as a size, or largest_size where it does not fit.
+constexpr std::size_t as_size(std::uint64_t n) noexcept {
+  return n > largest_size ? largest_size : static_cast<std::size_t>(n);
 }
 
 }  // namespace NIBBLE_ABI

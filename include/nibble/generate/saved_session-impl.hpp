@@ -16,9 +16,9 @@ namespace detail {
 
 /// Bytes of a session's state.
 inline std::size_t saved_bytes(const evaluation& e, const saved_header& h) noexcept {
-  std::size_t bytes = sum_of_sizes(sizeof(saved_header) + sizeof(std::uint64_t), e.saved_bytes(h.position));
-  bytes = sum_of_sizes(bytes, product_of_sizes(h.tokens, sizeof(token)));
-  return sum_of_sizes(bytes, product_of_sizes(h.logits, sizeof(float)));
+  std::size_t bytes = sum_of_sizes(sizeof(saved_header) + sizeof(std::uint64_t), e.saved_bytes(as_size(h.position)));
+  bytes = sum_of_sizes(bytes, product_of_sizes(as_size(h.tokens), sizeof(token)));
+  return sum_of_sizes(bytes, product_of_sizes(as_size(h.logits), sizeof(float)));
 }
 inline error saved_error(errc code, std::string sentence) { return error(code, "saved session: " + std::move(sentence)); }
 inline error saved_error(errc code, std::string_view what, std::uint64_t expected, std::uint64_t found) {
@@ -31,7 +31,7 @@ std::vector<std::byte> save(const transcript& said) {
   h.kv = e.kv(), h.fingerprint = e.fingerprint();
   h.tokens = said.size(), h.position = e.position(), h.logits = said.logits().size();
   h.bytes = saved_bytes(e, h);
-  std::vector<std::byte> out(h.bytes);
+  std::vector<std::byte> out(as_size(h.bytes));
   std::byte* at = out.data();
   const auto put = [&](std::span<const std::byte> bytes) {
     if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
@@ -40,8 +40,8 @@ std::vector<std::byte> save(const transcript& said) {
   put(std::as_bytes(std::span(&h, 1)));
   put(std::as_bytes(said.tokens()));
   put(std::as_bytes(said.logits()));
-  e.save({at, e.saved_bytes(h.position)});
-  at += e.saved_bytes(h.position);
+  e.save({at, e.saved_bytes(e.position())});
+  at += e.saved_bytes(e.position());
   const std::uint64_t sum = checksum({out.data(), at});
   put(std::as_bytes(std::span(&sum, 1)));
   return out;
@@ -80,8 +80,8 @@ result<void> try_load(transcript& said, std::span<const std::byte> bytes) {
   std::uint64_t sum = 0;
   std::memcpy(&sum, bytes.data() + summed.size(), sizeof(sum));
   if (sum != checksum(summed)) return saved_error(errc::malformed, "it is damaged: its checksum is another");
-  std::vector<token> tokens(h.tokens);
-  std::vector<float> logits(h.logits);
+  std::vector<token> tokens(as_size(h.tokens));
+  std::vector<float> logits(as_size(h.logits));
   std::span<const std::byte> rest = summed.subspan(sizeof(h));
   const auto take = [&](auto& to) {
     const std::size_t size = to.size() * sizeof(to[0]);
@@ -94,7 +94,7 @@ result<void> try_load(transcript& said, std::span<const std::byte> bytes) {
     if (static_cast<std::size_t>(id) >= vocabulary)
       return saved_error(errc::malformed, "a token that is not in the vocabulary");
   }
-  auto loaded = said.try_load(tokens, h.position, rest, logits);
+  auto loaded = said.try_load(tokens, as_size(h.position), rest, logits);
   if (!loaded) return std::move(loaded).failure().in("saved session");
   return {};
 }

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/file/byte_reader.hpp"
 #include "nibble/gguf/foreign_types.hpp"
 #include "nibble/gguf/header.hpp"
@@ -181,7 +182,9 @@ result<std::uint64_t> tensor_bytes(tensor_type type, std::span<const std::uint64
                                       std::to_string(info->block_size) + " elements in a block of " + std::string(info->name));
   const std::uint64_t blocks = elements / info->block_size;
   if (blocks > largest / info->block_bytes) return error(errc::malformed, "more than 2^63 bytes");
-  return blocks * info->block_bytes;
+  const std::uint64_t bytes = blocks * info->block_bytes;
+  if (std::max(elements, bytes) > largest_size) return error(errc::limit_exceeded, "larger than the address space");
+  return bytes;
 }
 
 result<gguf_header> parse_header(std::span<const std::byte> bytes, std::uint64_t file_bytes, const limits& most) {

@@ -58,8 +58,9 @@ inline result<void> check_shard(const metadata& meta, std::uint32_t index, std::
 /// The bytes before the data of a file, in memory as large as they are: read in parts, until there are twice as many as before,
 /// and they hold all that they promise.
 inline result<aligned_buffer> read_header(const byte_source& file, const limits& most) {
-  constexpr std::uint64_t first = 1u << 20, descriptions = 64u << 20;
-  const std::uint64_t largest = std::min<std::uint64_t>(file.size(), sum_of_sizes(most.header_bytes, descriptions));
+  constexpr std::uint64_t first = 1u << 20;
+  constexpr std::size_t descriptions = 64u << 20;
+  const std::uint64_t largest = std::min<std::uint64_t>(file.size(), sum_of_sizes(as_size(most.header_bytes), descriptions));
   aligned_buffer known;
   for (std::uint64_t bytes = std::min(first, largest);; bytes = std::min(2 * bytes, largest)) {
     auto memory = aligned_buffer::try_allocate(static_cast<std::size_t>(bytes));

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/grammar/states-impl.hpp"
 #include "nibble/grammar/states.hpp"
 
@@ -200,7 +201,7 @@ bool grammar_states::array_can_take(std::span<const word> k, const json_shapes::
     const std::uint64_t missing = demand.least > met ? demand.least - met : 0;
     const auto can_meet = [d](const json_shapes::choice& x) { return (x.met >> d & 1) != 0; };
     std::uint64_t places = 0;
-    for (std::size_t i = behind; i < shape.first.size(); ++i)
+    for (std::size_t i = as_size(behind); i < shape.first.size(); ++i)
       places += std::any_of(shape.first[i].begin(), shape.first[i].end(), can_meet);
     if (std::any_of(shape.rest.begin(), shape.rest.end(), can_meet)) {
       const std::uint64_t begins = (std::max<std::uint64_t>)(behind, shape.first.size());

@@ -407,7 +407,7 @@ class schema_compiler {
                        [&](const json_shapes::choice& x) { return possible_[x.target] && (x.met >> demand & 1) != 0; });
   }
   bool can_be(const json_shapes::array& a) const {
-    std::uint64_t places = 0;
+    std::size_t places = 0;
     while (places < a.first.size() && can_be(a.first[places])) ++places;
     const bool endless = places == a.first.size() && can_be(a.rest);
     const std::uint64_t most = endless ? a.most : (std::min<std::uint64_t>)(a.most, places);
@@ -415,7 +415,7 @@ class schema_compiler {
     if (a.set) {
       const auto some = [&](const json_shapes::choice& x) { return possible_[x.target]; };
       std::uint32_t values = 0;
-      for (std::uint64_t i = 0; i < most && i < a.first.size(); ++i)
+      for (std::size_t i = 0; i < most && i < a.first.size(); ++i)
         for (const json_shapes::choice& x : a.first[i]) values |= some(x) ? x.met : 0;
       for (const json_shapes::choice& x : a.rest) values |= some(x) ? x.met : 0;
       // a place may need the value that another took: only lists of one kind are sure

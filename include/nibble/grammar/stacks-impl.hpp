@@ -77,13 +77,13 @@ bool grammar_stacks::is_in_list(const grammar_place& p, const std::vector<gramma
     if (count < 16) return false;
     for (std::size_t i = list_begin_; i < out.size(); ++i) {  // from now on by hash
       const std::uint64_t other = std::uint64_t{out[i].state} << 32 | out[i].within;
-      std::size_t at = (other * 0x9E3779B97F4A7C15u) >> 49;
+      auto at = static_cast<std::size_t>((other * 0x9E3779B97F4A7C15u) >> 49);
       while (stamps_[at] == stamp_) at = (at + 1) & (slot_count - 1);
       stamps_[at] = stamp_, slots_[at] = other;
     }
   }
   const std::uint64_t wanted = std::uint64_t{p.state} << 32 | p.within;
-  std::size_t at = (wanted * 0x9E3779B97F4A7C15u) >> 49;
+  auto at = static_cast<std::size_t>((wanted * 0x9E3779B97F4A7C15u) >> 49);
   for (; stamps_[at] == stamp_; at = (at + 1) & (slot_count - 1))
     if (slots_[at] == wanted) return true;
   stamps_[at] = stamp_, slots_[at] = wanted;
@@ -228,7 +228,7 @@ void grammar_stacks::settle(std::vector<grammar_place>& places, mark m) {
       }
       return at == own.size();
     };
-    std::uint32_t& slot = alike_[hash & (alike_.size() - 1)];
+    std::uint32_t& slot = alike_[static_cast<std::size_t>(hash) & (alike_.size() - 1)];
     if (slot == none || slot >= nodes_.size() || !is_alike(slot)) {
       slot = static_cast<std::uint32_t>(nodes_.size());
       copy(i);

@@ -61,7 +61,7 @@ void grammar_states::reset() {
 grammar_states::id grammar_states::named(std::span<const word> k) {
   std::uint64_t hash = 0x9E3779B97F4A7C15u;
   for (const word w : k) hash = (hash ^ w) * 0xFF51AFD7ED558CCDu, hash ^= hash >> 32;
-  for (std::size_t at = hash & (table_.size() - 1);; at = (at + 1) & (table_.size() - 1)) {
+  for (std::size_t at = static_cast<std::size_t>(hash) & (table_.size() - 1);; at = (at + 1) & (table_.size() - 1)) {
     if (table_[at] == unknown) {
       const id made = static_cast<id>(facts_.size());
       table_[at] = made;
@@ -82,7 +82,7 @@ void grammar_states::grow_table() {
   for (id s = 0; s < facts_.size(); ++s) {
     std::uint64_t hash = 0x9E3779B97F4A7C15u;
     for (const word w : key(s)) hash = (hash ^ w) * 0xFF51AFD7ED558CCDu, hash ^= hash >> 32;
-    std::size_t at = hash & (table_.size() - 1);
+    std::size_t at = static_cast<std::size_t>(hash) & (table_.size() - 1);
     while (table_[at] != unknown) at = (at + 1) & (table_.size() - 1);
     table_[at] = s;
   }

@@ -32,8 +32,8 @@ inline const kernel_table* table() {
   return &reference::table;
 #else
   static constexpr kernel_table t = [] {
-    kernel_table k = reference::table;  // packing is the same for all targets
-    k.target = HWY_STR(HWY_NAMESPACE) + 2 /* N_AVX2 -> AVX2 */;
+    kernel_table k = reference::table;      // packing is the same for all targets
+    k.target = &HWY_STR(HWY_NAMESPACE)[2];  // N_AVX2 -> AVX2
     k.quantize = &quantize;
     k.quantize_super = &quantize_super;
     [&]<class... Qs>(type_list<Qs...>) {

@@ -35,7 +35,11 @@ inline constexpr std::int64_t avx_vnni = 1LL << 60;
 
 /// What this processor runs. Where Highway was told of AVX2 alone, as tests do, it is AVX2 alone.
 inline std::int64_t supported_targets() noexcept {
+#if (HWY_TARGETS & ~HWY_ENABLED_BASELINE) == 0  // the flags of this file promise all that is compiled: nothing is asked
+  const std::int64_t targets = HWY_TARGETS;
+#else
   const std::int64_t targets = hwy::SupportedTargets() & ~avx_vnni;
+#endif
 #if HWY_ARCH_X86 && defined(__GNUC__)
   if (unsigned a, b, c, d; (targets & HWY_AVX2) && targets != HWY_AVX2 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     return (a >> 4 & 1) ? targets | avx_vnni : targets;
@@ -86,6 +90,9 @@ inline constexpr compiled_target compiled_targets[] = {
 #endif
 #if defined(HWY_NEON_WITHOUT_AES) && (HWY_TARGETS & HWY_NEON_WITHOUT_AES)
     {HWY_NEON_WITHOUT_AES, &N_NEON_WITHOUT_AES::table},
+#endif
+#if HWY_TARGETS & HWY_WASM
+    {HWY_WASM, &N_WASM::table},
 #endif
     {0, nullptr},
 };

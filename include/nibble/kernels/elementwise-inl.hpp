@@ -52,7 +52,7 @@ HWY_INLINE V add_squared_error(V x, V up, V squares) {
 }
 /// The squared errors of 32 numbers, each times `up`.
 HWY_INLINE peak_vec squared_errors(const float* in, peak_vec up) {
-  const float_tag d;
+  [[maybe_unused]] const float_tag d;
   const peak_tag dp;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // quantising is 1.2 times as fast as with half registers (Zen 5)
   // two numbers at once, x[i] beside x[i + 2]: the lower halves are the first two of the four sums, the upper the others

@@ -6,8 +6,8 @@
 ///
 /// All functions are reentrant, allocate nothing and cannot fail. A row's sum has one order, whatever the number of tokens, so
 /// a table gives the same bits for any batch, chunk or split of the rows. All tables give the same bits, those of the scalar
-/// reference (kernels/reference.hpp), whatever the compiler and its level of optimisation. Two do not: SSE4 and SSSE3, whose
-/// processors cannot fuse multiplication and addition; their last bits are their own. NaN is one result, whatever its bits.
+/// reference (kernels/reference.hpp), whatever the compiler and its level of optimisation. Three do not: SSE4, SSSE3 and WASM
+/// cannot fuse multiplication and addition; their last bits are their own. NaN is one result, whatever its bits.
 #pragma once
 
 #include <cstddef>

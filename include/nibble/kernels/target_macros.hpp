@@ -9,9 +9,10 @@
 // Scalable vectors cannot stand in the arrays that our register blocks are made of.
 #ifndef HWY_DISABLED_TARGETS
 #ifdef NIBBLE_TARGETS
-#define HWY_DISABLED_TARGETS (~((NIBBLE_TARGETS) | HWY_SCALAR | HWY_EMU128) | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#define HWY_DISABLED_TARGETS \
+  (~((NIBBLE_TARGETS) | HWY_SCALAR | HWY_EMU128) | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #else  // the number: SSE2, which the oldest Highway has no name for
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | 1LL << 14 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | 1LL << 14 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #endif
 #endif
 #ifndef HWY_WANT_AVX3_DL  // newer x86 targets must be asked for

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/model/hyperparameters.hpp"
 
 namespace nibble {
@@ -176,7 +177,7 @@ std::optional<std::vector<bool>> hyperparameters::flags_or_none(std::string_view
 std::size_t hyperparameters::elements(std::string_view key) {
   ignore(key);
   const value* found = find(key);
-  return found && found->is_array() ? found->size() : 0;
+  return found && found->is_array() ? as_size(found->size()) : 0;
 }
 std::string_view hyperparameters::text_or(std::string_view key, std::string_view fallback) {
   return has(key) ? read<std::string_view>(key).value_or(fallback) : fallback;

@@ -26,7 +26,7 @@ namespace detail {
 inline std::uint64_t panel_bytes(const tensor_info& t, std::uint64_t rows) noexcept {
   std::size_t group = 0;
   visit_format(t.type, [&]<class Q>(std::type_identity<Q>) { group = group_bytes<Q>(static_cast<std::size_t>(t.cols())); });
-  return product_of_sizes(rows / panel_rows + (rows % panel_rows != 0), group);
+  return product_of_sizes(as_size(rows / panel_rows + (rows % panel_rows != 0)), group);
 }
 
 /// Bytes of one position's keys and values in one layer.

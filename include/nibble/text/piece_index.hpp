@@ -59,7 +59,7 @@ class piece_index {
 
   template <class Same>
   outcome insert(std::uint64_t hash, token value, Same&& same) noexcept {
-    std::size_t at = hash & mask_, in_vain = 0;
+    std::size_t at = static_cast<std::size_t>(hash) & mask_, in_vain = 0;
     for (std::size_t n = 1; n <= most_probes && in_vain <= most_false; at = (at + n++) & mask_) {
       if (slots_[at] == 0) {
         slots_[at] = (hash & tag_mask) | (static_cast<std::uint64_t>(value) + 1);
@@ -76,7 +76,7 @@ class piece_index {
   template <class Same>
   token find(std::uint64_t hash, Same&& same) const noexcept {
     if (slots_.empty()) return -1;
-    std::size_t at = hash & mask_;
+    std::size_t at = static_cast<std::size_t>(hash) & mask_;
     for (std::size_t n = 1; n <= most_probes && slots_[at] != 0; at = (at + n++) & mask_)
       if (matches(slots_[at], hash) && same(value_of(slots_[at]))) return value_of(slots_[at]);
     return -1;

@@ -118,13 +118,13 @@ inline value repeated(run& r, const value& v, std::int64_t times) {
   if (v.is_text()) {
     const traced_text& text = text_of(v)->text;
     traced_text out;
-    if (!r.may_be_long(product_of_sizes(text.size(), count))) return value::none();
+    if (!r.may_be_long(product_of_sizes(text.size(), as_size(count)))) return value::none();
     for (std::uint64_t i = 0; i < count && !text.empty(); ++i) out.append(text);
     return r.text(std::move(out), text_of(v)->safe);
   }
   const std::vector<value>& items = list_of(v)->items;
   std::vector<value> out;
-  if (!r.may_be_long(product_of_sizes(items.size(), count, sizeof(value)))) return value::none();
+  if (!r.may_be_long(product_of_sizes(items.size(), as_size(count), sizeof(value)))) return value::none();
   for (std::uint64_t i = 0; i < count && !items.empty() && r.charge(items.size() * 8); ++i)
     out.insert(out.end(), items.begin(), items.end());
   return r.list(std::move(out), list_of(v)->form);

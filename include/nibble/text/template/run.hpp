@@ -89,7 +89,7 @@ class run {
  private:
   /// Four times what may be written, and never less than 16 MiB.
   static std::size_t memory_bytes(const nibble::limits& limits) noexcept {
-    return (std::max)(std::size_t{16} << 20, product_of_sizes(limits.template_output_bytes, 4));
+    return (std::max)(std::size_t{16} << 20, product_of_sizes(as_size(limits.template_output_bytes), 4));
   }
   /// Blocks within macros within blocks: three times what a template may write down. One takes 700 bytes of stack or less.
   static std::uint64_t deepest(const nibble::limits& limits) noexcept {
