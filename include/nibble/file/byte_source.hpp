@@ -34,6 +34,7 @@ class byte_source {
   explicit byte_source(readable_file file, std::string name = {});
 
   std::uint64_t size() const noexcept { return size_; }
+  /// What errors call it.
   const std::string& name() const& noexcept { return name_; }
 
   /// Fills `out` with the bytes from `offset` on.
