@@ -117,6 +117,13 @@ const std::vector<breach> breaches{
      [] { evaluator().draft_each(std::array{nibble::token{1}}, std::array{0.5f}, [](auto, auto) {}); }},
     {"model/batch_evaluator.hpp", "feed", [] { batch().feed(0, std::array{outside}); }},
     {"model/batch_evaluator.hpp", "feed", [] { batch().feed(2, std::array{nibble::token{1}}); }},
+    {"model/batch_evaluator.hpp", "recall",
+     [] {
+       auto b = batch();
+       b.feed(0, std::array{nibble::token{1}});
+       b.recall(0, std::array{nibble::token{1}});
+     }},
+    {"model/batch_evaluator.hpp", "remember", [] { batch().remember(0, std::array{nibble::token{1}}); }},
     {"model/batch_evaluator.hpp", "step",
      [] {
        chunks({{0, {}}});

@@ -35,6 +35,9 @@ TEST_CASE("sequences report what they cannot be asked") {
   CHECK(refused([&] { static_cast<void>(nibble::saved_sequence::try_load(s, 1001, saved)); }));
   for (int i = 0; i < 10; ++i) s.begin(64), s.commit();
   CHECK(refused([&] { s.truncate(100); }));
+  const std::vector<nibble::token> text(639, 1);
+  CHECK(refused([&] { s.recall(text); }));
+  CHECK(refused([&] { s.remember(text); }));
 }
 
 TEST_CASE("numbers that have owners report that none is free") {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
@@ -30,6 +31,12 @@ struct evaluation {
   /// The largest position at or before the given one that truncate() can cut back to.
   virtual std::size_t resumable(std::size_t position) noexcept = 0;
   virtual void truncate(std::size_t position) noexcept = 0;
+  /// Goes on behind what others have processed of these tokens, where it is empty: see evaluator::recall.
+  virtual void recall(std::span<const token> /*tokens*/) noexcept {}
+  /// Leaves what it has processed, which are these tokens, to others.
+  virtual void remember(std::span<const token> /*tokens*/) noexcept {}
+  /// Tokens to feed before that.
+  virtual std::size_t tokens_to_remember() const noexcept { return largest_size; }
   /// One that goes on from the same place: see evaluator::try_fork.
   virtual result<std::unique_ptr<evaluation>> try_fork() const = 0;
 

@@ -36,6 +36,14 @@ class model_evaluation final : public evaluation {
   bool has_mark() const noexcept override { return evaluator_.has_mark(); }
   std::size_t resumable(std::size_t position) noexcept override { return evaluator_.resumable(position); }
   void truncate(std::size_t position) noexcept override { evaluator_.truncate(position); }
+  void recall(std::span<const token> tokens) noexcept override { evaluator_.recall(tokens); }
+  void remember(std::span<const token> tokens) noexcept override {
+    if (evaluator_.position() % page_positions == 0) evaluator_.remember(tokens);
+  }
+  std::size_t tokens_to_remember() const noexcept override {
+    if (!*evaluator_.options().prefix_cache) return largest_size;
+    return page_positions - evaluator_.position() % page_positions;  // states are kept where a step ends with a page
+  }
   result<std::unique_ptr<evaluation>> try_fork() const override {
     auto made = evaluator_.try_fork();
     if (!made) return std::move(made).failure();

@@ -53,8 +53,14 @@ feed_outcome transcript::process(const stop_token& cancel) {
     transcript& said;
     const std::size_t before;
   };
+  if (position() == 0) evaluator_->recall(tokens().first(size() - 1));
   const count steps{*this, position()};
-  const feed_outcome outcome = evaluator_->feed(tokens().subspan(position()), cancel);
+  feed_outcome outcome = feed_outcome::done;
+  while (outcome == feed_outcome::done && position() < size()) {
+    const std::span<const token> rest = tokens().subspan(position());
+    outcome = evaluator_->feed(rest.first(std::min(rest.size(), evaluator_->tokens_to_remember())), cancel);
+    if (outcome == feed_outcome::done) evaluator_->remember(tokens().first(position()));
+  }
   has_logits_ = outcome == feed_outcome::done;
   return outcome;
 }

@@ -102,6 +102,10 @@ class evaluator {
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }
 
+  /// See batch_evaluator::recall and ::remember: an evaluator shares a prefix cache with its forks.
+  std::size_t recall(std::span<const token> tokens) NIBBLE_NOEXCEPT { return runner_.recall(0, tokens); }
+  void remember(std::span<const token> tokens) NIBBLE_NOEXCEPT { runner_.remember(0, tokens); }
+
   /// Keeps what layers with a window see at the end of the sequence as it is now, and recurrent states, until another place is
   /// marked or the sequence is cut back further: resumable() gives this position, then, however much was fed. Needs
   /// session_options::marks = true, where there are windows or states; without it nothing is kept.

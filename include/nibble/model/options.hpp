@@ -67,7 +67,7 @@ struct session_options {
   std::size_t kv_bytes = 0;
   /// Whether what sequences of a pool have processed stays for others that begin with the same tokens, which then begin behind
   /// them: page by page, the least recently used gives way to what runs, so it takes no memory but its tables. The bits are the
-  /// same. Empty: schedulers have it; sessions, evaluators and batches have not.
+  /// same. Empty: schedulers have it; sessions, evaluators and batches have not. A session shares it with its forks.
   std::optional<bool> prefix_cache = {};
   /// Copies of what recurrent layers keep that there are for it beside those of sequences: each is a place where another may
   /// begin. Each takes as much as the state itself, see memory_plan::states.
