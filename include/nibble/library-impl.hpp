@@ -95,6 +95,8 @@
 #include "nibble/generate/saved_session-impl.hpp"
 #include "nibble/generate/session-impl.hpp"
 #include "nibble/generate/generate_each-impl.hpp"
+#include "nibble/generate/scheduler_stats-impl.hpp"
+#include "nibble/generate/scheduler_queue-impl.hpp"
 #include "nibble/generate/scheduler-impl.hpp"
 
 // clang-format on

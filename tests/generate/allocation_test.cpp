@@ -11,6 +11,7 @@
 
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/generate_each.hpp"
+#include "nibble/generate/scheduler.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/matcher.hpp"
@@ -86,6 +87,21 @@ TEST_CASE("replies side by side allocate nothing once each has its first token")
       {.context = 256});
   CHECK(events > 300);
   CHECK(after == before);
+}
+
+TEST_CASE("a scheduler allocates nothing in steps in which no request comes or goes") {
+  const auto model = nibble::any_model::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.threads = 2});
+  nibble::scheduler s(model, {.running = 4, .room = {.context = 256, .prefill_chunk = 32}});
+  std::vector<nibble::answer> answers;
+  for (nibble::token first = 5; first < 8; ++first) {
+    answers.push_back(s.submit({.prompt = std::vector<nibble::token>(40, first),
+                                .options = {.max_tokens = 200, .sampler = nibble::temperature{1.5f}, .stop = {"never said"}}}));
+  }
+  while (answers.back().ids().empty()) s.run_once();
+  const std::size_t before = allocations;
+  for (int i = 0; i < 150; ++i) s.run_once();  // past borders of pages, which the prefix cache keeps
+  CHECK(allocations == before);
+  CHECK(answers.front().ids().size() > 20);
 }
 
 TEST_CASE("event builders beside each other allocate nothing after their first event") {

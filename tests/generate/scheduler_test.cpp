@@ -205,6 +205,41 @@ TEST_CASE("what does not fit says so, and what is no token is refused") {
   CHECK(!scheduler::try_create(stories(), {.running = 0}));
 }
 
+TEST_CASE("of two hundred requests at random times none starves, and the budget of memory is kept") {
+  const std::size_t bytes = stories().plan({.context = 150, .prefill_chunk = 16, .marks = false}).kv * 3;
+  scheduler s(stories(), {.running = 8, .room = {.context = 150, .prefill_chunk = 16, .kv_bytes = bytes}});
+  CHECK(s.memory().kv <= bytes);
+  nibble::rng random(31);
+  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.uniform() * double(n)); };
+  std::vector<pair> all;
+  std::vector<nibble::answer> answers;
+  std::size_t steps = 0;
+  while (answers.size() < 200 || s.running() + s.waiting() > 0) {
+    for (std::size_t k = below(3); k > 0 && answers.size() < 200; --k) {
+      const auto prompt = some_tokens(1 + below(80), below(4) * 100, 512);
+      auto options = drawing(1 + below(40), answers.size());
+      if (answers.size() % 10 == 0) {
+        all.push_back(asked_of(stories(), 150, prompt, options));
+      } else {
+        all.push_back({{.prompt = prompt, .options = options, .priority = static_cast<int>(below(3))}, {}});
+      }
+      answers.push_back(s.submit(all.back().asked));
+    }
+    s.run_once();
+    const auto stats = s.stats();
+    REQUIRE(stats.page_bytes + stats.cached_bytes <= bytes);
+    REQUIRE(++steps < 20'000);
+  }
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (i % 10 == 0) check(answers[i], all[i].expected);
+    CHECK((answers[i].reason() == finish::max_tokens || answers[i].reason() == finish::end_of_text));
+  }
+  const auto stats = s.stats();
+  CHECK(stats.preemptions > 0);
+  CHECK(stats.cached_tokens > 0);
+  CHECK(stats.queue_time.count() == 200);
+}
+
 TEST_CASE("a scheduler that ends cancels what is left, and its answers stay") {
   std::optional<nibble::answer> running, waiting;
   {

@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
+#include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/checked.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/generate/event.hpp"
@@ -42,6 +45,7 @@ struct answer_state {
   request_stats stats;
   std::exception_ptr thrown;
   bool cancelled = false;
+  std::vector<std::function<void()>> at_end;
 
   void add(const token_event& event) {
     {
@@ -51,16 +55,24 @@ struct answer_state {
     }
     if (!event.text.empty()) changed.notify_all();
   }
+  /// Room for so many tokens, so that adding them takes no memory unless their text is unusually long.
+  void reserve(std::size_t tokens) {
+    const std::lock_guard lock(changing);
+    ids.reserve(tokens), text.reserve(product_of_sizes(tokens, 8));
+  }
   bool is_cancelled() {
     const std::lock_guard lock(changing);
     return cancelled;
   }
   void end(finish how, const request_stats& s, std::exception_ptr what = nullptr) {
+    std::vector<std::function<void()>> calls;
     {
       const std::lock_guard lock(changing);
       reason = how, stats = s, thrown = std::move(what);
+      calls.swap(at_end);
     }
     changed.notify_all();
+    for (const auto& call : calls) call();
   }
 };
 }  // namespace detail
@@ -84,6 +96,10 @@ class answer {
     rethrow();
     return std::nullopt;
   }
+  /// The same as a range.
+  /// @example  for (const std::string& text : answer.texts()) show(text);
+  class text_range;
+  text_range texts() &;
   /// Waits for the end, and says which it is.
   /// @errors  what the request's on_event or sampler threw
   finish wait() const {
@@ -91,6 +107,20 @@ class answer {
     state_->changed.wait(lock, [&] { return state_->reason != finish::none; });
     rethrow();
     return state_->reason;
+  }
+  /// Waits for the end, but no longer than this. @returns whether it has come
+  bool wait_for(std::chrono::nanoseconds time) const {
+    std::unique_lock lock(state_->changing);
+    return state_->changed.wait_for(lock, time, [&] { return state_->reason != finish::none; });
+  }
+  /// Calls f at the end, on the thread that runs the scheduler; at once where it has come. It must not throw, nor destroy the
+  /// scheduler.
+  void on_end(std::function<void()> f) const {
+    {
+      const std::lock_guard lock(state_->changing);
+      if (state_->reason == finish::none) return state_->at_end.push_back(std::move(f));
+    }
+    f();
   }
   /// finish::none until its end.
   finish reason() const {
@@ -105,6 +135,11 @@ class answer {
   std::vector<token> ids() const {
     const std::lock_guard lock(state_->changing);
     return state_->ids;
+  }
+  /// What the request's on_event or sampler threw, or nothing.
+  std::exception_ptr thrown() const {
+    const std::lock_guard lock(state_->changing);
+    return state_->thrown;
   }
   /// Complete at the end.
   request_stats stats() const {
@@ -134,6 +169,40 @@ class answer {
   std::shared_ptr<detail::answer_state> state_;
   std::size_t taken_ = 0;
 };
+
+/// The texts of an answer, each as it comes: to be read once, and no longer than the answer is there.
+class answer::text_range {
+ public:
+  explicit text_range(answer& of) noexcept : answer_(&of) {}
+
+  class iterator {
+   public:
+    using value_type = std::string;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+
+    iterator() noexcept = default;
+    explicit iterator(answer& of) : answer_(&of), text_(of.next()) {}
+    const std::string& operator*() const noexcept { return *text_; }
+    iterator& operator++() {
+      text_ = answer_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const noexcept { return !text_; }
+
+   private:
+    answer* answer_ = nullptr;
+    std::optional<std::string> text_;
+  };
+  /// Waits for the first. @errors  as next(), and so does going on
+  iterator begin() const { return iterator(*answer_); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  answer* answer_;
+};
+inline answer::text_range answer::texts() & { return text_range(*this); }
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -1,6 +1,7 @@
 /// What generating yields: one event a token, and at the end the reason why it ended.
 #pragma once
 
+#include <cstddef>
 #include <limits>
 #include <string_view>
 
@@ -24,6 +25,9 @@ enum class finish {
   too_late,      ///< the request's deadline has passed: see scheduler
   memory_full,   ///< other sequences have what the next step needs of session_options::kv_bytes
 };
+
+/// How many there are.
+inline constexpr std::size_t finish_count = static_cast<std::size_t>(finish::memory_full) + 1;
 
 /// "end_of_text" and so on.
 constexpr std::string_view name_of(finish reason) noexcept {

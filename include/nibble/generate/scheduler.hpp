@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "nibble/generate/answer.hpp"
 #include "nibble/generate/event.hpp"
 #include "nibble/generate/options.hpp"
+#include "nibble/generate/scheduler_stats.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/options.hpp"
 
@@ -33,6 +35,9 @@ struct request {
   /// Called with each event, by the thread that runs the scheduler. What it throws ends this request, and is thrown by
   /// answer::wait.
   std::function<void(const token_event&)> on_event = {};
+  /// Shares the answer of a request that came before and has no token yet, where both say so, and have the same prompt and
+  /// options; that their samplers are the same is the caller's word. Each still has its own answer, callback and end.
+  bool coalesce = false;
 };
 
 /// What a scheduler has room for, and how it chooses.
@@ -44,10 +49,19 @@ struct scheduler_options {
   session_options room = {};
   /// How long a request must wait to be as urgent as one of the next higher priority that has just come: none waits for ever.
   std::chrono::nanoseconds aging = std::chrono::seconds(1);
+  /// How many times as long as a step of answers alone one takes that parts of prompts share, at most, as far as the last steps
+  /// tell: less keeps answers at their pace, more reads prompts sooner. Without answers, and with 0, a step is as long as its
+  /// tokens take.
+  double pace = 2;
+  /// How long those wait that come while nothing runs, so that they begin together; no longer than until there are `running`.
+  std::chrono::nanoseconds batch_wait{0};
+  /// Called at the end of each request, by the thread that runs the scheduler. What it throws is dropped.
+  std::function<void(const request_stats&, finish)> on_end = {};
 };
 
 /// Requests come from any thread; steps are made by one thread at a time, the host's: none belongs to the scheduler. An answer
 /// has the ids and texts of a session that is alone and was given the same tokens and seed, however many others there are.
+/// Several models take turns on one executor (load_options::executor): a scheduler each, on a thread each or in one loop.
 /// @example  auto scheduler = nibble::scheduler(model, {.running = 8});
 ///           auto one = scheduler.submit({.prompt = first}), other = scheduler.submit({.prompt = second});
 ///           while (scheduler.run_once()) continue;
@@ -72,7 +86,8 @@ class scheduler {
   answer submit(request r) { return try_submit(std::move(r)).value(); }
 #endif
 
-  /// One step for as many requests as there is room for. False if there was nothing to do.
+  /// One step for as many requests as there is room for. False if there was nothing to do; true without a step while those that
+  /// came wait for others, see scheduler_options::batch_wait.
   /// @errors  what the model's executor throws: nothing has changed, and it may be called again
   bool run_once();
   /// Steps until `budget` is over, as far as the last step tells how long the next one takes; at least one. False if nothing is
@@ -86,6 +101,10 @@ class scheduler {
   std::size_t waiting() const noexcept;
   /// Bytes that are allocated for keys, values, states and steps.
   memory_plan memory() const noexcept;
+  /// What it has done so far, as it was behind the last step. From any thread.
+  scheduler_stats stats() const;
+  /// The same in the text format of Prometheus. From any thread. @param model  what a label `model` says, where it is not empty
+  std::string metrics(std::string_view model = {}) const;
 
  private:
   class implementation;

@@ -1,0 +1,28 @@
+/// An answer as a std::future. In a header of its own, for <future> is a large one.
+#pragma once
+
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "nibble/generate/answer.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// The whole text of an answer, when it has come to its end: whichever that is, answer::reason() tells.
+/// @errors   its get() throws what the request's on_event or sampler threw
+/// @example  auto text = nibble::future_of(scheduler.submit({.prompt = ids}));
+///           show(text.get());  // while another thread runs the scheduler
+inline std::future<std::string> future_of(const answer& of) {
+  const auto promise = std::make_shared<std::promise<std::string>>();
+  of.on_end([of, promise] {
+    if (const auto thrown = of.thrown()) return promise->set_exception(thrown);
+    promise->set_value(of.text());
+  });
+  return promise->get_future();
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

@@ -1,0 +1,87 @@
+/// What a scheduler has, and the steps in which it is run.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "nibble/generate/scheduled_request.hpp"
+#include "nibble/generate/scheduler.hpp"
+#include "nibble/generate/step_pace.hpp"
+#include "nibble/model/batch_evaluator.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+class scheduler::implementation {
+ public:
+  implementation(const any_model& model, const scheduler_options& options, batch_evaluator evaluator);
+  ~implementation();
+
+  // From any thread.
+  result<answer> take(request r);
+  scheduler_stats stats() const;
+
+  // One thread at a time.
+  bool run_once();
+  bool run_for(std::chrono::nanoseconds budget);
+  void run(stop_token stop);
+  std::size_t running() const noexcept { return running_.size(); }
+  std::size_t waiting() const noexcept { return waiting_.size(); }
+  memory_plan memory() const noexcept { return evaluator_.memory(); }
+
+ private:
+  using clock = detail::schedule_clock;
+  using scheduled = detail::scheduled_request;
+
+  // Before a step: who comes, goes, and has room. See scheduler_queue-impl.hpp.
+  void take_new();
+  bool coalesce(scheduled& r);
+  void drop_what_is_over(detail::request_list& list);
+  bool waits_for_more() const;
+  void admit();
+  std::size_t page_bytes_of(std::size_t positions) const;
+
+  // The step, and what comes of it. See scheduler-impl.hpp.
+  void make_step();
+  void choose_chunks();
+  std::size_t part_of_prompt(scheduled& r, std::size_t room);
+  feed_outcome step();
+  void preempt();
+  void read_rows();
+  void choose_token(scheduled& r, std::span<float> logits);
+  void count_token(scheduled& r);
+  void show(scheduled& r, const std::optional<token_event>& event);
+  void end(scheduled& r, finish reason);
+  void close(scheduled& r, detail::answer_reader& reader, finish reason, std::exception_ptr thrown);
+  void give_back(scheduled& r) noexcept;
+
+  any_model model_;
+  scheduler_options options_;
+  std::vector<kv_shape> layers_;
+  batch_evaluator evaluator_;
+  sampling_scratch scratch_;
+  detail::request_list running_, waiting_;  // in the order in which they were given room; in no order
+  std::vector<std::size_t> free_;           // sequences
+  std::vector<batch_evaluator::chunk> chunks_;
+  std::vector<scheduled*> in_step_;  // whose chunks these are
+  clock::duration last_step_{0};
+  detail::step_pace pace_;
+  bool states_for_others_ = false;  // at borders of pages, in the prefix cache
+
+  std::mutex coming_;  // of what follows
+  std::condition_variable came_;
+  detail::request_list new_;
+
+  scheduler_stats stats_;
+  mutable std::mutex counting_;  // of what follows
+  scheduler_stats shown_stats_;  // as they were behind the last step
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
