@@ -1,4 +1,4 @@
-"""Figures of nibble-bench sweep and compare.py as pictures (SVG): how near to the roofline, and what length, batch and memory cost.
+"""Figures of nibble-bench sweep, schedule and compare.py as pictures (SVG): how near to the roofline, and what length, batch and memory cost.
 
 python3 bench/plot.py SWEEP.json [COMPARE.json ...] [--out FOLDER]
 
@@ -6,6 +6,7 @@ Of a sweep: roofline.svg   multiply-adds a second over multiply-adds a byte, bel
             memory.svg     planned memory against the milliseconds of a decoded token
             context.svg    tokens a second of prompts, and of decoding, by length and by depth
             batch.svg      tokens a second of all sequences, by their number
+Of a schedule: schedule.svg when requests waited, read and answered, and how long they did
 Of compare.py: compare.svg tokens a second of every engine, case by case
                crowd.svg   what is left of them with more threads than cores, or beside busy processes. Needs matplotlib.
 """
@@ -153,6 +154,29 @@ def crowd(results, folder, title):
     save(figure, axes, folder, "crowd", title, "share of the tokens a second that the engine reaches alone on the cores", "")
 
 
+def schedule(run, folder, title):
+    """Requests over time: how long each waited, read its prompt and answered; beside it how its tokens came."""
+    requests = [r for r in run["requests"] if r["end_s"] is not None]
+    figure, (when, gaps) = plt.subplots(1, 2, figsize=(11, 1.5 + min(8, 0.12 * len(requests))))
+    for y, r in enumerate(requests):
+        begins = r["arrival_s"] + r["queue_ms"] / 1e3; first = r["arrival_s"] + r["first_token_ms"] / 1e3
+        for start, end, colour, name in ((r["arrival_s"], begins, "lightgray", "waits"), (begins, first, "tab:orange", "reads its prompt"),
+                                         (first, r["end_s"], "tab:blue", "answers")):
+            when.barh(y, end - start, left=start, color=colour, height=0.8, label=name if y == 0 else None)
+    when.set_xlabel("seconds"); when.set_ylabel("requests, as they came"); when.invert_yaxis(); when.legend(fontsize=7)
+    for key, name in (("first_token_ms", "first token"), ("queue_ms", "until it had room")):
+        values = sorted(r[key] for r in requests)
+        gaps.plot([v or 0.01 for v in values], [(i + 1) / len(values) for i in range(len(values))], label=name)
+    token = sorted(r["token_ms_p50_p95_p99"][1] for r in requests if r["token_ms_p50_p95_p99"][1] is not None)
+    gaps.plot(token, [(i + 1) / len(token) for i in range(len(token))], label="a token (95% of each request's)")
+    gaps.set_xscale("log")
+    totals = run["totals"]
+    title += "\n%d requests, %d run together, %.0f tokens/s of answers; p50 p95 p99: first token %.0f %.0f %.0f ms, a token %.0f %.0f %.0f ms" % (
+        len(run["requests"]), run["running"], totals["generated_tps"], *totals["first_token_ms_p50_p95_p99"], *totals["token_ms_p50_p95_p99"])
+    figure.suptitle(title, fontsize=8)
+    save(figure, gaps, folder, "schedule", "", "milliseconds", "share of requests")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("files", metavar="JSON", nargs="+"); p.add_argument("--out", default=".", help="folder of the pictures")
@@ -163,11 +187,15 @@ def main():
         try:
             with open(path) as f: found = json.load(f)
         except (OSError, ValueError) as e: sys.exit("%s: %s" % (path, e))
+        if "requests" in found and "totals" in found:
+            schedule(found, a.out, "%s\n%s" % (found["model"], origin(found)))
+            continue
         if "figures" in found and "limits" in found:
             title = "%s\n%s" % (found["model"], origin(found))
             for draw in (roofline,) * bool(found["limits"]) + (memory, context, batch): draw(found, a.out, title)
         elif "rounds" in found or "table" in found: results += found.get("table") or [found]
-        else: sys.exit("%s: neither of nibble-bench sweep nor of compare.py" % path)
+        else: sys.exit("%s: neither of nibble-bench sweep or schedule nor of compare.py" % path)
+    if not results: return
     title = "\n".join(dict.fromkeys(origin(r["rounds"][0]["nibble"]) for r in results))
     if not all(map(crowded, results)): compare([r for r in results if not crowded(r)], a.out, title)
     if any(map(crowded, results)): crowd(results, a.out, title)

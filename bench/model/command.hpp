@@ -33,6 +33,10 @@ struct arguments {
   std::vector<std::string> formats{"F32", "F16", "Q8_0", "Q4_K"};
   std::string text = "Explain memory optimization in LLMs.";
   std::int64_t now = 0;  ///< seconds since the beginning of 1970; 0: the time it is
+  std::size_t requests = 16, shared = 0, kv_mb = 0, seed = 1;
+  std::vector<std::size_t> prompts{64, 512}, answers{64, 256};  ///< least and most
+  double rate = 0, pace = 2;
+  bool one_by_one = false, no_prefixes = false;
   bool special = false, limits = false, quick = false, mapped = false;
 };
 
@@ -40,6 +44,8 @@ struct arguments {
 void speed(const arguments& a);
 void sweep(const arguments& a);
 void study(const arguments& a);
+void schedule(const arguments& a);
+void random_requests(const arguments& a);
 void logits(const arguments& a);
 void embed(const arguments& a);
 void draft(const arguments& a);

@@ -50,6 +50,28 @@ class command_line {
     count(c, "--repeat", "measured runs, after one that warms up", a_->repeat, 1);
     limits(c);
 
+    c = add("schedule", "requests of a JSON file through a scheduler, each with its times and a hash of its ids, as JSON",
+            bench::schedule);
+    a_->sequences = 16, a_->context = 0;
+    file(c, "requests", "JSON file, see bench/README.md", a_->input);
+    evaluation(c);
+    count(c, "--running", "requests that share a step", a_->sequences, 1);
+    count(c, "--context", "positions of a request; 0: those of the longest", a_->context);
+    count(c, "--kv-mb", "MiB of keys and values of all; 0: room for the whole context of each", a_->kv_mb);
+    c->add_option("--pace", a_->pace,
+                  "how many times as long steps may take that have parts of prompts beside answers; 0: any");
+    c->add_flag("--one-by-one", a_->one_by_one, "one after the other through a session");
+    c->add_flag("--no-prefix-cache", a_->no_prefixes, "each request processes its whole prompt");
+
+    c = add("requests", "writes random requests for schedule", bench::random_requests);
+    file(c, "out", "JSON file to write", a_->output);
+    count(c, "--count", "requests", a_->requests, 1);
+    pair(c, "--prompt", "ids of a prompt: least and most", a_->prompts);
+    pair(c, "--answer", "ids of an answer: least and most", a_->answers);
+    count(c, "--shared", "ids with which all prompts begin", a_->shared);
+    c->add_option("--rate", a_->rate, "requests a second, at random times; 0: all at once");
+    count(c, "--seed", "of the random numbers", a_->seed);
+
     c = add("logits", "writes the logits after every id: rows of little-endian float32", bench::logits);
     a_->kv = "f32", a_->chunk = 64, a_->context = 0;
     file(c, "tokens", "JSON file of ids", a_->input);
@@ -146,6 +168,9 @@ class command_line {
                     std::size_t most = std::size_t{1} << 24) {
     const CLI::Range range(least, most);
     c->add_option(name, value, what)->check(range);
+  }
+  static void pair(CLI::App* c, const char* name, const char* what, std::vector<std::size_t>& value) {
+    c->add_option(name, value, what)->delimiter(',')->expected(2)->check(CLI::Range(std::size_t{1}, std::size_t{1} << 24));
   }
   void evaluation(CLI::App* c) {
     count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
