@@ -90,7 +90,7 @@ class value {
   explicit value(const std::vector<T>& elements) : type_(value_type::array) {
     append(static_cast<std::uint32_t>(detail::stored_as<T>()));
     append(std::uint64_t{elements.size()});
-    for (const auto& element : elements) append(element);
+    for (const auto& element : elements) append(static_cast<const T&>(element));  // of bools, it may be neither
   }
 
   /// A value whose encoding lies elsewhere and outlives this object and its copies.
