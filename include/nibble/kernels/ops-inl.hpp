@@ -108,14 +108,27 @@ HWY_INLINE short_vec mul_pairs(byte_vec u, signed_byte_vec s) {
 #endif
 }
 
-/// sum + products, in this place among the instructions. g++ would compute all products of a chain first, and run out of
-/// registers.
-HWY_INLINE short_vec add_in_order(short_vec sum, short_vec products) {
-  auto out = hn::Add(sum, products);
-#if defined(__GNUC__) && !defined(__clang__) && HWY_ARCH_X86
-  __asm__("" : "+v"(out.raw));
+/// Whether an instruction gives each byte of one register the signs of another's: then signed bytes are multiplied in pairs.
+inline constexpr bool moves_signs = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3;
+/// s where v > 0, -s where v < 0, 0 where v is 0; no s is -128. Defined where there is moves_signs.
+HWY_INLINE signed_byte_vec with_signs(signed_byte_vec s, signed_byte_vec v) {
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+  return signed_byte_vec{_mm_sign_epi8(s.raw, v.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return signed_byte_vec{_mm256_sign_epi8(s.raw, v.raw)};
+#else
+  static_cast<void>(v);
+  return s;
 #endif
-  return out;
+}
+
+/// v, in this place among the instructions. g++ would compute all products of a chain of sums first, and run out of registers.
+template <class V>
+HWY_INLINE V in_order(V v) {
+#if defined(__GNUC__) && !defined(__clang__) && HWY_ARCH_X86
+  __asm__("" : "+v"(v.raw));
+#endif
+  return v;
 }
 
 /// Two 16-bit numbers in every 32-bit lane.

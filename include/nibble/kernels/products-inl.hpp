@@ -16,7 +16,8 @@
 ///
 /// Where the processor adds four products at once (dot::quads), n is a chain of those. Where it does not (dot::pairs), pairs of
 /// products are added up in 16 bits. A pair of b-bit values stays below 2 * (2^b - 1) * 127, so the sum of 8 pairs of 4 bits
-/// (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) is below 2^15. Values of 8 bits are split into two of 4 bits.
+/// (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) is below 2^15. Of values of 8 bits one pair of |u - zero_point| * +-a
+/// is (32512), where an instruction moves signs; elsewhere they are split into two of 4 bits.
 ///
 /// One token, and a few, read panels as they stand. Many tokens unpack 256 columns of one or two groups into a tile that stays
 /// in the first cache, and all tokens of a chunk use it. Each way adds the same numbers in the same order, to the same bits.
@@ -45,42 +46,53 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// What remains to be subtracted of the zero point, where the multiplying instruction subtracts a part; see quad_zero_point.
-template <class Q>
-inline constexpr int zero_point_left = Q::zero_point - quad_zero_point<value_bits<Q>>;
+/// What remains to be subtracted of the zero point, where what is multiplied lacks a part of it, or all; see quad_zero_point.
+template <class Q, dot Dot>
+inline constexpr int zero_point_left = signed_levels<Q, Dot> ? 0 : Q::zero_point - quad_zero_point<value_bits<Q>>;
 /// Where an integer sum starts, of a block or its half: at -zero_point times the sum of the activations' codes, so that adding
 /// products of u gives the sum of products of levels. Or of sub-block j of granule g of a super-block.
-template <class Q>
+template <class Q, dot Dot>
 HWY_INLINE int_vec sum_start(const activation_block& a) {
-  return hn::Set(int_tag(), -zero_point_left<Q> * (a.half_sums[0] + a.half_sums[1]));
+  return hn::Set(int_tag(), -zero_point_left<Q, Dot> * (a.half_sums[0] + a.half_sums[1]));
 }
-template <class Q>
+template <class Q, dot Dot>
 HWY_INLINE int_vec sum_start(const activation_block& a, std::size_t half) {
-  return hn::Set(int_tag(), -zero_point_left<Q> * a.half_sums[half]);
+  return hn::Set(int_tag(), -zero_point_left<Q, Dot> * a.half_sums[half]);
 }
-template <class Q>
+template <class Q, dot Dot>
 HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std::size_t j) {
   const auto* halves = a.half_sums.data() + 2 * g;
-  return hn::Set(int_tag(), -zero_point_left<Q> * (Q::scales::sub_block == 16 ? halves[j] : halves[0] + halves[1]));
+  return hn::Set(int_tag(), -zero_point_left<Q, Dot> * (Q::scales::sub_block == 16 ? halves[j] : halves[0] + halves[1]));
 }
 
 // ---- the sums that every way shares ----------------------------------------------------------------------------------------
 
+/// 16-bit lane k = the products of signed_levels 2k and 2k + 1 with s.
+HWY_INLINE short_vec mul_signed_pairs(parts_vec levels, signed_byte_vec s) {
+  return mul_pairs(levels.first, with_signs(s, hn::BitCast(signed_byte_tag(), levels.second)));
+}
+
 /// sum + the products of Quads quads. code(q) is quad q of the weights, for `lanes` rows; a points to the activations of the
 /// first quad.
-template <dot Dot, unsigned Bits, std::size_t Quads, class Code>
+template <class Q, dot Dot, std::size_t Quads, class Code>
 HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t* a) {
+  constexpr unsigned Bits = value_bits<Q>;
   const auto one = hn::Set(short_tag(), 1);
   if constexpr (Dot == dot::quads) {
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) sum = add_quads<Bits>(sum, code(q), a + 4 * q);
     return sum;
+  } else if constexpr (signed_levels<Q, Dot>) {
+    NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+      sum = add_pairs(sum, mul_signed_pairs(parts_of<Q>(code(q)), broadcast_quad(a + 4 * q)), one);
+    }
+    return sum;
   } else if constexpr (Bits == 8) {
     auto low = hn::Zero(short_tag()), high = low;
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-      const auto half = nibbles_of(code(q));
+      const auto half = parts_of<Q>(code(q));
       const auto s = broadcast_quad(a + 4 * q);
-      low = hn::Add(low, mul_pairs(half.low, s));
-      high = hn::Add(high, mul_pairs(half.high, s));
+      low = hn::Add(low, mul_pairs(half.first, s));
+      high = hn::Add(high, mul_pairs(half.second, s));
     }
     return add_pairs(add_pairs(sum, low, one), high, hn::Set(short_tag(), 16));
   } else {
@@ -102,13 +114,13 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_v
   const float_tag d;
   if constexpr (two_halves<Q>) {
     NIBBLE_UNROLL for (std::size_t j = 0; j < 2; ++j) {
-      const auto n = add_products<Dot, value_bits<Q>, 4>(
-          sum_start<Q>(a, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * 4 + q); }, a.code.data() + j * 16);
+      const auto n = add_products<Q, Dot, 4>(
+          sum_start<Q, Dot>(a, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * 4 + q); }, a.code.data() + j * 16);
       sum = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n), hn::Set(d, a.scale)), j == 0 ? s.scale : s.offset, sum);
     }
     return sum;
   }
-  const auto n = hn::ConvertTo(d, add_products<Dot, value_bits<Q>, 8>(sum_start<Q>(a), code, a.code.data()));
+  const auto n = hn::ConvertTo(d, add_products<Q, Dot, 8>(sum_start<Q, Dot>(a), code, a.code.data()));
   sum = hn::MulAdd(hn::Mul(n, hn::Set(d, a.scale)), s.scale, sum);
   if constexpr (Q::scales::has_offset) sum = hn::MulAdd(hn::Set(d, a.sum), s.offset, sum);
   return sum;
@@ -119,8 +131,8 @@ HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& 
                                  std::size_t g) {
   constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
   NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
-    const auto n = add_products<Dot, value_bits<Q>, quads>(
-        sum_start<Q>(a, g, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * quads + q); },
+    const auto n = add_products<Q, Dot, quads>(
+        sum_start<Q, Dot>(a, g, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * quads + q); },
         a.code.data() + g * 32 + j * quads * 4);
     part = hn::MulAdd(scaled(n, a.exponent[g]), scale(j), part);
   }
@@ -214,10 +226,12 @@ HWY_INLINE const std::int8_t* codes_of(const activation_super_block& a, std::siz
 
 /// add_products for Tokens tokens and Vectors registers of rows from row r on, for quads first ... first + Quads - 1 of granule
 /// g: each register of weights serves all tokens, and each broadcast of activations all registers of rows. a are the blocks of
-/// the tokens. Longer than others, for it is three functions: for products of four, for pairs, and for pairs of 8-bit values.
-template <dot Dot, unsigned Bits, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Source, class Block>
+/// the tokens. Longer than others, for it is four functions: for products of four, for pairs, and for pairs of 8-bit values in
+/// two ways.
+template <class Q, dot Dot, std::size_t Quads, std::size_t Tokens, std::size_t Vectors, class Source, class Block>
 HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Source& t, std::size_t r, std::size_t g,
                                   std::size_t first, const Block* a) {
+  constexpr unsigned Bits = value_bits<Q>;
   const auto quad = [&](std::size_t i, std::size_t q) NIBBLE_ATTR { return codes_of(a[i], g) + (first + q) * 4; };
   const auto load_codes = [&](std::size_t q, std::size_t v) NIBBLE_ATTR { return t.values_of(g, first + q, r + v * lanes); };
   const auto one = hn::Set(short_tag(), 1);
@@ -234,15 +248,26 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Source& t
         }
       }
     }
+  } else if constexpr (signed_levels<Q, Dot>) {
+    NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
+      parts_vec parts[Vectors];
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) parts[v] = t.parts_of(g, first + q, r + v * lanes);
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+        const auto s = broadcast_quad(quad(i, q));
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+          n[i][v] = in_order(add_pairs(n[i][v], mul_signed_pairs(parts[v], s), one));
+        }
+      }
+    }
   } else if constexpr (Bits == 8) {
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
       short_vec low[Tokens], high[Tokens];
       NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-        const auto half = t.nibbles_of(g, first + q, r + v * lanes);
+        const auto half = t.parts_of(g, first + q, r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           const auto s = broadcast_quad(quad(i, q));
-          low[i] = q == 0 ? mul_pairs(half.low, s) : add_in_order(low[i], mul_pairs(half.low, s));
-          high[i] = q == 0 ? mul_pairs(half.high, s) : add_in_order(high[i], mul_pairs(half.high, s));
+          low[i] = q == 0 ? mul_pairs(half.first, s) : in_order(hn::Add(low[i], mul_pairs(half.first, s)));
+          high[i] = q == 0 ? mul_pairs(half.second, s) : in_order(hn::Add(high[i], mul_pairs(half.second, s)));
         }
       }
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
@@ -260,12 +285,12 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Source& t
           const auto s = broadcast_quad(quad(i, q));
           NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
             const auto products = mul_pairs(codes[v], s);
-            pairs[i][v] = q == begin ? products : add_in_order(pairs[i][v], products);
+            pairs[i][v] = q == begin ? products : in_order(hn::Add(pairs[i][v], products));
           }
         }
       }
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = add_pairs(n[i][v], pairs[i][v], one);
+        NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) n[i][v] = in_order(add_pairs(n[i][v], pairs[i][v], one));
       }
     }
   }
@@ -291,10 +316,10 @@ HWY_INLINE void add_tile(const Source& t, std::size_t count, const activation_bl
         int_vec n[Tokens][vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
-            n[i][v] = halves == 2 ? sum_start<Q>(a[i], j) : sum_start<Q>(a[i]);
+            n[i][v] = halves == 2 ? sum_start<Q, Dot>(a[i], j) : sum_start<Q, Dot>(a[i]);
           }
         }
-        add_tile_products<Dot, value_bits<Q>, 8 / halves>(n, t, r, g, j * 4, a);
+        add_tile_products<Q, Dot, 8 / halves>(n, t, r, g, j * 4, a);
         affine_vec scales[vectors];
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) scales[v] = t.affine_of(g, r + v * lanes);
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
@@ -333,9 +358,9 @@ HWY_INLINE void add_mins(const Source& t, std::size_t r, const activation_super_
   }
 }
 /// sum_start of all sub-blocks of a super-block, for each token: side by side, and then broadcast from memory, which is free.
-template <class Q, std::size_t Tokens>
+template <class Q, dot Dot, std::size_t Tokens>
 struct sum_starts {
-  static constexpr bool made = zero_point_left<Q> != 0 && Q::scales::sub_block == 16;
+  static constexpr bool made = zero_point_left<Q, Dot> != 0 && Q::scales::sub_block == 16;
   alignas(64) std::int32_t of[made ? Tokens : 1][16];
 
   HWY_INLINE explicit sum_starts(const activation_super_block* a) {
@@ -343,13 +368,13 @@ struct sum_starts {
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens && made; ++i) {
       NIBBLE_UNROLL for (std::size_t k = 0; k < 16; k += lanes) {
         const auto sums = hn::PromoteTo(int_tag(), hn::LoadU(d16, a[i].half_sums.data() + k));
-        hn::Store(hn::Mul(sums, hn::Set(int_tag(), -zero_point_left<Q>)), int_tag(), of[i] + k);
+        hn::Store(hn::Mul(sums, hn::Set(int_tag(), -zero_point_left<Q, Dot>)), int_tag(), of[i] + k);
       }
     }
   }
   HWY_INLINE int_vec at(const activation_super_block* a, std::size_t i, std::size_t g, std::size_t j) const {
     if constexpr (made) return hn::Set(int_tag(), of[i][2 * g + j]);
-    return sum_start<Q>(a[i], g, j);
+    return sum_start<Q, Dot>(a[i], g, j);
   }
 };
 /// add_tile for a super-block, all eight granules.
@@ -362,14 +387,14 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
   for (std::size_t r = 0; r < Source::rows; r += vectors * lanes) {
     float_vec part[Tokens][vectors];
     NIBBLE_UNROLL for (auto& token : part) { NIBBLE_UNROLL for (auto& p : token) p = hn::Zero(d); }
-    const sum_starts<Q, Tokens> starts(a);
+    const sum_starts<Q, Dot, Tokens> starts(a);
     for (std::size_t g = 0; g < 8; ++g) {
       NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
         int_vec n[Tokens][vectors];
         NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
           NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) n[i][v] = starts.at(a, i, g, j);
         }
-        add_tile_products<Dot, value_bits<Q>, quads>(n, t, r, g, j * quads, a);
+        add_tile_products<Q, Dot, quads>(n, t, r, g, j * quads, a);
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
           const auto scale = t.scale_of(g, j, r + v * lanes);
           NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {

@@ -35,21 +35,32 @@ inline constexpr std::size_t super_sub_blocks = super_block_format<Q> ? 32 / Q::
 template <class Q>
 inline constexpr bool two_halves = !super_block_format<Q> && Q::scales::sub_block < 32;
 
-/// What products of pairs multiply of 8-bit values: their low and high four bits.
-struct nibbles_vec {
-  HWY_INLINE nibbles_vec() {}
-  HWY_INLINE nibbles_vec(byte_vec l, byte_vec h) : low(l), high(h) {}
-  byte_vec low, high;
+/// Whether pairs of 8-bit values are multiplied as levels: their magnitudes by activations that have taken their signs.
+template <class Q, dot Dot>
+inline constexpr bool signed_levels = moves_signs&& Dot == dot::pairs&& value_bits<Q> == 8;
+
+/// What products of pairs multiply of 8-bit values: the magnitudes of levels, and levels; or the values' low and high four
+/// bits.
+struct parts_vec {
+  HWY_INLINE parts_vec() {}
+  HWY_INLINE parts_vec(byte_vec a, byte_vec b) : first(a), second(b) {}
+  byte_vec first, second;
 };
-HWY_INLINE nibbles_vec nibbles_of(byte_vec v) {
+template <class Q>
+HWY_INLINE parts_vec parts_of(byte_vec v) {
   const byte_tag d;
-  const hn::Repartition<std::uint16_t, byte_tag> d16;
-  const auto fifteen = hn::Set(d, 15);
-  return {hn::And(v, fifteen), hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, v))), fifteen)};
+  if constexpr (moves_signs) {
+    const auto level = hn::Sub(v, hn::Set(d, Q::zero_point));
+    return {hn::BitCast(d, hn::Abs(hn::BitCast(signed_byte_tag(), level))), level};
+  } else {
+    const hn::Repartition<std::uint16_t, byte_tag> d16;
+    const auto fifteen = hn::Set(d, 15);
+    return {hn::And(v, fifteen), hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, v))), fifteen)};
+  }
 }
 
-/// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are; as two nibbles for
-/// products of pairs), scales and offsets as floats.
+/// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are; in two parts
+/// for products of pairs), scales and offsets as floats.
 template <class Q, dot Dot>
 struct tile {
   static constexpr std::size_t rows = tile_groups * panel_rows, sub_blocks = super_sub_blocks<Q>;
@@ -70,7 +81,7 @@ struct tile {
   HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
     return hn::Load(byte_tag(), code[r / panel_rows][g] + q * 64 + r % panel_rows * 4);
   }
-  HWY_INLINE nibbles_vec nibbles_of(std::size_t g, std::size_t q, std::size_t r) const {
+  HWY_INLINE parts_vec parts_of(std::size_t g, std::size_t q, std::size_t r) const {
     return {values_of(g, q, r), values_of(g, 8 + q, r)};
   }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
@@ -93,8 +104,8 @@ struct packed {
   HWY_INLINE byte_vec values_of(std::size_t g, std::size_t q, std::size_t r) const {
     return values<Q>(unit.codes + g * code_bytes(Q::code_bits), q, r);
   }
-  HWY_INLINE nibbles_vec nibbles_of(std::size_t g, std::size_t q, std::size_t r) const {
-    return HWY_NAMESPACE::nibbles_of(values_of(g, q, r));
+  HWY_INLINE parts_vec parts_of(std::size_t g, std::size_t q, std::size_t r) const {
+    return HWY_NAMESPACE::parts_of<Q>(values_of(g, q, r));
   }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g / granules], r); }
   HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
@@ -121,9 +132,9 @@ HWY_INLINE void fill(tile<Q, Dot>& t, std::size_t place, Units& units, std::size
           NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
             std::uint8_t* to = t.unpacked[place][g] + q * 64 + r * 4;
             if constexpr (tile<Q, Dot>::split) {
-              const auto nibbles = from.nibbles_of(i, q, r);
-              hn::Store(nibbles.low, byte_tag(), to);
-              hn::Store(nibbles.high, byte_tag(), to + 8 * 64);
+              const auto parts = from.parts_of(i, q, r);
+              hn::Store(parts.first, byte_tag(), to);
+              hn::Store(parts.second, byte_tag(), to + 8 * 64);
             } else {
               hn::Store(from.values_of(i, q, r), byte_tag(), to);
             }
