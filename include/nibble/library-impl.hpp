@@ -21,6 +21,7 @@
 #include "nibble/gguf/header-impl.hpp"
 #include "nibble/gguf/reader-impl.hpp"
 #include "nibble/gguf/writer-impl.hpp"
+#include "nibble/gguf/rewrite-impl.hpp"
 
 #include "nibble/kv/pool-impl.hpp"
 #include "nibble/kv/prefix_cache-impl.hpp"

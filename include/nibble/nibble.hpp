@@ -36,6 +36,7 @@
 #include "nibble/gguf/tensor_type.hpp"       // tensor_type
 #include "nibble/gguf/reader.hpp"            // gguf_file
 #include "nibble/gguf/writer.hpp"            // gguf_writer
+#include "nibble/gguf/rewrite.hpp"           // files with other metadata, split and merged
 
 #include "nibble/tensor/shape.hpp"           // shape
 #include "nibble/tensor/tensor.hpp"          // tensor<T, Rank>

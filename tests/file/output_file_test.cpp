@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -228,4 +229,46 @@ TEST_CASE("a vector takes bytes like a file") {
   REQUIRE(sink.try_write(filled(2, 1)));
   REQUIRE(sink.try_write(filled(1, 2)));
   CHECK(out == std::vector<std::byte>{std::byte{1}, std::byte{1}, std::byte{2}});
+}
+
+TEST_CASE("bytes of a file are overwritten where they stand, and a file that ends before them grows") {
+  const temporary_folder folder;
+  const auto path = folder.put("a", std::vector<std::byte>(100, std::byte{1}));
+  CHECK(nibble::try_overwrite(path, 10, std::vector<std::byte>(5, std::byte{2})));
+  auto expected = std::vector<std::byte>(100, std::byte{1});
+  std::fill_n(expected.begin() + 10, 5, std::byte{2});
+  CHECK(read_all(path) == expected);
+  CHECK(nibble::try_overwrite(path, 99, std::vector<std::byte>(3, std::byte{3})));
+  expected.resize(102), std::fill_n(expected.begin() + 99, 3, std::byte{3});
+  CHECK(read_all(path) == expected);
+  CHECK(nibble::try_overwrite(path, 50, {}));
+  CHECK(read_all(path) == expected);
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("what is no file, or may not grow, is not overwritten") {
+  const temporary_folder folder;
+  const std::vector<std::byte> bytes(10, std::byte{2});
+  const auto refused = [&](const std::filesystem::path& path, std::uint64_t offset) {
+    const auto done = nibble::try_overwrite(path, offset, bytes);
+    REQUIRE(!done);
+    CHECK(done.failure().code() == nibble::errc::io);
+    return std::string(done.failure().what());
+  };
+  CHECK(refused(folder / "none", 0).ends_with("cannot open: no such file"));
+  CHECK(!std::filesystem::exists(folder / "none"));
+  CHECK(refused(folder / "", 0).find("cannot open") != std::string::npos);
+#if !defined(_WIN32)
+  CHECK(refused("/dev/null", 0) == "/dev/null: not a regular file");
+  const auto path = folder.put("a", std::vector<std::byte>(100));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit small = before;
+  small.rlim_cur = 105;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const std::string sentence = refused(path, 100);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  CHECK(sentence.ends_with("cannot write: file too large"));
+  CHECK(read_all(path) == std::vector<std::byte>(100));
+#endif
 }

@@ -112,6 +112,24 @@ result<void> output_file::try_commit() {
   return {};
 }
 
+result<void> try_overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
+  const HANDLE file = ::CreateFileW(path.c_str(), GENERIC_WRITE, 0, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  if (file == INVALID_HANDLE_VALUE) return detail::os_failure(path, "open", detail::os_code());
+  bool done = ::GetFileType(file) == FILE_TYPE_DISK;
+  while (done && !bytes.empty()) {
+    OVERLAPPED at{};
+    at.Offset = static_cast<DWORD>(offset), at.OffsetHigh = static_cast<DWORD>(offset >> 32);
+    DWORD written = 0;
+    const auto chunk = static_cast<DWORD>((std::min)(bytes.size(), std::size_t{1} << 30));
+    done = ::WriteFile(file, bytes.data(), chunk, &written, &at) && written > 0;
+    bytes = bytes.subspan(written), offset += written;
+  }
+  done = done && ::FlushFileBuffers(file);
+  const int code = detail::os_code();
+  ::CloseHandle(file);
+  return done ? result<void>() : result<void>(detail::os_failure(path, "write", code));
+}
+
 #else
 
 namespace detail {
@@ -206,6 +224,30 @@ result<void> output_file::try_commit() {
     static_cast<void>(::fsync(fd));
     ::close(fd);
   }
+  return {};
+}
+
+result<void> try_overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
+  struct closing {
+    int fd;
+    ~closing() {
+      if (fd >= 0) ::close(fd);
+    }
+  };
+  const closing file{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.fd < 0) return detail::os_failure(path, "open", detail::os_code());
+  struct stat status;
+  if (::fstat(file.fd, &status) != 0) return detail::os_failure(path, "measure", detail::os_code());
+  if (!S_ISREG(status.st_mode)) return error(errc::io, detail::path_text(path) + ": not a regular file");
+  if (!detail::may_grow(offset, bytes.size())) return detail::os_failure(path, "write", EFBIG);
+  while (!bytes.empty()) {
+    const auto chunk = (std::min)(bytes.size(), std::size_t{1} << 30);
+    const auto written = ::pwrite(file.fd, bytes.data(), chunk, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return detail::os_failure(path, "write", written < 0 ? errno : ENOSPC);
+    bytes = bytes.subspan(static_cast<std::size_t>(written)), offset += static_cast<std::uint64_t>(written);
+  }
+  if (::fsync(file.fd) != 0) return detail::os_failure(path, "write", detail::os_code());
   return {};
 }
 

@@ -57,5 +57,15 @@ class output_file final : public byte_sink {
   std::vector<std::byte> buffer_;
 };
 
+/// Overwrites bytes of a file where they stand: not whole or not at all, if the system fails meanwhile. A file that ends before
+/// them grows.
+/// @errors  io: no regular file, or one that may not be written; no space, a limit of the system
+result<void> try_overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes);
+#if NIBBLE_EXCEPTIONS
+inline void overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
+  try_overwrite(path, offset, bytes).value();
+}
+#endif
+
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

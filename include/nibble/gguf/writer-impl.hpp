@@ -22,6 +22,42 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
+template <stored_number T>
+void put(std::vector<std::byte>& out, T number) {
+  const auto raw = store_little(number);
+  out.insert(out.end(), raw.begin(), raw.end());
+}
+inline void put(std::vector<std::byte>& out, std::string_view text) {
+  put(out, std::uint64_t{text.size()});
+  const auto* first = reinterpret_cast<const std::byte*>(text.data());
+  out.insert(out.end(), first, first + text.size());
+}
+
+/// A header up to its last key.
+inline std::vector<std::byte> begin_header(const metadata& meta, std::size_t tensors) {
+  std::vector<std::byte> out;
+  for (const char c : {'G', 'G', 'U', 'F'}) out.push_back(static_cast<std::byte>(c));
+  put(out, std::uint32_t{3});
+  put(out, std::uint64_t{tensors});
+  put(out, std::uint64_t{meta.size()});
+  for (const auto& [key, value] : meta) {
+    put(out, std::string_view(key));
+    put(out, static_cast<std::uint32_t>(value.type()));
+    out.insert(out.end(), value.bytes().begin(), value.bytes().end());
+  }
+  return out;
+}
+
+/// A tensor's description, whose offset counts from the beginning of the data.
+inline void put_tensor(std::vector<std::byte>& out, std::string_view name, std::span<const std::uint64_t> dims,
+                       tensor_type type, std::uint64_t offset) {
+  put(out, name);
+  put(out, static_cast<std::uint32_t>(dims.size()));
+  for (const std::uint64_t dim : dims) put(out, dim);
+  put(out, static_cast<std::uint32_t>(type));
+  put(out, offset);
+}
+
 /// Counts what a producer writes and stops it at the end of its tensor.
 class tensor_sink final : public byte_sink {
  public:
@@ -67,32 +103,10 @@ result<std::vector<std::byte>> gguf_writer::try_bytes(const limits& most) const 
 
 /// Everything before the padding that comes before the data.
 result<std::vector<std::byte>> gguf_writer::header(std::uint64_t alignment, const limits& most) const {
-  std::vector<std::byte> out;
-  const auto put = [&](stored_number auto number) {
-    const auto raw = store_little(number);
-    out.insert(out.end(), raw.begin(), raw.end());
-  };
-  const auto put_text = [&](std::string_view text) {
-    put(std::uint64_t{text.size()});
-    const auto* first = reinterpret_cast<const std::byte*>(text.data());
-    out.insert(out.end(), first, first + text.size());
-  };
-  for (const char c : {'G', 'G', 'U', 'F'}) out.push_back(static_cast<std::byte>(c));
-  put(std::uint32_t{3});
-  put(std::uint64_t{tensors_.size()});
-  put(std::uint64_t{meta_.size()});
-  for (const auto& [key, value] : meta_) {
-    put_text(key);
-    put(static_cast<std::uint32_t>(value.type()));
-    out.insert(out.end(), value.bytes().begin(), value.bytes().end());
-  }
+  std::vector<std::byte> out = detail::begin_header(meta_, tensors_.size());
   std::uint64_t offset = 0;
   for (const auto& t : tensors_) {
-    put_text(t.name);
-    put(static_cast<std::uint32_t>(t.dims.size()));
-    for (const std::uint64_t dim : t.dims) put(dim);
-    put(static_cast<std::uint32_t>(t.type));
-    put(offset);
+    detail::put_tensor(out, t.name, t.dims, t.type, offset);
     if (t.dims.empty()) return error(errc::malformed, "tensor " + detail::quoted(t.name) + ": no dimensions");
     auto bytes = detail::tensor_bytes(t.type, t.dims, most);
     if (!bytes) return std::move(bytes).failure().in("tensor " + detail::quoted(t.name));
