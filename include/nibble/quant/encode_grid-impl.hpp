@@ -48,6 +48,7 @@ class grid_search {
   grid_search(std::span<const float, 256> values, const encode_hint& hint, const grid_kind& kind) noexcept : kind_(kind) {
     std::transform(values.begin(), values.end(), x_.begin(), encodable);
     w_ = error_weights(x_, hint);
+    spread_levels();
     if (!shifts()) take_signs();
     for (std::size_t j = 0; j < sub_blocks(); ++j) wish_[j] = find_choices(j);
   }
@@ -82,6 +83,17 @@ class grid_search {
   std::size_t groups() const noexcept { return kind_.sub_block / group(); }  // of a sub-block
   std::size_t sub_blocks() const noexcept { return 256 / kind_.sub_block; }
   float scale_of(float d, int step) const noexcept { return d * kind_.unit * float(2 * step + 1); }
+
+  std::size_t points() const noexcept { return kind_.eight.size() + kind_.four.size(); }
+
+  /// The levels of all points, column by column.
+  void spread_levels() noexcept {
+    for (std::size_t n = 0; n < points(); ++n) {
+      std::uint64_t bytes = kind_.eight.empty() ? kind_.four[n] : kind_.eight[n];
+      for (std::size_t i = 0; i < group(); ++i, bytes >>= 8)
+        level_[i][n] = std::int8_t(int(bytes & 255) - (shifts() ? 128 : 0));
+    }
+  }
 
   /// Values become sizes. Where minuses must be even and are not, the sign of the value that matters least is turned.
   void take_signs() noexcept {
@@ -126,30 +138,49 @@ class grid_search {
   }
 
   void add_choices(grid_choices& list, std::size_t column, bool down, float s, float ratio, int rungs) noexcept {
-    constexpr std::size_t most = 2048;
-    std::array<float, most> p, r;
-    const std::size_t points = kind_.eight.size() + kind_.four.size();
-    for (std::size_t n = 0; n < points; ++n) {
-      std::uint64_t bytes = kind_.eight.empty() ? kind_.four[n] : kind_.eight[n];
-      p[n] = r[n] = 0;
-      for (std::size_t i = column; i < column + group(); ++i, bytes >>= 8) {
-        const int byte = int(bytes & 255), level = shifts() ? byte - 128 + (down ? -1 : 1) : byte;
-        const float weighted = w_[i] * float(level);
-        p[n] += weighted * x_[i], r[n] += weighted * float(level);
-      }
-    }
+    take_sums(column, shifts() ? (down ? -1.0f : 1.0f) : 0.0f);
     for (int k = 0; k <= rungs && list.count < list.most; ++k, s *= ratio) {
       if (k == rungs) s *= kind_.top / kind_.bottom;  // where the smallest level meets the largest value
-      std::size_t least = 0;
-      float error = std::numeric_limits<float>::infinity();
-      for (std::size_t n = 0; n < points; ++n) {
-        const float e = s * r[n] - 2 * p[n];
-        if (e < error) error = e, least = n;
-      }
-      const auto known = [&](const grid_choice& c) { return c.point == least && c.down == down; };
+      const std::size_t best = best_point(s);
+      const auto known = [&](const grid_choice& c) { return c.point == best && c.down == down; };
       if (std::any_of(list.kept.begin(), list.kept.begin() + std::ptrdiff_t(list.count), known)) continue;
-      list.kept[list.count++] = {p[least], r[least], std::uint16_t(least), down};
+      list.kept[list.count++] = {p_[best], r_[best], std::uint16_t(best), down};
     }
+  }
+
+  /// What all points would make of a group of columns: see grid_choice. Loops of a fixed length, which compilers can vectorise.
+  void take_sums(std::size_t column, float shift) noexcept {
+    for (std::size_t first = 0; first < points(); first += at_once) {
+      float *const p = p_.data() + first, *const r = r_.data() + first;
+      std::fill_n(p, at_once, 0.0f), std::fill_n(r, at_once, 0.0f);
+      for (std::size_t i = 0; i < group(); ++i) {
+        const std::int8_t* const levels = level_[i].data() + first;
+        const float w = w_[column + i], x = x_[column + i];
+        for (std::size_t n = 0; n < at_once; ++n) {
+          const float level = float(levels[n]) + shift, weighted = w * level;
+          p[n] += weighted * x, r[n] += weighted * level;
+        }
+      }
+    }
+  }
+  /// The first of the points with the least error at a scale.
+  std::size_t best_point(float s) const noexcept {
+    const auto error_of = [&](std::size_t n) { return s * r_[n] - 2 * p_[n]; };
+    std::size_t part = 0;
+    float least = std::numeric_limits<float>::infinity();
+    for (std::size_t first = 0; first < points(); first += at_once) {
+      std::array<float, 8> lane;
+      lane.fill(std::numeric_limits<float>::infinity());
+      for (std::size_t n = first; n < first + at_once; n += lane.size()) {
+        for (std::size_t k = 0; k < lane.size(); ++k) lane[k] = error_of(n + k) < lane[k] ? error_of(n + k) : lane[k];
+      }
+      const float here = *std::min_element(lane.begin(), lane.end());
+      if (here < least) least = here, part = first;
+    }
+    for (std::size_t n = part; n < part + at_once; ++n) {
+      if (error_of(n) <= least) return n;
+    }
+    return part;
   }
 
   /// Which shift a sub-block takes at a scale: the index of its groups' lists.
@@ -209,10 +240,14 @@ class grid_search {
     return out;
   }
 
+  static constexpr std::size_t most_points = 2048, at_once = 64;  // no grid has a part of that
+
   const grid_kind& kind_;
   std::array<float, 256> x_, w_;
   std::array<std::uint8_t, 32> signs_{};
   std::array<float, 16> wish_{};
+  std::array<std::array<std::int8_t, most_points>, 8> level_;
+  std::array<float, most_points> p_, r_;               // of one group, at each point
   std::array<std::array<grid_choices, 2>, 64> lists_;  // of each group, for both shifts
 };
 

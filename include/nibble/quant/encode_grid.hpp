@@ -29,6 +29,11 @@ struct grid_kind {
   float unit, top, bottom;  ///< the largest level, and the smallest
 };
 
+/// Of IQ2 formats: levels are 8, 25 or 43, in eighths of d * (2 step + 1), and there are sixteen steps.
+constexpr grid_kind iq2_kind(std::span<const std::uint64_t> grid, grid_kind::choice beside, std::size_t sub_block) noexcept {
+  return {.eight = grid, .beside = beside, .sub_block = sub_block, .steps = 16, .unit = 0.125f, .top = 43, .bottom = 8};
+}
+
 /// What a block of 256 columns becomes.
 struct grid_codes {
   half d{};
@@ -41,6 +46,13 @@ struct grid_codes {
 /// The codes with about the least weighted squared error. Defined once, with quantize.hpp.
 /// @cost  some thousand operations a value
 grid_codes encode_by_grid(std::span<const float, 256> values, const encode_hint& hint, const grid_kind& kind) noexcept;
+
+/// Sixteen steps as IQ2_XS and IQ2_S store them: byte j / 2, even j in the low four bits.
+constexpr std::array<std::uint8_t, 8> steps_in_nibbles(const std::array<std::uint8_t, 16>& step) noexcept {
+  std::array<std::uint8_t, 8> out{};
+  for (std::size_t j = 0; j < 8; ++j) out[j] = std::uint8_t(step[2 * j] | step[2 * j + 1] << 4);
+  return out;
+}
 
 }  // namespace detail
 }  // namespace NIBBLE_ABI

@@ -39,14 +39,8 @@ struct iq2_s {
 
   static void decode(const block& stored, std::span<float, 256> out) noexcept { detail::decode_widened<iq2_s>(stored, out); }
   static void encode(std::span<const float, 256> values, const encode_hint& hint, block& out) noexcept {
-    const detail::grid_codes made = detail::encode_by_grid(values, hint,
-                                                           {.eight = iq2_s_grid,
-                                                            .beside = detail::grid_kind::choice::signs,
-                                                            .sub_block = 16,
-                                                            .steps = 16,
-                                                            .unit = 0.125f,
-                                                            .top = 43,
-                                                            .bottom = 8});
+    const detail::grid_codes made =
+        detail::encode_by_grid(values, hint, detail::iq2_kind(iq2_s_grid, detail::grid_kind::choice::signs, 16));
     out = {};
     out.d = made.d, out.signs = made.signs;
     for (std::size_t i = 0; i < 32; ++i) {
@@ -54,7 +48,7 @@ struct iq2_s {
       std::uint8_t& high = out.points_high[i / 4];
       high = std::uint8_t(high | made.point[i] >> 8 << (i % 4 * 2));
     }
-    for (std::size_t j = 0; j < 8; ++j) out.scales[j] = std::uint8_t(made.step[2 * j] | made.step[2 * j + 1] << 4);
+    out.scales = detail::steps_in_nibbles(made.step);
   }
 };
 

@@ -39,21 +39,15 @@ struct iq2_xs {
 
   static void decode(const block& stored, std::span<float, 256> out) noexcept { detail::decode_widened<iq2_xs>(stored, out); }
   static void encode(std::span<const float, 256> values, const encode_hint& hint, block& out) noexcept {
-    const detail::grid_codes made = detail::encode_by_grid(values, hint,
-                                                           {.eight = iq2_xs_grid,
-                                                            .beside = detail::grid_kind::choice::even_signs,
-                                                            .sub_block = 16,
-                                                            .steps = 16,
-                                                            .unit = 0.125f,
-                                                            .top = 43,
-                                                            .bottom = 8});
+    const detail::grid_codes made =
+        detail::encode_by_grid(values, hint, detail::iq2_kind(iq2_xs_grid, detail::grid_kind::choice::even_signs, 16));
     out = {};
     out.d = made.d;
     for (std::size_t i = 0; i < 32; ++i) {
       const auto both = static_cast<std::uint16_t>(made.point[i] | (made.signs[i] & 127) << 9);
       detail::store_bytes(both, out.points_and_signs.data() + 2 * i);
     }
-    for (std::size_t j = 0; j < 8; ++j) out.scales[j] = std::uint8_t(made.step[2 * j] | made.step[2 * j + 1] << 4);
+    out.scales = detail::steps_in_nibbles(made.step);
   }
 };
 

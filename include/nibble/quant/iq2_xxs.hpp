@@ -41,14 +41,8 @@ struct iq2_xxs {
 
   static void decode(const block& stored, std::span<float, 256> out) noexcept { detail::decode_widened<iq2_xxs>(stored, out); }
   static void encode(std::span<const float, 256> values, const encode_hint& hint, block& out) noexcept {
-    const detail::grid_codes made = detail::encode_by_grid(values, hint,
-                                                           {.eight = iq2_xxs_grid,
-                                                            .beside = detail::grid_kind::choice::even_signs,
-                                                            .sub_block = 32,
-                                                            .steps = 16,
-                                                            .unit = 0.125f,
-                                                            .top = 43,
-                                                            .bottom = 8});
+    const detail::grid_codes made =
+        detail::encode_by_grid(values, hint, detail::iq2_kind(iq2_xxs_grid, detail::grid_kind::choice::even_signs, 32));
     out = {};
     out.d = made.d;
     for (std::size_t j = 0; j < 8; ++j) {
