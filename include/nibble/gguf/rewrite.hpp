@@ -22,6 +22,7 @@ struct copy_progress {
   std::string_view tensor;  ///< the one being written
 };
 
+/// How a file is copied.
 struct copy_options {
   nibble::limits limits = {};  ///< those with which the source was opened, where they were not the usual ones
   /// Asked after each tensor and each MiB of one, on the calling thread; false gives up: errc::cancelled.
