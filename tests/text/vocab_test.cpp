@@ -91,8 +91,8 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
   const auto nan = std::numeric_limits<float>::quiet_NaN();
   const row rows[] = {
       {"no tokenizer", "stories260K", erase("model"), errc::missing_key, "tokenizer.ggml.model"},
-      {"an unknown tokenizer", "stories260K", set("model", "plamo2"), errc::unknown_tokenizer,
-       "tokenizer.ggml.model': 'plamo2'"},
+      {"an unknown tokenizer", "stories260K", set("model", "plamo3"), errc::unknown_tokenizer,
+       "tokenizer.ggml.model': 'plamo3'"},
       {"a tokenizer that is no name", "stories260K", set("model", 7), errc::bad_value, "tokenizer.ggml.model"},
       {"no tokens", "stories260K", erase("tokens"), errc::missing_key, "tokenizer.ggml.tokens"},
       {"tokens that are no array", "stories260K", set("tokens", "a"), errc::bad_value, "tokenizer.ggml.tokens"},

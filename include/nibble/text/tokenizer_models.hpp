@@ -12,6 +12,7 @@
 
 #include "nibble/core/type_list.hpp"
 #include "nibble/text/bpe.hpp"
+#include "nibble/text/plamo.hpp"
 #include "nibble/text/rwkv.hpp"
 #include "nibble/text/spm.hpp"
 #include "nibble/text/unigram.hpp"
@@ -20,7 +21,7 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-using tokenizer_models = type_list<sentencepiece_bpe, byte_level_bpe, gemma4_bpe, wordpiece, unigram, rwkv_trie>;
+using tokenizer_models = type_list<sentencepiece_bpe, byte_level_bpe, gemma4_bpe, wordpiece, unigram, rwkv_trie, plamo_lattice>;
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

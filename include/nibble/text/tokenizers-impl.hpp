@@ -13,6 +13,7 @@
 #include "nibble/text/charsmap-impl.hpp"
 #include "nibble/text/unigram-impl.hpp"
 #include "nibble/text/piece_trie-impl.hpp"
+#include "nibble/text/plamo-impl.hpp"
 #include "nibble/text/rwkv-impl.hpp"
 #include "nibble/text/tokenizer-impl.hpp"
 // clang-format on

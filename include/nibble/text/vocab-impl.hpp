@@ -244,13 +244,13 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
     (user_defined && text != "</s>" ? user_defined_ : controls_).add(text, id);
   }
   const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
-  const bool spaced = kind_ != vocab_kind::byte_level && kind_ != vocab_kind::escaped;
+  const bool spaced = kind_ != vocab_kind::byte_level && kind_ != vocab_kind::escaped && kind_ != vocab_kind::plain;
   if (spaced && merges) {
     foreign_[i] = text.find(' ') != text.npos;  // a space of the text is looked up as U+2581
     detail::append_spaced(text, arena_);
   } else if (kind_ == vocab_kind::escaped && merges) {
     detail::append_unescaped(text, arena_);
-  } else if (spaced || user_defined || !merges) {
+  } else if (kind_ != vocab_kind::byte_level || user_defined || !merges) {
     arena_ += text;
   } else if (!detail::append_byte_level(text, arena_)) {
     foreign_[i] = true;

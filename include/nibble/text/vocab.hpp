@@ -26,8 +26,9 @@ inline namespace NIBBLE_ABI {
 enum class token_type : std::uint8_t { undefined, normal, unknown, control, user_defined, unused, byte };
 
 /// How pieces are written in the file: with U+2581 for a space (those of WordPiece and Unigram, too); with one printable
-/// character for each byte; or with \n, \t, \r, \x41 and a backslash in front of another character that is meant as it is.
-enum class vocab_kind : std::uint8_t { sentencepiece, byte_level, wordpiece, unigram, escaped };
+/// character for each byte; with \n, \t, \r, \x41 and a backslash in front of another character that is meant as it is; or
+/// plainly.
+enum class vocab_kind : std::uint8_t { sentencepiece, byte_level, wordpiece, unigram, escaped, plain };
 
 /// What a tokenizer model says of its vocabulary. The ids hold where the file names none; -1: there is none then.
 struct vocab_rules {
