@@ -10,6 +10,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -127,11 +128,15 @@ struct recipe {
   std::size_t width;
   int layers;
   std::optional<tensor_type> format;  // of the matrices
-  std::optional<small_model> made;
+  bool unusual = false;               // tokens see what is behind them, and layers use different numbers of experts
+  std::optional<small_model> made = {};
 
   const small_model& get() {
     if (!made) {
       nibble_test::smallest_model model(architecture, width, layers);
+      const std::string prefix(architecture), used = prefix + ".expert_used_count";
+      if (unusual && !model.makes_vectors()) model.meta.set(prefix + ".attention.causal", value(false));
+      if (unusual && model.meta.find(used)) model.meta.set(used, value(std::vector<std::int32_t>{1, 2}));
       if (format) model.recode(*format);
       made.emplace(model.bytes());
     }
@@ -139,8 +144,8 @@ struct recipe {
   }
 };
 
-/// Every architecture, with its matrices in F32 and in a format of its own; and a llama that is wide enough for each format of
-/// large blocks.
+/// Every architecture, with its matrices in F32, as an unusual one, and in a format of its own; and a llama that is wide enough
+/// for each format of large blocks.
 std::vector<recipe>& recipes() {
   static auto all = [] {
     std::vector<recipe> list;
@@ -149,14 +154,15 @@ std::vector<recipe>& recipes() {
       if (Q::block_size <= 32) {
         narrow.push_back(Q::type);
       } else {
-        list.push_back({"llama", Q::block_size, 1, Q::type, {}});
+        list.push_back({"llama", Q::block_size, 1, Q::type});
       }
       return false;
     });
     std::size_t next = 0;
     any_type(architectures{}, [&]<class A>(std::type_identity<A>) {
-      list.push_back({A::name, 32, 2, {}, {}});
-      list.push_back({A::name, 32, 2, narrow[next++ % narrow.size()], {}});
+      list.push_back({A::name, 32, 2, {}});
+      list.push_back({A::name, 32, 2, {}, true});
+      list.push_back({A::name, 32, 2, narrow[next++ % narrow.size()]});
       return false;
     });
     return list;

@@ -16,7 +16,7 @@ TEST_CASE("the first table is the one in use, and it has a name") {
   for_each_table([](const kernel_table& t) { CHECK(std::string(t.target).size() > 2); });
 }
 
-TEST_CASE("every target quantises activations as well as the reference, and states sums that are true") {
+TEST_CASE("every target quantizes activations as well as the reference, and states sums that are true") {
   for_each_table([](const kernel_table& t) {
     for (std::size_t columns : {32, 64, 576}) {
       auto x = gaussian(columns, 17, 3);
@@ -63,7 +63,7 @@ double error_of(const activation_super_block& b, const float* x) {
 }
 }  // namespace
 
-TEST_CASE("every target quantises super-blocks as well as the reference, and states sums and exponents that are true") {
+TEST_CASE("every target quantizes super-blocks as well as the reference, and states sums and exponents that are true") {
   using super = activation_super_block;
   for_each_table([](const kernel_table& t) {
     auto x = gaussian(256 * 3, 19, 3);
@@ -211,6 +211,25 @@ TEST_CASE("every target rotates both kinds of pairs like the reference") {
         REQUIRE(std::memcmp(found.data() + 2 * pairs, head.data() + 2 * pairs, 3 * sizeof(float)) ==
                 0);  // the rest of a head stays
       }
+    }
+  });
+}
+
+TEST_CASE("sums of numbers and of their squares, and scaled sums, have the reference's bits, and are right") {
+  for_each_table([](const kernel_table& t) {
+    for (std::size_t n = 0; n <= 67; ++n) {
+      const auto all = gaussian(n + 1, 41, 1e15f), more = gaussian(n + 1, 42);
+      const float* x = all.data() + 1;  // not aligned
+      REQUIRE(t.sum(x, n) == reference::sum(x, n));
+      REQUIRE(t.squared_length(x, n) == reference::squared_length(x, n));
+      double sum = 0, squares = 0;
+      for (std::size_t i = 0; i < n; ++i) sum += double(x[i]), squares += double(x[i]) * double(x[i]);
+      REQUIRE(t.sum(x, n) == doctest::Approx(sum).epsilon(1e-12));
+      REQUIRE(t.squared_length(x, n) == doctest::Approx(squares).epsilon(1e-12));
+      auto expected = more, found = more;
+      reference::add_scaled(expected.data() + 1, x, 0.3f, n);
+      t.add_scaled(found.data() + 1, x, 0.3f, n);
+      REQUIRE(agree(t, expected, found));
     }
   });
 }

@@ -36,7 +36,7 @@ std::vector<float> ordinary(std::size_t n) {
 }
 }  // namespace
 
-TEST_CASE("ordinary numbers raise no floating-point exception in norms, caps, rotations, gates and quantising") {
+TEST_CASE("ordinary numbers raise no floating-point exception in norms, caps, rotations, gates and quantizing") {
   const auto x = ordinary(4096), c = gaussian(64, 5), s = gaussian(64, 6);
   check_flags([&](const kernel_table& t) {
     std::vector<activation_block> blocks(x.size() / 32);

@@ -198,7 +198,7 @@ TEST_CASE("experts give the sum of their products one by one, weighed by their s
     return weight::packed(format, o.memory.data(), o.w.rows() / count, o.w.columns(), count);
   };
   const expert_weights w{stack(gates, format_of<q4_k>), stack(ups, format_of<q5_0>), stack(downs, format_of<q8_0>), {}, {}, {}};
-  const router_spec two{.used = 2, .renormalised = true};
+  const router_spec two{.used = 2, .renormalized = true};
   bench_top top;
   const activations x = top.fill(tokens, width, 5), found = top.c.scratch(tokens, width);
   thread_pool pool(3);
@@ -294,7 +294,7 @@ TEST_CASE("without memory a layer measures what it would take, and touches nothi
   linear(c, x, {{o.w, y}});
   apply(c, norm_weights{}, y, y);
   CHECK(measuring.used() == 2 * 100 * 64 * sizeof(float));
-  CHECK(measuring.peak() == measuring.used() + 100 * 2 * sizeof(activation_block));  // the quantised input, given back
+  CHECK(measuring.peak() == measuring.used() + 100 * 2 * sizeof(activation_block));  // the quantized input, given back
 }
 
 TEST_CASE("a layer norm takes the mean off, and adds its bias where it has one") {

@@ -36,8 +36,8 @@ TEST_CASE("experts are chosen by their scores, of equal ones the first, and weig
   CHECK(c.shares[2] == doctest::Approx(std::exp(1.0f) / total));
 }
 
-TEST_CASE("shares add up to the scale where they are renormalised, and by a softmax of those used") {
-  for (const router_spec& r : {router_spec{.used = 2, .renormalised = true, .scale = 2.5f},
+TEST_CASE("shares add up to the scale where they are renormalized, and by a softmax of those used") {
+  for (const router_spec& r : {router_spec{.used = 2, .renormalized = true, .scale = 2.5f},
                                router_spec{.used = 2, .by = gating::softmax_of_used, .scale = 2.5f}}) {
     const auto c = choose(r, {1, 2, 0, -3});
     CHECK(c.shares[0] + c.shares[1] == doctest::Approx(2.5));
@@ -46,7 +46,7 @@ TEST_CASE("shares add up to the scale where they are renormalised, and by a soft
 }
 
 TEST_CASE("shares that add up to nothing are divided by the smallest normal half") {
-  const auto c = choose({.used = 2, .by = gating::sigmoid, .renormalised = true}, {-40, -41, -42});
+  const auto c = choose({.used = 2, .by = gating::sigmoid, .renormalized = true}, {-40, -41, -42});
   CHECK(c.shares[0] == doctest::Approx(sigmoid(-40) / 6.103515625e-5f));
 }
 

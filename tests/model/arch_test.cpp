@@ -154,7 +154,10 @@ TEST_CASE("experts in MXFP4 give logits that are near to exact ones") {
   NIBBLE_NEEDS(nibble_test::shared(name + ".gguf"));
   const auto exact = nibble_test::read_all<float>(nibble_test::shared(name + ".f64deq.logits.f32"));
   const auto ours = logits_of(nibble::any_model::load(nibble_test::shared(name + ".gguf"), {.threads = 2}));
-  CHECK(relative_rmse(ours, exact) <= 0.035);  // llama.cpp's is 0.027: the second token, alone, is luckier there
+  // llama.cpp's is 0.027, which is luck: a float64 pass whose experts read activations of 8 bits, with scales up to 2% larger,
+  // gives 0.027 to 0.098 in forty trials, half of them above 0.038; in most, the token nearest to a tie (0.009) changes an
+  // expert.
+  CHECK(relative_rmse(ours, exact) <= 0.035);
 }
 
 TEST_CASE("weights in every registered format give logits as near to exact ones as llama.cpp's are") {

@@ -24,6 +24,27 @@ struct without_output_norm : arch::decoder<> {
   }
 };
 
+/// Mixes nothing: values of the token itself. The example of CONTRIBUTING.md.
+struct own_values {
+  own_values(const arch::decoder_config& c, std::size_t layer, tensor_source& t)
+      : v(t.matrix(arch::layer_prefix(layer) + "attn_v.weight", c.width, c.width)) {
+    for (const char* name : {"attn_q.", "attn_k.", "attn_output."}) t.ignore(arch::layer_prefix(layer) + name);
+  }
+  kv_shape keeps() const noexcept { return {}; }
+  void forward(step& s, std::size_t, const arch::step_context&, const layer_input& x, const step_rows& rows,
+               layer_output out) const NIBBLE_NOEXCEPT {
+    linear(s, x.with(s.pick(rows, x.x)), {{v, out}});
+  }
+  weight v;
+};
+static_assert(arch::mixer_part<own_values> && arch::mixer_part<arch::self_attention>);
+static_assert(arch::feed_forward_part<arch::gated_feed_forward> && !arch::mixer_part<arch::gated_feed_forward>);
+struct valued : arch::decoder<type_list<own_values>> {
+  static constexpr std::string_view name = "valued";
+  using decoder::decoder;
+  static config read(hyperparameters& h) { return config::read(h); }
+};
+
 /// Counts the rows that come out of each layer.
 struct counts_rows : arch::around_layers {
   counts_rows(const arch::decoder_config&, tensor_source&) noexcept {}
@@ -73,4 +94,17 @@ TEST_CASE("a decoder without a norm at its end gives the products of its last la
     for (std::size_t i = 0; i < hidden.size(); ++i) sum += double(table[id * hidden.size() + i]) * double(hidden[i]);
     CHECK(logits[id] == doctest::Approx(sum).epsilon(1e-3));
   }
+}
+
+TEST_CASE("a mixer of one's own is a class that says what it keeps and what it adds") {
+  const auto file = file_of("valued", [](model_parts& parts) {
+    for (auto& t : parts.tensors)
+      if (t.name.ends_with("attn_v.weight")) t = parts.at(t.name.substr(0, 6) + "attn_q.weight"), t.name[11] = 'v';
+    std::erase_if(parts.tensors, [](const auto& t) { return t.name.ends_with("attn_q.weight"); });
+  });
+  const auto logits = check_bits<model<valued>>(file);
+  auto other = some_tokens(100);
+  CHECK(fresh(model<valued>::load(file), other) == logits);
+  other[0] += 1;
+  CHECK(fresh(model<valued>::load(file), other) == logits);  // no token sees another
 }

@@ -6,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "model/toys.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/batch_evaluator.hpp"
+#include "nibble/model/decoder/draft_head.hpp"
 #include "nibble/model/evaluator.hpp"
+#include "nibble/model/model.hpp"
 #include "support/files.hpp"
 #include "support/model_parts.hpp"
 #include "support/smallest_model.hpp"
@@ -53,7 +56,57 @@ any_model small_with_draft(std::size_t threads = 2) {
   file.meta.set("qwen35.full_attention_interval", value(3));
   return any_model::load(file.completed().bytes(), {.threads = threads});
 }
+
+/// A decoder with all that a draft block has to do like it: an activation for each layer, queries that grow, and logits that
+/// are scaled and capped, or not.
+template <bool Scaled>
+struct unusual : arch::drafting<arch::plain_decoder, arch::plain_feed_forward> {
+  static constexpr std::string_view name = "unusual";
+  using drafting::drafting;
+  static config read(hyperparameters& h) {
+    config c = config::read(h);
+    c.xielu.assign(c.layers, {0.5f, 0.4f, 0.3f, 0.2f});
+    c.query_temperature = 0.7f, c.temperature_positions = 2;
+    if (Scaled) c.logit_scale = 0.5f, c.output_softcap = 2;
+    return c;
+  }
+};
+/// The golden llama without gates, its last layer once more as a draft block.
+std::vector<std::byte> unusual_file() {
+  return nibble_test::file_of("unusual", [](nibble_test::model_parts& parts) {
+    std::erase_if(parts.tensors, [](const auto& t) { return t.name.find("ffn_gate") != std::string::npos; });
+    auto join = parts.at("blk.1.attn_q.weight");
+    join.name = "blk.2.nextn.eh_proj.weight", join.dims[0] *= 2;
+    const auto half = join.data;
+    join.data.insert(join.data.end(), half.begin(), half.end());
+    const auto all = parts.tensors;
+    for (auto t : all) {
+      if (!t.name.starts_with("blk.1.")) continue;
+      t.name[4] = '2';
+      parts.tensors.push_back(t);
+      if (!t.name.ends_with("attn_norm.weight")) continue;
+      for (const char* name : {"blk.2.nextn.enorm.weight", "blk.2.nextn.hnorm.weight"}) {
+        t.name = name;
+        parts.tensors.push_back(t);
+      }
+    }
+    parts.tensors.push_back(join);
+    parts.meta.set("unusual.block_count", value(3)), parts.meta.set("unusual.nextn_predict_layers", value(1));
+  });
+}
 }  // namespace
+
+TEST_CASE("a draft block has its decoder's activation, queries, and what becomes of its logits") {
+  const auto file = unusual_file();
+  const auto plain = model<unusual<false>>::load(file, {.threads = 1});
+  const auto scaled = model<unusual<true>>::load(file, {.threads = 1});
+  const floats expected = drafts_of(plain, ids, 11), found = drafts_of(scaled, ids, 11);
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); i += 97) {
+    CHECK(double(found[i]) == doctest::Approx(2 * std::tanh(0.5 * double(expected[i]) / 2)).epsilon(1e-5));
+  }
+  CHECK(drafts_of(scaled, ids, 3) == found);
+}
 
 TEST_CASE("drafts of the golden are those of a float64 pass, to the same bits in any pieces and on any threads") {
   const auto file = nibble_test::shared("models/synth/qwen35-mtp.gguf");

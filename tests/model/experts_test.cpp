@@ -167,7 +167,7 @@ struct without_norm : arch::decoder<type_list<arch::self_attention>, type_list<a
     config c = config::read(h);
     c.feed_forward_norm = "";
     c.experts = 4, c.shared_hidden = c.layer[0].hidden;
-    c.router = {.used = 2, .renormalised = true};
+    c.router = {.used = 2, .renormalized = true};
     if (!Directly) c.residual_scale = 2;
     return c;
   }

@@ -130,6 +130,12 @@ TEST_CASE("llama: hyper-parameters out of bounds, missing, or of another type ar
     cases.push_back(set("llama." + key, value(std::int32_t{-1}), errc::bad_value, "key 'llama." + key + "'"));
     cases.push_back(set("llama." + key, value(0.5f), errc::bad_value, "key 'llama." + key + "'"));
   }
+  check(nibble_test::golden("models/llama.gguf"), cases);
+}
+
+TEST_CASE("llama: numbers that are none, heads that share nothing evenly, and rotations of half a pair are refused") {
+  const auto u32 = [](std::uint32_t n) { return value(n); };
+  std::vector<hostile> cases;
   for (const std::string key :
        {"attention.layer_norm_rms_epsilon", "rope.freq_base", "rope.scaling.factor", "rope.scale_linear", "attention.scale"}) {
     for (const float x : {not_a_number, infinity, 0.0f, -1.0f}) {

@@ -47,6 +47,75 @@ struct table {
 };
 }  // namespace
 
+namespace {
+/// Random steps, forks and cuts of a batch, and how many there were.
+class shaker {
+ public:
+  shaker(batch& b, table& t) : b_(b), t_(t) {}
+
+  /// A step of some tokens of some sequences, in any order, each with the logits of one that is alone.
+  void step(std::size_t i) {
+    std::vector<std::vector<token>> given;
+    std::vector<batch::chunk> chunks;
+    std::size_t left = b_.step_tokens();
+    for (const std::size_t s : order()) {
+      const std::size_t most = std::min(left, context - t_.texts[s].size());
+      if (most == 0 || below(4) == 0) continue;
+      const std::size_t count = std::min(most, below(3) == 0 ? 1 + below(25) : 1);
+      given.push_back(some_tokens(count, i * 17 + s * 3));
+      chunks.push_back({s, {}, below(4) > 0});
+      left -= count;
+    }
+    for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].tokens = given[k];
+    if (chunks.empty()) return;
+    REQUIRE(b_.step(chunks) == feed_outcome::done);
+    for (const auto& c : chunks) {
+      t_.texts[c.sequence].insert(t_.texts[c.sequence].end(), c.tokens.begin(), c.tokens.end());
+      mixed += c.tokens.size() > 1;
+    }
+    for (std::size_t k = 0, row = 0; k < chunks.size(); ++k) {
+      if (!chunks[k].wanted) continue;
+      if (below(4) == 0) REQUIRE(copy(b_.logits(row)) == t_.expected(chunks[k].sequence));
+      ++row;
+    }
+  }
+  /// Forks a sequence, cuts one back or marks it.
+  void disturb(std::size_t i) {
+    const std::size_t s = below(sequences), other = below(sequences);
+    if (i % 3 == 0) {
+      b_.fork(s, other);
+      t_.texts[other] = t_.texts[s];
+      ++forks;
+    } else if (i % 3 == 1) {
+      const std::size_t to = b_.resumable(s, below(t_.texts[s].size() + 1));
+      REQUIRE(b_.truncate(s, to));
+      t_.texts[s].resize(to);
+      ++cuts;
+    } else {
+      b_.mark(s);
+    }
+    if (t_.texts[other].size() + 30 <= context) return;
+    REQUIRE(b_.truncate(other, 0));
+    t_.texts[other].clear();
+  }
+
+  std::size_t mixed = 0, forks = 0, cuts = 0;
+
+ private:
+  std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_.uniform() * double(n)); }
+  std::vector<std::size_t> order() {
+    std::vector<std::size_t> out(sequences);
+    for (std::size_t s = 0; s < sequences; ++s) out[s] = s;
+    for (std::size_t s = sequences; s > 1; --s) std::swap(out[s - 1], out[below(s)]);
+    return out;
+  }
+
+  batch& b_;
+  table& t_;
+  rng random_{41};
+};
+}  // namespace
+
 TEST_CASE(
     "whatever steps are made of, and whoever forks and is cut back between them, each sequence has the bits of one alone") {
   for (const char* name : names) {
@@ -56,57 +125,11 @@ TEST_CASE(
     auto b = batch::create(m, sequences, options);
     CHECK(b.step_tokens() == 40);
     table t(m);
-    rng random(41);
-    const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.uniform() * double(n)); };
-    std::size_t mixed = 0, forks = 0, cuts = 0;
-    for (std::size_t i = 0; i < 120; ++i) {
-      std::vector<std::size_t> order(sequences);
-      for (std::size_t s = 0; s < sequences; ++s) order[s] = s;
-      for (std::size_t s = sequences; s > 1; --s) std::swap(order[s - 1], order[below(s)]);
-      std::vector<std::vector<token>> given;
-      std::vector<batch::chunk> chunks;
-      std::size_t left = b.step_tokens();
-      for (const std::size_t s : order) {
-        const std::size_t most = std::min(left, context - t.texts[s].size());
-        if (most == 0 || below(4) == 0) continue;
-        const std::size_t count = std::min(most, below(3) == 0 ? 1 + below(25) : 1);
-        given.push_back(some_tokens(count, i * 17 + s * 3));
-        chunks.push_back({s, {}, below(4) > 0});
-        left -= count;
-      }
-      for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].tokens = given[k];
-      if (chunks.empty()) continue;
-      REQUIRE(b.step(chunks) == feed_outcome::done);
-      for (const auto& c : chunks) {
-        t.texts[c.sequence].insert(t.texts[c.sequence].end(), c.tokens.begin(), c.tokens.end());
-        mixed += c.tokens.size() > 1;
-      }
-      for (std::size_t k = 0, row = 0; k < chunks.size(); ++k) {
-        if (!chunks[k].wanted) continue;
-        if (below(4) == 0) REQUIRE(copy(b.logits(row)) == t.expected(chunks[k].sequence));
-        ++row;
-      }
-      const std::size_t s = below(sequences), other = below(sequences);
-      if (i % 3 == 0) {
-        b.fork(s, other);
-        t.texts[other] = t.texts[s];
-        ++forks;
-      } else if (i % 3 == 1) {
-        const std::size_t to = b.resumable(s, below(t.texts[s].size() + 1));
-        REQUIRE(b.truncate(s, to));
-        t.texts[s].resize(to);
-        ++cuts;
-      } else {
-        b.mark(s);
-      }
-      if (t.texts[other].size() + 30 > context) {
-        REQUIRE(b.truncate(other, 0));
-        t.texts[other].clear();
-      }
-    }
-    CHECK(mixed > 100);
-    CHECK(forks > 30);
-    CHECK(cuts > 30);
+    shaker shake(b, t);
+    for (std::size_t i = 0; i < 120; ++i) shake.step(i), shake.disturb(i);
+    CHECK(shake.mixed > 100);
+    CHECK(shake.forks > 30);
+    CHECK(shake.cuts > 30);
     for (std::size_t s = 0; s < sequences; ++s) CHECK(b.position(s) == t.texts[s].size());
   }
 }

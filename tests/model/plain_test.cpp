@@ -10,6 +10,7 @@
 
 #include "model/smallest.hpp"
 #include "nibble/model/embedder.hpp"
+#include "support/plain/gemma.hpp"
 #include "support/plain_pass.hpp"
 
 using namespace nibble;
@@ -43,6 +44,11 @@ double error_of(std::span<const float> found, const row& expected) {
   }
   return std::sqrt(error / size);
 }
+/// Logits after each token are those expected.
+void check_logits(const any_model& model, const std::vector<row>& expected, double most = 1e-5) {
+  auto e = evaluator_of(model, {.context = 20, .output_rows = 9, .kv = tensor_type::f32});
+  e.feed_each(ids, [&](std::size_t t, std::span<const float> found) { CHECK(error_of(found, expected[t]) < most); });
+}
 void check(const family& which, smallest_model m) {
   INFO(std::string(which.name));
   const auto bytes = m.bytes();
@@ -55,9 +61,7 @@ void check(const family& which, smallest_model m) {
     for (std::size_t t = 0; t < ids.size(); ++t) CHECK(error_of(std::span(found).subspan(t * 32, 32), expected[t]) < 1e-5);
     return;
   }
-  const auto expected = pass.logits(ids);
-  auto e = evaluator_of(*loaded, {.context = 20, .output_rows = 9, .kv = tensor_type::f32});
-  e.feed_each(ids, [&](std::size_t t, std::span<const float> found) { CHECK(error_of(found, expected[t]) < 1e-5); });
+  check_logits(*loaded, pass.logits(ids));
 }
 }  // namespace
 
@@ -155,14 +159,14 @@ TEST_CASE("embeddings, branches, scores and logits are scaled") {
 
 TEST_CASE("routers: which experts a token uses, and what they weigh") {
   check({.name = "qwen2moe"}, smallest_model("qwen2moe"));  // beside one that all share, as its gate says
-  check({.name = "qwen3moe", .queries = f::each_head, .router = {.renormalised = true}}, smallest_model("qwen3moe"));
+  check({.name = "qwen3moe", .queries = f::each_head, .router = {.renormalized = true}}, smallest_model("qwen3moe"));
   check({.name = "olmoe", .queries = f::all_heads}, smallest_model("olmoe"));
-  const family weighed{.name = "ernie4_5-moe", .interleaved = true, .router = {.renormalised = true}};
+  const family weighed{.name = "ernie4_5-moe", .interleaved = true, .router = {.renormalized = true}};
   check(weighed, in_each_layer(smallest_model("ernie4_5-moe"), "exp_probs_b.bias", {4}));
   const family grouped{
       .name = "bailingmoe2",
       .queries = f::each_head,
-      .router = {.by = plain_router::sigmoid, .renormalised = true, .scale = 2.5, .groups = 2, .groups_used = 1}};
+      .router = {.by = plain_router::sigmoid, .renormalized = true, .scale = 2.5, .groups = 2, .groups_used = 1}};
   check(grouped, in_each_layer(made("bailingmoe2", {{"expert_group_count", value(2)},
                                                     {"expert_group_used_count", value(1)},
                                                     {"expert_weights_norm", value(true)},
@@ -181,7 +185,7 @@ TEST_CASE("routers: which experts a token uses, and what they weigh") {
 }
 
 TEST_CASE("experts as files have them: gates and ups in one tensor, few numbers, no gates, other counts in each layer") {
-  const family shared{.name = "granite_swa", .interleaved = true, .sinks = true, .router = {.renormalised = true}};
+  const family shared{.name = "granite_swa", .interleaved = true, .sinks = true, .router = {.renormalized = true}};
   auto m = made("granite_swa", {{"expert_count", value(4)}, {"expert_shared_feed_forward_length", value(8)}});
   check(shared, m);
   m = in_each_layer(without(std::move(m), "ffn_gate_shexp.weight"), "ffn_up_shexp.weight", {32, 16});
@@ -215,7 +219,7 @@ TEST_CASE("recurrences, alone, by turns with attention and beside it") {
                .queries = f::each_head,
                .gates_in_queries = true,
                .interleaved_keys = true,
-               .router = {.renormalised = true}};
+               .router = {.renormalized = true}};
   check(delta, smallest_model(delta.name));
   delta.name = "qwen35moe";
   check(delta, made(delta.name, {{"expert_shared_feed_forward_length", value(8)}}));
@@ -273,6 +277,55 @@ TEST_CASE("encoders: norms behind residuals, scores that fall with distance, win
          .sees_all = 0,
          .both_ways = true},
         made("modern-bert", {{"attention.sliding_window", value(5)}}));
+  family gemma{.name = "gemma-embedding",
+               .norms_behind = true,
+               .queries = f::each_head,
+               .feed_forward = f::geglu,
+               .embedding = root,
+               .window = 5,
+               .period = 6,
+               .sees_all = 5,
+               .both_ways = true,
+               .base = 1e6,
+               .window_base = 1e4};
+  check(gemma, made(gemma.name, {{"attention.sliding_window", value(5)}}, 7));
+  gemma.name = "gemma3";
+  check(gemma, made(gemma.name, {{"attention.sliding_window", value(5)}, {"attention.causal", value(false)}}, 7));
+  check({.name = "qwen3", .queries = f::each_head, .both_ways = true}, made("qwen3", {{"attention.causal", value(false)}}));
   check({.name = "eurobert", .both_ways = true}, smallest_model("eurobert"));
   check({.name = "llama-embed", .interleaved = true, .both_ways = true}, smallest_model("llama-embed"));
+}
+
+TEST_CASE("gemma4: keys of other layers, an input of each layer, and experts beside a dense feed-forward") {
+  const family which{.name = "gemma4",
+                     .queries = f::each_head,
+                     .feed_forward = f::geglu,
+                     .window = 5,
+                     .period = 2,
+                     .sees_all = 1,
+                     .output_cap = 3,
+                     .router = {.renormalized = true}};
+  const auto compare = [&](smallest_model m, std::size_t layers, std::size_t own) {
+    const auto bytes = m.bytes();
+    check_logits(any_model::load(bytes, {.threads = 1}), plain_gemma(which, m, layers, own).of_4(ids));
+  };
+  const value cap(3.0f);
+  compare(made("gemma4", {{"final_logit_softcapping", cap}, {"attention.shared_kv_layers", value(2)}}, 6), 6, 4);
+  auto m = made("gemma4", {{"final_logit_softcapping", cap}, {"embedding_length_per_layer_input", value(4)}});
+  compare(in_each_layer(std::move(m), "layer_output_scale.weight", {1}), 2, 2);
+  m = made("gemma4", {{"final_logit_softcapping", cap}, {"expert_count", value(4)}});
+  compare(in_each_layer(std::move(m), "ffn_down_exps.scale", {4}), 2, 2);
+}
+
+TEST_CASE("gemma3n: four streams, a product of low rank beside attention, and few hidden numbers") {
+  const family which{.name = "gemma3n",
+                     .queries = f::each_head,
+                     .feed_forward = f::geglu,
+                     .window = 4,
+                     .period = 5,
+                     .sees_all = 4,
+                     .output_cap = 30};
+  auto m = made("gemma3n", {{"attention.sliding_window", value(4)}, {"attention.shared_kv_layers", value(2)}}, 12);
+  const auto bytes = m.bytes();
+  check_logits(any_model::load(bytes, {.threads = 1}), plain_gemma(which, m, 12, 10).of_3n(ids), 5e-5);
 }

@@ -79,7 +79,7 @@ TEST_CASE("a session on recurrent layers: another reply reads no more again than
 TEST_CASE("experts give the same bits for any threads and chunks, and take no more scratch than was planned") {
   const auto bytes = file_of("mixture", make_experts);
   check_bits<model<mixture>>(bytes);
-  nibble_test::model_parts quantised(nibble_test::golden("models/llama.gguf"));
+  nibble_test::model_parts quantized(nibble_test::golden("models/llama.gguf"));
   check_bits<model<mixture>>(file_of("mixture", [](auto& parts) { make_experts(parts), parts.recode(tensor_type::q8_0); }));
   for (const auto& file :
        {bytes, file_of("mixture", [](auto& parts) { make_experts(parts), parts.recode(tensor_type::q8_0); })}) {
@@ -195,6 +195,8 @@ TEST_CASE("a description that no decoder can be made of is refused in a sentence
   says(refusal<arch::delta_net>([](decoder_config&) {}), "heads that share keys evenly");
   says(refusal([](decoder_config& c) { c.layer.pop_back(); }), "as many layers as it says");
   says(refusal([](decoder_config& c) { c.experts = 2, c.router.used = 3; }), "no more than there are");
+  says(refusal([](decoder_config& c) { c.experts = 4, c.router.used = 2, c.layer[0].experts_used = 3; }),
+       "no more experts a token in a layer than in any");
   says(refusal([](decoder_config& c) { c.parallel = true, c.residual_scale = 2; }), "neither normed nor scaled");
   says(refusal([](decoder_config& c) { c.layer[0].kv_heads = 3; }), "share those of keys and values evenly");
   says(refusal([](decoder_config& c) { c.biases = true; }), "blk.0.attn_q.bias: the tensor is missing");

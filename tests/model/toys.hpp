@@ -71,7 +71,7 @@ struct mixture : arch::decoder<type_list<arch::self_attention>, type_list<arch::
   static config read(hyperparameters& h) {
     config c = config::read(h);
     c.experts = 4;
-    c.router = {.used = 2, .renormalised = true};
+    c.router = {.used = 2, .renormalized = true};
     return c;
   }
 };

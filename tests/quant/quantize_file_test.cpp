@@ -42,7 +42,7 @@ TEST_CASE("a file's tensors become what their rows become, and its keys stay") {
   const auto source = nibble::gguf_file::try_parse(bytes);
   REQUIRE(source.has_value());
   nibble::quantize_options options;
-  options.keys = {{"general.name", nibble::value("rows, quantised")}};
+  options.keys = {{"general.name", nibble::value("rows, quantized")}};
   const auto report =
       nibble::try_quantize_file(*source, folder / "q.gguf", *nibble::quantize_recipe::try_named("Q4_K_M"), options);
   REQUIRE(report.has_value());
@@ -52,7 +52,7 @@ TEST_CASE("a file's tensors become what their rows become, and its keys stay") {
   const auto made = nibble::gguf_file::try_open(folder / "q.gguf");
   REQUIRE(made.has_value());
   CHECK(made->meta().get<std::string_view>("general.architecture") == "llama");
-  CHECK(made->meta().get<std::string_view>("general.name") == "rows, quantised");
+  CHECK(made->meta().get<std::string_view>("general.name") == "rows, quantized");
   CHECK(made->meta().get<std::uint32_t>("general.file_type") == 15);
   CHECK(made->meta().get<std::uint32_t>("general.quantization_version") == 2);
 
@@ -129,7 +129,7 @@ TEST_CASE("progress counts up to the end, and ending the work leaves no file") {
   CHECK(folder.files() == 1);
 }
 
-TEST_CASE("a quantised file can be the source, and what cannot be decoded is told by name") {
+TEST_CASE("a quantized file can be the source, and what cannot be decoded is told by name") {
   const nibble_test::temporary_folder folder;
   const auto bytes = small_model();
   const auto source = nibble::gguf_file::try_parse(bytes);

@@ -33,7 +33,7 @@ void check_refused(const nibble::result<T>& outcome, nibble::errc code, const st
 
 }  // namespace
 
-TEST_CASE("rows quantise to the same bytes on every executor, and as their blocks do one by one") {
+TEST_CASE("rows quantize to the same bytes on every executor, and as their blocks do one by one") {
   const auto input = nibble_test::read_all<float>(nibble_test::golden("quant/input_6x1024.f32"));
   const auto importance = nibble_test::read_all<float>(nibble_test::golden("quant/imatrix_1024.f32"));
   REQUIRE(input.size() == 6 * 1024);

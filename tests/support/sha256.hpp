@@ -11,20 +11,21 @@
 
 namespace nibble_test {
 
+/// The first 32 bits of the fraction of a prime's square or cube root, by integer arithmetic.
+inline std::uint32_t fraction_of_root(std::uint64_t prime, int power) {
+  std::uint64_t low = 0, high = std::uint64_t{1} << 36;  // the root, times 2^32
+  while (high - low > 1) {
+    const std::uint64_t middle = (low + high) / 2;
+    long double value = 1;
+    for (int i = 0; i < power; ++i) value *= static_cast<long double>(middle) / 4294967296.0L;
+    (value <= static_cast<long double>(prime) ? low : high) = middle;
+  }
+  return static_cast<std::uint32_t>(low);
+}
+
 /// As 64 hexadecimal digits.
 /// @source  FIPS 180-4
 inline std::string sha256(std::span<const std::byte> bytes) {
-  // The first 32 bits of the fractions of the cube roots (and, below, square roots) of the first primes, by integer arithmetic.
-  const auto fraction_of_root = [](std::uint64_t prime, int power) {
-    std::uint64_t low = 0, high = std::uint64_t{1} << 36;  // the root, times 2^32
-    while (high - low > 1) {
-      const std::uint64_t middle = (low + high) / 2;
-      long double value = 1;
-      for (int i = 0; i < power; ++i) value *= static_cast<long double>(middle) / 4294967296.0L;
-      (value <= static_cast<long double>(prime) ? low : high) = middle;
-    }
-    return static_cast<std::uint32_t>(low);
-  };
   std::array<std::uint32_t, 64> constants{};
   std::array<std::uint32_t, 8> state{};
   std::size_t primes = 0;

@@ -15,6 +15,7 @@
 #include "nibble/kernels/kv-inl.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
 #include "nibble/kernels/recurrent-inl.hpp"
+#include "nibble/kernels/sums-inl.hpp"
 #else
 #undef NIBBLE_BEFORE_NAMESPACE
 #undef NIBBLE_AFTER_NAMESPACE
@@ -42,6 +43,9 @@ inline const kernel_table* table() {
     }(quant_formats{});
     k.rms_norm = &rms_norm;
     k.add = &add;
+    k.add_scaled = &add_scaled;
+    k.sum = &sum;
+    k.squared_length = &squared_length;
     k.scale = &scale;
     k.softcap = &softcap;
     k.activate = &activate;

@@ -1,7 +1,7 @@
 /// Attention by online softmax over the tiles of the KV cache, for up to max_queries queries that share a key-value head.
 ///
 /// Tiles are taken in the order of their positions, at absolute positions. For each query and tile: 64 scores s; the largest
-/// score so far, m, and the sum of unnormalised probabilities, l; where m grows, l and the output o are rescaled:
+/// score so far, m, and the sum of unnormalized probabilities, l; where m grows, l and the output o are rescaled:
 ///     m' = max(m, max s);   l = l 2^(m - m') + sum 2^(s - m');   o = o 2^(m - m') + sum 2^(s - m') v;   at the end o / l
 /// Scores are in units of ln 2, for powers of 2 are cheaper than those of e.
 ///
@@ -96,7 +96,7 @@ class key_units {
   std::size_t head_dim_ = 0;
   key_unit_buffer completed_;
 };
-/// Queries are quantised like activations, and a tile of keys is four groups of a weight.
+/// Queries are quantized like activations, and a tile of keys is four groups of a weight.
 template <>
 class query_rows<q8_0> {
  public:

@@ -1,4 +1,4 @@
-/// What of a layer is neither a product nor an activation function: quantising, norms, sums, rotary embedding. Shapes are those
+/// What of a layer is neither a product nor an activation function: quantizing, norms, sums, rotary embedding. Shapes are those
 /// of kernel_table. Sums are float, sixteen of them side by side, added up in one order; rms_norm adds eps and divides in
 /// double.
 ///
@@ -54,7 +54,7 @@ HWY_INLINE V add_squared_error(V x, V up, V squares) {
 HWY_INLINE peak_vec squared_errors(const float* in, peak_vec up) {
   [[maybe_unused]] const float_tag d;
   const peak_tag dp;
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // quantising is 1.2 times as fast as with half registers (Zen 5)
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // quantizing is 1.2 times as fast as with half registers (Zen 5)
   // two numbers at once, x[i] beside x[i + 2]: the lower halves are the first two of the four sums, the upper the others
   const auto both = hn::Combine(d, up, up);
   const auto beside =
@@ -270,10 +270,13 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
   for (; i < n; ++i) out[i] = in[i] * factor * gain[i];
 }
 
-/// x += y, and x *= factor.
+/// x += y, x += factor * y, and x *= factor.
 /// @shape   x, y (n)
 inline void add(float* x, const float* y, std::size_t n) {
   zip_in_place(x, y, n, [](float_vec a, float_vec b) NIBBLE_ATTR { return hn::Add(a, b); });
+}
+inline void add_scaled(float* x, const float* y, float factor, std::size_t n) {
+  zip_in_place(x, y, n, [=](float_vec a, float_vec b) NIBBLE_ATTR { return hn::MulAdd(hn::Set(float_tag(), factor), b, a); });
 }
 inline void scale(float* x, float factor, std::size_t n) {
   zip_in_place(x, x, n, [=](float_vec a, float_vec) NIBBLE_ATTR { return hn::Mul(a, hn::Set(float_tag(), factor)); });

@@ -1,7 +1,7 @@
 /// The meaning of every kernel in plain C++, to the bit: what the SIMD versions are tested against, and the table of CPUs
 /// without SIMD. Attention, products, activation functions and what they are made of have files of their own.
 ///
-/// One sequence of operations for every instruction set, compiler and level of optimisation: sums over a row are sixteen sums
+/// One sequence of operations for every instruction set, compiler and level of optimization: sums over a row are sixteen sums
 /// side by side, added up in one order (lane_sums); a product that is added to something is fused with that by name, so that
 /// there is nothing left for a compiler to fuse; functions are polynomials. Results that are no number have any bits of one.
 #pragma once
@@ -49,6 +49,24 @@ inline void rms_norm(const float* in, const float* gain, float eps, std::size_t 
 inline void add(float* x, const float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] += y[i];
 }
+inline void add_scaled(float* x, const float* y, float factor, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] = std::fma(factor, y[i], x[i]);
+}
+/// Adds up eight sums of f(x), one after the other.
+template <class F>
+double sum_of(const float* x, std::size_t n, const F& f) {
+  double part[8] = {};
+  for (std::size_t i = 0; i < n; ++i) part[i % 8] += f(double(x[i]));
+  double total = 0;
+  for (const double p : part) total += p;
+  return total;
+}
+inline double sum(const float* x, std::size_t n) {
+  return sum_of(x, n, [](double v) { return v; });
+}
+inline double squared_length(const float* x, std::size_t n) {
+  return sum_of(x, n, [](double v) { return v * v; });  // exact: a square of a float is a double
+}
 inline void scale(float* x, float factor, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] *= factor;
 }
@@ -77,6 +95,9 @@ inline constexpr kernel_table table = [] {
   }(quant_formats{});
   t.rms_norm = &rms_norm;
   t.add = &add;
+  t.add_scaled = &add_scaled;
+  t.sum = &sum;
+  t.squared_length = &squared_length;
   t.scale = &scale;
   t.softcap = &softcap;
   t.activate = &activate;

@@ -68,7 +68,7 @@ class online_softmax {
         position_(position) {
     if (a.sinks) largest_ = std::fma(a.sinks[head], math_numbers::log2_e, 0.0f), total_[0] = 1;
   }
-  /// Turns products of slots [begin, end) of the tile at position `base` into unnormalised probabilities, in place. Returns the
+  /// Turns products of slots [begin, end) of the tile at position `base` into unnormalized probabilities, in place. Returns the
   /// factor by which the output so far is to be rescaled.
   float add_tile(std::size_t base, std::size_t begin, std::size_t end, float* scores) {
     float top = std::numeric_limits<float>::lowest();

@@ -1,4 +1,4 @@
-/// The meaning of the matrix products, in plain C++, and of what quantises their inputs: the kernels give the same bits.
+/// The meaning of the matrix products, in plain C++, and of what quantizes their inputs: the kernels give the same bits.
 /// Templates by format: they multiply with any format, a user's own as well.
 #pragma once
 

@@ -81,7 +81,7 @@ HWY_INLINE auto unseen_lanes(slot_range seen, std::size_t v) {
   return hn::Or(hn::Lt(slot, hn::Set(d, float(seen.begin))), hn::Ge(slot, hn::Set(d, float(seen.end))));
 }
 
-/// One step of the online softmax: turns the scores of a tile into unnormalised probabilities, in place, and updates the state.
+/// One step of the online softmax: turns the scores of a tile into unnormalized probabilities, in place, and updates the state.
 /// Returns the factor by which the output so far is to be rescaled. Slots outside of [begin, end) have no part in it: however
 /// low the others are, their probability is 0.
 /// @shape   scores (64)

@@ -6,7 +6,7 @@
 ///
 /// All functions are reentrant, allocate nothing and cannot fail. A row's sum has one order, whatever the number of tokens, so
 /// a table gives the same bits for any batch, chunk or split of the rows. All tables give the same bits, those of the scalar
-/// reference (kernels/reference.hpp), whatever the compiler and its level of optimisation. Three do not: SSE4, SSSE3 and WASM
+/// reference (kernels/reference.hpp), whatever the compiler and its level of optimization. Three do not: SSE4, SSSE3 and WASM
 /// cannot fuse multiplication and addition; their last bits are their own. NaN is one result, whatever its bits.
 #pragma once
 
@@ -138,7 +138,7 @@ struct kernel_table {
 
   format_kernels formats[max_formats];  ///< by index in quant_formats
 
-  /// One token's activations, quantised: columns / 32 x activation_block, `step` blocks apart.
+  /// One token's activations, quantized: columns / 32 x activation_block, `step` blocks apart.
   void (*quantize)(const float* in, std::size_t columns, void* out, std::size_t step);
   /// And in super-blocks: columns / 256 x activation_super_block.
   void (*quantize_super)(const float* in, std::size_t columns, void* out, std::size_t step);
@@ -147,6 +147,12 @@ struct kernel_table {
   void (*rms_norm)(const float* in, const float* gain, float eps, std::size_t n, float* out);
   /// x += y.
   void (*add)(float* x, const float* y, std::size_t n);
+  /// x += factor * y, fused.
+  void (*add_scaled)(float* x, const float* y, float factor, std::size_t n);
+  /// The sums of x and of its squares, each number's in double precision: eight sums side by side, added up one after the
+  /// other.
+  double (*sum)(const float* x, std::size_t n);
+  double (*squared_length)(const float* x, std::size_t n);
   /// x *= factor.
   void (*scale)(float* x, float factor, std::size_t n);
   /// x = cap * tanh(x / cap).

@@ -33,7 +33,7 @@ class compute {
   /// Whether only sizes are asked for: scratch has no memory then, and no work is done.
   bool measuring() const noexcept { return scratch_->measuring(); }
 
-  /// Scratch of (tokens, width), valid until the step ends or the arena is rewound. Not initialised.
+  /// Scratch of (tokens, width), valid until the step ends or the arena is rewound. Not initialized.
   /// @errors  none; precondition: see scratch_arena::take
   activations scratch(std::size_t tokens, std::size_t width) NIBBLE_NOEXCEPT {
     return {reinterpret_cast<float*>(scratch_->take(product_of_sizes(tokens, width, sizeof(float)))), tokens, width};

@@ -20,14 +20,14 @@ struct feed_forward_biases {
 namespace detail {
 /// out = down(hidden). make(operand, first, count, part) writes `count` groups of columns of `hidden` from `first` on, of all
 /// tokens. Where `down` takes them in 8 bits, and there are blocks of them for all threads, they never stand whole in memory:
-/// each thread makes a strip that its second cache holds, and quantises it there.
+/// each thread makes a strip that its second cache holds, and quantizes it there.
 template <class Make>
 void feed_forward_by(compute& c, const layer_input& x, const input_formats& taken, activations hidden, const weight& down,
                      layer_output out, const Make& make) NIBBLE_NOEXCEPT {
   const std::size_t tokens = hidden.tokens, groups = (hidden.width + panel_rows - 1) / panel_rows;
   const operand h = operand_of(c, hidden, input_formats(down)), in = prepare(c, x, taken);
-  const std::size_t in_block = h.columns_of_block() / panel_rows;  // groups whose rows are quantised together
-  const bool in_strips = h.quantised() && groups / in_block >= 2 * c.concurrency();
+  const std::size_t in_block = h.columns_of_block() / panel_rows;  // groups whose rows are quantized together
+  const bool in_strips = h.quantized() && groups / in_block >= 2 * c.concurrency();
   // Groups of a strip: 128 KB of floats, but 256 columns at least, for weights are read best in long stretches.
   const std::size_t strip = std::max<std::size_t>(16, round_up(2048 / (tokens + 1), in_block));
   for_each_group_range(c, tokens, in.x.width, groups, [&](std::size_t begin, std::size_t end) {

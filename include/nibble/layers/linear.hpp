@@ -35,7 +35,7 @@ struct product {
   weight w;
   layer_input in;       ///< (tokens, columns)
   layer_output out;     ///< (tokens, rows)
-  bool shares = false;  ///< its input is that of the product before it, and is normed and quantised once for both
+  bool shares = false;  ///< its input is that of the product before it, and is normed and quantized once for both
   /// If it is not empty: out = gate_function(gate in) * (w in), as a gated feed-forward layer wants it. As large as w.
   weight gate = {};
   activation gate_function = activation::silu;
@@ -136,7 +136,7 @@ inline void prepare_all(compute& c, std::span<product> products) NIBBLE_NOEXCEPT
 }
 }  // namespace detail
 
-/// Multiplies. One pass norms and quantises the inputs, and one multiplies: each a flat list of tasks over all products.
+/// Multiplies. One pass norms and quantizes the inputs, and one multiplies: each a flat list of tasks over all products.
 /// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32; out may be the input's memory
 ///          only where that is normed or all weights have integer formats, and no product's that stands apart
 /// @cost    sum of tokens * rows * columns multiply-adds

@@ -1,7 +1,6 @@
 /// Norms: of whole rows, and of each head on its own.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,20 +24,11 @@ struct norm_weights {
 };
 
 namespace detail {
-/// The mean of n numbers, summed in eight interleaved parts of double precision: one order everywhere.
-inline float mean_of(const float* x, std::size_t n) noexcept {
-  std::array<double, 8> part{};
-  for (std::size_t i = 0; i < n; ++i) part[i % part.size()] += double(x[i]);
-  double sum = 0;
-  for (const double p : part) sum += p;
-  return static_cast<float>(sum / double(n));
-}
-
 /// One row; in == out is allowed.
 inline void apply_norm(const kernel_table& kernels, const norm_weights& norm, const float* in, std::size_t n,
                        float* out) noexcept {
   if (norm.kind == norm_kind::layer) {
-    const float mean = mean_of(in, n);
+    const auto mean = static_cast<float>(kernels.sum(in, n) / double(n));
     for (std::size_t i = 0; i < n; ++i) out[i] = in[i] - mean;
     in = out;
   }

@@ -1,4 +1,4 @@
-/// operand: the input of matrix products, as each format of weights takes it: floats, or quantised to 8 bits. A norm before a
+/// operand: the input of matrix products, as each format of weights takes it: floats, or quantized to 8 bits. A norm before a
 /// product is part of making it.
 #pragma once
 
@@ -50,8 +50,8 @@ struct operand {
            : f == activation_format::super_blocks ? static_cast<const void*>(super_blocks)
                                                   : x.data;
   }
-  bool quantised() const noexcept { return blocks || super_blocks; }
-  /// Columns that are quantised together.
+  bool quantized() const noexcept { return blocks || super_blocks; }
+  /// Columns that are quantized together.
   std::size_t columns_of_block() const noexcept {
     return super_blocks ? activation_super_block::columns : activation_block::columns;
   }
@@ -84,7 +84,7 @@ inline operand operand_of(compute& c, activations x, const input_formats& format
   return out;
 }
 
-/// Quantises `count` columns of token t from column `first` on, which stand at `from`.
+/// Quantizes `count` columns of token t from column `first` on, which stand at `from`.
 inline void quantize(compute& c, const operand& to, std::size_t t, std::size_t first, std::size_t count,
                      const float* from) NIBBLE_NOEXCEPT {
   const auto blocks = [&]<class Block>(Block* out, auto* kernel) {
@@ -95,9 +95,9 @@ inline void quantize(compute& c, const operand& to, std::size_t t, std::size_t f
   blocks(to.blocks, c.kernels().quantize);
   blocks(to.super_blocks, c.kernels().quantize_super);
 }
-/// Quantises all of an operand.
+/// Quantizes all of an operand.
 inline void quantize(compute& c, const operand& to) NIBBLE_NOEXCEPT {
-  if (!to.quantised()) return;
+  if (!to.quantized()) return;
   const std::size_t columns = to.columns_of_block(), blocks = to.x.width / columns;
   c.for_each_range(to.x.tokens * blocks, 2048 / columns, [&](std::size_t begin, std::size_t end) {
     for (std::size_t count; begin < end; begin += count) {

@@ -26,7 +26,7 @@ struct router_spec {
 
   std::size_t used = 1;  ///< experts a token
   gating by = gating::softmax;
-  bool renormalised = false;  ///< the weights of those used add up to 1
+  bool renormalized = false;  ///< the weights of those used add up to 1
   float scale = 1;            ///< of the weights
   /// Experts stand in groups of equal size, of which those with the best two experts are looked into; one group: all are.
   std::size_t groups = 1, groups_used = 1;
@@ -101,7 +101,7 @@ inline void choose_experts(const kernel_table& kernels, const router_spec& r, fl
   for (std::size_t k = 0; k < r.used; ++k) share[k] = score[chosen[k]];
   if (r.by == router_spec::gating::softmax_of_used) gate_scores(kernels, share, r.used, router_spec::gating::softmax);
   float total = 1;
-  if (r.renormalised) {
+  if (r.renormalized) {
     total = 0;
     for (std::size_t k = 0; k < r.used; ++k) total += share[k];
     total = std::max(total, 6.103515625e-5f);  // the smallest normal half, as published models are run

@@ -195,7 +195,7 @@ result<std::vector<token>> embedder::try_pair(std::string_view query, std::strin
   const std::string_view form = model().loaded().rerank_template;
   if (form.empty()) {  // as the file begins and ends a text, with what ends one between the two
     std::vector<token> ids = t.encode(query);
-    if (t.vocabulary().kind() == vocab_kind::unigram && t.eos()) ids.push_back(*t.eos());  // XLM-RoBERTa's have it twice
+    if (t.separates_twice() && t.eos()) ids.push_back(*t.eos());
     t.encode(document, ids, {.bos = false});
     return ids;
   }

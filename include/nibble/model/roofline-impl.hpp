@@ -42,18 +42,25 @@ inline std::uint64_t kv_position_bytes(const kv_shape& s, tensor_type format) no
 /// What a step does with the tensors of one file.
 class tensor_work {
  public:
-  tensor_work(const gguf_file& file, std::size_t layers) : layers_(layers) {
+  tensor_work(const gguf_file& file, std::span<const kv_shape> kv) : layers_(kv.size()) {
     const std::string prefix(file.meta().get<std::string_view>("general.architecture").value_or(""));
+    const auto counts = [&](const char* key, std::uint64_t fallback) {
+      auto all = file.meta().try_get_array<std::uint64_t>(prefix + key);
+      if (all && !all->empty()) return *std::move(all);
+      return std::vector<std::uint64_t>{file.meta().get<std::uint64_t>(prefix + key).value_or(fallback)};
+    };
     experts_ = file.meta().get<std::uint64_t>(prefix + ".expert_count").value_or(0);
-    used_ = std::min(file.meta().get<std::uint64_t>(prefix + ".expert_used_count").value_or(experts_), experts_);
-    if (auto all = file.meta().try_get_array<std::uint64_t>(prefix + ".attention.head_count")) heads_ = *std::move(all);
-    if (heads_.empty()) heads_ = {file.meta().get<std::uint64_t>(prefix + ".attention.head_count").value_or(0)};
+    used_ = counts(".expert_used_count", experts_);
+    for (std::uint64_t& n : used_) n = std::min(n, experts_);
+    heads_ = counts(".attention.head_count", 0);
+    for (std::size_t i = 0; i < kv.size(); ++i)
+      if (kv[i].heads > 0 || kv[i].state > 0) last_keeping_ = i;
     output_ = file.find("output.weight") ? file.find("output.weight") : file.find("token_embd.weight");
   }
 
   /// Adds what a tensor costs that is multiplied with.
   void add(step_work& w, const tensor_info& t, const step_shape& s) const {
-    const std::uint64_t tokens = (&t == output_ ? s.logits : s.tokens) * s.sequences;
+    const std::uint64_t tokens = (is_for_wanted(t) ? s.logits : s.tokens) * s.sequences;
     if (t.n_dims < 2 || tokens == 0 || !is_multiplied(t)) return;
     const std::uint64_t rows = t.rows(), cols = t.cols();
     if (!is_expert(t)) {
@@ -61,15 +68,33 @@ class tensor_work {
       w.multiply_adds += rows * cols * tokens;
       return;
     }
-    const std::uint64_t all = std::max<std::uint64_t>(experts_, 1), read = std::min(all, used_ * tokens);
+    const std::uint64_t used = at(used_, layer_of(t.name).value_or(0));
+    const std::uint64_t all = std::max<std::uint64_t>(experts_, 1), read = std::min(all, used * tokens);
     w.weight_bytes += panel_bytes(t, rows) * read / all;
-    w.multiply_adds += rows * cols * tokens * used_ / all;
+    w.multiply_adds += rows * cols * tokens * used / all;
   }
 
   /// Heads that ask in a layer.
-  std::uint64_t heads(std::size_t layer) const noexcept { return heads_[std::min(layer, heads_.size() - 1)]; }
+  std::uint64_t heads(std::size_t layer) const noexcept { return at(heads_, layer); }
+  /// The first of a step's tokens that asks in a layer.
+  std::size_t first_asking(std::size_t layer, const step_shape& s) const noexcept {
+    return layer < last_keeping_ ? 0 : s.tokens - std::min(s.logits, s.tokens);
+  }
 
  private:
+  static std::uint64_t at(const std::vector<std::uint64_t>& numbers, std::size_t layer) noexcept {
+    return numbers[std::min(layer, numbers.size() - 1)];
+  }
+  /// Whether only tokens go through a matrix whose logits are wanted: that of the output, those behind the last layer that
+  /// keeps something, and of this layer all that make nothing that is kept.
+  bool is_for_wanted(const tensor_info& t) const noexcept {
+    const auto layer = layer_of(t.name);
+    if (!layer || *layer != last_keeping_) return layer ? *layer > last_keeping_ : &t == output_;
+    const std::string_view name = std::string_view(t.name).substr(t.name.find('.', 4) + 1);
+    if (name == "ssm_out.weight") return true;
+    constexpr std::string_view makes_kept[] = {"attn_k", "attn_v", "attn_qkv", "ssm_", "shortconv.in_proj"};
+    return std::none_of(std::begin(makes_kept), std::end(makes_kept), [&](auto s) { return name.starts_with(s); });
+  }
   /// Rows are looked up in tables; blocks behind the layers draft, and take no part in a step.
   bool is_multiplied(const tensor_info& t) const noexcept {
     for (const char* table : {"token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"})
@@ -85,9 +110,9 @@ class tensor_work {
     return dot != name.npos && dot + 1 < name.size() && name[dot + 1] >= '0' && name[dot + 1] <= '9';
   }
 
-  std::size_t layers_;
-  std::uint64_t experts_, used_;
-  std::vector<std::uint64_t> heads_;  // of each layer, or one number for all
+  std::size_t layers_, last_keeping_ = 0;
+  std::uint64_t experts_;
+  std::vector<std::uint64_t> used_, heads_;  // of each layer, or one number for all
   const tensor_info* output_;
 };
 
@@ -95,14 +120,14 @@ class tensor_work {
 
 step_work work_of(const gguf_file& file, std::span<const kv_shape> kv, const step_shape& s) {
   step_work w{.tokens = s.tokens * s.sequences};
-  const detail::tensor_work tensors(file, kv.size());
+  const detail::tensor_work tensors(file, kv);
   for (const tensor_info& t : file.tensors()) tensors.add(w, t, s);
   for (std::size_t layer = 0; layer < kv.size(); ++layer) {
     const kv_shape& k = kv[layer];
     w.kv_bytes += k.state * sizeof(float) * s.sequences;
     const std::size_t window = k.window > 0 ? k.window : s.depth + s.tokens;
     std::uint64_t pairs = 0;  // of a query and a position that it sees
-    for (std::size_t t = 1; t <= s.tokens; ++t) pairs += std::min(s.depth + t, window);
+    for (std::size_t t = tensors.first_asking(layer, s) + 1; t <= s.tokens; ++t) pairs += std::min(s.depth + t, window);
     if (k.heads > 0) w.multiply_adds += pairs * tensors.heads(layer) * (k.key_dim + k.value_dim) * s.sequences;
     const std::size_t seen = std::min(s.depth + s.tokens, window + s.tokens - 1);
     w.kv_bytes += seen * detail::kv_position_bytes(k, s.kv) * s.sequences;

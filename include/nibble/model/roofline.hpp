@@ -54,7 +54,8 @@ struct step_limit {
 };
 
 /// What a step costs, from the shapes of a model: every matrix is read once, and of experts as many as the tokens choose if no
-/// two choose the same. Vectors, activations and the rows that are looked up in tables are too small to count. Layers that
+/// two choose the same. From the last layer on that keeps something, only tokens count whose logits are wanted, but for what
+/// makes what is kept. Vectors, activations and the rows that are looked up in tables are too small to count. Layers that
 /// keep nothing and attend to another's keys are counted as if they did not attend.
 /// @shape   kv: a layer each, as model.kv() gives them
 /// @errors  none

@@ -1,7 +1,7 @@
 /// activation_block and activation_super_block: the activations of a token in 8 bits, as the kernels of integer formats take
 /// them.
 ///
-/// Formats whose blocks have 32 columns take the first, formats whose blocks have 256 the second, so one quantised input serves
+/// Formats whose blocks have 32 columns take the first, formats whose blocks have 256 the second, so one quantized input serves
 /// matrices of different formats. A few channels of a model are far larger than all others, so every 32 columns are scaled on
 /// their own: in the first by a scale, in the second by a power of two. A scale costs a kernel a tenth of its time, a power of
 /// two nothing.

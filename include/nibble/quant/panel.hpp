@@ -12,7 +12,7 @@
 ///     panel       a row group in this layout; a weight's panels follow each other
 ///     unit        the columns of a panel that stand together: their scales, then their codes
 ///     tile        up to 256 columns of one or two groups, unpacked into the first cache for many tokens (kernels/tile-inl.hpp)
-///     block       of a format: the columns that share one scale in a file; of activations: the columns quantised together
+///     block       of a format: the columns that share one scale in a file; of activations: the columns quantized together
 ///
 /// A row-major matrix keeps the bytes of a row side by side. A panel keeps the same four columns of its sixteen rows side by
 /// side. So lanes are rows, the sum of a row never crosses lanes, and one token and many tokens add up in the same order.

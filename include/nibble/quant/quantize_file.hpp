@@ -41,7 +41,7 @@ struct quantize_report {
 };
 
 /// Writes a model with its tensors in the formats of a recipe; metadata stays, but for general.file_type,
-/// general.quantization_version and options.keys. The source may be quantised itself.
+/// general.quantization_version and options.keys. The source may be quantized itself.
 ///
 /// The file appears whole or not at all, and does not depend on the executor.
 /// A weight that is infinite or no number is never written: this holds for tensors that keep their format, too, such as a mask

@@ -65,7 +65,8 @@ tokenizer::tokenizer(vocab vocabulary, std::shared_ptr<const detail::word_encode
     : vocab_(std::move(vocabulary)),
       encoder_(std::move(encoder)),
       encoder_bytes_(encoder_bytes),
-      adds_space_(encoder_->habits().adds_space) {}
+      adds_space_(encoder_->habits().adds_space),
+      separates_twice_(encoder_->habits().separates_twice) {}
 
 std::size_t tokenizer::memory_bytes() const noexcept {
   return vocab_.memory_bytes() + encoder_bytes_ + encoder_->memory_bytes();

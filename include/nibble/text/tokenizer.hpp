@@ -60,7 +60,7 @@ class tokenizer {
   }
 #endif
 
-  /// The tokens of a text, which may be any bytes. User-defined tokens are recognised always, control tokens only when asked.
+  /// The tokens of a text, which may be any bytes. User-defined tokens are recognized always, control tokens only when asked.
   /// What stands between them is brought to Normalization Form C where the model's own tokenizer does so (Qwen's).
   /// @errors  none: a token that the file does not have is not put in front or behind
   /// @cost    O(n log n) at worst, linear over the words of ordinary text
@@ -90,6 +90,8 @@ class tokenizer {
   std::optional<token> eot() const noexcept { return vocab_.special().eot; }
   bool adds_bos() const noexcept { return adds_bos_; }
   bool adds_eos() const noexcept { return adds_eos_; }
+  /// Whether the token that ends a text stands twice between two that are read together, as XLM-RoBERTa has it.
+  bool separates_twice() const noexcept { return separates_twice_; }
 
   /// Generation ends here: eos, eot, and the control tokens that published models end a turn or a text with.
   bool is_end(token id) const noexcept;
@@ -114,6 +116,7 @@ class tokenizer {
   bool adds_bos_ = false;
   bool adds_eos_ = false;
   bool adds_space_ = false;
+  bool separates_twice_ = false;
 };
 
 }  // namespace NIBBLE_ABI

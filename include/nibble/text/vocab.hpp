@@ -43,6 +43,7 @@ struct tokenizer_habits {
   bool adds_bos = false, adds_eos = false;
   bool always_adds_bos = false;  ///< whatever the file says
   bool adds_space = false;       ///< in front of a text; decoding leaves it out again
+  bool separates_twice = false;  ///< what ends a text stands twice between two that are read together
 };
 
 /// The tokens that `tokenizer.ggml.*_token_id` names; each lies within the vocabulary.

@@ -9,7 +9,7 @@ namespace nibble_test {
 /// How a token's experts are chosen and weighed.
 struct plain_router {
   enum { softmax, sigmoid, softmax_of_used } by = softmax;
-  bool renormalised = false;
+  bool renormalized = false;
   double scale = 1;
   std::size_t groups = 1, groups_used = 1;
   std::vector<std::size_t> used = {2};  // of each layer, or of all

@@ -94,7 +94,7 @@ inline std::vector<plain_choice> choose(const plain_layer& l, const row& x) {
   std::vector<plain_choice> out;
   for (std::size_t k = 0; k < order.size(); ++k) {
     const double scale = l.has("ffn_down_exps.scale") ? l["ffn_down_exps.scale"][order[k]] : 1;
-    out.push_back({order[k], share[k] / (r.renormalised ? total : 1) * r.scale * scale});
+    out.push_back({order[k], share[k] / (r.renormalized ? total : 1) * r.scale * scale});
   }
   return out;
 }

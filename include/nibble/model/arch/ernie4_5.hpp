@@ -26,7 +26,7 @@ struct ernie4_5_moe : mixed_expert_decoder {
 
   static config read(hyperparameters& h) {
     config c = config::read(h, rope_pairs::interleaved);
-    c.router.renormalised = true;
+    c.router.renormalized = true;
     c.read_experts_behind_dense(h);
     return c;
   }

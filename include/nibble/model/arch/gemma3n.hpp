@@ -11,10 +11,11 @@
 #include <vector>
 
 #include "nibble/layers/embedding.hpp"
-#include "nibble/layers/feed_forward.hpp"
 #include "nibble/model/decoder/alternating_updates.hpp"
 #include "nibble/model/decoder/per_layer_input.hpp"
+#include "nibble/model/decoder/rotations.hpp"
 #include "nibble/model/decoder/self_attention.hpp"
+#include "nibble/model/decoder/sparse_feed_forward.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -37,25 +38,26 @@ class gemma3n {
   void forward(step& s, activations out) const NIBBLE_NOEXCEPT;
 
  private:
-  static constexpr std::size_t sparse_layers = 10, layers_with_keys = 20, streams_count = alternating_updates::count;
+  static constexpr std::size_t sparse_layers = 10, layers_with_keys = 20;
   static constexpr std::size_t most_rank = 4096;
   static constexpr double sparse_deviations = 1.6448533535003662;  // 95% of a normal distribution are below
 
   struct layer {
     alternating_updates updates;
     self_attention attention;
-    norm_weights norm = {}, post_norm = {}, low_rank_norm = {}, feed_forward_norm = {}, feed_forward_post_norm = {};
-    weight low_rank_down = {}, low_rank_up = {}, gate = {}, up = {}, down = {};
+    sparse_feed_forward feed_forward;
+    norm_weights norm, post_norm, low_rank_norm, feed_forward_norm, feed_forward_post_norm;
+    weight low_rank_down, low_rank_up;
   };
   layer make_layer(std::size_t i, tensor_source& t) const;
   void forward_layer(step& s, std::size_t i, const step_context& context, activations active, const step_rows& rows,
                      activations found) const NIBBLE_NOEXCEPT;
-  void feed_forward(compute& c, const layer& l, bool is_sparse, activations x, activations out) const NIBBLE_NOEXCEPT;
 
   config config_;
-  weight embedding_, to_streams_, from_streams_;
+  weight embedding_;
+  parallel_streams streams_;
   norm_weights output_norm_;
-  std::vector<rope> ropes_;
+  rotations rotations_;
   per_layer_input inputs_;
   std::vector<layer> layers_;
   std::size_t last_with_keys_ = 0;  // no layer behind it has keys and values of its own
@@ -86,11 +88,12 @@ inline decoder_config gemma3n::read(hyperparameters& h) {
 }
 
 inline gemma3n::gemma3n(const config& c, tensor_source& t)
-    : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)), inputs_(c, t) {
+    : config_(c),
+      embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)),
+      streams_(c, t),
+      rotations_(c, t),
+      inputs_(c, t) {
   output_norm_ = {t.vector("output_norm.weight", c.width), {}, c.eps, c.norm};
-  to_streams_ = t.stack("altup_proj.weight", streams_count - 1, c.width, c.width);
-  from_streams_ = t.stack("altup_unembd_proj.weight", streams_count - 1, c.width, c.width);
-  for (const rope_config& r : c.ropes) ropes_.emplace_back(r);
   layers_.reserve(c.layers);
   for (std::size_t i = 0; i < c.layers; ++i) layers_.push_back(make_layer(i, t));
   for (std::size_t i = 0; i < c.layers; ++i)
@@ -100,19 +103,19 @@ inline gemma3n::gemma3n(const config& c, tensor_source& t)
 inline gemma3n::layer gemma3n::make_layer(std::size_t i, tensor_source& t) const {
   const config& c = config_;
   const std::string at = layer_prefix(i);
-  const std::size_t hidden = c.layer[i].hidden, rank = t.rows_of(at + "laurel_l.weight");
+  const std::size_t rank = t.rows_of(at + "laurel_l.weight");
   if (rank > most_rank) t.reject(at + "laurel_l.weight", "at most " + std::to_string(most_rank) + " rows");
-  if (hidden < 2) t.reject(at + "ffn_gate.weight", "two rows at least");
   const auto norm = [&](const char* its_name) { return norm_weights{t.vector(at + its_name, c.width), {}, c.eps, c.norm}; };
-  layer l{alternating_updates(c, i, t), self_attention(c, i, t)};
-  l.norm = norm("attn_norm.weight"), l.post_norm = norm("post_attention_norm.weight");
-  l.feed_forward_norm = norm("ffn_norm.weight"), l.feed_forward_post_norm = norm("post_ffw_norm.weight");
-  l.low_rank_norm = norm("laurel_post_norm.weight");
-  l.low_rank_down = t.matrix(at + "laurel_l.weight", rank, c.width);
-  l.low_rank_up = t.matrix(at + "laurel_r.weight", c.width, rank);
-  l.gate = t.matrix(at + "ffn_gate.weight", hidden, c.width), l.up = t.matrix(at + "ffn_up.weight", hidden, c.width);
-  l.down = t.matrix(at + "ffn_down.weight", c.width, hidden);
-  return l;
+  return {.updates = alternating_updates(c, i, t),
+          .attention = self_attention(c, i, t),
+          .feed_forward = sparse_feed_forward(c, i, t, i < sparse_layers ? sparse_deviations : 0),
+          .norm = norm("attn_norm.weight"),
+          .post_norm = norm("post_attention_norm.weight"),
+          .low_rank_norm = norm("laurel_post_norm.weight"),
+          .feed_forward_norm = norm("ffn_norm.weight"),
+          .feed_forward_post_norm = norm("post_ffw_norm.weight"),
+          .low_rank_down = t.matrix(at + "laurel_l.weight", rank, c.width),
+          .low_rank_up = t.matrix(at + "laurel_r.weight", c.width, rank)};
 }
 
 inline std::vector<kv_shape> gemma3n::kv() const {
@@ -122,28 +125,23 @@ inline std::vector<kv_shape> gemma3n::kv() const {
 }
 inline std::size_t gemma3n::memory_bytes() const noexcept {
   using nibble::detail::heap_bytes;
-  std::size_t bytes = config_.memory_bytes() + heap_bytes(ropes_) + heap_bytes(layers_) + inputs_.memory_bytes();
-  for (const rope& r : ropes_) bytes += r.memory_bytes();
-  return bytes;
+  return config_.memory_bytes() + rotations_.memory_bytes() + heap_bytes(layers_) + inputs_.memory_bytes();
 }
 
 inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
   alternating_updates::streams x, predicted;
-  for (std::size_t a = 0; a < streams_count; ++a) x[a] = s.scratch(config_.width), predicted[a] = s.scratch(config_.width);
+  for (std::size_t a = 0; a < x.size(); ++a) x[a] = s.scratch(config_.width), predicted[a] = s.scratch(config_.width);
   activations found = s.scratch(config_.width);
-  std::array<rope_angles, 2> angles;
+  std::array<rope_angles, rotations::most> angles;
   {
     const auto watched = s.watch(operation::embedding, 0);
-    for (std::size_t i = 0; i < 2; ++i) angles[i] = ropes_[i].room(s, s.tokens()), ropes_[i].turn(s, s.positions(), angles[i]);
+    angles = rotations_.angles(s);
     embed(s, embedding_, s.ids(), x[0]);
     scale(s, x[0], config_.embedding_scale);
-    for (std::size_t a = 1; a < streams_count; ++a) {
-      linear(s, x[0], {{to_streams_.matrix(a - 1), x[a]}});
-      scale_to_length_of(s, x[0], x[a]);
-    }
+    streams_.begin(s, x);
   }
   const auto inputs = inputs_.begin(s, x[0]);
-  const step_context context{ropes_, angles};
+  const step_context context{rotations_.ropes(), angles};
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
     const alternating_updates& updates = layers_[i].updates;
     const step_rows rows = i >= last_with_keys_ ? s.wanted() : s.all();
@@ -151,7 +149,7 @@ inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
     found = found.range(0, rows.count);
     forward_layer(s, i, context, predicted[0], rows, found);
     if (rows.count == 0) return;
-    for (std::size_t a = 0; a < streams_count; ++a) {
+    for (std::size_t a = 0; a < x.size(); ++a) {
       predicted[a] = s.pick(rows, predicted[a]), x[a] = x[a].range(0, rows.count);
     }
     updates.correct(s, predicted, found, x);
@@ -161,20 +159,13 @@ inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
     });
     const bool all = rows.count == inputs.tokens;
     inputs_.input_of(s, i, all ? inputs : inputs.subset(rows.of_tokens.data(), rows.count), found, predicted[0]);
-    for (std::size_t a = 1; a < streams_count; ++a) add(s, x[a], predicted[0]);
+    for (std::size_t a = 1; a < x.size(); ++a) add(s, x[a], predicted[0]);
   }
   if (s.cancelled()) return;
   const auto watched = s.watch(operation::output, 0);
-  const activations y = found, other = predicted[0];
-  copy(s, x[0], y);
-  for (std::size_t a = 1; a < streams_count; ++a) {
-    linear(s, x[a], {{from_streams_.matrix(a - 1), other}});
-    scale_to_length_of(s, x[0], other);
-    add(s, y, other);
-  }
-  scale(s, y, 1 / float(streams_count));
-  if (s.output() == step_output::hidden) return apply(s, output_norm_, y, out);
-  linear(s, normed(y, output_norm_), {{embedding_, out}});
+  streams_.merge(s, x, found, predicted[0]);
+  if (s.output() == step_output::hidden) return apply(s, output_norm_, found, out);
+  linear(s, normed(found, output_norm_), {{embedding_, out}});
   softcap(s, out, config_.output_softcap);
 }
 
@@ -198,22 +189,8 @@ inline void gemma3n::forward_layer(step& s, std::size_t i, const step_context& c
   add(s, found, n);
   add_branch(s, found, h, &l.low_rank_norm, 1);
   scale(s, found, std::numbers::sqrt2_v<float> / 2);
-  const auto watched = s.watch(operation::feed_forward, i);
-  apply(s, l.feed_forward_norm, found, n);
-  feed_forward(s, l, i < sparse_layers, n, h);
+  l.feed_forward.forward(s, i, normed(found, l.feed_forward_norm), h);
   add_branch(s, found, h, &l.feed_forward_post_norm, 1);
-}
-
-inline void gemma3n::feed_forward(compute& c, const layer& l, bool is_sparse, activations x,
-                                  activations out) const NIBBLE_NOEXCEPT {
-  if (!is_sparse) return nibble::feed_forward(c, x, l.gate, l.up, config_.gate, l.down, out);
-  const scratch_scope scope(c);
-  const activations gates = c.scratch(x.tokens, l.gate.rows()), ups = c.scratch(x.tokens, l.up.rows());
-  linear(c, x, {{l.gate, gates}, {l.up, ups}});
-  keep_largest(c, gates, sparse_deviations);
-  nibble::detail::for_each_token(c, gates,
-                                 [&](std::size_t t) { c.kernels().gate(gates.row(t), ups.row(t), gates.width, config_.gate); });
-  linear(c, gates, {{l.down, out}});
 }
 
 }  // namespace arch

@@ -35,7 +35,7 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     c.input_dim = h.count_or("embedding_length_per_layer_input", 0, 0, h.limits().width);
     read_window_layers(h, c);
     share_keys(h, c);
-    c.router.renormalised = true;
+    c.router.renormalized = true;
     c.read_experts_if_any(h);
     return c;
   }

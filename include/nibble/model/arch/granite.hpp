@@ -30,6 +30,7 @@ struct granite : decoder<> {
 
 /// Some layers see a window, some do not rotate, and each head has a sink. Feed-forwards are dense, or experts beside one that
 /// all tokens may share.
+/// @source  IBM 2026
 struct granite_swa : mixed_expert_decoder {
   static constexpr std::string_view name = "granite_swa";
   using decoder::decoder;
@@ -37,7 +38,7 @@ struct granite_swa : mixed_expert_decoder {
   static config read(hyperparameters& h) {
     config c = granite::read(h);
     c.sinks = true;
-    c.router.renormalised = true;
+    c.router.renormalized = true;
     c.read_experts_if_any(h);
     c.read_windows(h, 0, 1);
     if (const auto turned = h.flags_or_none("attention.rope_pattern", c.layers, c.drafts)) {
@@ -57,7 +58,7 @@ struct granitemoe : expert_decoder {
 
   static config read(hyperparameters& h) {
     config c = granite::read(h);
-    c.router.renormalised = true;
+    c.router.renormalized = true;
     c.read_experts(h);
     return c;
   }

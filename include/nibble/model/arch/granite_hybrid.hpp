@@ -22,7 +22,7 @@ struct granite_hybrid : decoder<type_list<self_attention, mamba2_mixer>, type_li
   static config read(hyperparameters& h) {
     config c = granite::read(h, 0);
     c.recurrent = recurrent_config::read(h);
-    c.router.renormalised = true;
+    c.router.renormalized = true;
     c.read_experts_if_any(h);
     for (layer_config& l : c.layer) {
       l.mixer = l.kv_heads == 0 ? 1 : 0;

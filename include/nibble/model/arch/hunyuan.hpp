@@ -38,7 +38,7 @@ struct hunyuan_moe : expert_decoder {
 
   static config read(hyperparameters& h) {
     config c = hunyuan_dense::read(h);
-    c.router.renormalised = true;
+    c.router.renormalized = true;
     c.read_experts(h);
     return c;
   }

@@ -1,4 +1,4 @@
-/// laguna: Laguna XS, 30B with 3B at work.
+/// laguna: Poolside's Laguna XS, 33B with 3B at work.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,7 @@ namespace arch {
 /// Pre-norm decoder with half-split rotary pairs, whose queries and keys are normed and whose heads have gates. Three of four
 /// layers see a window and rotate by a base of their own; the first of four sees all, with YaRN. Behind dense layers come
 /// experts by a sigmoid, and one that all tokens share.
+/// @source  Poolside 2026, "Laguna XS.2"
 struct laguna : mixed_expert_decoder {
   static constexpr std::string_view name = "laguna";
   using decoder::decoder;

@@ -33,13 +33,14 @@ struct lfm2 : decoder<type_list<self_attention, short_convolution>> {
 };
 
 /// Behind some dense layers the feed-forwards are experts, chosen by sigmoids with a preference.
+/// @source  Liquid AI 2025, "LFM2 Technical Report"
 struct lfm2moe : decoder<type_list<self_attention, short_convolution>, type_list<gated_feed_forward, expert_feed_forward>> {
   static constexpr std::string_view name = "lfm2moe";
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
     config c = lfm2::read(h);
-    c.router.by = router_spec::gating::sigmoid, c.router.renormalised = true;
+    c.router.by = router_spec::gating::sigmoid, c.router.renormalized = true;
     c.read_experts_behind_dense(h);
     return c;
   }

@@ -24,7 +24,7 @@ struct llama : mixed_expert_decoder {
     c.attention_scale = h.positive_or_zero("attention.scale", 0.0f);
     c.read_windows(h, 0, c.layers + 1);  // in every layer, if the file does not say which
     if (h.count_or("expert_count", 0, 0, h.limits().experts) > 0) {
-      c.router.renormalised = true;
+      c.router.renormalized = true;
       c.read_experts_behind_dense(h);
     }
     return c;

@@ -10,6 +10,7 @@ inline namespace NIBBLE_ABI {
 namespace arch {
 
 /// llama without a causal mask (Nemotron embed).
+/// @source  NVIDIA 2025, "Llama-Embed-Nemotron-8B"
 struct llama_embed : decoder<> {
   static constexpr std::string_view name = "llama-embed";
   using decoder::decoder;

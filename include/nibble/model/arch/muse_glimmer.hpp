@@ -1,4 +1,4 @@
-/// muse-glimmer: Muse Glimmer of 30B.
+/// muse-glimmer: Meta's Muse Glimmer of 30B.
 #pragma once
 
 #include <string_view>
@@ -12,6 +12,7 @@ namespace arch {
 /// Embeddings are normed without weights; norms before and behind each branch; queries and keys are normed head by head, and a
 /// gate closes what each number of a head gives. Three of four layers see a window, and they alone rotate, in interleaved
 /// pairs. SwiGLU; scaled and capped logits.
+/// @source  Meta 2026, "Muse Glimmer 30B"
 struct muse_glimmer : decoder<> {
   static constexpr std::string_view name = "muse-glimmer";
   using decoder::decoder;

@@ -74,13 +74,14 @@ struct qwen3moe : expert_decoder {
 
   static config read(hyperparameters& h) {
     config c = qwen3::read(h);
-    c.router.renormalised = true;
+    c.router.renormalized = true;
     c.read_experts(h);
     return c;
   }
 };
 
 /// The text part of Qwen 3 VL with experts: positions of text have one number, so all sections rotate alike.
+/// @source  Qwen Team 2025, "Qwen3-VL Technical Report"
 struct qwen3vlmoe : qwen3moe {
   static constexpr std::string_view name = "qwen3vlmoe";
   using qwen3moe::qwen3moe;

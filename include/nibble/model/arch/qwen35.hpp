@@ -28,7 +28,7 @@ inline decoder_config read_qwen_hybrid(hyperparameters& h, std::size_t least = 1
 }
 /// Experts of which a token's shares add up to 1, and one that all tokens use, as much as a gate says.
 inline void read_qwen_experts(hyperparameters& h, decoder_config& c) {
-  c.router.renormalised = true;
+  c.router.renormalized = true;
   c.read_experts(h);
   c.shared_share = true;
 }
@@ -49,6 +49,7 @@ struct qwen35 : drafting<decoder<type_list<self_attention, delta_net>>, gated_fe
 };
 
 /// qwen35 with experts.
+/// @source  Qwen Team 2026
 struct qwen35moe
     : drafting<decoder<type_list<self_attention, delta_net>, type_list<expert_feed_forward>>, expert_feed_forward> {
   static constexpr std::string_view name = "qwen35moe";

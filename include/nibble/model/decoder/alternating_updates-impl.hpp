@@ -18,6 +18,10 @@ alternating_updates::alternating_updates(const decoder_config& c, std::size_t la
   output_scale_ = t.vector(at + "correct_scale.weight", c.width);
 }
 
+parallel_streams::parallel_streams(const decoder_config& c, tensor_source& t)
+    : to_(t.stack("altup_proj.weight", alternating_updates::count - 1, c.width, c.width)),
+      from_(t.stack("altup_unembd_proj.weight", alternating_updates::count - 1, c.width, c.width)) {}
+
 }  // namespace arch
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

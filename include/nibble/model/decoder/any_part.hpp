@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <type_traits>
@@ -23,8 +24,34 @@ namespace arch {
 /// A part that a layer has not, where each layer has a mixer or a feed-forward: nothing is normed for it, and nothing added.
 struct no_part {};
 
-/// A mixer of a class M, which has M(decoder_config, layer, tensor_source&) and the functions below, memory_bytes() only where
-/// it allocates.
+/// A class of mixers: made of a layer's tensors, it says what it keeps between tokens, and computes what is added to the
+/// residual. memory_bytes() is optional: what it has allocated.
+/// @example  struct own_values {
+///             own_values(const decoder_config& c, std::size_t layer, tensor_source& t)
+///                 : v(t.matrix(layer_prefix(layer) + "attn_v.weight", c.width, c.width)) {}
+///             kv_shape keeps() const noexcept { return {}; }
+///             void forward(step& s, std::size_t, const step_context&, const layer_input& x, const step_rows& rows,
+///                          layer_output out) const NIBBLE_NOEXCEPT {
+///               linear(s, x.with(s.pick(rows, x.x)), {{v, out}});
+///             }
+///             weight v;
+///           };
+template <class M>
+concept mixer_part = std::constructible_from<M, const decoder_config&, std::size_t, tensor_source&> &&
+    requires(const M& m, step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
+             layer_output out) {
+  { m.keeps() }
+  noexcept->std::same_as<kv_shape>;
+  { m.forward(s, layer, context, x, rows, out) } -> std::same_as<void>;
+};
+/// A class of feed-forwards, likewise; it keeps nothing.
+template <class F>
+concept feed_forward_part = std::constructible_from<F, const decoder_config&, std::size_t, tensor_source&> &&
+    requires(const F& f, step& s, std::size_t layer, const layer_input& x, layer_output out) {
+  { f.forward(s, layer, x, out) } -> std::same_as<void>;
+};
+
+/// A mixer of any class.
 class any_mixer {
  public:
   virtual ~any_mixer() = default;
@@ -37,10 +64,10 @@ class any_mixer {
   virtual void forward(step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
                        layer_output out) const NIBBLE_NOEXCEPT = 0;
 
-  template <class M>
+  template <mixer_part M>
   class of;
 };
-template <class M>
+template <mixer_part M>
 class any_mixer::of final : public any_mixer {
  public:
   of(const decoder_config& c, std::size_t layer, tensor_source& t) : mixer_(c, layer, t) {}
@@ -57,7 +84,7 @@ class any_mixer::of final : public any_mixer {
   M mixer_;
 };
 
-/// A feed-forward of a class F, likewise.
+/// A feed-forward of any class.
 class any_feed_forward {
  public:
   virtual ~any_feed_forward() = default;
@@ -65,10 +92,10 @@ class any_feed_forward {
   /// @shape   x, out (tokens, width)
   virtual void forward(step& s, std::size_t layer, const layer_input& x, layer_output out) const NIBBLE_NOEXCEPT = 0;
 
-  template <class F>
+  template <feed_forward_part F>
   class of;
 };
-template <class F>
+template <feed_forward_part F>
 class any_feed_forward::of final : public any_feed_forward {
  public:
   of(const decoder_config& c, std::size_t layer, tensor_source& t) : feed_forward_(c, layer, t) {}
@@ -84,6 +111,11 @@ class any_feed_forward::of final : public any_feed_forward {
 };
 
 namespace detail {
+/// What a part reads: x normed, or as it is where there is no norm.
+inline layer_input input_of(activations x, const norm_weights& norm) noexcept {
+  return norm.gain.empty() ? layer_input(x) : normed(x, norm);
+}
+
 template <class Any>
 using part_maker = std::unique_ptr<Any> (*)(const decoder_config& c, std::size_t layer, tensor_source& t);
 

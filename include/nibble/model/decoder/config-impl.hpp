@@ -196,7 +196,7 @@ void decoder_config::read_experts(hyperparameters& h) {
   using gating = router_spec::gating;
   experts = h.count("expert_count", 1, h.limits().experts);
   detail::read_numbers_of_experts(h, *this);
-  router.renormalised = h.flag_or("expert_weights_norm", router.renormalised);
+  router.renormalized = h.flag_or("expert_weights_norm", router.renormalized);
   router.scale = h.factor_or("expert_weights_scale", router.scale);
   constexpr gating known[] = {gating::softmax, gating::sigmoid, gating::softmax_of_used};
   if (const std::size_t by = h.count_or("expert_gating_func", 0, 0, std::size(known)); by > 0) router.by = known[by - 1];

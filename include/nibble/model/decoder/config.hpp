@@ -17,6 +17,7 @@
 #include "nibble/model/decoder/recurrent_config.hpp"
 #include "nibble/model/hyperparameters.hpp"
 #include "nibble/model/pooling.hpp"
+#include "nibble/model/tensor_source.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -142,7 +143,7 @@ struct decoder_config {
 
   /// Takes the rotation from all layers.
   void rotate_nothing() noexcept;
-  /// The numbers that a head has for one purpose: even, for pairs of them are rotated and quantised.
+  /// The numbers that a head has for one purpose: even, for pairs of them are rotated and quantized.
   static std::size_t read_head_dim(hyperparameters& h, std::string_view key, std::size_t fallback);
   /// Refuses heads of which only a part is rotated.
   void rotate_whole_heads(hyperparameters& h) const;
@@ -189,6 +190,12 @@ struct decoder_config {
 namespace detail {
 /// What no decoder can be made of, in a sentence, or null: it would end in memory that is not there.
 const char* wrong_with(const decoder_config& c, std::size_t mixers, std::size_t feed_forwards, std::size_t most_ropes) noexcept;
+}  // namespace detail
+
+namespace detail {
+/// The norm `name` of a decoder, see decoder_config; `at` stands before it. Without a name it is empty.
+/// @param   eps  0: that of all norms
+norm_weights norm_of(const decoder_config& c, tensor_source& t, const std::string& at, std::string_view name, float eps = 0);
 }  // namespace detail
 
 /// "blk.3."

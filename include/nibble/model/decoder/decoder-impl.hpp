@@ -14,8 +14,14 @@ inline namespace NIBBLE_ABI {
 namespace arch {
 
 namespace detail {
-inline layer_input input_of(activations x, const norm_weights& norm) noexcept {
-  return norm.gain.empty() ? layer_input(x) : normed(x, norm);
+norm_weights norm_of(const decoder_config& c, tensor_source& t, const std::string& at, std::string_view name, float eps) {
+  if (name.empty()) return {};
+  const std::string tensor = at + std::string(name);
+  const std::string gain = name.ends_with('.') ? tensor.substr(0, tensor.size() - 1) : tensor + ".weight";
+  norm_weights norm{{}, {}, eps > 0 ? eps : c.eps, c.norm};
+  norm.gain = name == decoder_config::unit_norm ? t.ones(c.width) : t.vector(gain, c.width);
+  if (c.norm == norm_kind::layer) norm.bias = t.vector_or_none(tensor + ".bias", c.width);
+  return norm;
 }
 }  // namespace detail
 
@@ -25,8 +31,8 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
   if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
   if (c.token_types > 1 || (c.token_types == 1 && t.has("token_types.weight")))
     token_types_ = t.matrix("token_types.weight", c.token_types, c.width);
-  embedding_norm_ = norm_of(t, "", c.embedding_norm);
-  output_norm_ = norm_of(t, "", c.output_norm);
+  embedding_norm_ = detail::norm_of(c, t, "", c.embedding_norm);
+  output_norm_ = detail::norm_of(c, t, "", c.output_norm);
   if (!c.pooling.only_hidden) {
     output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
     output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
@@ -59,28 +65,18 @@ any_decoder::layer any_decoder::make_layer(std::size_t i, tensor_source& t, deta
   if (c.parallel && !(mixer && feed_forward)) t.reject(at, "two branches side by side");
   layer l;
   if (mixer) {
-    if (c.layer[i].mixer_normed) l.mixer_norm = norm_of(t, at, c.mixer_norm);
+    if (c.layer[i].mixer_normed) l.mixer_norm = detail::norm_of(c, t, at, c.mixer_norm);
     l.mixer = mixer(c, i, t);
-    l.mixer_post_norm = norm_of(t, at, c.mixer_post_norm, c.post_eps);
-    l.mixer_sum_norm = norm_of(t, at, c.mixer_sum_norm);
+    l.mixer_post_norm = detail::norm_of(c, t, at, c.mixer_post_norm, c.post_eps);
+    l.mixer_sum_norm = detail::norm_of(c, t, at, c.mixer_sum_norm);
   }
   if (feed_forward) {
-    l.feed_forward_norm = norm_of(t, at, c.feed_forward_norm);
+    l.feed_forward_norm = detail::norm_of(c, t, at, c.feed_forward_norm);
     l.feed_forward = feed_forward(c, i, t);
-    l.feed_forward_post_norm = norm_of(t, at, c.feed_forward_post_norm, c.post_eps);
-    l.feed_forward_sum_norm = norm_of(t, at, c.feed_forward_sum_norm);
+    l.feed_forward_post_norm = detail::norm_of(c, t, at, c.feed_forward_post_norm, c.post_eps);
+    l.feed_forward_sum_norm = detail::norm_of(c, t, at, c.feed_forward_sum_norm);
   }
   return l;
-}
-
-norm_weights any_decoder::norm_of(tensor_source& t, const std::string& at, std::string_view name, float eps) const {
-  if (name.empty()) return {};
-  const std::string tensor = at + std::string(name);
-  const std::string gain = name.ends_with('.') ? tensor.substr(0, tensor.size() - 1) : tensor + ".weight";
-  norm_weights norm{{}, {}, eps > 0 ? eps : config_.eps, config_.norm};
-  norm.gain = name == config::unit_norm ? t.ones(config_.width) : t.vector(gain, config_.width);
-  if (config_.norm == norm_kind::layer) norm.bias = t.vector_or_none(tensor + ".bias", config_.width);
-  return norm;
 }
 
 std::vector<kv_shape> any_decoder::kv() const {
@@ -122,7 +118,12 @@ void any_decoder::forward(step& s, const around_layers* around, activations out)
   if (s.output() == step_output::hidden) {
     return output_norm_.gain.empty() ? copy(s, x, out) : apply(s, output_norm_, x, out);
   }
-  linear(s, detail::input_of(x, output_norm_), {{output_, out}});
+  give_logits(s, detail::input_of(x, output_norm_), output_, out);
+}
+
+/// @param   output  the decoder's, or that of a block behind its layers
+void any_decoder::give_logits(step& s, const layer_input& x, const weight& output, activations out) const NIBBLE_NOEXCEPT {
+  linear(s, x, {{output, out}});
   add_bias(s, out, output_bias_);
   scale(s, out, config_.logit_scale);
   softcap(s, out, config_.output_softcap);

@@ -14,7 +14,6 @@
 #include "nibble/model/decoder/any_part.hpp"
 #include "nibble/model/decoder/around_layers.hpp"
 #include "nibble/model/decoder/config.hpp"
-#include "nibble/model/decoder/draft_context.hpp"
 #include "nibble/model/decoder/expert_feed_forward.hpp"
 #include "nibble/model/decoder/feed_forwards.hpp"
 #include "nibble/model/decoder/rotations.hpp"
@@ -46,9 +45,8 @@ class any_decoder {
  protected:
   /// @param   around  what else happens, or null
   void forward(step& s, const around_layers* around, activations out) const NIBBLE_NOEXCEPT;
-  /// What a block behind the layers shares with them.
-  draft_context shared() const noexcept { return {embedding_, output_, rotations_.ropes()}; }
 
+  friend class draft_head;  // a block behind the layers shares the embedding, the rotations and what makes logits
  private:
   struct layer {
     norm_weights mixer_norm, mixer_post_norm, mixer_sum_norm;
@@ -57,11 +55,11 @@ class any_decoder {
     std::unique_ptr<any_feed_forward> feed_forward;
   };
 
-  norm_weights norm_of(tensor_source& t, const std::string& at, std::string_view name, float eps = 0) const;
   layer make_layer(std::size_t i, tensor_source& t, detail::part_maker<any_mixer> mixer,
                    detail::part_maker<any_feed_forward> feed_forward) const;
   void take_in(step& s, activations x, activations room) const NIBBLE_NOEXCEPT;
   activations query_scales_of(step& s) const NIBBLE_NOEXCEPT;
+  void give_logits(step& s, const layer_input& x, const weight& output, activations out) const NIBBLE_NOEXCEPT;
   activations forward_layer(step& s, std::size_t i, const step_context& context, activations x, activations branch,
                             const step_rows& rows) const NIBBLE_NOEXCEPT;
   activations forward_parallel(step& s, std::size_t i, const step_context& context, activations x, activations branch,

@@ -8,12 +8,13 @@
 
 #include "nibble/model/decoder/any_part.hpp"
 #include "nibble/model/decoder/config.hpp"
-#include "nibble/model/decoder/draft_context.hpp"
 #include "nibble/model/decoder/self_attention.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
+
+class any_decoder;
 
 /// Two rows, side by side and each normed, become one: the embedding of token t + 1, and what the decoder's logits of token t
 /// are made of. A layer of attention with keys and values of its own follows, and the decoder's output matrix: logits of token
@@ -28,7 +29,8 @@ class draft_head {
   /// Bytes that it has allocated.
   std::size_t memory_bytes() const noexcept { return feed_forward_->memory_bytes(); }
   /// @shape   s.ids() are tokens t + 1, s.hidden() (tokens, width) of tokens t; out (wanted rows, vocabulary)
-  void forward(step& s, const draft_context& d, activations out) const NIBBLE_NOEXCEPT;
+  /// @param   d  whose embedding, rotations and output it shares
+  void forward(step& s, const any_decoder& d, activations out) const NIBBLE_NOEXCEPT;
 
  private:
   weight join_, output_, embedding_;  // the last two are empty where they are the decoder's
@@ -58,7 +60,7 @@ class drafting : public Decoder {
   }
 
   void forward(step& s, activations out) const NIBBLE_NOEXCEPT {
-    if (s.output() == step_output::draft && head_) return head_->forward(s, Decoder::shared(), out);
+    if (s.output() == step_output::draft && head_) return head_->forward(s, *this, out);
     Decoder::forward(s, out);
   }
 
