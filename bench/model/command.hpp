@@ -27,9 +27,10 @@ struct arguments {
   std::size_t pooling = 0;  ///< as files number it
   std::string target;       ///< the instruction set to run; empty: the best
   std::string kv = "f16";
-  std::string tensor;               ///< a name
-  std::vector<std::size_t> pieces;  ///< tokens of each step; empty: steps of `chunk`
-  std::size_t layers = 0;           ///< of a shape; 0: all
+  std::string tensor;                 ///< a name
+  std::vector<std::string> adapters;  ///< "file" or "file=scale": LoRA adapters and control vectors
+  std::vector<std::size_t> pieces;    ///< tokens of each step; empty: steps of `chunk`
+  std::size_t layers = 0;             ///< of a shape; 0: all
   std::vector<std::string> formats{"F32", "F16", "Q8_0", "Q4_K"};
   std::string text = "Explain memory optimization in LLMs.";
   std::int64_t now = 0;  ///< seconds since the beginning of 1970; 0: the time it is

@@ -17,10 +17,17 @@ namespace {
 
 using evaluator = nibble::evaluator;
 
+/// "file" or "file=scale", as told on the command line.
+nibble::adapter_use adapter_of(const nibble::any_model& model, const std::string& told) {
+  const std::size_t at = told.rfind('=');
+  const float scale = at == told.npos ? 1 : std::stof(told.substr(at + 1));
+  return {nibble::adapter::load(model, told.substr(0, at)), scale};
+}
+
 evaluator make_evaluator(const nibble::any_model& model, const arguments& a, std::size_t context) {
-  return evaluator::try_create(model,
-                               {.context = context, .prefill_chunk = a.chunk, .output_rows = a.chunk, .kv = kv_type(a.kv)})
-      .value();
+  nibble::session_options options{.context = context, .prefill_chunk = a.chunk, .output_rows = a.chunk, .kv = kv_type(a.kv)};
+  for (const std::string& told : a.adapters) options.adapters.push_back(adapter_of(model, told));
+  return evaluator::create(model, options);
 }
 
 /// -log of the probability that logits give to an id, in double precision.

@@ -78,6 +78,8 @@ class command_line {
     file(c, "out", "file to write", a_->output);
     evaluation(c);
     count(c, "--context", "start anew after so many ids; 0: never", a_->context);
+    c->add_option("--adapter", a_->adapters,
+                  "a LoRA adapter or a control vector, as FILE or FILE=SCALE; more than one may be named");
     c->add_option("--pieces", a_->pieces, "ids of each step, as 23,17; what they leave over is one more")
         ->delimiter(',')
         ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 24))

@@ -46,6 +46,7 @@
 #include "nibble/model/tensor_source-impl.hpp"
 #include "nibble/model/pooling-impl.hpp"
 #include "nibble/model/any_model-impl.hpp"
+#include "nibble/model/adapter-impl.hpp"
 #include "nibble/model/step_runner-impl.hpp"
 #include "nibble/model/evaluator-impl.hpp"
 #include "nibble/model/batch_evaluator-impl.hpp"

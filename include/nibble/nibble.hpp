@@ -87,6 +87,7 @@
 #include "nibble/model/decoder/decoder.hpp"  // decoder: the forward pass that most architectures share, as data
 #include "nibble/model/registry.hpp"         // architectures: llama, gemma, ...
 #include "nibble/model/any_model.hpp"        // any_model
+#include "nibble/model/adapter.hpp"          // adapter: LoRA and control vectors
 #include "nibble/model/model.hpp"            // model<Arch, KV>, basic_any_model<Architectures, Formats>
 #include "nibble/model/evaluator.hpp"        // evaluator: tokens in, logits out
 #include "nibble/model/batch_evaluator.hpp"  // batch_evaluator: the same for several sequences

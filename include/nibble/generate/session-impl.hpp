@@ -49,7 +49,7 @@ class model_evaluation final : public evaluation {
     if (!made) return std::move(made).failure();
     return std::unique_ptr<evaluation>(std::make_unique<model_evaluation>(*std::move(made)));
   }
-  std::uint64_t fingerprint() const noexcept override { return evaluator_.model().fingerprint(); }
+  std::uint64_t fingerprint() const noexcept override { return evaluator_.fingerprint(); }
   tensor_type kv() const noexcept override { return *evaluator_.options().kv; }
   std::size_t saved_bytes(std::size_t position) const noexcept override { return evaluator_.saved_bytes(position); }
   void save(std::span<std::byte> out) const override { evaluator_.save(out); }

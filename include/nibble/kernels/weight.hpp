@@ -49,6 +49,8 @@ class weight {
   constexpr std::size_t rows() const noexcept { return rows_; }
   constexpr std::size_t columns() const noexcept { return columns_; }
   constexpr std::size_t matrices() const noexcept { return matrices_; }
+  /// Where it begins in memory, or null: this tells weights of a model apart.
+  constexpr const std::byte* data() const noexcept { return data_; }
   /// Groups of sixteen rows of one matrix, the last of which may be partly padding.
   constexpr std::size_t groups() const noexcept { return groups_of(rows_); }
   /// The format; precondition for this and what follows: not empty().

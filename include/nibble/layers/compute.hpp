@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <exception>
+#include <span>
 #include <utility>
 
 #include "nibble/core/checked.hpp"
 #include "nibble/core/executor.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/layers/low_rank.hpp"
 #include "nibble/tensor/scratch.hpp"
 
 namespace nibble {
@@ -32,6 +34,10 @@ class compute {
   scratch_arena& scratch_memory() noexcept { return *scratch_; }
   /// Whether only sizes are asked for: scratch has no memory then, and no work is done.
   bool measuring() const noexcept { return scratch_->measuring(); }
+
+  /// From now on products are changed by these.
+  void adapt(std::span<const active_adapter> adapters) noexcept { adapters_ = adapters; }
+  std::span<const active_adapter> adapters() const noexcept { return adapters_; }
 
   /// Scratch of (tokens, width), valid until the step ends or the arena is rewound. Not initialized.
   /// @errors  none; precondition: see scratch_arena::take
@@ -74,6 +80,7 @@ class compute {
   const kernel_table* kernels_;
   executor_ref executor_;
   scratch_arena* scratch_;
+  std::span<const active_adapter> adapters_;
   std::exception_ptr failure_;
 };
 

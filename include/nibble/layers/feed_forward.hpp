@@ -55,6 +55,12 @@ inline void add_columns(compute& c, activations x, std::span<const float> bias, 
   if (bias.empty()) return;
   for (std::size_t t = 0; t < x.tokens; ++t) c.kernels().add(x.row(t), bias.data() + first, x.width);
 }
+/// Whether an adapter changes one of these weights in this step.
+template <class... Weights>
+bool is_adapted(const compute& c, const Weights&... weights) noexcept {
+  return std::any_of(c.adapters().begin(), c.adapters().end(),
+                     [&](const active_adapter& a) { return (... || (a.find(weights) != nullptr)); });
+}
 }  // namespace detail
 
 /// out = down(f(gate x + its bias) * (up x + its bias)) + its bias.
@@ -72,7 +78,16 @@ inline void feed_forward(compute& c, const layer_input& x, const weight& gate, c
   if (x.x.tokens == 0) return;
   const scratch_scope scope(c);
   const bool biased = !biases.gate.empty() || !biases.up.empty();
-  const activations hidden = c.scratch(x.x.tokens, gate.rows()), factors = biased ? c.scratch(x.x.tokens, up.rows()) : hidden;
+  const bool adapted = detail::is_adapted(c, gate, up, down);
+  const activations hidden = c.scratch(x.x.tokens, gate.rows()),
+                    factors = biased || adapted ? c.scratch(x.x.tokens, up.rows()) : hidden;
+  if (adapted) {
+    linear(c, x, {{gate, hidden}, {up, factors}});
+    add_bias(c, hidden, biases.gate), add_bias(c, factors, biases.up);
+    detail::for_each_token(c, hidden, [&](std::size_t t) { c.kernels().gate(hidden.row(t), factors.row(t), hidden.width, f); });
+    linear(c, hidden, {{down, out}});
+    if (!c.measuring()) return add_bias(c, out.y, biases.down);
+  }
   detail::feed_forward_by(c, x, detail::input_formats(gate, up), hidden, down, out,
                           [&](const detail::operand& in, std::size_t first, std::size_t count, activations part) {
                             const weight gates = gate.row_groups(first, count), ups = up.row_groups(first, count);
@@ -108,7 +123,15 @@ void plain_feed_forward(compute& c, const layer_input& x, const weight& up, cons
   NIBBLE_ASSERT(biases.down.empty() || biases.down.size() == down.rows());
   if (x.x.tokens == 0) return;
   const scratch_scope scope(c);
-  detail::feed_forward_by(c, x, detail::input_formats(up), c.scratch(x.x.tokens, up.rows()), down, out,
+  const activations hidden = c.scratch(x.x.tokens, up.rows());
+  if (detail::is_adapted(c, up, down)) {
+    linear(c, x, {{up, hidden}});
+    add_bias(c, hidden, biases.up);
+    detail::for_each_token(c, hidden, [&](std::size_t t) { f(hidden.row(t), hidden.width); });
+    linear(c, hidden, {{down, out}});
+    if (!c.measuring()) return add_bias(c, out.y, biases.down);
+  }
+  detail::feed_forward_by(c, x, detail::input_formats(up), hidden, down, out,
                           [&](const detail::operand& in, std::size_t first, std::size_t count, activations part) {
                             detail::multiply(c, in, up.row_groups(first, count), part, 0, count);
                             detail::add_columns(c, part, biases.up, first * panel_rows);

@@ -134,9 +134,82 @@ inline void prepare_all(compute& c, std::span<product> products) NIBBLE_NOEXCEPT
     }
   });
 }
+/// The products themselves, whatever adapters add.
+inline void multiply_all(compute& c, std::span<product> products) NIBBLE_NOEXCEPT {
+  const scratch_scope scope(c);
+  std::size_t groups = 0, tokens = 0, width = 0;
+  for (const product& p : products) {
+    groups += p.w.groups();
+    tokens = std::max(tokens, p.in.x.tokens), width = std::max(width, p.in.x.width);
+  }
+  if (tokens == 0) return;
+  prepare_all(c, products);
+  for_each_group_range(c, tokens, width, groups, [&](std::size_t begin, std::size_t end) {
+    std::size_t first = 0;  // of this product, in the groups of all
+    for (const product& p : products) {
+      const std::size_t last = first + p.w.groups();
+      const std::size_t from = std::max(begin, first), to = std::min(end, last);
+      if (from < to) multiply(c, p, from - first, to - first);
+      first = last;
+    }
+  });
+}
+
+/// f(product, adapter, factors) for each product that an adapter changes, in a fixed order.
+template <class F>
+void for_each_adapted(compute& c, std::span<product> products, F&& f) NIBBLE_NOEXCEPT {
+  for (const active_adapter& adapter : c.adapters()) {
+    for (const product& p : products) {
+      const low_rank_factors* factors = adapter.find(p.w);
+      if (factors && !adapter.scales(p.in.x.tokens).empty()) f(p, adapter, *factors);
+    }
+  }
+}
+/// f(first, count) for rows that follow each other and take something of an adapter.
+template <class F>
+void for_each_adapted_range(std::span<const float> scales, F&& f) NIBBLE_NOEXCEPT {
+  for (std::size_t first = 0, last; first < scales.size(); first = last + 1) {
+    for (last = first; last < scales.size() && scales[last] != 0;) ++last;
+    if (last > first) f(first, last - first);
+  }
+}
+/// A x of all products that adapters change, one behind the other in scratch, each with rows of its rank.
+inline float* shrink(compute& c, std::span<product> products) NIBBLE_NOEXCEPT {
+  std::size_t numbers = 0;
+  for_each_adapted(c, products, [&](const product& p, const active_adapter&, const low_rank_factors& f) {
+    numbers = sum_of_sizes(numbers, product_of_sizes(p.in.x.tokens, f.a.rows()));
+  });
+  float* const shrunk = c.scratch(1, numbers).data;
+  std::size_t at = 0;
+  for_each_adapted(c, products, [&](const product& p, const active_adapter& adapter, const low_rank_factors& f) {
+    const activations out(shrunk ? shrunk + at : nullptr, p.in.x.tokens, f.a.rows());
+    const std::span<const float> scales = adapter.scales(out.tokens);
+    for_each_adapted_range(scales, [&](std::size_t first, std::size_t count) {
+      product own{f.a, p.in.with(p.in.x.range(first, count)), out.range(first, count)};
+      multiply_all(c, {&own, 1});
+      if (c.measuring()) return;
+      for (std::size_t t = first; t < first + count; ++t) c.kernels().scale(out.row(t), scales[t], out.width);
+    });
+    at += out.tokens * out.width;
+  });
+  return shrunk;
+}
+/// Adds B of that to the results.
+inline void widen(compute& c, std::span<product> products, float* shrunk) NIBBLE_NOEXCEPT {
+  std::size_t at = 0;
+  for_each_adapted(c, products, [&](const product& p, const active_adapter& adapter, const low_rank_factors& f) {
+    const activations in(shrunk ? shrunk + at : nullptr, p.in.x.tokens, f.a.rows());
+    for_each_adapted_range(adapter.scales(in.tokens), [&](std::size_t first, std::size_t count) {
+      product own{f.b, in.range(first, count), added_to(p.out.y.range(first, count))};
+      multiply_all(c, {&own, 1});
+    });
+    at += in.tokens * in.width;
+  });
+}
 }  // namespace detail
 
-/// Multiplies. One pass norms and quantizes the inputs, and one multiplies: each a flat list of tasks over all products.
+/// Multiplies. One pass norms and quantizes the inputs, and one multiplies: each a flat list of tasks over all products. What
+/// adapters add comes behind them, to the rows that take it: a product of these is neither gated nor activated.
 /// @errors  none (noexcept); precondition: integer formats need columns to be a multiple of 32; out may be the input's memory
 ///          only where that is normed or all weights have integer formats, and no product's that stands apart
 /// @cost    sum of tokens * rows * columns multiply-adds
@@ -145,23 +218,11 @@ inline void linear(compute& c, std::span<product> products) NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(p.in.x.width == p.w.columns() && p.out.y.width == p.w.rows() && p.in.x.tokens == p.out.y.tokens);
     NIBBLE_ASSERT(p.w.columns() % p.w.format().block_size == 0 && !p.out.y.listed);
   }
+  if (c.adapters().empty()) return detail::multiply_all(c, products);
   const scratch_scope scope(c);
-  std::size_t groups = 0, tokens = 0, width = 0;
-  for (const product& p : products) {
-    groups += p.w.groups();
-    tokens = std::max(tokens, p.in.x.tokens), width = std::max(width, p.in.x.width);
-  }
-  if (tokens == 0) return;
-  detail::prepare_all(c, products);
-  detail::for_each_group_range(c, tokens, width, groups, [&](std::size_t begin, std::size_t end) {
-    std::size_t first = 0;  // of this product, in the groups of all
-    for (const product& p : products) {
-      const std::size_t last = first + p.w.groups();
-      const std::size_t from = std::max(begin, first), to = std::min(end, last);
-      if (from < to) detail::multiply(c, p, from - first, to - first);
-      first = last;
-    }
-  });
+  float* const shrunk = detail::shrink(c, products);
+  detail::multiply_all(c, products);
+  detail::widen(c, products, shrunk);
 }
 
 /// The products of one input with several weights.

@@ -52,10 +52,10 @@ inline memory_plan plan_steps(const loaded_model& m, const session_options& opti
   const session_options o = with_places_to_return(m.context, complete(m, options), sequences == 1);
   const std::size_t runners = 1 + forks_of(o, sequences);
   const auto kept = kv_pool::planned_bytes(m.kv(o.output), room_of(o, sequences, one_step));
-  std::size_t scratch = measure_scratch(m, o.prefill_chunk, o.output_rows, o.output);
+  std::size_t scratch = measure_scratch(m, o.prefill_chunk, o.output_rows, o);
   if (sequences > 1) {
     const std::size_t tokens = std::max(o.prefill_chunk, sequences), rows = std::max(o.output_rows, sequences);
-    scratch = std::max({scratch, measure_scratch(m, tokens, rows, o.output), measure_scratch(m, rows, rows, o.output)});
+    scratch = std::max({scratch, measure_scratch(m, tokens, rows, o), measure_scratch(m, rows, rows, o)});
   }
   memory_plan p;
   p.weights = m.weight_bytes, p.tokenizer = m.tokenizer_bytes;
@@ -154,7 +154,10 @@ inline result<std::shared_ptr<loaded_model>> make(const known_architectures& kno
   if (tensors.failure()) return *tensors.failure();
   std::size_t bytes = 0;
   std::shared_ptr<loaded_model> m(made.release(), std::default_delete<loaded_model>(), counting_allocator<loaded_model>(bytes));
-  m->own_bytes += bytes;
+  m->matrices = tensors.take_placed();
+  m->matrices.shrink_to_fit();
+  std::sort(m->matrices.begin(), m->matrices.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  m->own_bytes += bytes + heap_bytes(m->matrices);
   for (const kv_shape& s : m->kv()) m->looks_ahead = m->looks_ahead || s.looks_ahead;
   for (const tensor_info& t : file.tensors()) m->stored_bytes += t.bytes;
   m->limits = limits, m->kv_type = known.kv_type;

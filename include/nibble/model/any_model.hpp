@@ -146,6 +146,7 @@ class any_model {
                                       const session_options& session, const load_options& options);
 
  private:
+  friend class adapter;
   friend class step_runner;
   friend class embedder;
 

@@ -110,6 +110,11 @@ class batch_evaluator {
   /// @errors  none; precondition: tokens.size() == position(sequence)
   void remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT { runner_.remember(sequence, tokens); }
 
+  /// How much a sequence takes of session_options::adapters, in their order, instead of what the options say; 0: nothing.
+  /// Others keep their bits.
+  /// @errors  none; precondition: position(sequence) == 0, and there are as many scales as adapters, all finite
+  void adapt(std::size_t sequence, std::span<const float> scales) NIBBLE_NOEXCEPT { runner_.adapt(sequence, scales); }
+
   /// Bytes of keys, values and states that sequences have now: a page that some share counts once.
   kv_pool::plan used() const NIBBLE_NOEXCEPT { return runner_.used(); }
   /// Bytes that the prefix cache alone has: sequences get them as soon as they need them.

@@ -69,6 +69,8 @@ class evaluator {
   std::size_t context() const noexcept { return runner_.options().context; }
   /// With what they are where nothing was said.
   const session_options& options() const noexcept { return runner_.options(); }
+  /// What its keys and values depend on beside its tokens: the model, and adapters.
+  std::uint64_t fingerprint() const NIBBLE_NOEXCEPT { return runner_.fingerprint(0); }
   /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
   std::span<float> logits() & noexcept { return last_row_; }
 

@@ -42,6 +42,7 @@ class loaded_model {
   bool looks_ahead = false;        ///< some layer does: a text is one step
   bool gives_hidden = false;       ///< forward() knows step_output::hidden
   bool gives_drafts = false;       ///< and step_output::draft
+  bool takes_directions = false;   ///< forward() calls step::steer
   pooling_head pooling;            ///< what becomes of hidden states, where they are what the model is for
   tensor_type kv_type = tensor_type::f16;
   std::size_t weight_bytes = 0, memory_cap = 0;
@@ -58,7 +59,8 @@ class loaded_model {
   result<nibble::chat_template> chat_form = error(errc::missing_key, {});  ///< what it is, or why it is not known
   std::optional<thread_pool> pool;
   executor_ref executor;
-  std::vector<mapped_file> files;  ///< where weights stay
+  std::vector<mapped_file> files;       ///< where weights stay
+  std::vector<placed_matrix> matrices;  ///< ordered by name: what adapters may change
 
   /// Takes all that is not weights from another model of the same file.
   void take_text(loaded_model&& other) {
@@ -89,6 +91,7 @@ class typed_model final : public loaded_model {
     vocabulary = c.vocabulary, width = c.width, context = c.context;
     if constexpr (requires { c.learned_positions; }) ends_with_context = c.learned_positions;
     if constexpr (requires { Arch::gives_hidden; }) gives_hidden = Arch::gives_hidden;
+    if constexpr (requires { Arch::takes_directions; }) takes_directions = Arch::takes_directions;
     if constexpr (requires { c.pooling; }) pooling = pooling_head(c.pooling, c.width, tensors);
     if constexpr (requires { arch_.draft_kv(); }) gives_drafts = !arch_.draft_kv().empty();
     own_bytes = sizeof *this + heap_bytes_of(config) + heap_bytes_of(arch_);

@@ -5,12 +5,14 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nibble/core/checked.hpp"
 #include "nibble/core/executor.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/file/readable_file.hpp"
 #include "nibble/gguf/tensor_type.hpp"
+#include "nibble/model/adapter.hpp"
 #include "nibble/model/step_output.hpp"
 
 namespace nibble {
@@ -72,6 +74,9 @@ struct session_options {
   /// Copies of what recurrent layers keep that there are for it beside those of sequences: each is a place where another may
   /// begin. Each takes as much as the state itself, see memory_plan::states.
   std::size_t prefix_states = 16;
+  /// What changes the model for these sequences, all of it at once: see adapter. Their memory is not of the plan, but what they
+  /// take of a step is. A batch may say for each sequence how much of them: batch_evaluator::adapt.
+  std::vector<adapter_use> adapters = {};
 };
 
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before

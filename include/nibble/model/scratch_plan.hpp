@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -65,7 +66,8 @@ inline std::size_t output_width(const loaded_model& m, step_output output) noexc
 }
 
 /// Bytes of scratch that a step of `tokens` tokens takes, of which `wanted` have outputs: a forward pass without memory.
-inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::size_t wanted, step_output output) {
+inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::size_t wanted, step_output output,
+                                std::span<const adapter_use> adapters = {}) {
   scratch_arena arena;
   const std::vector<token> ids(tokens);
   const std::vector<std::uint32_t> positions(tokens), rows(wanted);
@@ -74,15 +76,22 @@ inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::
   in.hidden = {nullptr, tokens, m.width};
   inline_executor executor;
   step s(kernels(), executor, arena, in);
+  const std::vector<float> all(std::max(tokens, wanted), 1);
+  std::vector<active_adapter> active;
+  for (const adapter_use& use : adapters) {
+    active.push_back(use.adapter.active());
+    active.back().of_tokens = std::span(all).first(tokens), active.back().of_wanted = std::span(all).first(wanted);
+  }
+  s.adapt(active);
   m.forward(s, s.compute::scratch(wanted, output_width(m, output)));
   return arena.peak();
 }
 
 /// Bytes of scratch of the largest step of up to so many tokens and wanted rows. One that wants all of its rows does not copy
 /// them, so one that wants all but one may take more.
-inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, std::size_t wanted, step_output output) {
-  const std::size_t all = measure_step(m, tokens, wanted, output);
-  return wanted == tokens && tokens > 1 ? std::max(all, measure_step(m, tokens, tokens - 1, output)) : all;
+inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, std::size_t wanted, const session_options& o) {
+  const std::size_t all = measure_step(m, tokens, wanted, o.output, o.adapters);
+  return wanted == tokens && tokens > 1 ? std::max(all, measure_step(m, tokens, tokens - 1, o.output, o.adapters)) : all;
 }
 
 /// Bytes of what a step_runner has beside its cache and scratch.
@@ -93,7 +102,10 @@ inline std::size_t step_bytes(const session_options& o, std::size_t sequences) n
     bytes = sum_of_sizes(bytes, product_of_sizes(sequences, each));
   for (const std::size_t each : {sizeof(token_run), sizeof(std::uint32_t)})
     bytes = sum_of_sizes(bytes, product_of_sizes(rows, each));
-  return bytes;
+  const std::size_t scales = sum_of_sizes(sum_of_sizes(tokens, rows), sequences);
+  const std::size_t adapter =
+      sum_of_sizes(product_of_sizes(scales, sizeof(float)), sizeof(active_adapter) + sizeof(adapter_use));
+  return sum_of_sizes(bytes, product_of_sizes(o.adapters.size(), adapter));
 }
 /// Bytes of what a session has beside its evaluator; defined with sessions.
 std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept;
@@ -167,6 +179,17 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   }
   if (o.output == step_output::draft && !m.gives_drafts) {
     return invalid("output: this file of " + std::string(m.architecture_name()) + " has no block that drafts");
+  }
+  if (o.adapters.size() > most_adapters) {
+    return invalid("adapters: expected at most " + std::to_string(most_adapters) + ", found " +
+                   std::to_string(o.adapters.size()));
+  }
+  for (const adapter_use& use : o.adapters) {
+    if (!use.adapter.is_of(m)) return invalid("adapters: one was loaded for another model");
+    if (!std::isfinite(use.scale)) return invalid("adapters: expected a finite scale");
+  }
+  if (!o.adapters.empty() && o.prefix_cache.value_or(false)) {
+    return invalid("prefix_cache: it does not know adapters, so the two exclude each other");
   }
   return check_proportion(m, find_kv_format(o.kv.value_or(m.kv_type)));
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "nibble/attention/attention.hpp"
@@ -65,6 +66,21 @@ class step : public compute {
     const activations out = compute::scratch(rows.count, x.width);
     copy(*this, x.subset(rows.of_tokens.data(), rows.count), out);
     return out;
+  }
+
+  /// Adds to rows of what a layer gives the directions that adapters have for it.
+  void steer(std::size_t layer, activations x) NIBBLE_NOEXCEPT {
+    for (const active_adapter& a : adapters()) {
+      if (a.directions.empty()) continue;
+      const scratch_scope scope(*this);
+      const activations parts = compute::scratch(x.tokens, x.width);
+      detail::for_each_token(*this, x, [&](std::size_t t) {
+        if (a.scales(x.tokens)[t] == 0) return;
+        std::memcpy(parts.row(t), a.directions.data() + layer * x.width, x.width * sizeof(float));
+        kernels().scale(parts.row(t), a.scales(x.tokens)[t], x.width);
+        kernels().add(x.row(t), parts.row(t), x.width);
+      });
+    }
   }
 
   /// Stores keys and values of all tokens in a layer of their sequences.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -47,6 +48,7 @@ result<step_runner> step_runner::try_fork() const {
   one.push_back(*std::move(other));
   step_runner made(model_, options_, pool_, plan_);
   NIBBLE_TRY(made.take_room(std::move(one), scratch_.capacity()));
+  made.scales_ = scales_;
   return made;
 }
 
@@ -63,6 +65,13 @@ result<void> step_runner::take_room(std::vector<nibble::sequence> sequences, std
   wanted_runs_.resize(std::max(options_.output_rows, count));
   room_.runs.resize(count), room_.ids.resize(positions_.size());
   room_.wanted.resize(wanted_runs_.size());
+  const std::size_t adapters = options_.adapters.size();
+  row_scales_.resize(adapters * (positions_.size() + wanted_runs_.size()));
+  active_.reserve(adapters);
+  scales_.reserve(adapters * count);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (const adapter_use& use : options_.adapters) scales_.push_back(use.scale);
+  }
   return {};
 }
 
@@ -104,6 +113,27 @@ std::span<const token_run> step_runner::runs_of(std::span<const token_run> runs,
   return std::span(wanted_runs_).first(count);
 }
 
+/// The adapters of which some row of a step takes something.
+std::span<const active_adapter> step_runner::adapters_of(std::span<const token_run> runs,
+                                                         std::span<const token_run> wanted) noexcept {
+  active_.clear();
+  const std::size_t adapters = options_.adapters.size();
+  float* scales = row_scales_.data();
+  const auto spread = [&](std::span<const token_run> rows, std::size_t adapter) {
+    float* const begin = scales;
+    for (const token_run& r : rows) scales = std::fill_n(scales, r.count, scales_[r.sequence * adapters + adapter]);
+    return std::span<const float>(begin, scales);
+  };
+  for (std::size_t i = 0; i < adapters; ++i) {
+    const bool used =
+        std::any_of(runs.begin(), runs.end(), [&](const token_run& r) { return scales_[r.sequence * adapters + i] != 0; });
+    if (!used) continue;
+    active_.push_back(options_.adapters[i].adapter.active());
+    active_.back().of_tokens = spread(runs, i), active_.back().of_wanted = spread(wanted, i);
+  }
+  return active_;
+}
+
 step_runner::outcome step_runner::run(std::span<const token> ids, std::span<token_run> runs,
                                       std::span<const std::uint32_t> wanted, stop_token cancel, activations hidden) {
   NIBBLE_ASSERT(!sequences_.empty() && may_run(ids, runs, wanted));
@@ -130,6 +160,7 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
   in.hidden = hidden;
   scratch_.rewind(0);
   step s(kernels(), model_.executor(), scratch_, in);
+  s.adapt(adapters_of(in.runs, in.wanted.runs));
   const activations rows = s.compute::scratch(wanted.size(), detail::output_width(model_.loaded(), options_.output));
   model_.forward(s, rows);
   const bool cancelled = s.cancelled();
@@ -152,6 +183,10 @@ bool step_runner::truncate(std::size_t sequence, std::size_t position) NIBBLE_NO
 void step_runner::fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(from < sequences_.size() && to < sequences_.size());
   sequences_[to].assign(sequences_[from]);
+  const std::size_t adapters = options_.adapters.size();
+  const auto scales = scales_.begin();
+  std::copy_n(scales + static_cast<std::ptrdiff_t>(from * adapters), adapters,
+              scales + static_cast<std::ptrdiff_t>(to * adapters));
 }
 
 std::size_t step_runner::recall(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT {
@@ -173,6 +208,23 @@ activations step_runner::keep(std::span<const float> row) NIBBLE_NOEXCEPT {
   auto* kept = reinterpret_cast<float*>(scratch_.take(row.size_bytes()));
   if (!row.empty()) std::memcpy(kept, row.data(), row.size_bytes());
   return {kept, 1, row.size()};
+}
+
+void step_runner::adapt(std::size_t sequence, std::span<const float> scales) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(sequence < sequences_.size() && sequences_[sequence].length() == 0 &&
+                scales.size() == options_.adapters.size());
+  std::copy(scales.begin(), scales.end(), scales_.begin() + static_cast<std::ptrdiff_t>(sequence * scales.size()));
+}
+std::uint64_t step_runner::fingerprint(std::size_t sequence) const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(sequence < sequences_.size());
+  std::uint64_t sum = model_.fingerprint();
+  for (std::size_t i = 0; i < options_.adapters.size(); ++i) {
+    const float scale = scales_[sequence * options_.adapters.size() + i];
+    if (scale == 0) continue;
+    const std::uint64_t both[] = {options_.adapters[i].adapter.fingerprint(), std::bit_cast<std::uint32_t>(scale)};
+    sum = detail::checksum(std::as_bytes(std::span(both)), sum);
+  }
+  return sum;
 }
 
 memory_plan step_runner::memory() const NIBBLE_NOEXCEPT {

@@ -130,6 +130,12 @@ class step_runner {
   /// A row of output that stays until the next step, as if a step had made it.
   activations keep(std::span<const float> row) NIBBLE_NOEXCEPT;
 
+  /// How much a sequence takes of session_options::adapters, in their order, instead of what the options say.
+  /// @errors  none; precondition: it is empty, and there are as many scales, all finite
+  void adapt(std::size_t sequence, std::span<const float> scales) NIBBLE_NOEXCEPT;
+  /// What a sequence's keys and values depend on beside its tokens: the model, and adapters.
+  std::uint64_t fingerprint(std::size_t sequence) const NIBBLE_NOEXCEPT;
+
   /// Bytes that are allocated, and those that its forks take.
   memory_plan memory() const NIBBLE_NOEXCEPT;
   /// See kv_pool::used.
@@ -145,6 +151,7 @@ class step_runner {
   result<void> take_room(std::vector<nibble::sequence> sequences, std::size_t scratch_bytes);
   bool may_run(std::span<const token> ids, std::span<const token_run> runs,
                std::span<const std::uint32_t> wanted) const noexcept;
+  std::span<const active_adapter> adapters_of(std::span<const token_run> runs, std::span<const token_run> wanted) noexcept;
   std::span<const token_run> runs_of(std::span<const token_run> runs, std::span<const std::uint32_t> wanted) noexcept;
 
   any_model model_;
@@ -156,6 +163,9 @@ class step_runner {
   scratch_arena scratch_;
   std::vector<std::uint32_t> positions_;
   std::vector<token_run> wanted_runs_;
+  std::vector<float> scales_;      // (sequences, adapters)
+  std::vector<float> row_scales_;  // (adapters, tokens and wanted rows of a step)
+  std::vector<active_adapter> active_;
   arguments room_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/core/checked.hpp"
+#include "nibble/core/checksum.hpp"
 #include "nibble/model/tensor_source.hpp"
 #include "nibble/quant/registry.hpp"
 
@@ -43,14 +44,19 @@ weight tensor_source::take(const tensor_info* info, std::size_t matrices, std::s
   NIBBLE_ASSERT(first <= all && rows <= all - first);
   const format_info* format = info ? format_of(*info, product_of_sizes(matrices, all), columns) : nullptr;
   if (!format) return {};
+  const auto placed = [&](const weight& w) {
+    if (matrices == 1)
+      placed_.push_back({detail::checksum(std::as_bytes(std::span(info->name))), w.data(), all, first, rows, columns});
+    return w;
+  };
   if (mapped_) {
     const std::byte* begin = file_.bytes(*info).data() + first * format->row_bytes(columns);
-    return weight::stored(*format, begin, rows, columns, matrices, all);
+    return placed(weight::stored(*format, begin, rows, columns, matrices, all));
   }
   std::byte* panels = allocate(info->name, weight::packed_bytes(*format, rows, columns, matrices));
   const weight packed = weight::packed(*format, panels, rows, columns, matrices);
   if (panels) pack(*info, packed, panels, first, all);
-  return packed;
+  return placed(packed);
 }
 weight tensor_source::table(std::string_view name, std::size_t rows, std::size_t columns) {
   constexpr std::size_t at_once = std::size_t{2} << 20;

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nibble/core/executor.hpp"
@@ -26,6 +27,13 @@ std::optional<std::size_t> layer_of(std::string_view tensor) noexcept;
 
 /// The format of a type, or null: find_format<> of some list.
 using format_lookup = const format_info* (*)(tensor_type type);
+
+/// A matrix of products as a model has it: which rows of which tensor it is. What an adapter finds by the tensor's name.
+struct placed_matrix {
+  std::uint64_t name = 0;  ///< checksum of the tensor's
+  const std::byte* data = nullptr;
+  std::size_t rows_of_tensor = 0, first = 0, rows = 0, columns = 0;
+};
 
 /// Reads tensors by name. Like hyperparameters it keeps the first error and goes on with empty tensors, so that an
 /// architecture's constructor is straight lines; the loader looks once.
@@ -112,6 +120,9 @@ class tensor_source {
   /// Tells progress that all has been read.
   void finish() { tell("the last tensor", bytes_); }
 
+  /// All matrices of products that were read, but for those that stand in stacks, and tables.
+  std::vector<placed_matrix> take_placed() noexcept { return std::move(placed_); }
+
   /// Bytes of all that was read so far, in the layout of the kernels.
   std::size_t bytes() const noexcept { return bytes_; }
   const std::optional<error>& failure() const noexcept { return failure_; }
@@ -139,6 +150,7 @@ class tensor_source {
   std::size_t bytes_ = 0, told_ = 0;
   std::function<bool(std::size_t)> progress_;
   std::optional<error> failure_;
+  std::vector<placed_matrix> placed_;
   std::vector<bool> read_;  // by place in file_.tensors()
 };
 

@@ -112,6 +112,7 @@ void any_decoder::forward(step& s, const around_layers* around, activations out)
     x = config_.parallel ? forward_parallel(s, i, context, x, branch, rows) : forward_layer(s, i, context, x, branch, rows);
     if (rows.count == 0) return;
     if (around) around->end_layer(s, i, prepared, rows, x);
+    s.steer(i, x);
   }
   if (s.cancelled()) return;
   const auto watched = s.watch(operation::output, 0);

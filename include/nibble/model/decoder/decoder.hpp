@@ -28,7 +28,7 @@ class any_decoder {
  public:
   /// As the concept architecture asks for it.
   using config = decoder_config;
-  static constexpr bool gives_hidden = true;
+  static constexpr bool gives_hidden = true, takes_directions = true;
 
   /// `mixers` and `feed_forwards` say how the kinds are made that layer_config numbers.
   any_decoder(const decoder_config& c, tensor_source& t, std::span<const detail::part_maker<any_mixer>> mixers,
