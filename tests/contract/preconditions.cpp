@@ -123,6 +123,14 @@ const std::vector<breach> breaches{
        b.feed(0, std::array{nibble::token{1}});
        b.recall(0, std::array{nibble::token{1}});
      }},
+    {"model/batch_evaluator.hpp", "adapt", [] { batch().adapt(0, std::array{1.0f}); }},
+    {"model/batch_evaluator.hpp", "adapt", [] { batch().adapt(2, {}); }},
+    {"model/step_runner.hpp", "adapt",
+     [] {
+       auto b = batch();
+       static_cast<void>(b.feed(0, std::array{nibble::token{1}}));
+       b.adapt(0, {});
+     }},
     {"model/batch_evaluator.hpp", "remember", [] { batch().remember(0, std::array{nibble::token{1}}); }},
     {"model/batch_evaluator.hpp", "step",
      [] {

@@ -51,9 +51,8 @@ class adapter {
   /// A number that tells it from others, by all that it holds.
   std::uint64_t fingerprint() const noexcept;
 
-  // For those who run steps.
-  bool is_of(const detail::loaded_model& model) const noexcept;
-  active_adapter active() const noexcept;
+  bool is_of(const detail::loaded_model& model) const noexcept;  ///< for those who run steps, as is
+  active_adapter active() const noexcept;                        ///< what it does in one
 
  private:
   explicit adapter(std::shared_ptr<const detail::loaded_adapter> loaded) noexcept : loaded_(std::move(loaded)) {}

@@ -61,7 +61,7 @@ class observer_ref {
         show_([](const void* o, const operation_event& event) { (*static_cast<const Observer*>(o))(event); }) {}
 
   explicit operator bool() const noexcept { return observer_ != nullptr; }
-  /// Shows an event; precondition: there is an observer.
+  /// Shows an event to the observer that there must be.
   void operator()(const operation_event& event) const { show_(observer_, event); }
 
  private:

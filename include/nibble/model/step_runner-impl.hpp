@@ -66,9 +66,9 @@ result<void> step_runner::take_room(std::vector<nibble::sequence> sequences, std
   room_.runs.resize(count), room_.ids.resize(positions_.size());
   room_.wanted.resize(wanted_runs_.size());
   const std::size_t adapters = options_.adapters.size();
-  row_scales_.resize(adapters * (positions_.size() + wanted_runs_.size()));
+  row_scales_.resize(product_of_sizes(adapters, sum_of_sizes(positions_.size(), wanted_runs_.size())));
   active_.reserve(adapters);
-  scales_.reserve(adapters * count);
+  scales_.reserve(product_of_sizes(adapters, count));
   for (std::size_t i = 0; i < count; ++i) {
     for (const adapter_use& use : options_.adapters) scales_.push_back(use.scale);
   }

@@ -38,7 +38,9 @@ class unigram {
   static unigram load(const metadata& meta, const vocab& vocabulary) { return try_load(meta, vocabulary).value(); }
 #endif
 
-  tokenizer_habits habits() const noexcept { return {.adds_eos = true, .adds_space = add_space_prefix_, .separates_twice = true}; }
+  tokenizer_habits habits() const noexcept {
+    return {.adds_eos = true, .adds_space = add_space_prefix_, .separates_twice = true};
+  }
   std::size_t memory_bytes() const noexcept { return map_.memory_bytes() + pieces_.memory_bytes(); }
 
   /// Appends the tokens of `text`, which may be any bytes: what is no UTF-8 is U+FFFD.

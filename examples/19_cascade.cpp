@@ -1,7 +1,7 @@
 // A cascade: a small model answers, and where it is not sure of its own words, below a mean log-probability, a large one says
 // the answer instead. Easy requests cost what the small one costs.
 //
-//     23_cascade small.gguf large.gguf [least mean log-probability]
+//     19_cascade small.gguf large.gguf [least mean log-probability]
 #include <iostream>
 #include <nibble/nibble.hpp>
 #include <string>
@@ -35,7 +35,7 @@ reply ask(nibble::session& session, const std::string& question) {
 
 int main(int argc, char** argv) try {
   if (argc < 3) {
-    std::cerr << "usage: 23_cascade SMALL.gguf LARGE.gguf [LEAST_MEAN_LOGPROB]\n";
+    std::cerr << "usage: 19_cascade SMALL.gguf LARGE.gguf [LEAST_MEAN_LOGPROB]\n";
     return 2;
   }
   const double least = argc > 3 ? std::stod(argv[3]) : -0.5;

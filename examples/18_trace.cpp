@@ -1,7 +1,7 @@
 // Where the time of a step goes: an observer is a part of the model's type, and a model without one pays nothing for it. This
 // one writes a trace, to be opened in ui.perfetto.dev or chrome://tracing.
 //
-//     22_trace model.gguf [trace.json]
+//     18_trace model.gguf [trace.json]
 #include <chrono>
 #include <fstream>
 #include <iostream>
@@ -28,7 +28,7 @@ struct recorder {
 
 int main(int argc, char** argv) try {
   if (argc < 2) {
-    std::cerr << "usage: 22_trace MODEL.gguf [TRACE.json]\n";
+    std::cerr << "usage: 18_trace MODEL.gguf [TRACE.json]\n";
     return 2;
   }
   const std::string path = argc > 2 ? argv[2] : "trace.json";
