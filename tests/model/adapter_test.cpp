@@ -244,6 +244,25 @@ TEST_CASE("a session that was saved goes on with the same adapters alone") {
   CHECK(plain.try_load(saved).failure().code() == errc::invalid_argument);
 }
 
+TEST_CASE("an adapter is told from others by its numbers, its names and its alpha") {
+  parts model("llama");
+  const auto loaded = load(model);
+  adapter_file file("llama");
+  for (const auto& t : model.tensors)
+    if (t.name == "blk.0.attn_q.weight") file.add(t);
+  const auto fingerprint = file.loaded(loaded).fingerprint();
+  CHECK(file.loaded(loaded).fingerprint() == fingerprint);
+  auto other = file;
+  other.tensors[0].numbers[0] += 1;
+  CHECK(other.loaded(loaded).fingerprint() != fingerprint);
+  other = file;
+  for (auto& t : other.tensors) t.name.replace(4, 1, "1");
+  CHECK(other.loaded(loaded).fingerprint() != fingerprint);
+  other = file;
+  other.meta.set("adapter.lora.alpha", nibble::value(alpha + 1));
+  CHECK(other.loaded(loaded).fingerprint() != fingerprint);
+}
+
 TEST_CASE("adapters that do not fit are errors that say where") {
   parts model("llama");
   const auto loaded = load(model);

@@ -62,6 +62,7 @@ class adapter_reader {
     if (!alpha && alpha.failure().code() != errc::missing_key) return alpha.failure();
     if (alpha && !std::isfinite(*alpha)) return error(errc::bad_value, "adapter.lora.alpha: expected a finite number");
 
+    if (alpha) made_.fingerprint = checksum(std::as_bytes(std::span(&*alpha, 1)));
     std::size_t bytes = 0;
     for (const pair& p : *pairs) {
       for (const placed_matrix& part : p.parts) bytes = sum_of_sizes(bytes, bytes_of(p, part));
