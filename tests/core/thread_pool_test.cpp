@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -102,6 +103,23 @@ TEST_CASE("workers really take part: tasks that wait for one another all finish"
     });
     CHECK(arrived.load() == 4);
   }
+}
+
+TEST_CASE("threads begin in shares of their own, so that each reads on from where it has read") {
+  nibble::thread_pool pool(3);
+  std::atomic<std::size_t> begun{0};
+  std::array<std::atomic<int>, 12> hits{};
+  std::array<std::size_t, 3> first{};
+  pool.run(hits.size(), [&](std::size_t i) {
+    hits[i].fetch_add(1);
+    const std::size_t turn = begun.fetch_add(1);
+    if (turn >= first.size()) return;
+    first[turn] = i;
+    while (begun.load() < first.size()) std::this_thread::yield();  // until every thread has one
+  });
+  std::sort(first.begin(), first.end());
+  CHECK(first == std::array<std::size_t, 3>{0, 4, 8});
+  CHECK(std::all_of(hits.begin(), hits.end(), [](const auto& h) { return h.load() == 1; }));
 }
 
 TEST_CASE("a long run that follows many short ones still gets help") {

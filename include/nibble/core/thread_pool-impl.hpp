@@ -140,11 +140,12 @@ class pool_state {
  public:
   using task = void (*)(void* context, std::size_t index);
 
-  explicit pool_state(std::size_t workers) : workers_(std::make_unique<worker[]>(workers)) {
+  explicit pool_state(std::size_t workers)
+      : workers_(std::make_unique<worker[]>(workers)), next_(std::make_unique<std::atomic<std::size_t>[]>(workers + 1)) {
     const signals_blocked for_workers;
     while (started_ < workers) {
       worker& w = workers_[started_];
-      w.pool = this;
+      w.pool = this, w.share = started_ + 1;
       if (!w.thread.start(&worker_main, &w)) break;
       ++started_;
     }
@@ -178,8 +179,8 @@ class pool_state {
     context_ = context;
     task_ = t;
     n_ = n;
-    chunk_ = std::max<std::size_t>(1, n / (8 * (started_ + 1)));
-    next_.store(0, std::memory_order_relaxed);
+    chunk_ = std::max<std::size_t>(1, n / (8 * shares()));
+    for (std::size_t i = 0; i < shares(); ++i) next_[i].store(first_of(i), std::memory_order_relaxed);
     woken_came_.store(false, std::memory_order_relaxed);
     gate_.store(open, std::memory_order_release);
     epoch_.fetch_add(1);
@@ -203,6 +204,7 @@ class pool_state {
   struct worker {
     worker_thread thread;
     pool_state* pool = nullptr;
+    std::size_t share = 0;
     std::atomic<std::thread::id> id{};
   };
 
@@ -212,11 +214,11 @@ class pool_state {
   static void* worker_main(void* context) {
     auto& self = *static_cast<worker*>(context);
     self.id.store(std::this_thread::get_id(), std::memory_order_relaxed);
-    self.pool->serve();
+    self.pool->serve(self.share);
     return nullptr;
   }
 
-  void serve() {
+  void serve(std::size_t share) {
     patience patience;
     for (std::uint32_t seen = 0;;) {
       const bool was_parked = !patience.wait([&] { return epoch_.load(std::memory_order_acquire) != seen; });
@@ -228,7 +230,7 @@ class pool_state {
       seen = epoch_.load(std::memory_order_acquire);
       if (stop_.load(std::memory_order_relaxed)) return;
       if (!enter()) continue;
-      if (take_part() && was_parked) woken_came_.store(true, std::memory_order_relaxed);
+      if (take_part(share) && was_parked) woken_came_.store(true, std::memory_order_relaxed);
       if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
     }
   }
@@ -241,28 +243,39 @@ class pool_state {
     return false;
   }
 
-  /// Takes one chunk of indices; false if none are left.
-  bool take_chunk() {
-    const std::size_t first = next_.fetch_add(chunk_, std::memory_order_relaxed);
-    if (first >= n_) return false;
-    const std::size_t last = first + std::min(chunk_, n_ - first);
+  /// Each thread has a share of the indices, so that what it reads follows what it has read; the caller's is the first.
+  std::size_t shares() const noexcept { return started_ + 1; }
+  std::size_t first_of(std::size_t share) const noexcept { return n_ / shares() * share + std::min(n_ % shares(), share); }
+
+  /// Takes one chunk of the indices of a share, or of the next one that has some left; false if none has.
+  bool take_chunk(std::size_t& share) {
+    for (std::size_t tried = 0; tried < shares(); ++tried, share = share + 1 < shares() ? share + 1 : 0) {
+      const std::size_t end = first_of(share + 1);
+      if (next_[share].load(std::memory_order_relaxed) >= end) continue;
+      const std::size_t first = next_[share].fetch_add(chunk_, std::memory_order_relaxed);
+      if (first >= end) continue;
+      run_tasks(first, first + std::min(chunk_, end - first));
+      return true;
+    }
+    return false;
+  }
+  void run_tasks(std::size_t first, std::size_t last) {
 #if NIBBLE_EXCEPTIONS
     try {
       for (std::size_t i = first; i < last; ++i) task_(context_, i);
     } catch (...) {
-      next_.store(n_, std::memory_order_relaxed);
+      for (std::size_t i = 0; i < shares(); ++i) next_[i].store(n_, std::memory_order_relaxed);
       const std::lock_guard lock(failing_);
       failure_ = std::current_exception();
     }
 #else
     for (std::size_t i = first; i < last; ++i) task_(context_, i);
 #endif
-    return true;
   }
 
-  bool take_part() {
+  bool take_part(std::size_t share) {
     bool any = false;
-    while (take_chunk()) any = true;
+    while (take_chunk(share)) any = true;
     return any;
   }
 
@@ -271,15 +284,15 @@ class pool_state {
   bool take_part_as_caller() {
     if (skipped_ >= (1u << too_late_) - 1) {
       const bool woke = wake();
-      take_part();
+      take_part(0);
       return woke;
     }
     ++skipped_;
     const auto begin = std::chrono::steady_clock::now();
-    while (take_chunk()) {
+    for (std::size_t share = 0; take_chunk(share);) {
       if (parked_.load(std::memory_order_relaxed) == 0 || std::chrono::steady_clock::now() - begin < worth_waking) continue;
       const bool woke = wake();
-      take_part();
+      take_part(share);
       return woke;
     }
     return false;
@@ -288,8 +301,11 @@ class pool_state {
   /// Wakes as many parked workers as there are chunks that no waking thread will take.
   bool wake() noexcept {
     const std::size_t parked = parked_.load(), awake = started_ - std::min(parked, started_);
-    const std::size_t taken = std::min(next_.load(std::memory_order_relaxed), n_);
-    const std::size_t chunks = (n_ - taken + chunk_ - 1) / chunk_;
+    std::size_t chunks = 0;
+    for (std::size_t i = 0; i < shares(); ++i) {
+      const std::size_t end = first_of(i + 1), taken = std::min(next_[i].load(std::memory_order_relaxed), end);
+      chunks += (end - taken + chunk_ - 1) / chunk_;
+    }
     if (parked == 0 || chunks <= awake + 1) return false;
     const std::size_t wanted = chunks - 1 - awake;
     if (wanted >= parked) {
@@ -302,6 +318,7 @@ class pool_state {
 
   const long process_ = process();
   std::unique_ptr<worker[]> workers_;
+  std::unique_ptr<std::atomic<std::size_t>[]> next_;  // of each share: its first index that nobody has taken
   std::size_t started_ = 0;
   std::mutex callers_;  // held by the thread whose job it is, which alone writes the following
   std::atomic<std::thread::id> caller_{};
@@ -317,7 +334,6 @@ class pool_state {
   std::atomic<bool> stop_{false}, woken_came_{false};
   alignas(cache_line) std::atomic<std::uint32_t> epoch_{0};
   alignas(cache_line) std::atomic<std::uint32_t> gate_{0};
-  alignas(cache_line) std::atomic<std::size_t> next_{0};
   alignas(cache_line) std::atomic<std::size_t> parked_{0};
 };
 
