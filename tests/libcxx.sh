@@ -8,7 +8,7 @@ export CXX=${CXX:-clang++}
 require clang libc++ cmake ninja python eigen highway xsimd doctest
 
 build_dir=${BUILD_DIR:-build/libcxx}
-configure "$build_dir" -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DNIBBLE_WERROR=ON -DNIBBLE_TARGETS=native -DNIBBLE_TEST_CONSUMERS=OFF \
+configure "$build_dir" -DCMAKE_CXX_FLAGS=-stdlib=libc++ -DNIBBLE_WERROR=ON -DNIBBLE_TARGETS=native -DNIBBLE_TEST_CONTRACT=OFF -DNIBBLE_TEST_CONSUMERS=OFF \
   -DNIBBLE_BUILD_BENCH=OFF "$@"
 find include -name '*.hpp' ! -name '*-inl.hpp' ! -name '*-impl.hpp' ! -name 'compile.hpp' ! -name '*_macros.hpp' |
   sed 's,include/\(.*\),#include "\1",' >"$build_dir/every_header.cpp"
