@@ -110,6 +110,14 @@ class command_line {
     file(c, "context", "JSON file", a_->input);
     c->add_option("--now", a_->now, "the time it tells, in seconds since the beginning of 1970; 0: the time it is");
 
+    c = add("tools", "how many of 20 calls of tools are right, with the constraint and without, as one line of JSON",
+            bench::tools);
+    count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
+    c->add_flag("--speed", a_->quick, "tokens a second under a JSON schema and without, instead");
+    count(c, "--generate", "tokens of these", a_->generate, 2);
+    count(c, "--repeat", "pairs of runs, of which the best count", a_->repeat, 1);
+    target(c);
+
     c = add("decode", "writes the rows of a tensor as little-endian float32", bench::decode);
     c->add_option("tensor", a_->tensor, "its name")->required();
     file(c, "out", "file to write", a_->output);

@@ -115,8 +115,10 @@
 
 #include "nibble/grammar/grammar.hpp"        // grammar: rules, schemas, expressions, choices
 #include "nibble/grammar/token_trie.hpp"     // token_trie: a vocabulary as masks see it
-#include "nibble/grammar/matcher.hpp"        // grammar_parser, grammar_matcher: what may come next
+#include "nibble/grammar/parser.hpp"         // grammar_parser: reads what a grammar describes
+#include "nibble/grammar/matcher.hpp"        // grammar_matcher: the tokens that may come next
 #include "nibble/grammar/constraint.hpp"     // grammar_constraint: the step of a sampler
+#include "nibble/grammar/tools.hpp"          // tool_grammar: replies that call tools
 
 #include "nibble/generate/options.hpp"       // generate_options
 #include "nibble/generate/event.hpp"         // token_event, finish

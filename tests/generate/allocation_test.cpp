@@ -15,6 +15,7 @@
 #include "nibble/generate/session.hpp"
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/matcher.hpp"
+#include "nibble/grammar/tools.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
 #include "sample/every_sampler.hpp"
@@ -186,6 +187,23 @@ TEST_CASE("masks of a grammar allocate nothing once its states are found") {
     for (const nibble::token id : ids) {
       good = good && nibble::is_allowed(matcher.allowed(), id) && matcher.accept(id);
     }
+  };
+  for (int i = 0; i < 20; ++i) say();
+  const std::size_t before = allocations;
+  for (int i = 0; i < 20; ++i) say();
+  CHECK(allocations == before);
+  CHECK(good);
+}
+
+TEST_CASE("masks of a reply that may call tools allocate nothing once the places of its marks are found") {
+  const auto words = nibble::tokenizer::load(nibble_test::golden("models/stories260K-q8_0.gguf"));
+  const auto tools = nibble::json::parse(R"([{"name": "look", "parameters": {"properties": {"where": {"type": "string"}}}}])");
+  nibble::grammar_matcher matcher(nibble::tool_grammar(tools, nibble::answer_syntax::named("hermes"), words),
+                                  std::make_shared<const nibble::token_trie>(words));
+  const auto ids = words.encode("once < upon <tool a time. ", {.bos = false, .eos = false, .continues = true});
+  bool good = true;
+  const auto say = [&] {
+    for (const nibble::token id : ids) good = good && nibble::is_allowed(matcher.allowed(), id) && matcher.accept(id);
   };
   for (int i = 0; i < 20; ++i) say();
   const std::size_t before = allocations;

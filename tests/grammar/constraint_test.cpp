@@ -133,3 +133,34 @@ TEST_CASE("tokens that must come are known without a choice, and the reply is th
   grammar_constraint step(grammar::from_regex("\u4e00?"), t.trie);
   CHECK(step.foresee({}) == nibble::no_token);
 }
+
+TEST_CASE("a text that must come is the tokens that the tokenizer makes of it, read by the model in one step") {
+  tiny t;
+  const grammar g = grammar::from_gbnf("root ::= \"the little girl went \" [a-z] \" and was happy.\"");
+  struct counted {
+    grammar_constraint step;
+    bool foresees;
+    std::size_t* asked;  // for a mask
+    void operator()(nibble::candidates& c, nibble::sample_context& context) { ++*asked, step(c, context); }
+    nibble::token foresee(std::span<const nibble::token> recent) { return foresees ? step.foresee(recent) : nibble::no_token; }
+  };
+  const grammar_constraint step(g, t.trie, {.canonical = true});
+  std::vector<std::vector<nibble::token>> said;
+  std::size_t asked[2] = {0, 0};
+  for (const bool foresees : {true, false}) {
+    nibble::session session(t.model);
+    const nibble::any_sampler sampler = counted{step, foresees, &asked[said.size()]} | nibble::temperature{1};
+    auto generation = session.generate("Once", {.max_tokens = 60, .sampler = sampler, .seed = 4});
+    std::string text;
+    for (const auto& event : generation) text += event.text;
+    CHECK(generation.reason() == finish::grammar_end);
+    nibble::grammar_parser parser(g);
+    CHECK(parser.accept(text));
+    said.emplace_back(session.tokens().begin(), session.tokens().end());
+  }
+  CHECK(said[0] == said[1]);
+  CHECK(2 * asked[0] < asked[1]);
+  const auto made = t.model.tokenizer().encode("the little girl", {.bos = false, .eos = false, .continues = true});
+  const auto prompt = t.model.tokenizer().encode("Once");
+  for (std::size_t i = 0; i + 1 < made.size(); ++i) CHECK(said[0][prompt.size() + i] == made[i]);
+}

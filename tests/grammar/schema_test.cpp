@@ -219,3 +219,17 @@ TEST_CASE("schemas cost no more than the limits") {
             std::to_string(i) + "}}}";
   CHECK(refusal(many + "]}") == "schema: more than 2000 alternatives");
 }
+
+TEST_CASE("spaces in a row are as many as the limits say") {
+  const auto accepts = [](std::uint32_t spaces, std::string_view text) {
+    nibble::grammar_parser parser(nibble::grammar::from_schema("{}", {.json_spaces = spaces}));
+    return parser.accept(text) && parser.may_end();
+  };
+  CHECK(accepts(80, "{\"a\":\n\n  [1,  2]}"));
+  CHECK(accepts(1, "{\"a\": [1, 2] }"));
+  CHECK_FALSE(accepts(1, "{\"a\":  [1]}"));
+  CHECK_FALSE(accepts(1, "[1,  2]"));
+  CHECK(accepts(0, "{\"a\":[1,2]}"));
+  CHECK_FALSE(accepts(0, "[1, 2]"));
+  CHECK_FALSE(accepts(0, "{\"a\": 1}"));
+}

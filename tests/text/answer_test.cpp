@@ -390,6 +390,38 @@ TEST_CASE("calls in Python: literals of all kinds") {
   CHECK(of("f(a=" + std::string(1000, '[') + ")").empty());
 }
 
+TEST_CASE("behind Llama's mark of Python stand a call as JSON, one in Python's way, or code") {
+  const auto syntax = answer_syntax::of("<|python_tag|> ipython");
+  const auto read = [&](std::string_view said, std::size_t size) {
+    nibble::chat_parser parser(syntax);
+    for (std::size_t i = 0; i < said.size(); i += size) parser.feed(said.substr(i, size));
+    parser.finish();
+    return parser.answer();
+  };
+  struct row {
+    std::string_view said, name, arguments;
+  };
+  const row rows[] = {
+      {"<|python_tag|>{\"name\": \"look\", \"parameters\": {\"a\": 1}}", "look", "{\"a\": 1}"},
+      {"<|python_tag|>brave_search.call(query=\"bees\", most=3)", "brave_search", "{\"query\":\"bees\",\"most\":3}"},
+      {"<|python_tag|>print(\"a\")\nprint(f(x))", "code_interpreter", "{\"code\":\"print(\\\"a\\\")\\nprint(f(x))\"}"},
+      {"<|python_tag|>look.call(", "code_interpreter", "{\"code\":\"look.call(\"}"},
+  };
+  for (const row& r : rows) {
+    CAPTURE(r.said);
+    for (const std::size_t size : {std::size_t{1}, std::size_t{7}, r.said.size()}) {
+      const nibble::chat_answer answer = read(r.said, size);
+      REQUIRE(answer.calls.size() == 1);
+      CHECK(answer.calls[0].name == r.name);
+      CHECK(answer.calls[0].arguments == r.arguments);
+      CHECK(answer.calls[0].complete);
+      CHECK(answer.text == "");
+    }
+  }
+  CHECK(read("I say <|python_tag|>x = 1", 3).text == "I say");
+  CHECK(read("<|python_tag|>", 3).calls.empty());
+}
+
 TEST_CASE("a call whose name or key is too long ends behind a whole character") {
   std::string text = "<tool_call>look<arg_key>";
   for (int i = 0; i < 300; ++i) text += "\xEF\xBF\xBD";

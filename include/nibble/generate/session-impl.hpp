@@ -13,6 +13,8 @@
 #include "nibble/generate/saved_session-impl.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/generate/session_state.hpp"
+#include "nibble/grammar/constraint.hpp"
+#include "nibble/grammar/tools.hpp"
 #include "nibble/model/evaluator.hpp"
 #include "nibble/model/scratch_plan.hpp"
 
@@ -61,6 +63,12 @@ class model_evaluation final : public evaluation {
   evaluator evaluator_;
 };
 
+/// Whether a reply is held to the format of calls: it has to be, or there are tools, and a format that is known.
+inline bool constrains(const chat_options& prompt, const answer_syntax& form) {
+  if (prompt.tool_choice == tool_choice::required) return true;
+  return prompt.tool_choice != tool_choice::unconstrained && form.calls && !prompt.tools.items().empty();
+}
+
 std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept {
   const std::size_t objects = sum_of_sizes(sizeof(session_state), sizeof(model_evaluation));
   const std::size_t tokens = product_of_sizes(context, sizeof(token));
@@ -81,7 +89,9 @@ result<session> session::try_create(const any_model& model, const session_option
 result<session> session::try_fork() const {
   auto said = state().transcript.try_fork();
   if (!said) return std::move(said).failure();
-  return session(std::make_unique<detail::session_state>(model(), *std::move(said)));
+  auto made = std::make_unique<detail::session_state>(model(), *std::move(said));
+  made->known_trie = state().known_trie;
+  return session(std::move(made));
 }
 
 std::vector<std::byte> session::save() const { return detail::save(state().transcript); }
@@ -161,6 +171,13 @@ result<generation> session::try_chat(std::span<const chat_message> messages, con
                                      const chat_options& prompt, generate_options options) & {
   const auto parts = form.try_render(messages, prompt);
   if (!parts) return parts.failure();
+  if (detail::constrains(prompt, form.answers())) {
+    const std::string_view end = parts->empty() ? std::string_view() : std::string_view(parts->back().text);
+    auto reply = try_tool_grammar(prompt.tools, form.answers(), tokenizer(),
+                                  {prompt.tool_choice, prompt.only_tool, prompt.parallel_calls, end});
+    if (!reply) return std::move(reply).failure();
+    options.sampler = grammar_constraint(*std::move(reply), state().trie(), {.canonical = true}) | std::move(options.sampler);
+  }
   return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, 0}, std::move(options));
 }
 

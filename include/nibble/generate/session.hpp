@@ -91,7 +91,9 @@ class session {
   /// @errors  missing_key: the file has no chat template; malformed: one that cannot be read; invalid_argument, limit_exceeded:
   ///          see chat_template
   result<generation> try_chat(std::span<const chat_message> messages, generate_options options = {}) &;
-  /// The same with tools and other variables.
+  /// The same with tools and other variables. With tools the reply is constrained, as chat_options::tool_choice says: calls
+  /// that begin are right. The sampler chooses among what is left; the first such call makes a token_trie.
+  /// @errors  those of tool_grammar, too
   result<generation> try_chat(std::span<const chat_message> messages, const chat_options& prompt,
                               generate_options options = {}) &;
   /// The same, written in the form that the caller gives.

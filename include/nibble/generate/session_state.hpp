@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/stats.hpp"
 #include "nibble/generate/transcript.hpp"
+#include "nibble/grammar/token_trie.hpp"
 #include "nibble/model/any_model.hpp"
 
 namespace nibble {
@@ -17,11 +19,18 @@ struct session_state {
   session_state(const any_model& m, detail::transcript said)
       : model(m), transcript(std::move(said)), scratch(transcript.tokenizer().size()) {}
 
+  /// The vocabulary as constraints see it: made when it is first asked for.
+  const std::shared_ptr<const token_trie>& trie() {
+    if (!known_trie) known_trie = std::make_shared<const token_trie>(transcript.tokenizer());
+    return known_trie;
+  }
+
   any_model model;
   detail::transcript transcript;
   sampling_scratch scratch;
   std::size_t generations = 0;  // grows when one begins, and when tokens are cut off: only the latest may go on
   generation_stats stats;       // of the latest
+  std::shared_ptr<const token_trie> known_trie;
 };
 
 }  // namespace detail

@@ -149,15 +149,17 @@ class subset_construction {
     return found->second;
   }
 
+  /// Where a range of characters begins or ends, and where it leads to.
+  struct border {
+    char32_t at;
+    bool begins;
+    std::uint32_t to;
+  };
+
   void expand(std::size_t i) {
     const std::uint32_t number = sets_[i].first;
     const std::vector<std::uint32_t> set = sets_[i].second;
     std::map<std::uint32_t, std::vector<std::uint32_t>> behind_rule;
-    struct border {
-      char32_t at;
-      bool begins;
-      std::uint32_t to;
-    };
     std::vector<border> borders;
     for (const std::uint32_t s : set) {
       const loose_automaton::state& state = from_.states[s];
@@ -168,6 +170,13 @@ class subset_construction {
         borders.push_back({r.high + 1, false, state.to});
       }
     }
+    out_[number].edges = edges_between(std::move(borders));
+    std::vector<automaton::call> calls;
+    for (auto& [rule, to] : behind_rule) calls.push_back({rule, number_of(std::move(to))});
+    out_[number].calls = std::move(calls);
+  }
+
+  std::vector<automaton::edge> edges_between(std::vector<border> borders) {
     std::sort(borders.begin(), borders.end(), [](const border& a, const border& b) { return a.at < b.at; });
     std::vector<automaton::edge> edges;
     std::vector<std::uint32_t> open;  // with repetitions
@@ -190,10 +199,7 @@ class subset_construction {
         edges.push_back({low, high, to});
       }
     }
-    std::vector<automaton::call> calls;
-    for (auto& [rule, to] : behind_rule) calls.push_back({rule, number_of(std::move(to))});
-    out_[number].edges = std::move(edges);
-    out_[number].calls = std::move(calls);
+    return edges;
   }
 
   const loose_automaton& from_;

@@ -34,6 +34,7 @@ class automaton {
     std::vector<edge> edges = {};  // ascending, none overlaps another
     std::vector<call> calls = {};
     std::uint32_t tag = none;
+    std::uint32_t lost = none;  // where bytes lead to that are no characters; else nothing reads them
   };
 
   std::uint32_t add(state s) {

@@ -24,10 +24,10 @@ class char_set {
   char_set() = default;
   char_set(char32_t low, char32_t high) { add(low, high); }
   static char_set all() { return char_set(0, last); }
-  /// A surrogate: no character, so that it can stand for something else.
-  static char_set mark(char32_t surrogate) {
+  /// A surrogate, or what lies above the last character: no text has it, so that it can stand for something else.
+  static char_set mark(char32_t code) {
     char_set out;
-    out.ranges_.push_back({surrogate, surrogate});
+    out.ranges_.push_back({code, code});
     return out;
   }
 

@@ -6,11 +6,14 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "nibble/grammar/constraint.hpp"
+#include "nibble/grammar/token_trie-impl.hpp"
+#include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -27,6 +30,9 @@ struct grammar_constraint::state {
   std::size_t matched = 0;                        // bytes of the trigger that the text ends with
   std::vector<std::size_t> borders;               // of each beginning of the trigger: the longest shorter one that it ends with
   std::vector<std::vector<std::uint64_t>> masks;  // while it is free, by `matched`
+  std::vector<token> run;                         // that must come, newest first
+  std::string run_text;
+  std::vector<std::uint64_t> only;  // the mask of one token
 
   std::size_t advance(std::string_view trigger, std::size_t at, char byte) const noexcept {
     while (at > 0 && trigger[at] != byte) at = borders[at - 1];
@@ -64,7 +70,8 @@ void grammar_constraint::operator()(candidates& c, sample_context& context) {
   const bool over = !state_->free && state_->matcher.is_over();
   token_mask allowed;
   if (!state_->impossible && !over) {
-    allowed = mask();
+    const token next = known();
+    allowed = next == no_token ? mask() : mask_of(next);
     if (std::none_of(allowed.begin(), allowed.end(), [](std::uint64_t w) { return w != 0; })) state_->impossible = true;
   }
   if (state_->impossible || over) {
@@ -78,8 +85,39 @@ void grammar_constraint::operator()(candidates& c, sample_context& context) {
 token grammar_constraint::foresee(std::span<const token> recent) {
   follow(recent);
   if (state_->free || state_->impossible || state_->matcher.is_over()) return no_token;
+  if (const token next = known(); next != no_token) return next;
   const token only = state_->matcher.forced();
   return only == no_token || trie_->text(only).empty() ? no_token : only;
+}
+
+/// The next token of a run, or no_token.
+token grammar_constraint::known() {
+  if (!options_.canonical || state_->free) return no_token;
+  if (state_->run.empty()) find_run();
+  return state_->run.empty() ? no_token : state_->run.back();
+}
+
+/// The tokens of the text that must come; but the last one, of which more text may become a part, unless none can follow.
+void grammar_constraint::find_run() {
+  state& s = *state_;
+  const bool ends = s.matcher.forced_text(s.run_text);
+  if (s.run_text.size() < 2) return;
+  trie_->tokenizer().encode(s.run_text, s.run, {.bos = false, .eos = false, .continues = true});
+  std::size_t spelled = 0;
+  for (const token id : s.run) {
+    const std::string_view text = trie_->text(id);
+    if (text.empty() || s.run_text.compare(spelled, text.size(), text) != 0) return s.run.clear();
+    spelled += text.size();
+  }
+  if (spelled != s.run_text.size()) return s.run.clear();
+  if (!ends && !s.run.empty()) s.run.pop_back();
+  std::reverse(s.run.begin(), s.run.end());
+}
+
+token_mask grammar_constraint::mask_of(token id) {
+  state_->only.assign(sum_of_sizes(trie_->size() / 64, 1), 0);
+  detail::allow(state_->only, id);
+  return state_->only;
 }
 
 void grammar_constraint::follow(std::span<const token> recent) {
@@ -90,6 +128,11 @@ void grammar_constraint::follow(std::span<const token> recent) {
 void grammar_constraint::take(token id) {
   state& s = *state_;
   if (!s.free) {
+    if (!s.run.empty() && s.run.back() == id) {
+      s.run.pop_back();
+    } else {
+      s.run.clear();
+    }
     if (!s.matcher.accept(id)) s.impossible = true;
     return;
   }

@@ -21,6 +21,9 @@ inline namespace NIBBLE_ABI {
 struct constraint_options {
   /// The reply is free until it has this text; what comes behind it is as the grammar says. Empty: all of it is.
   std::string trigger = {};
+  /// Where the grammar leaves one text only, its tokens are those that the tokenizer makes of it, and not any that spell it: so
+  /// they are known, and the model reads a run of them in one step. The last one of a run is left to the model.
+  bool canonical = false;
 };
 
 /// Leaves the tokens that a grammar allows. It stands in front of the steps that choose among what is left. A step for one
@@ -54,6 +57,9 @@ class grammar_constraint {
   struct state;
   void follow(std::span<const token> recent);
   void take(token id);
+  token known();
+  void find_run();
+  token_mask mask_of(token id);
   token_mask mask();
   token_mask free_mask();
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "nibble/grammar/gbnf.hpp"
+#include "nibble/grammar/repetition.hpp"
 #include "nibble/grammar/scanner.hpp"
 
 namespace nibble {
@@ -62,10 +63,7 @@ class gbnf_reader {
   }
 
   result<id> choice(std::uint32_t depth) {
-    if (depth > most_.nesting) {
-      return in_.malformed(in_.at(), "more than " + std::to_string(most_.nesting) + " groups inside of each other",
-                           errc::limit_exceeded);
-    }
+    NIBBLE_TRY(check_nesting(depth, most_.nesting, in_));
     std::vector<id> parts;
     for (;;) {
       auto part = sequence(depth);
@@ -194,39 +192,20 @@ class gbnf_reader {
 
   result<id> quantified(id part) {
     const std::size_t from = in_.at();
-    std::uint32_t least = 0, most = pattern::unlimited;
-    if (in_.take('*')) {
-    } else if (in_.take('+')) {
-      least = 1;
-    } else if (in_.take('?')) {
-      most = 1;
-    } else if (in_.take('{')) {
+    if (const auto sign = take_repetition_sign(in_)) return all_.repeat(part, sign->least, sign->most);
+    if (!in_.take('{')) return part;
+    skip_space(true);
+    const auto low = in_.take_number();
+    if (!low) return in_.malformed("expected a number");
+    repetition r{*low, *low};
+    skip_space(true);
+    if (in_.take(',')) {
       skip_space(true);
-      const auto low = in_.take_number();
-      if (!low) return in_.malformed("expected a number");
-      least = most = *low;
+      r.most = in_.take_number().value_or(pattern::unlimited);
       skip_space(true);
-      if (in_.take(',')) {
-        skip_space(true);
-        const auto high = in_.take_number();
-        most = high ? *high : pattern::unlimited;
-        skip_space(true);
-      }
-      if (!in_.take('}')) return in_.malformed("expected a closing brace");
-      const std::uint32_t largest = most == pattern::unlimited ? least : most > least ? most : least;
-      if (largest > most_.repetitions) {
-        return in_.malformed(from,
-                             "a repetition of " + std::to_string(largest) + ": at most " + std::to_string(most_.repetitions),
-                             errc::limit_exceeded);
-      }
-      if (least > most) {
-        return in_.malformed(from,
-                             "a repetition of at least " + std::to_string(least) + " and at most " + std::to_string(most));
-      }
-    } else {
-      return part;
     }
-    return all_.repeat(part, least, most);
+    if (!in_.take('}')) return in_.malformed("expected a closing brace");
+    return repeated(all_, part, r, in_, from, most_.repetitions);
   }
 
   std::string_view take_name() noexcept {

@@ -53,10 +53,12 @@ inline std::uint32_t append_program(grammar_program& to, const grammar_program& 
   };
   for (std::uint32_t s = 0; s < from.texts.size(); ++s) {
     automaton::state copy = from.texts[s];
+    copy.lost = moved(copy.lost, states);
     for (automaton::edge& e : copy.edges) e.to += states;
     for (automaton::call& c : copy.calls) c.to += states, c.rule += targets;
     to.texts.add(std::move(copy));
   }
+  to.shapes.spaces = (std::min)(to.shapes.spaces, from.shapes.spaces);
   if (from.shapes.any_text != automaton::none) to.shapes.any_text = from.shapes.any_text + states;
   for (json_shapes::string s : from.shapes.strings) s.start += states, to.shapes.strings.push_back(s);
   for (json_shapes::array a : from.shapes.arrays) {

@@ -43,6 +43,9 @@ class grammar {
   static result<grammar> try_from_schema(const char* schema, const grammar_limits& most = {}) {
     return try_from_schema(std::string_view(schema), most);
   }
+  static result<grammar> try_from_schema(const std::string& schema, const grammar_limits& most = {}) {
+    return try_from_schema(std::string_view(schema), most);
+  }
   static result<grammar> try_from_schema(std::string_view schema, const grammar_limits& most = {});
   /// One grammar behind the other: a call of a tool is its prefix, a schema, its suffix.
   /// @errors  limit_exceeded
@@ -69,6 +72,9 @@ class grammar {
     return try_from_schema(schema, most).value();
   }
   static grammar from_schema(const char* schema, const grammar_limits& most = {}) {
+    return try_from_schema(std::string_view(schema), most).value();
+  }
+  static grammar from_schema(const std::string& schema, const grammar_limits& most = {}) {
     return try_from_schema(std::string_view(schema), most).value();
   }
   static grammar from_schema(std::string_view schema, const grammar_limits& most = {}) {

@@ -63,6 +63,7 @@ struct json_shapes {
     std::uint32_t seen_words() const noexcept { return (known + 31) / 32; }
   };
 
+  std::uint32_t spaces = 80;      // in a row, between the parts of a value
   std::uint32_t any_text = none;  // the automaton of all texts, which has one state
   std::vector<string> strings;
   std::vector<array> arrays;

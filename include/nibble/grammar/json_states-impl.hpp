@@ -16,8 +16,6 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-/// Spaces, tabs and ends of lines in a row, between the parts of a value.
-inline constexpr std::uint32_t most_spaces = 80;
 inline bool is_json_space(unsigned char byte) noexcept { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }
 
 // Strings. A word of a key: 1 the string, 2 the object whose member's name it is, 3 the automaton's state, 4 characters so far.
@@ -238,7 +236,7 @@ grammar_states::id grammar_states::array_byte(std::span<const word> k, unsigned 
     return named(scratch_);
   };
   if (k[2] == start) return byte == '[' ? at(open, 0) : dead;
-  if (is_json_space(byte)) return k[3] < most_spaces ? at(k[2], k[3] + 1) : dead;
+  if (is_json_space(byte)) return k[3] < program_->shapes.spaces ? at(k[2], k[3] + 1) : dead;
   if (byte == ']') return k[2] != behind_comma && array_may_end(k) ? named({done, 0}) : dead;
   return byte == ',' && k[2] == behind_value && array_may_go_on(k) ? at(behind_comma, 0) : dead;
 }
@@ -354,7 +352,7 @@ grammar_states::id grammar_states::object_behind(std::span<const word> k, const 
 grammar_states::id grammar_states::object_byte(std::span<const word> k, unsigned char byte) {
   if (k[2] == start) return byte == '{' ? object_at_place(k, object_at, open, 0) : dead;
   if (is_json_space(byte)) {
-    if (k[3] == most_spaces) return dead;
+    if (k[3] >= program_->shapes.spaces) return dead;
     scratch_.assign(k.begin(), k.end());
     ++scratch_[3];
     return named(scratch_);

@@ -10,71 +10,11 @@
 
 #include "nibble/core/checked.hpp"
 #include "nibble/grammar/matcher.hpp"
-#include "nibble/grammar/stacks-impl.hpp"
-#include "nibble/grammar/states-impl.hpp"
+#include "nibble/grammar/parser-impl.hpp"
+#include "nibble/grammar/token_trie-impl.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
-
-grammar_parser::grammar_parser(const grammar& g) : program_(g.program()), states_(*program_), stacks_(states_) {
-  const detail::grammar_stacks::mark before = stacks_.now();
-  stacks_.begin(first_);
-  first_may_end_ = stacks_.may_end();
-  stacks_.settle(first_, before);
-  reset();
-}
-
-void grammar_parser::reset() {
-  places_ = first_;
-  may_end_ = first_may_end_;
-}
-
-bool grammar_parser::accept(std::string_view bytes) {
-  if (bytes.empty()) return true;
-  const detail::grammar_stacks::mark before = stacks_.now();
-  const std::vector<detail::grammar_place>* from = &places_;
-  bool end = may_end_;
-  next_.clear();
-  std::size_t begin = 0;
-  for (const char byte : bytes) {
-    const std::size_t count = next_.size();
-    // what step() reads must not move while it adds
-    next_.reserve(sum_of_sizes(count, detail::grammar_stacks::most_places + 1));
-    const std::span<const detail::grammar_place> now = from == &places_
-                                                           ? std::span<const detail::grammar_place>(places_)
-                                                           : std::span<const detail::grammar_place>(next_).subspan(begin);
-    if (now.empty() || !stacks_.step(now, static_cast<unsigned char>(byte), next_)) {
-      stacks_.release(before);
-      return false;
-    }
-    begin = count;
-    from = &next_;
-    end = stacks_.may_end();
-    if (begin > 4 * detail::grammar_stacks::most_places) {
-      next_.erase(next_.begin(), next_.begin() + std::ptrdiff_t(begin));
-      begin = 0;
-    }
-  }
-  places_.assign(next_.begin() + std::ptrdiff_t(begin), next_.end());
-  may_end_ = end;
-  stacks_.settle(places_, before);
-  return true;
-}
-
-/// True where states and calls have new numbers.
-bool grammar_parser::forget_if_full() {
-  if (memory_bytes() <= bound) return false;
-  const std::size_t count = places_.size();
-  places_.insert(places_.end(), first_.begin(), first_.end());
-  stacks_.compact(places_);
-  first_.assign(places_.begin() + std::ptrdiff_t(count), places_.end());
-  places_.resize(count);
-  return true;
-}
-
-std::size_t grammar_parser::memory_bytes() const noexcept {
-  return sum_of_sizes(states_.memory_bytes(), stacks_.memory_bytes());
-}
 
 grammar_matcher::grammar_matcher(const grammar& g, std::shared_ptr<const token_trie> trie)
     : trie_(std::move(trie)), parser_(g) {
@@ -101,7 +41,6 @@ std::size_t grammar_matcher::memory_bytes() const noexcept {
 
 void grammar_matcher::forget_masks() {
   base_numbers_.clear(), bases_.clear(), dense_.clear(), sparse_.clear(), base_ends_.clear();
-  lengths_of_ = 0xFFFFFFFF;
   for (kept_mask& k : kept_) k.places.clear(), k.words.clear();
 }
 
@@ -149,36 +88,11 @@ token_mask grammar_matcher::allowed() {
   return slot.words;
 }
 
-namespace detail {
-inline void allow(std::vector<std::uint64_t>& words, token id) noexcept {
-  words[static_cast<std::size_t>(id) / 64] |= std::uint64_t{1} << static_cast<std::size_t>(id) % 64;
-}
-inline void forbid(std::vector<std::uint64_t>& words, token id) noexcept {
-  words[static_cast<std::size_t>(id) / 64] &= ~(std::uint64_t{1} << static_cast<std::size_t>(id) % 64);
-}
-/// Characters of a beginning of a JSON string's inside; one that is not whole counts.
-inline std::uint32_t json_characters(std::string_view text) noexcept {
-  std::uint32_t n = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    ++n;
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte == '\\' && at + 1 < text.size() && text[at + 1] == 'u') {
-      const bool pair =
-          at + 3 < text.size() && (text[at + 2] | 0x20) == 'd' &&
-          (text[at + 3] == '8' || text[at + 3] == '9' || (text[at + 3] | 0x20) == 'a' || (text[at + 3] | 0x20) == 'b');
-      at += pair ? 12 : 6;
-    } else {
-      at += byte == '\\' ? 2 : byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-    }
-  }
-  return n;
-}
-}  // namespace detail
-
 /// Walks the tokens below a node of the trie, from the places in levels_[0]. Calls on_token for those that are read, and on_end
-/// where a call of which nothing is known has ended.
+/// where a call of which nothing is known has ended, but for where it may also go on and would end with the value `passed`.
 template <class OnToken, class OnEnd>
-void grammar_matcher::walk(std::size_t first, std::size_t behind, std::size_t depth, OnToken on_token, OnEnd on_end) {
+void grammar_matcher::walk(std::size_t first, std::size_t behind, std::size_t depth, std::uint32_t passed, OnToken on_token,
+                           OnEnd on_end) {
   const std::span<const token_trie::node> nodes = trie_->nodes();
   detail::grammar_stacks& stacks = parser_.stacks_;
   detail::grammar_states& states = parser_.states_;
@@ -195,7 +109,8 @@ void grammar_matcher::walk(std::size_t first, std::size_t behind, std::size_t de
         i = n.behind;
         continue;
       }
-      if (states.of(next).plain) {
+      const detail::grammar_states::facts& f = states.of(next);
+      if (f.plain || (f.reads && f.calls == 0 && f.value == passed && p.within == detail::grammar_stacks::unknown)) {
         one_[level] = {next, p.within};
         is_one_[level] = true;
         marks_[level] = marks_[level - 1];
@@ -227,25 +142,16 @@ const grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
   constexpr std::uint32_t none = 0xFFFFFFFF;
   if (state >= base_numbers_.size()) base_numbers_.resize(sum_of_sizes(parser_.states_.size(), 1), none);
   if (base_numbers_[state] != none) return bases_[base_numbers_[state]];
+  const std::uint32_t root = parser_.states_.free_text(state);
+  if (root != detail::grammar_states::dead && root != state) base_of(root);
   base b;
   b.first_end = base_ends_.size(), b.first_token = sparse_.size();
   levels_[0].assign(1, {state, detail::grammar_stacks::unknown});
-  walk(
-      0, trie_->nodes().size(), 0, [&](token id) { sparse_.push_back(id); },
-      [&](std::size_t node, std::uint32_t value) {
-        base_ends_.push_back({static_cast<std::uint32_t>(node), value, 0});
-      });
-  b.tokens = sparse_.size() - b.first_token;
+  if (!find_text_base(state, b) && !find_free_base(state, b)) find_base(b);
   b.ends = base_ends_.size() - b.first_end;
-  if (b.tokens > collected_.size()) {  // bits take less
-    b.dense = true;
-    b.first_word = dense_.size();
-    dense_.resize(sum_of_sizes(dense_.size(), collected_.size()));
-    for (std::size_t i = b.first_token; i < sparse_.size(); ++i) {
-      const auto id = static_cast<std::size_t>(sparse_[i]);
-      dense_[b.first_word + id / 64] |= std::uint64_t{1} << id % 64;
-    }
-    sparse_.resize(b.first_token);
+  for (std::size_t i = b.first_end; i < base_ends_.size(); ++i) {
+    const std::uint32_t node = base_ends_[i].node;
+    base_ends_[i].characters = detail::json_characters(beginning(node).substr(0, trie_->nodes()[node].depth - 1u));
   }
   if (state >= base_numbers_.size()) base_numbers_.resize(sum_of_sizes(parser_.states_.size(), 1), none);
   base_numbers_[state] = static_cast<std::uint32_t>(bases_.size());
@@ -253,10 +159,106 @@ const grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
   return bases_.back();
 }
 
+/// Of any state, by a walk of all tokens.
+void grammar_matcher::find_base(base& b) {
+  walk(
+      0, trie_->nodes().size(), 0, detail::grammar_states::no_value, [&](token id) { sparse_.push_back(id); },
+      [&](std::size_t node, std::uint32_t value) {
+        base_ends_.push_back({static_cast<std::uint32_t>(node), value, 0});
+      });
+  b.tokens = sparse_.size() - b.first_token;
+  if (b.tokens <= collected_.size()) return;
+  make_dense(b);  // bits take less
+  const std::span<std::uint64_t> words = std::span(dense_).subspan(b.first_word);
+  for (std::size_t i = b.first_token; i < sparse_.size(); ++i) detail::allow(words, sparse_[i]);
+  sparse_.resize(b.first_token);
+}
+
+void grammar_matcher::make_dense(base& b) {
+  b.dense = true;
+  b.first_word = dense_.size();
+  dense_.resize(sum_of_sizes(dense_.size(), collected_.size()));
+}
+
+/// Of a state that most characters lead back to: all texts, but for what begins with the others. False where it is no such
+/// state, or where that is not less.
+bool grammar_matcher::find_text_base(std::uint32_t state, base& b) {
+  detail::grammar_states& states = parser_.states_;
+  const detail::grammar_states::facts facts = states.of(state);
+  if (!facts.reads || facts.calls > 0 || !states.loops_above_ascii(state)) return false;
+  others_.clear();
+  const auto add = [&](unsigned byte) {
+    const auto nodes = trie_->nodes_of(static_cast<unsigned char>(byte));
+    others_.insert(others_.end(), nodes.begin(), nodes.end());
+  };
+  for (unsigned byte = 0; byte < 0x80; ++byte)
+    if (states.step(state, static_cast<unsigned char>(byte)) != state) add(byte);
+  for (unsigned byte = 0xF5; byte <= 0xF7; ++byte) add(byte);
+  const bool is_free = states.free_text(state) == state;
+  if (is_free) others_.insert(others_.end(), trie_->broken_nodes().begin(), trie_->broken_nodes().end());
+  if (3 * others_.size() > trie_->nodes().size()) return false;
+  b.everywhere = facts.value;
+  std::sort(others_.begin(), others_.end());
+  make_dense(b);
+  const auto from = is_free ? trie_->all() : trie_->texts();
+  std::copy(from.begin(), from.end(), dense_.begin() + std::ptrdiff_t(b.first_word));
+  std::size_t done = 0;
+  for (const std::uint32_t first : others_) {
+    if (first < done) continue;
+    done = trie_->nodes()[first].behind;
+    walk_anew(first, trie_->nodes()[first].depth - 1u, b);
+  }
+  return true;
+}
+
+/// Of another state of a text that is free until a mark: as of its first state, but for tokens of which the first byte leads to
+/// another place.
+bool grammar_matcher::find_free_base(std::uint32_t state, base& b) {
+  detail::grammar_states& states = parser_.states_;
+  const std::uint32_t root = states.free_text(state);
+  if (root == detail::grammar_states::dead || root == state) return false;
+  const base as = bases_[base_numbers_[root]];
+  const detail::grammar_states::facts facts = states.of(state);
+  if (!as.dense || !facts.reads || facts.calls > 0 || facts.value != as.everywhere) return false;
+  b.everywhere = as.everywhere;
+  make_dense(b);
+  std::copy_n(dense_.begin() + std::ptrdiff_t(as.first_word), collected_.size(), dense_.begin() + std::ptrdiff_t(b.first_word));
+  std::size_t end = as.first_end;
+  for (std::size_t i = 0, behind = 0; i < trie_->nodes().size(); i = behind) {
+    const token_trie::node n = trie_->nodes()[i];
+    behind = n.behind;
+    const bool is_same = states.step(state, n.byte) == states.step(root, n.byte);
+    if (!is_same) walk_anew(i, 0, b);
+    for (; end < as.first_end + as.ends && base_ends_[end].node < behind; ++end)
+      if (is_same) base_ends_.push_back(base_end(base_ends_[end]));
+  }
+  return true;
+}
+
+/// Finds out about the tokens below a node that the set of a base may have.
+void grammar_matcher::walk_anew(std::size_t first, std::size_t depth, const base& b) {
+  const std::span<std::uint64_t> words = std::span(dense_).subspan(b.first_word);
+  const std::size_t behind = trie_->nodes()[first].behind;
+  for (std::size_t i = first; i < behind; ++i)
+    for (token id = trie_->nodes()[i].first; id != no_token; id = trie_->same_as(id)) detail::forbid(words, id);
+  walk(
+      first, behind, depth, b.everywhere, [&](token id) { detail::allow(words, id); },
+      [&](std::size_t node, std::uint32_t value) {
+        base_ends_.push_back({static_cast<std::uint32_t>(node), value, 0});
+      });
+}
+
+/// The text of a token below a node, of which all begin alike.
+std::string_view grammar_matcher::beginning(std::size_t node) const {
+  const std::span<const token_trie::node> nodes = trie_->nodes();
+  while (nodes[node].first == no_token) ++node;
+  return trie_->text(nodes[node].first);
+}
+
 void grammar_matcher::make_mask(std::vector<std::uint64_t>& words) {
   pending_.clear();
   for (const detail::grammar_place& p : parser_.places_) {
-    add_base(p.state, words);
+    add_base(p.state, p.within, words);
     // pending_ of this place still lacks what it is within
     for (std::size_t i = pending_.size(); i > 0 && pending_[i - 1].within == detail::grammar_stacks::unknown; --i)
       pending_[i - 1].within = p.within;
@@ -266,38 +268,38 @@ void grammar_matcher::make_mask(std::vector<std::uint64_t>& words) {
     for (const token id : trie_->ends()) detail::allow(words, id);
 }
 
-void grammar_matcher::add_base(std::uint32_t state, std::vector<std::uint64_t>& words) {
+/// Something may follow where the call of `within` ends.
+bool grammar_matcher::goes_on_behind(std::uint32_t within, std::uint32_t value) {
+  detail::grammar_stacks& stacks = parser_.stacks_;
+  const detail::grammar_stacks::mark before = stacks.now();
+  levels_[0].clear();
+  stacks.begin_list(levels_[0]);
+  stacks.end(within, value, levels_[0]);
+  stacks.release(before);
+  return !levels_[0].empty();
+}
+
+/// The base of a state with each place where it ends.
+grammar_matcher::base grammar_matcher::walked_base(std::uint32_t state) {
+  base& b = bases_[base_numbers_[state]];
+  b = {.first_token = sparse_.size(), .first_end = base_ends_.size()};
+  levels_[0].assign(1, {state, detail::grammar_stacks::unknown});
+  find_base(b);
+  b.ends = base_ends_.size() - b.first_end;
+  return b;
+}
+
+void grammar_matcher::add_base(std::uint32_t state, std::uint32_t within, std::vector<std::uint64_t>& words) {
   std::uint32_t least = 0, most = 0xFFFFFFFF;
   const bool counted = parser_.states_.counted(state, least, most), by_value = parser_.states_.goes_on_freely(state);
   const std::uint32_t own = state;
   if (counted || by_value) state = parser_.states_.uncounted();
-  const base b = base_of(state);
-  if (counted && lengths_of_ != base_numbers_[state]) {
-    lengths_of_ = base_numbers_[state];
-    lengths_.of.clear();
-    const auto add = [&](token id) {
-      const std::size_t n = detail::json_characters(trie_->text(id));
-      if (n >= lengths_.of.size()) lengths_.of.resize(sum_of_sizes(n, 1));
-      lengths_.of[n].push_back(id);
-    };
-    for (std::size_t i = 0; i < b.tokens && !b.dense; ++i) add(sparse_[b.first_token + i]);
-    for (std::size_t w = 0; w < collected_.size() && b.dense; ++w)
-      for (std::uint64_t bits = dense_[b.first_word + w]; bits != 0; bits &= bits - 1)
-        add(static_cast<token>(w * 64 + static_cast<std::size_t>(std::countr_zero(bits))));
-    for (std::size_t i = b.first_end; i < b.first_end + b.ends; ++i) {
-      const token_trie::node& n = trie_->nodes()[base_ends_[i].node];
-      std::size_t below = base_ends_[i].node;  // any token down there begins alike
-      while (trie_->nodes()[below].first == no_token) ++below;
-      base_ends_[i].characters = detail::json_characters(trie_->text(trie_->nodes()[below].first).substr(0, n.depth - 1u));
-    }
-  }
+  base b = base_of(state);
+  if (b.everywhere != detail::grammar_states::no_value && goes_on_behind(within, b.everywhere)) b = walked_base(state);
   std::fill(collected_.begin(), collected_.end(), 0);
   for (std::size_t w = 0; w < collected_.size() && b.dense; ++w) collected_[w] = dense_[b.first_word + w];
   for (std::size_t i = 0; i < b.tokens && !b.dense; ++i) detail::allow(collected_, sparse_[b.first_token + i]);
-  if (counted) {
-    for (std::size_t n = std::size_t{most} + 1; n < lengths_.of.size(); ++n)
-      for (const token id : lengths_.of[n]) detail::forbid(collected_, id);
-  }
+  if (counted) leave_up_to(most);
   for (std::size_t w = 0; w < collected_.size(); ++w) words[w] |= collected_[w];
   for (std::size_t i = b.first_end; i < b.first_end + b.ends; ++i) {
     const base_end& e = base_ends_[i];
@@ -311,12 +313,20 @@ void grammar_matcher::add_base(std::uint32_t state, std::vector<std::uint64_t>& 
   }
 }
 
+/// Takes the tokens of more characters out of collected_.
+void grammar_matcher::leave_up_to(std::uint32_t characters) {
+  if (characters < token_trie::lengths) {
+    const auto kept = trie_->up_to(characters);
+    for (std::size_t w = 0; w < collected_.size(); ++w) collected_[w] &= kept[w];
+    return;
+  }
+  for (const token_trie::long_token t : trie_->longer())
+    if (t.characters > characters) detail::forbid(collected_, t.id);
+}
+
 /// The value of a string that ends at a node of the trie.
 std::uint32_t grammar_matcher::value_behind(std::uint32_t state, std::size_t node) {
-  const std::span<const token_trie::node> nodes = trie_->nodes();
-  std::size_t below = node;  // any token down there begins alike
-  while (nodes[below].first == no_token) ++below;
-  for (const char c : trie_->text(nodes[below].first).substr(0, nodes[node].depth))
+  for (const char c : beginning(node).substr(0, trie_->nodes()[node].depth))
     state = parser_.states_.step(state, static_cast<unsigned char>(c));
   return parser_.states_.of(state).value;
 }
@@ -346,7 +356,8 @@ void grammar_matcher::add_behind(std::vector<std::uint64_t>& words) {
     const auto take = [&](token id) { detail::allow(words, id); };
     if (end || !levels_[0].empty())
       for (token id = n.first; id != no_token; id = trie_->same_as(id)) take(id);
-    if (!levels_[0].empty()) walk(pending_[i].node + 1, n.behind, n.depth, take, [](std::size_t, std::uint32_t) {});
+    if (!levels_[0].empty())
+      walk(pending_[i].node + 1, n.behind, n.depth, detail::grammar_states::no_value, take, [](std::size_t, std::uint32_t) {});
     i = behind;
   }
   stacks.release(before);

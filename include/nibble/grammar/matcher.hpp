@@ -1,17 +1,17 @@
-/// grammar_matcher: what may come next in a text that a grammar describes: as bytes, and as tokens of a vocabulary.
+/// grammar_matcher: the tokens of a vocabulary that may come next in a text that a grammar describes.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "nibble/core/token.hpp"
 #include "nibble/grammar/grammar.hpp"
-#include "nibble/grammar/stacks.hpp"
-#include "nibble/grammar/states.hpp"
+#include "nibble/grammar/parser.hpp"
 #include "nibble/grammar/token_trie.hpp"
 
 namespace nibble {
@@ -23,47 +23,7 @@ inline bool is_allowed(token_mask mask, token id) noexcept {
   return (mask[static_cast<std::size_t>(id) / 64] >> (static_cast<std::size_t>(id) % 64) & 1) != 0;
 }
 
-/// Reads one text, byte by byte, as a grammar says. Owned by one thread at a time; any number read by one grammar.
-///
-/// What was read can always be gone on with until the text may end. States and masks that were found are kept, up to a bound,
-/// so that a text takes memory for the rules that it is within and no more.
-/// @example  nibble::grammar_parser parser(nibble::grammar::from_regex("[0-9]+ (cats|dogs)"));
-///           parser.accept("12 c");   // true
-///           parser.accept("o");      // false: it stands where it stood
-///           parser.accept("ats");    // true
-///           parser.may_end();        // true
-/// @cost     a byte: proportional to the ways in which the text may be read: one to ten for usual grammars
-class grammar_parser {
- public:
-  /// At the beginning of a text. The grammar is held, not copied.
-  explicit grammar_parser(const grammar& g);
-  grammar_parser(const grammar_parser&) = delete;
-  grammar_parser& operator=(const grammar_parser&) = delete;
-
-  /// Takes bytes, all or none.
-  bool accept(std::string_view bytes);
-  /// The text may end here.
-  bool may_end() const noexcept { return may_end_; }
-  /// Nothing may follow.
-  bool is_over() const noexcept { return places_.empty(); }
-  /// Begins another text. What was found out about the grammar stays.
-  void reset();
-  /// Bytes that it has taken. At most a few MB above `bound`, where it forgets what it does not need.
-  std::size_t memory_bytes() const noexcept;
-  static constexpr std::size_t bound = 16u << 20;
-
- private:
-  friend class grammar_matcher;
-  bool forget_if_full();
-
-  std::shared_ptr<const detail::grammar_program> program_;
-  detail::grammar_states states_;
-  detail::grammar_stacks stacks_;
-  std::vector<detail::grammar_place> places_, next_, first_;
-  bool may_end_ = false, first_may_end_ = false;
-};
-
-/// The same in tokens.
+/// A grammar_parser in tokens.
 /// @example  nibble::grammar_matcher matcher(grammar, trie);
 ///           if (nibble::is_allowed(matcher.allowed(), id)) matcher.accept(id);
 /// @cost     a mask: nothing for places that were seen before, else a walk of the tokens that may follow
@@ -82,6 +42,9 @@ class grammar_matcher {
   /// The only token that may come next, or no_token where several may or none.
   token forced();
 
+  /// See grammar_parser.
+  bool forced_text(std::string& out) { return parser_.forced_text(out); }
+
   bool may_end() const noexcept { return parser_.may_end(); }
   /// Nothing may follow.
   bool is_over() const noexcept { return ended_ || parser_.is_over(); }
@@ -98,6 +61,7 @@ class grammar_matcher {
     std::size_t first_token = 0, tokens = 0;  // of a sparse one
     std::size_t first_end = 0, ends = 0;
     bool dense = false;
+    std::uint32_t everywhere = detail::grammar_states::no_value;  // what each character ends with
   };
   /// Where what the state is within would have to go on.
   struct base_end {
@@ -110,18 +74,22 @@ class grammar_matcher {
     bool may_end = false;
     std::vector<std::uint64_t> words;
   };
-  /// For strings whose characters are counted: tokens by how many they add.
-  struct lengths {
-    std::vector<std::vector<token>> of;
-  };
-
   void make_mask(std::vector<std::uint64_t>& words);
   const base& base_of(std::uint32_t state);
-  void add_base(std::uint32_t state, std::vector<std::uint64_t>& words);
+  void add_base(std::uint32_t state, std::uint32_t within, std::vector<std::uint64_t>& words);
+  bool goes_on_behind(std::uint32_t within, std::uint32_t value);
+  base walked_base(std::uint32_t state);
   void add_behind(std::vector<std::uint64_t>& words);
+  void find_base(base& b);
+  bool find_text_base(std::uint32_t state, base& b);
+  bool find_free_base(std::uint32_t state, base& b);
+  void walk_anew(std::size_t first, std::size_t depth, const base& b);
+  void make_dense(base& b);
+  void leave_up_to(std::uint32_t characters);
+  std::string_view beginning(std::size_t node) const;
   std::uint32_t value_behind(std::uint32_t state, std::size_t node);
   template <class OnToken, class OnEnd>
-  void walk(std::size_t first, std::size_t behind, std::size_t depth, OnToken on_token, OnEnd on_end);
+  void walk(std::size_t first, std::size_t behind, std::size_t depth, std::uint32_t passed, OnToken on_token, OnEnd on_end);
   void forget_masks();
 
   struct pending {
@@ -137,6 +105,7 @@ class grammar_matcher {
   std::vector<token> sparse_;
   std::vector<base_end> base_ends_;
   std::vector<std::uint64_t> collected_;
+  std::vector<std::uint32_t> others_;  // nodes
   std::vector<pending> pending_;
   std::vector<std::vector<detail::grammar_place>> levels_;
   std::vector<detail::grammar_stacks::mark> marks_;
@@ -144,8 +113,6 @@ class grammar_matcher {
   std::vector<char> is_one_;
   std::vector<kept_mask> kept_;
   std::size_t next_kept_ = 0;
-  std::uint32_t lengths_of_ = 0xFFFFFFFF;  // the base that lengths_ is for
-  lengths lengths_;
 };
 
 }  // namespace NIBBLE_ABI

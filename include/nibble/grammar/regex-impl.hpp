@@ -11,6 +11,7 @@
 
 #include "nibble/grammar/automaton-impl.hpp"
 #include "nibble/grammar/regex.hpp"
+#include "nibble/grammar/repetition.hpp"
 #include "nibble/grammar/scanner.hpp"
 #include "nibble/text/unicode.hpp"
 
@@ -35,10 +36,7 @@ class regex_reader {
   using id = patterns::id;
 
   result<id> choice(std::uint32_t depth) {
-    if (depth > most_.nesting) {
-      return in_.malformed(in_.at(), "more than " + std::to_string(most_.nesting) + " groups inside of each other",
-                           errc::limit_exceeded);
-    }
+    NIBBLE_TRY(check_nesting(depth, most_.nesting, in_));
     std::vector<id> parts;
     do {
       auto part = sequence(depth);
@@ -113,43 +111,26 @@ class regex_reader {
 
   result<id> quantified(id part) {
     const std::size_t from = in_.at();
-    std::uint32_t least = 0, most = pattern::unlimited;
-    if (in_.take('*')) {
-    } else if (in_.take('+')) {
-      least = 1;
-    } else if (in_.take('?')) {
-      most = 1;
-    } else if (!counts(least, most)) {
-      return part;
-    }
-    if (least > most)
-      return in_.malformed(from, "a repetition of at least " + std::to_string(least) + " and at most " + std::to_string(most));
-    const std::uint32_t largest = most == pattern::unlimited ? least : most;
-    if (largest > most_.states) {
-      return in_.malformed(from, "a repetition of " + std::to_string(largest) + ": at most " + std::to_string(most_.states),
-                           errc::limit_exceeded);
-    }
+    const std::optional<repetition> sign = take_repetition_sign(in_), r = sign ? sign : counts();
+    if (!r) return part;
+    auto made = repeated(out_, part, *r, in_, from, most_.states);
+    if (!made) return made;
     in_.take('?');  // lazy
     if (const char next = in_.peek(); next == '*' || next == '+') return in_.malformed("there is nothing to repeat");
-    return out_.repeat(part, least, most);
+    return made;
   }
 
   /// {n}, {n,}, {n,m}; any other brace stands for itself.
-  bool counts(std::uint32_t& least, std::uint32_t& most) {
+  std::optional<repetition> counts() {
     const std::size_t from = in_.at();
-    if (!in_.take('{')) return false;
-    const auto low = in_.take_number();
-    if (low) {
-      least = most = *low;
-      if (in_.take(',')) {
-        const auto high = in_.take_number();
-        most = high ? *high : pattern::unlimited;
-      }
-      if (in_.take('}')) return true;
+    if (!in_.take('{')) return std::nullopt;
+    if (const auto low = in_.take_number()) {
+      repetition r{*low, *low};
+      if (in_.take(',')) r.most = in_.take_number().value_or(pattern::unlimited);
+      if (in_.take('}')) return r;
     }
     in_.go_to(from);
-    least = 0, most = pattern::unlimited;
-    return false;
+    return std::nullopt;
   }
 
   result<char_set> char_class(std::size_t from) {

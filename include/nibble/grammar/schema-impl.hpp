@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -18,7 +17,9 @@
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/schema.hpp"
 #include "nibble/grammar/schema_document-impl.hpp"
+#include "nibble/grammar/schema_names-impl.hpp"
 #include "nibble/grammar/schema_negation-impl.hpp"
+#include "nibble/grammar/schema_possible-impl.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -28,7 +29,7 @@ namespace detail {
 class schema_compiler {
  public:
   schema_compiler(const json& schema, const grammar_limits& most)
-      : most_(most), document_(schema), expander_(document_, most, made_.texts) {}
+      : most_(most), document_(schema), expander_(document_, most, made_.texts), names_(most, made_) {}
 
   result<grammar_program> run() {
     std::vector<schema_literal> root = {literal_of(document_.root())};
@@ -45,11 +46,13 @@ class schema_compiler {
         if (!done) return std::move(done).failure().in("schema");
       }
     }
-    remove_impossible();
-    if (!first || !possible_[*first]) return error(errc::malformed, "schema: no value is valid");
+    possible_values possible(made_);
+    possible.remove_others();
+    if (!first || !possible.contains(*first)) return error(errc::malformed, "schema: no value is valid");
     made_.root = *first;
     made_.shapes.any_text = expander_.any_text();
-    add_names();
+    made_.shapes.spaces = most_.json_spaces;
+    names_.add_names();
     return std::move(made_);
   }
 
@@ -296,6 +299,22 @@ class schema_compiler {
     if (!own) out.push_back(g.others);
   }
 
+  /// The values that a branch allows for a name, which fits some expressions: by the demands that they meet.
+  choices member_values(const schema_branch& b, const std::string* name, const std::vector<text_literal>& fits) {
+    std::vector<schema_literal> all;
+    for (const schema_branch::members& g : b.groups) add_values(g, name, fits, all);
+    std::vector<std::vector<schema_literal>> some(b.some.size());
+    for (std::size_t d = 0; d < b.some.size(); ++d) add_values(b.some[d], name, fits, some[d]);
+    choices here;
+    for (std::uint32_t met = 0; met < 1u << some.size(); ++met) {
+      std::vector<schema_literal> literals = all;
+      for (std::size_t d = 0; d < some.size(); ++d)
+        if ((met >> d & 1) != 0) literals.insert(literals.end(), some[d].begin(), some[d].end());
+      if (const auto node = node_of(std::move(literals))) here.push_back({met, *node});
+    }
+    return here;
+  }
+
   result<void> add_object(std::uint32_t n, const schema_branch& b) {
     if (b.some.size() > 4) return error(errc::bad_value, "not: more than 4 members that must be otherwise are not supported");
     std::vector<std::string> names = b.required;
@@ -308,7 +327,7 @@ class schema_compiler {
     }
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
-    auto classes = name_classes(names, expressions);
+    auto classes = names_.classes(names, expressions, expander_.any_text());
     if (!classes) return std::move(classes).failure();
 
     json_shapes::object shape;
@@ -324,216 +343,11 @@ class schema_compiler {
     for (std::size_t c = 0; c < classes->fits.size(); ++c) {
       std::vector<text_literal> fits;
       for (std::size_t e = 0; e < expressions.size(); ++e) fits.push_back(2 * expressions[e] + (classes->fits[c][e] ? 0u : 1u));
-      const std::string* name = c < names.size() ? &names[c] : nullptr;
-      std::vector<schema_literal> all;
-      for (const schema_branch::members& g : b.groups) add_values(g, name, fits, all);
-      std::vector<wish> wishes;
-      std::vector<std::vector<schema_literal>> some(b.some.size());
-      for (std::size_t d = 0; d < b.some.size(); ++d) add_values(b.some[d], name, fits, some[d]);
-      choices here;
-      for (std::uint32_t met = 0; met < 1u << some.size(); ++met) {
-        std::vector<schema_literal> literals = all;
-        for (std::size_t d = 0; d < some.size(); ++d)
-          if ((met >> d & 1) != 0) literals.insert(literals.end(), some[d].begin(), some[d].end());
-        if (const auto node = node_of(std::move(literals))) here.push_back({met, *node});
-      }
-      shape.classes.push_back(std::move(here));
+      shape.classes.push_back(member_values(b, c < names.size() ? &names[c] : nullptr, fits));
     }
     add_once(made_.targets[n].objects, static_cast<std::uint32_t>(made_.shapes.objects.size()));
     made_.shapes.objects.push_back(std::move(shape));
     return {};
-  }
-
-  /// Names told apart: each of a list is a class, and the others fall into one by the expressions that they fit.
-  struct name_automaton {
-    std::uint32_t start = 0, first_state = 0;
-    std::vector<std::vector<bool>> fits = {};
-  };
-  result<name_automaton> name_classes(const std::vector<std::string>& names, const std::vector<std::uint32_t>& expressions) {
-    const auto key = std::pair(names, expressions);
-    if (const auto known = names_.find(key); known != names_.end()) return known->second;
-    std::vector<std::uint32_t> starts = {expander_.any_text(), list_of_names(names)};
-    starts.insert(starts.end(), expressions.begin(), expressions.end());
-    name_automaton out;
-    out.fits.resize(names.size());
-    std::map<std::vector<bool>, std::uint32_t> others;
-    const auto tag_of = [&](std::span<const std::uint32_t> tags) {
-      std::vector<bool> fits;
-      for (std::size_t e = 2; e < tags.size(); ++e) fits.push_back(tags[e] != automaton::none);
-      if (tags[1] != automaton::none) {
-        out.fits[tags[1]] = std::move(fits);
-        return tags[1];
-      }
-      const auto [found, is_new] = others.try_emplace(fits, static_cast<std::uint32_t>(out.fits.size()));
-      if (is_new) out.fits.push_back(std::move(fits));
-      return found->second;
-    };
-    out.first_state = static_cast<std::uint32_t>(made_.texts.size());
-    auto start = add_product(made_.texts, starts, tag_of, most_.states, made_.texts);
-    if (!start) return std::move(start).failure().in("patternProperties and propertyNames");
-    out.start = *start;
-    return names_.emplace(key, std::move(out)).first->second;
-  }
-
-  std::uint32_t list_of_names(const std::vector<std::string>& names) {
-    const std::uint32_t root = made_.texts.add({});
-    for (std::uint32_t n = 0; n < names.size(); ++n) {
-      std::uint32_t at = root;
-      for (std::size_t i = 0; i < names[n].size();) {
-        const utf8_character c = decode_utf8(names[n], i);
-        i += c.size;
-        std::uint32_t next = made_.texts.step(at, c.code);
-        if (next == automaton::none) {
-          next = made_.texts.add({});
-          auto& edges = made_.texts[at].edges;
-          const auto place =
-              std::partition_point(edges.begin(), edges.end(), [&](const automaton::edge& e) { return e.high < c.code; });
-          edges.insert(place, {c.code, c.code, next});
-        }
-        at = next;
-      }
-      made_.texts[at].tag = n;
-    }
-    return root;
-  }
-
-  // Values that cannot be: a member is demanded that has none, or values are within each other without end.
-
-  bool can_be(const choices& c) const {
-    return std::any_of(c.begin(), c.end(), [&](const json_shapes::choice& x) { return possible_[x.target]; });
-  }
-  bool can_meet(const choices& c, std::size_t demand) const {
-    return std::any_of(c.begin(), c.end(),
-                       [&](const json_shapes::choice& x) { return possible_[x.target] && (x.met >> demand & 1) != 0; });
-  }
-  bool can_be(const json_shapes::array& a) const {
-    std::size_t places = 0;
-    while (places < a.first.size() && can_be(a.first[places])) ++places;
-    const bool endless = places == a.first.size() && can_be(a.rest);
-    const std::uint64_t most = endless ? a.most : (std::min<std::uint64_t>)(a.most, places);
-    if (a.least > most) return false;
-    if (a.set) {
-      const auto some = [&](const json_shapes::choice& x) { return possible_[x.target]; };
-      std::uint32_t values = 0;
-      for (std::size_t i = 0; i < most && i < a.first.size(); ++i)
-        for (const json_shapes::choice& x : a.first[i]) values |= some(x) ? x.met : 0;
-      for (const json_shapes::choice& x : a.rest) values |= some(x) ? x.met : 0;
-      // a place may need the value that another took: only lists of one kind are sure
-      const bool alike = a.first.empty() || a.least == 0;
-      return alike && static_cast<std::uint32_t>(std::popcount(values)) >= a.least;
-    }
-    std::uint64_t demanded = 0;
-    for (std::size_t d = 0; d < a.demands.size(); ++d) {
-      std::uint64_t n = 0;
-      for (std::size_t i = 0; i < a.first.size() && i < most; ++i) n += can_meet(a.first[i], d);
-      if (most > a.first.size() && can_meet(a.rest, d)) n += most - a.first.size();
-      if (n < a.demands[d].least) return false;
-      demanded += a.demands[d].least;
-    }
-    return demanded <= most;
-  }
-  bool can_be(const json_shapes::object& o) const {
-    std::uint64_t required = 0, known = 0;
-    bool others = false;
-    for (std::uint32_t c = 0; c < o.classes.size(); ++c) {
-      const bool some = can_be(o.classes[c]);
-      const bool is_required = c < o.known && (o.required[c / 32] >> c % 32 & 1) != 0;
-      if (is_required && !some) return false;
-      required += is_required;
-      c < o.known ? known += some : others |= some;
-    }
-    const std::uint64_t most = others ? o.most : (std::min<std::uint64_t>)(o.most, known);
-    if (required > most || o.least > most) return false;
-    for (std::size_t d = 0; d < o.demands.size(); ++d) {
-      const bool met = std::any_of(o.classes.begin(), o.classes.end(), [&](const choices& c) { return can_meet(c, d); });
-      if (!met || o.demands.size() > most) return false;
-    }
-    return true;
-  }
-
-  void remove_impossible() {
-    possible_.assign(nodes_.size(), false);
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (std::size_t n = nodes_.size(); n > 0; --n) {
-        if (possible_[n - 1]) continue;
-        const grammar_target& t = made_.targets[n - 1];
-        const auto array = [&](std::uint32_t a) { return can_be(made_.shapes.arrays[a]); };
-        const auto object = [&](std::uint32_t o) { return can_be(made_.shapes.objects[o]); };
-        if (t.texts.empty() && t.strings.empty() && std::none_of(t.arrays.begin(), t.arrays.end(), array) &&
-            std::none_of(t.objects.begin(), t.objects.end(), object))
-          continue;
-        possible_[n - 1] = changed = true;
-      }
-    }
-    const auto drop = [&](choices& c) { std::erase_if(c, [&](const json_shapes::choice& x) { return !possible_[x.target]; }); };
-    for (grammar_target& t : made_.targets) {
-      std::erase_if(t.arrays, [&](std::uint32_t a) { return !can_be(made_.shapes.arrays[a]); });
-      std::erase_if(t.objects, [&](std::uint32_t o) { return !can_be(made_.shapes.objects[o]); });
-    }
-    for (json_shapes::array& a : made_.shapes.arrays) {
-      for (choices& c : a.first) drop(c);
-      drop(a.rest);
-      std::uint32_t places = 0;
-      while (places < a.first.size() && !a.first[places].empty()) ++places;
-      if (places < a.first.size() || a.rest.empty()) a.most = (std::min)(a.most, places);
-      if (a.set && a.first.empty()) a.most = (std::min)(a.most, static_cast<std::uint32_t>(a.rest.size()));
-    }
-    for (json_shapes::object& o : made_.shapes.objects)
-      for (choices& c : o.classes) drop(c);
-  }
-
-  /// What a name may still become, for each state that reads one.
-  void add_names() {
-    std::map<std::uint32_t, std::vector<std::uint32_t>> reach_of;  // by the first state of names
-    for (json_shapes::object& o : made_.shapes.objects) {
-      std::vector<std::uint32_t> all, order = {o.keys};
-      std::vector<bool> seen(made_.texts.size() - o.first_state);
-      seen[o.keys - o.first_state] = true;
-      for (std::size_t i = 0; i < order.size(); ++i) {
-        for (const automaton::edge& e : made_.texts[order[i]].edges) {
-          if (seen[e.to - o.first_state]) continue;
-          seen[e.to - o.first_state] = true;
-          order.push_back(e.to);
-        }
-      }
-      const std::uint32_t last = *std::max_element(order.begin(), order.end());
-      auto [found, is_new] = reach_of.try_emplace(o.keys);
-      if (is_new) found->second = reach(o, order, last);
-      o.reach = found->second;
-      o.free_names = std::all_of(order.begin(), order.end(), [&](std::uint32_t q) {
-        for (std::uint32_t c = o.known; c < o.classes.size(); ++c)
-          if ((o.reach[std::size_t{q - o.first_state} * o.words() + c / 32] >> c % 32 & 1) != 0 && !o.classes[c].empty())
-            return true;
-        return false;
-      });
-      o.target = static_cast<std::uint32_t>(made_.targets.size());
-      made_.targets.push_back({.names = o.keys});
-    }
-  }
-
-  std::vector<std::uint32_t> reach(const json_shapes::object& o, const std::vector<std::uint32_t>& order,
-                                   std::uint32_t last) const {
-    const std::uint32_t words = o.words();
-    std::vector<std::uint32_t> out(product_of_sizes(last - o.first_state + 1, words));
-    for (const std::uint32_t q : order) {
-      const std::uint32_t tag = made_.texts[q].tag;
-      if (tag != automaton::none) out[std::size_t{q - o.first_state} * words + tag / 32] |= 1u << tag % 32;
-    }
-    for (bool changed = true; changed;) {  // a name that comes later stands behind: a few rounds
-      changed = false;
-      for (std::size_t i = order.size(); i > 0; --i) {
-        const std::size_t own = std::size_t{order[i - 1] - o.first_state} * words;
-        for (const automaton::edge& e : made_.texts[order[i - 1]].edges) {
-          const std::size_t other = std::size_t{e.to - o.first_state} * words;
-          for (std::uint32_t w = 0; w < words; ++w) {
-            changed |= (out[other + w] & ~out[own + w]) != 0;
-            out[own + w] |= out[other + w];
-          }
-        }
-      }
-    }
-    return out;
   }
 
   const grammar_limits& most_;
@@ -545,8 +359,7 @@ class schema_compiler {
   std::map<std::string, std::uint32_t, std::less<>> words_;
   std::map<std::vector<number_demand>, std::uint32_t> number_starts_;
   std::map<std::tuple<std::vector<text_literal>, std::uint32_t, std::uint32_t>, std::uint32_t> string_numbers_;
-  std::map<std::pair<std::vector<std::string>, std::vector<std::uint32_t>>, name_automaton> names_;
-  std::vector<bool> possible_;
+  name_automatons names_;
 };
 
 result<grammar_program> compile_schema(const json& schema, const grammar_limits& most) {

@@ -246,58 +246,65 @@ std::optional<std::vector<json>> schema_expander::values_of(id s) {
   return std::nullopt;
 }
 
+inline std::uint8_t type_of_value(const json& v) {
+  switch (v.kind()) {
+    case json_kind::null:
+      return schema_branch::null;
+    case json_kind::boolean:
+      return v.boolean() ? schema_branch::yes : schema_branch::no;
+    case json_kind::number:
+      return schema_branch::number;
+    case json_kind::string:
+      return schema_branch::string;
+    case json_kind::array:
+      return schema_branch::array;
+    default:
+      return schema_branch::object;
+  }
+}
+
+/// The types that a schema names by itself: all, where it says nothing.
+inline std::uint8_t named_types(const json& schema) {
+  std::uint8_t out = schema_branch::all;
+  bool whole = false;
+  if (const json* t = schema.find("type")) out = types_of(*t, whole);
+  if (const json* v = schema.find("const")) out &= type_of_value(*v);
+  if (const json* v = schema.find("enum")) {
+    std::uint8_t any = 0;
+    for (const json& one : v->items()) any |= type_of_value(one);
+    out &= any;
+  }
+  return out == 0 ? std::uint8_t{schema_branch::all} : out;
+}
+
+/// The texts that a schema lists, where it lists texts alone.
+inline std::vector<std::string_view> listed_texts(const json& schema) {
+  std::vector<std::string_view> out;
+  const json* one = schema.find("const");
+  if (one && one->is(json_kind::string)) out.push_back(one->string());
+  const json* list = one ? nullptr : schema.find("enum");
+  for (const json& item : list ? list->items() : std::span<const json>()) {
+    if (!item.is(json_kind::string)) return {};
+    out.push_back(item.string());
+  }
+  return out;
+}
+
+inline bool list_other_texts(const json& x, const json& y) {
+  const auto one = listed_texts(x), other = listed_texts(y);
+  return !one.empty() && !other.empty() && std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) == one.end();
+}
+
 bool schema_expander::surely_disjoint(id a, id b) {
   const json& x = document_[followed(a)];
   const json& y = document_[followed(b)];
-  const auto types = [](const json& schema) {
-    std::uint8_t out = schema_branch::all;
-    bool whole = false;
-    if (const json* t = schema.find("type")) out = types_of(*t, whole);
-    const auto value_type = [](const json& v) {
-      return static_cast<std::uint8_t>(v.is(json_kind::null)      ? schema_branch::null
-                                       : v.is(json_kind::boolean) ? (v.boolean() ? schema_branch::yes : schema_branch::no)
-                                       : v.is(json_kind::number)  ? schema_branch::number
-                                       : v.is(json_kind::string)  ? schema_branch::string
-                                       : v.is(json_kind::array)   ? schema_branch::array
-                                                                  : schema_branch::object);
-    };
-    if (const json* v = schema.find("const")) out &= value_type(*v);
-    if (const json* v = schema.find("enum")) {
-      std::uint8_t any = 0;
-      for (const json& one : v->items()) any |= value_type(one);
-      out &= any;
-    }
-    return out == 0 ? std::uint8_t{schema_branch::all} : out;
-  };
-  if ((types(x) & types(y)) == 0) return true;
-  const auto texts = [](const json& schema) {
-    std::vector<std::string_view> out;
-    const json* one = schema.find("const");
-    if (one && one->is(json_kind::string)) out.push_back(one->string());
-    if (const json* v = schema.find("enum"); v && !one) {
-      for (const json& item : v->items()) {
-        if (!item.is(json_kind::string)) return std::vector<std::string_view>();
-        out.push_back(item.string());
-      }
-    }
-    return out;
-  };
-  const auto apart = [&](const json& p, const json& q) {
-    const auto one = texts(p), other = texts(q);
-    return !one.empty() && !other.empty() &&
-           std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) == one.end();
-  };
-  if (apart(x, y)) return true;
-  const auto requires_member = [](const json& schema, std::string_view name) {
-    const json* list = schema.find("required");
-    return list && std::any_of(list->items().begin(), list->items().end(), [&](const json& n) { return n.string() == name; });
-  };
+  if ((named_types(x) & named_types(y)) == 0 || list_other_texts(x, y)) return true;
   const json* in_x = x.find("properties");
   const json* in_y = y.find("properties");
-  if (!in_x || !in_y || types(x) != schema_branch::object || types(y) != schema_branch::object) return false;
+  if (!in_x || !in_y || named_types(x) != schema_branch::object || named_types(y) != schema_branch::object) return false;
   for (const json::member& m : in_x->members()) {
     const json* other = in_y->find(m.key);
-    if (other && apart(m.value, *other) && (requires_member(x, m.key) || requires_member(y, m.key))) return true;
+    if (other && list_other_texts(m.value, *other) && (is_required(x, m.key) || is_required(y, m.key))) return true;
   }
   return false;
 }

@@ -74,6 +74,40 @@ schema_document::schema_document(const json& root) {
   scan(root);
 }
 
+bool is_required(const json& schema, std::string_view name) {
+  const json* required = schema.find("required");
+  if (!required) return false;
+  const auto names = required->items();
+  return std::any_of(names.begin(), names.end(), [&](const json& n) { return n.string() == name; });
+}
+
+/// What a schema is named by: an address of its own, in the place of the one that it is within, and anchors.
+/// @returns  the resource that it belongs to
+std::uint32_t schema_document::add_names(const json& schema, std::uint32_t within) {
+  const bool only_reference = resources_[within].old && schema.find("$ref");
+  const json* own = schema.find("$id");
+  if (own && own->is(json_kind::string) && &schema != places_[0].schema && !only_reference) {
+    const std::string_view text = own->string();
+    if (text.starts_with('#')) {  // an anchor, in old drafts
+      resources_[within].anchors.emplace(text.substr(1), &schema);
+    } else {
+      const json* draft = schema.find("$schema");
+      const bool old = draft ? is_old_draft(draft->string()) : resources_[within].old;
+      std::string base = resolved(resources_[within].base, text);
+      base.resize((std::min)(base.find('#'), base.size()));
+      resources_.push_back({std::move(base), &schema, old});
+      within = static_cast<std::uint32_t>(resources_.size() - 1);
+    }
+  }
+  for (const char* key : {"$anchor", "$dynamicAnchor"}) {
+    if (const json* anchor = schema.find(key); anchor && anchor->is(json_kind::string)) {
+      resources_[within].anchors.emplace(anchor->string(), &schema);
+      if (key[1] == 'd') ++dynamic_anchors_[std::string(anchor->string())];
+    }
+  }
+  return within;
+}
+
 /// Walks the places where schemas stand: what only looks like one, within an enum, is none.
 void schema_document::scan(const json& root) {
   static constexpr std::string_view one[] = {
@@ -87,30 +121,10 @@ void schema_document::scan(const json& root) {
   };
   std::vector<std::pair<const json*, std::uint32_t>> open = {{&root, 0}};
   for (std::size_t i = 0; i < open.size(); ++i) {
-    auto [schema, within] = open[i];
+    const json* schema = open[i].first;
     if (!schema->is(json_kind::object)) continue;
-    const bool only_reference = resources_[within].old && schema->find("$ref");
-    const json* own = schema->find("$id");
-    if (own && own->is(json_kind::string) && schema != &root && !only_reference) {
-      const std::string_view text = own->string();
-      if (text.starts_with('#')) {  // an anchor, in old drafts
-        resources_[within].anchors.emplace(text.substr(1), schema);
-      } else {
-        const json* draft = schema->find("$schema");
-        const bool old = draft ? is_old_draft(draft->string()) : resources_[within].old;
-        std::string base = resolved(resources_[within].base, text);
-        base.resize((std::min)(base.find('#'), base.size()));
-        resources_.push_back({std::move(base), schema, old});
-        within = static_cast<std::uint32_t>(resources_.size() - 1);
-      }
-    }
+    const std::uint32_t within = add_names(*schema, open[i].second);
     resource_of_.emplace(schema, within);
-    for (const char* key : {"$anchor", "$dynamicAnchor"}) {
-      if (const json* anchor = schema->find(key); anchor && anchor->is(json_kind::string)) {
-        resources_[within].anchors.emplace(anchor->string(), schema);
-        if (key[1] == 'd') ++dynamic_anchors_[std::string(anchor->string())];
-      }
-    }
     for (const json::member& m : schema->members()) {
       has_unevaluated_ |= m.key.starts_with("unevaluated");
       if (is_in(one, m.key) && m.value.is(json_kind::object)) open.emplace_back(&m.value, within);

@@ -59,6 +59,7 @@ class schema_document {
     std::string path;
   };
   void scan(const json& root);
+  std::uint32_t add_names(const json& schema, std::uint32_t within);
   result<id> find_in(std::uint32_t number, std::string_view fragment, std::string_view reference);
 
   std::deque<json> made_;
@@ -69,6 +70,9 @@ class schema_document {
   std::map<std::string, int, std::less<>> dynamic_anchors_;
   bool is_2019_ = false, has_unevaluated_ = false;
 };
+
+/// True where the name is one that `required` of a schema lists.
+bool is_required(const json& schema, std::string_view name);
 
 }  // namespace detail
 }  // namespace NIBBLE_ABI

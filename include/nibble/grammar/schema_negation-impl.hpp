@@ -31,10 +31,12 @@ result<schema_branches> schema_expander::invalid(id s) {
     NIBBLE_TRY(add_of(out, opposite(literal_of(*target))));
     if (document_.ignores_siblings(s)) return out;
   }
-  NIBBLE_TRY(invalid_values(s, out));
-  NIBBLE_TRY(invalid_arrays(s, out));
-  NIBBLE_TRY(invalid_objects(s, out));
-  NIBBLE_TRY(invalid_in_place(s, out));
+  for (const auto part :
+       {&schema_expander::invalid_types, &schema_expander::invalid_numbers, &schema_expander::invalid_strings,
+        &schema_expander::invalid_lists, &schema_expander::invalid_arrays, &schema_expander::invalid_objects,
+        &schema_expander::invalid_dependencies, &schema_expander::invalid_unevaluated, &schema_expander::invalid_in_place,
+        &schema_expander::invalid_choices, &schema_expander::invalid_condition})
+    NIBBLE_TRY((this->*part)(s, out));
   for (schema_branch& b : out) {  // what is not valid has looked at nothing
     b.seen_members = {.named = {}, .fitting = {}, .others = nothing};
     b.seen_items = 0;
@@ -43,19 +45,21 @@ result<schema_branches> schema_expander::invalid(id s) {
   return out;
 }
 
-result<void> schema_expander::invalid_values(id s, schema_branches& out) {
-  const json& schema = document_[s];
-  if (const json* value = schema.find("type")) {
-    bool whole = false;
-    const std::uint8_t types = types_of(*value, whole);
-    if (types == 0) return refused(s, "type", "expected the name of a type, or a list of them");
-    if (without(types) != 0) out.push_back(of_type(without(types)));
-    if (whole) {
-      schema_branch b = of_type(schema_branch::number);
-      b.numbers.push_back({number_demand::kind::no_multiple, {{.whole = "1"}}});
-      out.push_back(std::move(b));
-    }
-  }
+result<void> schema_expander::invalid_types(id s, schema_branches& out) {
+  const json* value = document_[s].find("type");
+  if (!value) return {};
+  bool whole = false;
+  const std::uint8_t types = types_of(*value, whole);
+  if (types == 0) return refused(s, "type", "expected the name of a type, or a list of them");
+  if (without(types) != 0) out.push_back(of_type(without(types)));
+  if (!whole) return {};
+  schema_branch b = of_type(schema_branch::number);
+  b.numbers.push_back({number_demand::kind::no_multiple, {{.whole = "1"}}});
+  out.push_back(std::move(b));
+  return {};
+}
+
+result<void> schema_expander::invalid_numbers(id s, schema_branches& out) {
   schema_branch own;
   NIBBLE_TRY(number_keywords(s, own));
   for (number_demand d : own.numbers) {
@@ -69,6 +73,11 @@ result<void> schema_expander::invalid_values(id s, schema_branches& out) {
     b.numbers.push_back(std::move(d));
     out.push_back(std::move(b));
   }
+  return {};
+}
+
+result<void> schema_expander::invalid_strings(id s, schema_branches& out) {
+  schema_branch own;
   NIBBLE_TRY(string_keywords(s, own));
   for (const text_literal x : own.texts) {
     schema_branch b = of_type(schema_branch::string);
@@ -85,8 +94,12 @@ result<void> schema_expander::invalid_values(id s, schema_branches& out) {
     b.least_characters = own.most_characters + 1;
     out.push_back(std::move(b));
   }
+  return {};
+}
+
+result<void> schema_expander::invalid_lists(id s, schema_branches& out) {
   for (const std::string_view key : {"const", "enum"}) {
-    const json* value = schema.find(key);
+    const json* value = document_[s].find(key);
     if (!value) continue;
     std::vector<const json*> list;
     if (key == "const") list.push_back(value);
@@ -136,47 +149,51 @@ result<void> schema_expander::invalid_arrays(id s, schema_branches& out) {
 }
 
 result<void> schema_expander::invalid_objects(id s, schema_branches& out) {
-  const json& schema = document_[s];
   schema_branch own;
   NIBBLE_TRY(object_keywords(s, own));
-  const auto add_object = [&](auto change) {
-    schema_branch b = of_type(schema_branch::object);
-    change(b);
-    out.push_back(std::move(b));
-  };
-  for (const schema_branch::members& g : own.groups) {
-    for (const auto& member : g.named) {
-      if (member.second == anything) continue;
-      add_object([&](schema_branch& b) {
-        b.required.push_back(member.first);
-        b.groups.push_back({.named = {{member.first, opposite(member.second)}}, .fitting = {}, .others = anything});
-      });
-    }
-    for (const auto& member : g.fitting) {
-      if (member.second == anything) continue;
-      add_object([&](schema_branch& b) {
-        b.some.push_back({.named = {}, .fitting = {{member.first, opposite(member.second)}}, .others = nothing});
-      });
-    }
-    if (g.others == anything) continue;
-    add_object([&](schema_branch& b) {
-      schema_branch::members some{.named = {}, .fitting = {}, .others = opposite(g.others)};
-      for (const auto& [name, x] : g.named) some.named.emplace(name, nothing);
-      for (const auto& [fits, x] : g.fitting) some.fitting.emplace_back(fits, nothing);
-      b.some.push_back(std::move(some));
-    });
+  for (const schema_branch::members& g : own.groups) invalid_members(g, out);
+  for (const std::string& name : own.required) {
+    out.push_back(without_member(name));
+    out.back().types = schema_branch::object;
   }
-  for (const std::string& name : own.required)
-    out.push_back([&] {
-      schema_branch b = without_member(name);
-      b.types = schema_branch::object;
-      return b;
-    }());
-  if (own.least_members > 0) add_object([&](schema_branch& b) { b.most_members = own.least_members - 1; });
-  if (own.most_members != schema_branch::unlimited)
-    add_object([&](schema_branch& b) { b.least_members = own.most_members + 1; });
+  if (own.least_members > 0) {
+    out.push_back(of_type(schema_branch::object));
+    out.back().most_members = own.least_members - 1;
+  }
+  if (own.most_members != schema_branch::unlimited) {
+    out.push_back(of_type(schema_branch::object));
+    out.back().least_members = own.most_members + 1;
+  }
+  return {};
+}
+
+/// A member of which the value is another than a group says.
+void schema_expander::invalid_members(const schema_branch::members& g, schema_branches& out) {
+  for (const auto& [name, x] : g.named) {
+    if (x == anything) continue;
+    schema_branch b = of_type(schema_branch::object);
+    b.required.push_back(name);
+    b.groups.push_back({.named = {{name, opposite(x)}}, .fitting = {}, .others = anything});
+    out.push_back(std::move(b));
+  }
+  for (const auto& [fits, x] : g.fitting) {
+    if (x == anything) continue;
+    schema_branch b = of_type(schema_branch::object);
+    b.some.push_back({.named = {}, .fitting = {{fits, opposite(x)}}, .others = nothing});
+    out.push_back(std::move(b));
+  }
+  if (g.others == anything) return;
+  schema_branch::members some{.named = {}, .fitting = {}, .others = opposite(g.others)};
+  for (const auto& [name, x] : g.named) some.named.emplace(name, nothing);
+  for (const auto& [fits, x] : g.fitting) some.fitting.emplace_back(fits, nothing);
+  schema_branch b = of_type(schema_branch::object);
+  b.some.push_back(std::move(some));
+  out.push_back(std::move(b));
+}
+
+result<void> schema_expander::invalid_dependencies(id s, schema_branches& out) {
   for (const std::string_view keyword : {"dependentRequired", "dependentSchemas", "dependencies"}) {
-    const json* value = schema.find(keyword);
+    const json* value = document_[s].find(keyword);
     if (!value) continue;
     for (const json::member& m : value->members()) {
       if (m.value.is(json_kind::array)) {
@@ -196,36 +213,51 @@ result<void> schema_expander::invalid_objects(id s, schema_branches& out) {
   return {};
 }
 
-result<void> schema_expander::invalid_in_place(id s, schema_branches& out) {
+/// All else holds, and a member that nothing looked at is not valid.
+result<void> schema_expander::invalid_unevaluated(id s, schema_branches& out) {
   const json& schema = document_[s];
   if (const json* value = schema.find("unevaluatedItems"); value && !(value->is(json_kind::boolean) && value->boolean()))
     return refused(s, "unevaluatedItems", "its opposite is not supported");
-  if (const json* value =
-          schema.find("unevaluatedProperties")) {  // all else holds, and a member that nothing looked at is not valid
-    auto x = literal(s, *value, "unevaluatedProperties");
-    if (!x) return std::move(x).failure();
-    const bool exact = std::exchange(exact_, true);
-    auto others = evaluated(s);
-    exact_ = exact;
-    if (!others) return std::move(others).failure();
-    for (schema_branch& b : *others) {
-      if (b.seen_members.others == anything || *x == anything) continue;
-      schema_branch::members some = b.seen_members;
-      for (auto& [name, seen] : some.named) seen = nothing;
-      for (auto& [fits, seen] : some.fitting) seen = nothing;
-      some.others = opposite(*x);
-      b.some.push_back(std::move(some));
-      b.types &= schema_branch::object;
-      if (b.types != 0) out.push_back(std::move(b));
-    }
+  const json* value = schema.find("unevaluatedProperties");
+  if (!value) return {};
+  auto x = literal(s, *value, "unevaluatedProperties");
+  if (!x) return std::move(x).failure();
+  const bool exact = std::exchange(exact_, true);
+  auto others = evaluated(s);
+  exact_ = exact;
+  if (!others) return std::move(others).failure();
+  for (schema_branch& b : *others) {
+    if (b.seen_members.others == anything || *x == anything) continue;
+    schema_branch::members some = b.seen_members;
+    for (auto& [name, seen] : some.named) seen = nothing;
+    for (auto& [fits, seen] : some.fitting) seen = nothing;
+    some.others = opposite(*x);
+    b.some.push_back(std::move(some));
+    b.types &= schema_branch::object;
+    if (b.types != 0) out.push_back(std::move(b));
   }
+  return {};
+}
+
+result<void> schema_expander::invalid_in_place(id s, schema_branches& out) {
+  const json& schema = document_[s];
   if (const json* list = schema.find("allOf")) {
     auto parts = literals(s, *list, "allOf");
     if (!parts) return std::move(parts).failure();
     for (const schema_literal x : *parts) NIBBLE_TRY(add_of(out, opposite(x)));
   }
+  if (const json* value = schema.find("not")) {
+    auto x = literal(s, *value, "not");
+    if (!x) return std::move(x).failure();
+    NIBBLE_TRY(add_of(out, *x));
+  }
+  return {};
+}
+
+/// None of the alternatives holds, or two of which one alone should.
+result<void> schema_expander::invalid_choices(id s, schema_branches& out) {
   for (const std::string_view key : {"anyOf", "oneOf"}) {
-    const json* list = schema.find(key);
+    const json* list = document_[s].find(key);
     if (!list) continue;
     auto parts = literals(s, *list, key);
     if (!parts) return std::move(parts).failure();
@@ -243,11 +275,11 @@ result<void> schema_expander::invalid_in_place(id s, schema_branches& out) {
       }
     }
   }
-  if (const json* value = schema.find("not")) {
-    auto x = literal(s, *value, "not");
-    if (!x) return std::move(x).failure();
-    NIBBLE_TRY(add_of(out, *x));
-  }
+  return {};
+}
+
+result<void> schema_expander::invalid_condition(id s, schema_branches& out) {
+  const json& schema = document_[s];
   const json* condition = schema.find("if");
   if (!condition) return {};
   auto x = literal(s, *condition, "if");

@@ -9,6 +9,7 @@
 
 #include "nibble/core/checked.hpp"
 #include "nibble/grammar/states.hpp"
+#include "nibble/grammar/token_code.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -21,6 +22,7 @@ struct utf8_beginning {
 };
 inline utf8_beginning characters_from(std::uint32_t bits, std::uint32_t left) noexcept {
   const char32_t low = bits << 6 * left, high = low | ((char32_t{1} << 6 * left) - 1);
+  if (low >= first_token_code) return {low, high, true};
   const char32_t least = left == 2 && bits < 16 ? 0x800 : left == 3 ? 0x10000 : 0;
   const bool exact = low >= least && high <= char_set::last && !(low <= 0xDFFF && high >= 0xD800);
   return {(std::max)(low, least), (std::min)(high, char_set::last), exact};
@@ -32,8 +34,13 @@ struct utf8_lead {
 inline utf8_lead lead_of(unsigned char byte) noexcept {
   if (byte >= 0xC2 && byte <= 0xDF) return {byte & 0x1Fu, 1};
   if (byte >= 0xE0 && byte <= 0xEF) return {byte & 0x0Fu, 2};
-  if (byte >= 0xF0 && byte <= 0xF4) return {byte & 0x07u, 3};
+  if (byte >= 0xF0 && byte <= 0xF7) return {byte & 0x07u, 3};  // F5 and on: a token
   return {0, 0};
+}
+/// Whether the bits of a character of which so many bytes are to come are of none: overlong, or between the last character and
+/// the first token.
+inline bool begins_nothing(std::uint32_t bits, std::uint32_t left) noexcept {
+  return (left == 1 && bits < 32) || (left == 2 && (bits < 16 || (bits > 0x10F && bits < first_token_code >> 12)));
 }
 inline bool continues_character(unsigned char byte) noexcept { return (byte & 0xC0) == 0x80; }
 grammar_states::grammar_states(const grammar_program& program) : program_(&program) {
@@ -171,13 +178,12 @@ grammar_states::id grammar_states::next_of(id s, unsigned char byte) {
     case text:
       return text_byte(k[1], byte);
     case text_part: {
-      if (!continues_character(byte)) return dead;
+      if (!continues_character(byte)) return text_broken(k[1], byte);
       const word bits = k[2] << 6 | (byte & 0x3Fu), left = k[3] - 1;
-      if (left > 0 && ((left == 1 && bits < 32) || (left == 2 && (bits < 16 || bits > 0x10F)))) return dead;
-      return text_partial(k[1], bits, left);
+      return begins_nothing(bits, left) ? text_lost(k[1]) : text_partial(k[1], bits, left);
     }
     case text_rest:
-      if (!continues_character(byte)) return dead;
+      if (!continues_character(byte)) return text_broken(k[1], byte);
       return k[2] == 1 ? named({text, k[1]}) : named({text_rest, k[1], k[2] - 1});
     case string_open:
       if (byte != '"') return dead;
@@ -187,8 +193,7 @@ grammar_states::id grammar_states::next_of(id s, unsigned char byte) {
     case string_part: {
       if (!continues_character(byte)) return dead;
       const word bits = k[5] << 6 | (byte & 0x3Fu), left = k[6] - 1;
-      if (left > 0 && ((left == 1 && bits < 32) || (left == 2 && (bits < 16 || bits > 0x10F)))) return dead;
-      return string_partial(k, bits, left);
+      return begins_nothing(bits, left) ? dead : string_partial(k, bits, left);
     }
     case string_rest:
       if (!continues_character(byte)) return dead;
@@ -226,6 +231,7 @@ void grammar_states::find_facts(id s) {
     f.value = k[1];
   } else {
     f.reads = k[0] != object_key;
+    if (const id free = free_text(s); free != dead) f.value = program_->texts[key(free)[1]].tag;
     if (k[0] == object_key) calls_.push_back({program_->shapes.objects[k[1]].target, s});
     if (k[0] == array_at) add_array_calls(k);
     if (k[0] == object_at) add_object_calls(k);
@@ -242,11 +248,24 @@ grammar_states::id grammar_states::text_byte(word q, unsigned char byte) {
     return next == automaton::none ? dead : named({text, next});
   }
   const utf8_lead lead = lead_of(byte);
-  return lead.left == 0 ? dead : text_partial(q, lead.bits, lead.left);
+  return lead.left == 0 ? text_lost(q) : text_partial(q, lead.bits, lead.left);
+}
+
+/// Behind bytes that are no character.
+grammar_states::id grammar_states::text_lost(word q) {
+  const word to = program_->texts[q].lost;
+  return to == automaton::none ? dead : named({text, to});
+}
+
+/// Behind a byte that does not go on with the character before it.
+grammar_states::id grammar_states::text_broken(word q, unsigned char byte) {
+  const word to = program_->texts[q].lost;
+  return to == automaton::none ? dead : text_byte(to, byte);
 }
 
 grammar_states::id grammar_states::text_partial(word q, word bits, word left) {
   const utf8_beginning may_be = characters_from(bits, left);
+  if (may_be.low >= 0xD800 && may_be.high <= 0xDFFF) return text_lost(q);
   const automaton::edge* e = program_->texts.edge_from(q, may_be.low);
   if (!e || e->low > may_be.high) return dead;
   if (left == 0) return named({text, e->to});
@@ -269,6 +288,23 @@ bool grammar_states::goes_on_freely(id s) const {
   if (k[0] != string_read || k[2] != no_value) return false;
   if (k[1] == no_value) return k[3] < reads_names_.size() && reads_names_[k[3]];
   return program_->shapes.strings[k[1]].remembered && k[3] == program_->shapes.any_text;
+}
+
+bool grammar_states::loops_above_ascii(id s) const {
+  const std::span<const word> k = key(s);
+  if (k[0] != text && k[0] != string_read) return false;
+  const word q = k[0] == text ? k[1] : k[3];
+  const auto leads_back = [&](char32_t low, char32_t high) {
+    const automaton::edge* e = program_->texts.edge_from(q, low);
+    return e && e->low <= low && e->high >= high && e->to == q;
+  };
+  if (!leads_back(0x80, 0xD7FF) || !leads_back(0xE000, char_set::last)) return false;
+  return k[0] == text || (string_may_read(k, q) && string_count(k, 0x80) == k[4]);
+}
+
+grammar_states::id grammar_states::free_text(id s) {
+  const std::span<const word> k = key(s);
+  return k[0] >= text && k[0] <= text_rest ? text_lost(k[1]) : dead;
 }
 
 grammar_states::id grammar_states::uncounted() {

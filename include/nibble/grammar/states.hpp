@@ -70,6 +70,10 @@ class grammar_states {
   bool counted(id s, std::uint32_t& least, std::uint32_t& most) const;
   /// For a string that may go on as any other may, and whose value depends on all of it: a name, or one that is remembered.
   bool goes_on_freely(id s) const;
+  /// All characters above ASCII lead back to it.
+  bool loops_above_ascii(id s) const;
+  /// Of a text that bytes may stand in which are no characters: the state to which these lead. Else dead.
+  id free_text(id s);
   /// The same place in a string of any length.
   id uncounted();
 
@@ -117,6 +121,8 @@ class grammar_states {
 
   // reading of text and of strings
   id text_byte(word q, unsigned char byte);
+  id text_lost(word q);
+  id text_broken(word q, unsigned char byte);
   id text_partial(word q, word bits, word left);
   id string_byte(std::span<const word> k, unsigned char byte);
   id string_partial(std::span<const word> k, word bits, word left);

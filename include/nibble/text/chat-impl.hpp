@@ -8,6 +8,7 @@
 
 #include "nibble/core/checked.hpp"
 #include "nibble/core/heap_bytes.hpp"
+#include "nibble/text/answer/parser.hpp"
 #include "nibble/text/chat.hpp"
 
 namespace nibble {
@@ -58,6 +59,20 @@ inline json values_of(std::span<const chat_message> messages, const chat_options
 
 }  // namespace detail
 
+chat_message message_of(const chat_answer& answer) {
+  chat_message out{"assistant", answer.text};
+  json calls = json::array();
+  for (const tool_call& call : answer.calls) {
+    auto arguments = json::try_parse(call.arguments);
+    json function =
+        json::object({{"name", call.name}, {"arguments", arguments ? *std::move(arguments) : json(call.arguments)}});
+    json one = json::object({{"id", call.id}, {"type", "function"}, {"function", std::move(function)}});
+    calls.push_back(std::move(one));
+  }
+  if (!answer.calls.empty()) out.more.set("tool_calls", std::move(calls));
+  return out;
+}
+
 chat_template::chat_template(jinja_template plain) : plain_(std::move(plain)) {
   own_.emplace_back("bos_token", detail::nameless_bos);
 }
@@ -80,6 +95,7 @@ result<chat_template> chat_template::try_from(const metadata& meta, const tokeni
     auto parsed = jinja_template::try_parse(*tools, limits);
     if (!parsed) return std::move(parsed).failure().in("key " + detail::quoted(tools_key));
     out->tools_ = *std::move(parsed);
+    out->answers_ = answer_syntax::of(*tools);
   }
   if (words && words->bos()) out->own_[0].second = std::string(words->piece(*words->bos()));
   if (words && words->eos()) out->own_.emplace_back("eos_token", words->piece(*words->eos()));
@@ -89,7 +105,9 @@ result<chat_template> chat_template::try_from(const metadata& meta, const tokeni
 result<chat_template> chat_template::try_parse(std::string_view source, const nibble::limits& limits) {
   auto parsed = jinja_template::try_parse(source, limits);
   if (!parsed) return std::move(parsed).failure();
-  return chat_template(*std::move(parsed));
+  chat_template out(*std::move(parsed));
+  out.answers_ = answer_syntax::of(source);
+  return out;
 }
 
 result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_message> messages,

@@ -13,6 +13,7 @@
 #include "nibble/error.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
+#include "nibble/text/answer/format.hpp"
 #include "nibble/text/json.hpp"
 #include "nibble/text/template/jinja_template.hpp"
 #include "nibble/text/tokenizer.hpp"
@@ -28,7 +29,20 @@ struct chat_message {
       {};  ///< an object of what else it has: tool_calls, tool_call_id, name; a content of it takes the place of the text
 };
 
-/// What a prompt says besides its messages.
+struct chat_answer;
+/// The message of an answer, for the conversation to go on with: its text, and its calls, whose arguments are objects.
+/// The reasoning is left out.
+chat_message message_of(const chat_answer& answer);
+
+/// Whether a reply calls tools.
+enum class tool_choice : std::uint8_t {
+  automatic,      ///< as the model likes: text, or calls that are right
+  required,       ///< it calls
+  none,           ///< it does not
+  unconstrained,  ///< whatever the model writes
+};
+
+/// What a prompt says besides its messages, and what that means for the reply.
 /// @example  session.chat(talk, {.tools = nibble::json::parse(tools), .extra = nibble::json::object({{"enable_thinking",
 /// false}})})
 struct chat_options {
@@ -36,6 +50,10 @@ struct chat_options {
   bool add_generation_prompt = true;     ///< ends with the beginning of the assistant's turn, for the model to go on
   json extra = {};                       ///< an object of further variables, or null
   std::optional<std::int64_t> now = {};  ///< see template_options
+  /// With tools, a session leaves only tokens that go on as the model's format and the tools' schemas say: see tool_grammar.
+  nibble::tool_choice tool_choice = nibble::tool_choice::automatic;
+  std::string only_tool = {};  ///< the one that may be called; empty: any
+  bool parallel_calls = true;  ///< several in a reply
 };
 
 /// How a model wants a conversation written.
@@ -79,6 +97,8 @@ class chat_template {
 
   /// Whether it looks at a variable of this name, such as tools or enable_thinking.
   bool reads(std::string_view variable) const noexcept { return plain_.reads(variable) || (tools_ && tools_->reads(variable)); }
+  /// How its models write reasoning and calls of tools.
+  const answer_syntax& answers() const noexcept { return answers_; }
   /// Bytes that it has allocated.
   std::size_t memory_bytes() const noexcept;
 
@@ -86,7 +106,8 @@ class chat_template {
   explicit chat_template(jinja_template plain);
 
   jinja_template plain_;
-  std::optional<jinja_template> tools_;                   // for conversations with tools, if they have their own
+  std::optional<jinja_template> tools_;  // for conversations with tools, if they have their own
+  answer_syntax answers_;
   std::vector<std::pair<std::string, std::string>> own_;  // what the template calls its tokens
 };
 

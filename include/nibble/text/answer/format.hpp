@@ -50,6 +50,8 @@ struct answer_format {
   std::string_view name_key = "name", arguments_key = "arguments", id_key = "id";
   bool whole = false;                            ///< no marks: a call begins an answer, or follows another one
   std::string_view text_name = {};               ///< what is given to the call of this name is text for the reader
+  std::string_view code_begin = {};              ///< NAME.call(KEY=VALUE, ...) follows, or code to the end of the answer,
+  std::string_view code_name = {};               ///< which is a call of this name with {"code": ...}; or a call as usual
   reasoning_marks reasoning = {};                ///< empty: those that the template names
   std::array<std::string_view, 6> ignored = {};  ///< marks that structure an answer
 };

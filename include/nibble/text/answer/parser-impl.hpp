@@ -20,6 +20,7 @@ chat_parser::chat_parser(answer_syntax syntax, std::string_view prompt_end, cons
   add_mark(f.calls_begin, meaning::calls);
   if (f.calls_begin.empty()) add_mark(f.call_begin, meaning::call);
   if (f.calls_begin.empty()) add_mark(f.other_begin, meaning::call);
+  add_mark(f.code_begin, meaning::code);
   for (const std::string_view text : f.ignored) add_mark(text, meaning::nothing);
   const std::string_view end = detail::without_blanks(prompt_end);
   const auto ends_with = [end](std::string_view text) {
@@ -108,6 +109,8 @@ bool chat_parser::step() {
       return read_value();
     case place::gemma:
       return read_gemma();
+    case place::code:
+      return read_code();
     default:
       return read_python();
   }
@@ -183,6 +186,10 @@ void chat_parser::begin_part(const mark& m) {
     case meaning::call:
       calls_here_ = 0, value_.clear();
       place_ = place::header;
+      return;
+    case meaning::code:
+      value_.clear();
+      place_ = place::code;
       return;
     default:
       return leave_mark(place::text);

@@ -85,9 +85,10 @@ class chat_parser {
     key,
     value,
     gemma,
-    python
+    python,
+    code
   };
-  enum class meaning : std::uint8_t { reasoning, reasoning_end, calls, call, nothing };
+  enum class meaning : std::uint8_t { reasoning, reasoning_end, calls, call, code, nothing };
   enum class found : std::uint8_t { none, beginning, whole };
   struct mark {
     std::string_view text;
@@ -125,6 +126,7 @@ class chat_parser {
   bool read_value();
   bool read_gemma();
   bool read_python();
+  bool read_code();
   void add_parameter();
   void find_texts(const json& tools);
 

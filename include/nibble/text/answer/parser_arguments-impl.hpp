@@ -234,5 +234,29 @@ bool chat_parser::read_python() {
   return true;
 }
 
+/// A call as JSON, one in Python's way, or code; the latter two to the end of the answer.
+bool chat_parser::read_code() {
+  if (value_.empty() && !skip_blanks()) return ended_ && give_up();
+  if (value_.empty() && buffer_[at_] == '{') {
+    bracket_ = 0, calls_here_ = 0, place_ = place::calls;
+    return true;
+  }
+  value_.append(buffer_, at_);
+  at_ = buffer_.size();
+  if (!ended_) return false;
+  constexpr std::string_view called = ".call";
+  std::vector<tool_call> calls;
+  const bool all = detail::read_python_calls(value_, calls) && calls.size() == 1 && calls[0].name.ends_with(called);
+  std::string name(syntax_.calls->code_name), arguments = "{\"code\":";
+  detail::append_json_string(value_, arguments);
+  arguments += '}';
+  if (all) name = calls[0].name.substr(0, calls[0].name.size() - called.size()), arguments = calls[0].arguments;
+  begin_call(name);
+  if (!named_) return give_up();
+  add_arguments(arguments);
+  end_call(true);
+  return true;
+}
+
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -1,0 +1,115 @@
+/// What of a schema no value can be: a member is demanded that has none, or values are within each other without end. A part of
+/// schema.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "nibble/grammar/program.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// Finds the targets of a program that some value is of, and takes the others out of its shapes.
+class possible_values {
+ public:
+  explicit possible_values(grammar_program& made) : made_(made), possible_(made.targets.size()) {}
+
+  bool contains(std::uint32_t target) const { return possible_[target]; }
+  void remove_others() {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (std::size_t n = possible_.size(); n > 0; --n) {
+        if (possible_[n - 1]) continue;
+        const grammar_target& t = made_.targets[n - 1];
+        const auto array = [&](std::uint32_t a) { return can_be(made_.shapes.arrays[a]); };
+        const auto object = [&](std::uint32_t o) { return can_be(made_.shapes.objects[o]); };
+        if (t.texts.empty() && t.strings.empty() && std::none_of(t.arrays.begin(), t.arrays.end(), array) &&
+            std::none_of(t.objects.begin(), t.objects.end(), object))
+          continue;
+        possible_[n - 1] = changed = true;
+      }
+    }
+    const auto drop = [&](choices& c) { std::erase_if(c, [&](const json_shapes::choice& x) { return !possible_[x.target]; }); };
+    for (grammar_target& t : made_.targets) {
+      std::erase_if(t.arrays, [&](std::uint32_t a) { return !can_be(made_.shapes.arrays[a]); });
+      std::erase_if(t.objects, [&](std::uint32_t o) { return !can_be(made_.shapes.objects[o]); });
+    }
+    for (json_shapes::array& a : made_.shapes.arrays) {
+      for (choices& c : a.first) drop(c);
+      drop(a.rest);
+      std::uint32_t places = 0;
+      while (places < a.first.size() && !a.first[places].empty()) ++places;
+      if (places < a.first.size() || a.rest.empty()) a.most = (std::min)(a.most, places);
+      if (a.set && a.first.empty()) a.most = (std::min)(a.most, static_cast<std::uint32_t>(a.rest.size()));
+    }
+    for (json_shapes::object& o : made_.shapes.objects)
+      for (choices& c : o.classes) drop(c);
+  }
+
+ private:
+  using choices = std::vector<json_shapes::choice>;
+
+  bool can_be(const choices& c) const {
+    return std::any_of(c.begin(), c.end(), [&](const json_shapes::choice& x) { return possible_[x.target]; });
+  }
+  bool can_meet(const choices& c, std::size_t demand) const {
+    return std::any_of(c.begin(), c.end(),
+                       [&](const json_shapes::choice& x) { return possible_[x.target] && (x.met >> demand & 1) != 0; });
+  }
+  bool can_be(const json_shapes::array& a) const {
+    std::size_t places = 0;
+    while (places < a.first.size() && can_be(a.first[places])) ++places;
+    const bool endless = places == a.first.size() && can_be(a.rest);
+    const std::uint64_t most = endless ? a.most : (std::min<std::uint64_t>)(a.most, places);
+    if (a.least > most) return false;
+    if (a.set) {
+      const auto some = [&](const json_shapes::choice& x) { return possible_[x.target]; };
+      std::uint32_t values = 0;
+      for (std::size_t i = 0; i < most && i < a.first.size(); ++i)
+        for (const json_shapes::choice& x : a.first[i]) values |= some(x) ? x.met : 0;
+      for (const json_shapes::choice& x : a.rest) values |= some(x) ? x.met : 0;
+      // a place may need the value that another took: only lists of one kind are sure
+      const bool alike = a.first.empty() || a.least == 0;
+      return alike && static_cast<std::uint32_t>(std::popcount(values)) >= a.least;
+    }
+    std::uint64_t demanded = 0;
+    for (std::size_t d = 0; d < a.demands.size(); ++d) {
+      std::uint64_t n = 0;
+      for (std::size_t i = 0; i < a.first.size() && i < most; ++i) n += can_meet(a.first[i], d);
+      if (most > a.first.size() && can_meet(a.rest, d)) n += most - a.first.size();
+      if (n < a.demands[d].least) return false;
+      demanded += a.demands[d].least;
+    }
+    return demanded <= most;
+  }
+  bool can_be(const json_shapes::object& o) const {
+    std::uint64_t required = 0, known = 0;
+    bool others = false;
+    for (std::uint32_t c = 0; c < o.classes.size(); ++c) {
+      const bool some = can_be(o.classes[c]);
+      const bool is_required = c < o.known && (o.required[c / 32] >> c % 32 & 1) != 0;
+      if (is_required && !some) return false;
+      required += is_required;
+      c < o.known ? known += some : others |= some;
+    }
+    const std::uint64_t most = others ? o.most : (std::min<std::uint64_t>)(o.most, known);
+    if (required > most || o.least > most) return false;
+    for (std::size_t d = 0; d < o.demands.size(); ++d) {
+      const bool met = std::any_of(o.classes.begin(), o.classes.end(), [&](const choices& c) { return can_meet(c, d); });
+      if (!met || o.demands.size() > most) return false;
+    }
+    return true;
+  }
+
+  grammar_program& made_;
+  std::vector<bool> possible_;
+};
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
