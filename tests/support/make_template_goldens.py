@@ -89,6 +89,15 @@ end
 {{ messages[2].tool_calls[0].function.arguments | tojson }} {{ messages[3].content }} {{ messages[4].content | selectattr('type', 'equalto', 'text') | map(attribute='text') | join('+') }}
 {{ '<a href="x">&\'' | e }} {{ '<b>' | safe }} {{ ('<b>' | safe) + '<i>' }} {{ '<p>a <b>b</b></p>' | striptags }} {{ 'a b&c/d\u00e9' | urlencode }} {{ {'a b': 1, 'c': '/'} | urlencode }} {{ 'one two three' | wordcount }} {{ 'a long line of words here' | truncate(12) }} {{ 'a long line of words here' | truncate(12, true, '..') }} {{ 'short' | truncate(3) }}
 {{ 'a\nb\n\nc' | indent }} {{ 'a\nb' | indent(2, true) }} {{ 'a\n\nb' | indent('> ', blank=true) }} {{ 1000000 | filesizeformat }} {{ 1 | filesizeformat }} {{ 2048 | filesizeformat(true) }} {{ items | groupby('n') }} {% for g in items | groupby('n') %}{{ g.grouper }}{{ g.list | length }}{% endfor %}
+{{ 'The quick brown-fox jumps -- over the lazy dog; extraordinarily long-winded words' | wordwrap(12) }}|{{ 'The quick brown-fox jumps over an extraordinarily lazy dog' | wordwrap(10, false) }}|{{ 'well-known half-a-dozen -b a--b c---d' | wordwrap(5, true, ' / ', false) }}
+{{ 'well-known half-a-dozen -b a--b c---d e-f x1-y2 re-e-ntry' | wordwrap(5) }}|{{ '  two  spaces   at ends  ' | wordwrap(6, wrapstring='<br>') }}|{{ u | wordwrap(4) }}|{{ 'a\n\nbb ccc\r\nd' | wordwrap(3) }}|{{ '' | wordwrap }}|{{ '-----abc-def' | wordwrap(4) }}|{{ 'ab \u00a0\u00a0\u00a0\u00a0 cd' | wordwrap(3) }}
+{{ s | wordwrap(0) }}
+{{ {'class': 'a "b"', 'gone': none, 'lost': missing, 'id': 5, 'q': '<b>' | safe} | xmlattr }}|{{ {'a': 1} | xmlattr(false) }}|{{ {} | xmlattr }}|{{ [7] | random }}{{ 'x' | random }}{{ [] | random }}
+{{ 'See http://example.com/a?b=c&d, (www.test.org:80/x) and <https://x.y.dev>. me@mail.co.uk mailto:a@b.cd foo.com foo.xyz x.com:123456 ftp://a.b' | urlize }}|{{ 'http://en.wikipedia.org/wiki/A_(b)). http://127.0.0.1/ http://[::1]:8080 http://localhost www.a (a.org) a@b @c.de a@b-.de' | urlize }}
+{{ 'http://example.com/long/path ftp://x.y tel:123' | urlize(12, true, target='_blank', rel='me "x"', extra_schemes=['ftp://', 'tel:']) }}|{{ 'https://xn--a.xn--p1ai x@y.z.w HTTP://UP.COM http://a..b http://a_b.c%d.ee' | urlize }}|{{ '<b> www.a.bc' | safe | urlize }}
+{{ s | urlize(extra_schemes=['nope']) }}
+{{ l | xmlattr }}
+{{ d | random }}
 {{ 'a\tb\\n\x41\u00e4\101\q' }} {{ 'con' 'cat' }} {{ "it's" }} {{ ["it's", 'a"b', "a'\"b", '\u00e4\u200b\x00\n', '\U0001F600'] }} {{ 'ä' }}
 {{ strftime_now('%d %b %Y %H:%M:%S %A %j %p %I %y') }} {{ strftime_now('%Y-%m-%d') }} {{ strftime_now('%e %C %u %w %h %a %F %T %R %D %r %c %% %-d %-m %-I %-j %f %n%t') }} {% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}{% set j = joiner('|') %}{{ j() }}a{{ j() }}b{{ j() }}
 {{ raise_exception('Stop: ' ~ n) }}

@@ -185,6 +185,32 @@ void json::set(std::string_view key, json value) {
     members.push_back({std::string(key), std::move(value)});
 }
 
+namespace detail {
+/// A value, or the beginning of one that has others.
+inline void append_json_value(const json& value, std::string& out) {
+  switch (value.kind()) {
+    case json_kind::null:
+      out += "null";
+      break;
+    case json_kind::boolean:
+      out += value.boolean() ? "true" : "false";
+      break;
+    case json_kind::number:
+      out += value.digits();
+      break;
+    case json_kind::string:
+      append_json_string(value.string(), out);
+      break;
+    case json_kind::array:
+      out += '[';
+      break;
+    case json_kind::object:
+      out += '{';
+      break;
+  }
+}
+}  // namespace detail
+
 std::string json::text() const {
   struct open {
     const json* value;
@@ -194,28 +220,8 @@ std::string json::text() const {
   std::vector<open> opened;
   const json* now = this;
   for (;;) {
-    if (now) {
-      switch (now->kind()) {
-        case json_kind::null:
-          out += "null";
-          break;
-        case json_kind::boolean:
-          out += now->boolean() ? "true" : "false";
-          break;
-        case json_kind::number:
-          out += now->digits();
-          break;
-        case json_kind::string:
-          detail::append_json_string(now->string(), out);
-          break;
-        case json_kind::array:
-          out += '[', opened.push_back({now, 0});
-          break;
-        case json_kind::object:
-          out += '{', opened.push_back({now, 0});
-          break;
-      }
-    }
+    if (now) detail::append_json_value(*now, out);
+    if (now && (now->is(json_kind::array) || now->is(json_kind::object))) opened.push_back({now, 0});
     if (opened.empty()) return out;
     auto& [value, next] = opened.back();
     const bool object = value->is(json_kind::object);

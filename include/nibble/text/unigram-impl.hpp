@@ -54,18 +54,23 @@ result<unigram> unigram::try_load(const metadata& meta, const vocab& vocabulary,
   }
   out.pieces_.build(std::move(pieces));
   out.unknown_score_ = double(least - 10.0f);
-  constexpr const char* map_name = "precompiled_charsmap";
-  if (const std::string key = "tokenizer.ggml." + std::string(map_name); meta.find(key)) {
-    const auto numbers = meta.try_get_array<std::int32_t>(key);
-    if (!numbers) return numbers.failure();
-    std::string bytes;
-    bytes.reserve(numbers->size());
-    for (const std::int32_t n : *numbers) bytes += static_cast<char>(static_cast<unsigned char>(n & 0xFF));
-    auto map = charsmap::try_parse(bytes);
-    if (!map) return detail::tokenizer_error(errc::invalid_tokenizer, map_name, map.failure().what());
-    out.map_ = *std::move(map);
-  }
+  NIBBLE_TRY(out.try_load_map(meta));
   return out;
+}
+
+result<void> unigram::try_load_map(const metadata& meta) {
+  constexpr const char* map_name = "precompiled_charsmap";
+  const std::string key = "tokenizer.ggml." + std::string(map_name);
+  if (!meta.find(key)) return {};
+  const auto numbers = meta.try_get_array<std::int32_t>(key);
+  if (!numbers) return numbers.failure();
+  std::string bytes;
+  bytes.reserve(numbers->size());
+  for (const std::int32_t n : *numbers) bytes += static_cast<char>(static_cast<unsigned char>(n & 0xFF));
+  auto map = charsmap::try_parse(bytes);
+  if (!map) return detail::tokenizer_error(errc::invalid_tokenizer, map_name, map.failure().what());
+  map_ = *std::move(map);
+  return {};
 }
 
 /// The text as its characters are written, with spaces for U+2581, and no more of them than there may be.

@@ -50,6 +50,7 @@ class unigram {
 
  private:
   class lattice;
+  result<void> try_load_map(const metadata& meta);
   std::string normalize(std::string_view text, bool prefix) const;
 
   charsmap map_;

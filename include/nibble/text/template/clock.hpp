@@ -51,9 +51,11 @@ struct time_field {
   std::string_view word = {};
 };
 
-/// @param format  letters behind '%' as strftime knows them; a '-' before one leaves zeros out
-/// @source        strftime in the C locale
-inline std::string time_text(std::string_view format, std::int64_t seconds) {
+inline std::string time_text(std::string_view format, std::int64_t seconds);
+
+/// Appends what a letter stands for, if it is known.
+/// @param bare  without zeros in front
+inline bool append_time(char letter, bool bare, std::int64_t seconds, std::string& out) {
   constexpr std::string_view months[] = {"January", "February", "March",     "April",   "May",      "June",
                                          "July",    "August",   "September", "October", "November", "December"};
   constexpr std::string_view days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
@@ -93,6 +95,17 @@ inline std::string time_text(std::string_view format, std::int64_t seconds) {
                                {'%', 0, 0, '0', "%"},
                                {'z'},
                                {'Z'}};
+  for (const auto& [its_letter, stands_for] : formats)
+    if (its_letter == letter) return out += time_text(stands_for, seconds), true;
+  for (const time_field& f : fields)
+    if (f.letter == letter)
+      return out += f.width == 0 ? std::string(f.word) : padded(f.number, bare ? 1 : f.width, f.fill), true;
+  return false;
+}
+
+/// @param format  letters behind '%' as strftime knows them; a '-' before one leaves zeros out
+/// @source        strftime in the C locale
+inline std::string time_text(std::string_view format, std::int64_t seconds) {
   std::string out;
   for (std::size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%' || i + 1 == format.size()) {
@@ -101,14 +114,7 @@ inline std::string time_text(std::string_view format, std::int64_t seconds) {
     }
     const bool bare = format[i + 1] == '-' && i + 2 < format.size();
     i += bare ? 2 : 1;
-    const std::size_t before = out.size();
-    bool known = false;
-    for (const auto& [letter, stands_for] : formats)
-      if (letter == format[i]) out += time_text(stands_for, seconds), known = true;
-    for (const time_field& f : fields)
-      if (f.letter == format[i])
-        out += f.width == 0 ? std::string(f.word) : padded(f.number, bare ? 1 : f.width, f.fill), known = true;
-    if (!known) out.insert(before, "%") += format[i];
+    if (!append_time(format[i], bare, seconds, out)) (out += '%') += format[i];
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "nibble/config.hpp"
+#include "nibble/text/template/links.hpp"
 #include "nibble/text/template/list_filters.hpp"
 #include "nibble/text/template/text_filters.hpp"
 
@@ -21,7 +22,7 @@ struct named_filter {
 };
 
 // clang-format off
-/// @source  Jinja's builtin filters, but for random, urlize, wordwrap and xmlattr; tojson is that of chat templates
+/// @source  Jinja's builtin filters; tojson is that of chat templates
 inline constexpr auto all_filters = std::to_array<named_filter>({
     {"abs", abs_filter}, {"attr", attr_filter}, {"batch", batch_filter}, {"capitalize", case_filter<casing::capital>},
     {"center", center_filter}, {"count", length_filter}, {"d", default_filter}, {"default", default_filter},
@@ -32,6 +33,7 @@ inline constexpr auto all_filters = std::to_array<named_filter>({
     {"max", [](run& r, const value& v, const arguments& a) { return extreme_filter(r, v, a, true); }},
     {"min", [](run& r, const value& v, const arguments& a) { return extreme_filter(r, v, a, false); }},
     {"pprint", [](run& r, const value& v, const arguments&) { traced_text out; append_repr(r, v, out); return r.text(std::move(out)); }},
+    {"random", random_filter},
     {"reject", [](run& r, const value& v, const arguments& a) { return select_filter(r, v, a, false, false); }},
     {"rejectattr", [](run& r, const value& v, const arguments& a) { return select_filter(r, v, a, false, true); }},
     {"replace", replace_filter}, {"reverse", reverse_filter}, {"round", round_filter}, {"safe", safe_filter},
@@ -39,7 +41,8 @@ inline constexpr auto all_filters = std::to_array<named_filter>({
     {"selectattr", [](run& r, const value& v, const arguments& a) { return select_filter(r, v, a, true, true); }},
     {"slice", slice_filter}, {"sort", sort_filter}, {"string", string_filter}, {"striptags", striptags_filter}, {"sum", sum_filter},
     {"title", title_filter}, {"tojson", tojson_filter}, {"trim", trim_filter}, {"truncate", truncate_filter}, {"unique", unique_filter},
-    {"upper", case_filter<casing::upper>}, {"urlencode", urlencode_filter}, {"wordcount", wordcount_filter},
+    {"upper", case_filter<casing::upper>}, {"urlencode", urlencode_filter}, {"urlize", urlize_filter}, {"wordcount", wordcount_filter},
+    {"wordwrap", wordwrap_filter}, {"xmlattr", xmlattr_filter},
 });
 // clang-format on
 

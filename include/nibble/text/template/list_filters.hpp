@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nibble/config.hpp"
+#include "nibble/core/rng.hpp"
 #include "nibble/text/template/methods.hpp"
 #include "nibble/text/template/reading_numbers.hpp"
 #include "nibble/text/template/tests.hpp"
@@ -57,6 +58,16 @@ inline value last_filter(run& r, const value& v, const arguments&) {
   if (is_list(v, list_form::iterator)) r.fail("a generator has no last item");
   const std::vector<value> items = items_of(r, v);
   return items.empty() ? value::undefined(lack::said, r.text("there is no last item")) : items.back();
+}
+/// One of the items: which one is told by the time that the run knows, and by how many were asked for before.
+inline value random_filter(run& r, const value& v, const arguments&) {
+  if (!v.is_text() && !(v.is(kind::list) && is_indexed(list_of(v)->form)))
+    r.fail(v.is_undefined() ? undefined_reason(v) : "random wants a text or a list, found a " + std::string(type_name(v)));
+  if (r.failed()) return value::none();
+  const std::size_t size = length_of(r, v);
+  if (size == 0) return value::undefined(lack::said, r.text("there is no random item"));
+  rng random(static_cast<std::uint64_t>(r.now) ^ ++r.draws << 32);
+  return item_of(r, v, value::integer(static_cast<std::int64_t>(random() % size)));
 }
 inline value reverse_filter(run& r, const value& v, const arguments&) {
   if (v.is_text()) {

@@ -155,6 +155,22 @@ class percent_formatter {
       if (number <= 1'000'000) number = number * 10 + (peek() - '0');
     return number;
   }
+  bool take_flag(field& f) const {
+    switch (peek()) {
+      case '-':
+        return f.align = '<', true;
+      case '+':
+        return f.sign = '+', true;
+      case ' ':
+        return f.sign = f.sign == '+' ? '+' : ' ', true;
+      case '#':
+        return f.alternate = true;
+      case '0':
+        return f.fill = "0", true;
+      default:
+        return false;
+    }
+  }
   void convert() {
     const std::size_t begin = at_++;
     value chosen;
@@ -171,29 +187,7 @@ class percent_formatter {
       at_ = end + 1;
     }
     field f;
-    for (bool flag = true; flag;) {
-      switch (peek()) {
-        case '-':
-          f.align = '<';
-          break;
-        case '+':
-          f.sign = '+';
-          break;
-        case ' ':
-          f.sign = f.sign == '+' ? '+' : ' ';
-          break;
-        case '#':
-          f.alternate = true;
-          break;
-        case '0':
-          f.fill = "0";
-          break;
-        default:
-          flag = false;
-          continue;
-      }
-      ++at_;
-    }
+    while (take_flag(f)) ++at_;
     std::int64_t width = read_number();
     if (width < 0) f.align = '<', width = -width;
     if (peek() == '.') ++at_, f.precision = read_number();

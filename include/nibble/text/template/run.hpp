@@ -32,6 +32,8 @@ class run {
   const traced_text no_text;
   /// The time that strftime_now tells; see clock.hpp.
   std::int64_t now = 0;
+  /// Items that were drawn at random.
+  std::uint64_t draws = 0;
 
   void fail(std::string what) { wrong_.set(place, std::move(what)); }
   void fail_beyond(const std::string& what, std::uint64_t limit) {

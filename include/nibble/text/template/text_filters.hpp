@@ -14,10 +14,10 @@
 
 #include "nibble/config.hpp"
 #include "nibble/text/json.hpp"
-#include "nibble/text/template/html.hpp"
 #include "nibble/text/template/json_format.hpp"
 #include "nibble/text/template/methods.hpp"
 #include "nibble/text/template/reading_numbers.hpp"
+#include "nibble/text/template/wrapping.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -113,6 +113,30 @@ inline value truncate_filter(run& r, const value& v, const arguments& given) {
   return r.text(std::move(out));
 }
 
+inline value wordwrap_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "wordwrap", given, {"width", "break_long_words", "wrapstring", "break_on_hyphens"});
+  const std::int64_t width = integer_argument(r, b[0], 79);
+  if (!v.is_text())
+    r.fail(v.is_undefined() ? undefined_reason(v) : "wordwrap wants a text, found a " + std::string(type_name(v)));
+  if (width < 1) r.fail("wordwrap wants a width of at least 1");
+  if (r.failed()) return value::none();
+  const traced_text line_end("\n", origin::program);
+  const traced_text& between = b.given(2) ? text_argument(r, *b[2]) : line_end;
+  const wrapping how{static_cast<std::size_t>(width), !b[1] || is_true(*b[1]), !b[3] || is_true(*b[3])};
+  traced_text out;
+  bool first = true;
+  for (const value& paragraph : splitter(r, text_of(v)->text).lines(false)) {
+    std::vector<traced_text> lines = word_wrapper(r, text_of(paragraph)->text, how).lines();
+    if (lines.empty()) lines.emplace_back();
+    for (const traced_text& line : lines) {
+      if (!r.charge(between.size()) || !r.may_be_long(sum_of_sizes(out.size(), between.size()))) return value::none();
+      if (!std::exchange(first, false)) out.append(between);
+      out.append(line);
+    }
+  }
+  return r.text(std::move(out));
+}
+
 inline value wordcount_filter(run& r, const value& v, const arguments&) {
   const value whole = as_text(r, v);
   const std::string_view all = view_of(whole);
@@ -137,41 +161,6 @@ inline value format_filter(run& r, const value& v, const arguments& given) {
   const value dict = value::refer(kind::dict, names);
   for (const auto& [name, held] : given.named) set_entry(r, *names, name, held);
   return percent_format(r, format, dict);
-}
-
-inline value escape_filter(run& r, const value& v, const arguments&) {
-  if (v.is_text() && text_of(v)->safe) return v;
-  const value whole = as_text(r, v);
-  traced_text out;
-  append_escaped(text_of(whole)->text, out);
-  return r.text(std::move(out), true);
-}
-inline value force_escape_filter(run& r, const value& v, const arguments&) {
-  const value whole = as_text(r, v);
-  traced_text out;
-  append_escaped(text_of(whole)->text, out);
-  return r.text(std::move(out), true);
-}
-inline value safe_filter(run& r, const value& v, const arguments&) {
-  const value whole = as_text(r, v);
-  return r.text(text_of(whole)->text, true);
-}
-/// Tags and comments go, and runs of spaces become one.
-inline value striptags_filter(run& r, const value& v, const arguments&) {
-  const value whole = as_text(r, v);
-  const traced_text& text = text_of(whole)->text;
-  const std::string_view all = text.view();
-  traced_text bare;
-  for (std::size_t at = 0; at < all.size();) {
-    const std::size_t tag = all.find('<', at), end = tag == all.npos                       ? all.npos
-                                                     : all.substr(tag).starts_with("<!--") ? all.find("-->", tag)
-                                                                                           : all.find('>', tag);
-    bare.append(text, at, end == all.npos ? all.size() : tag);
-    if (end == all.npos) break;
-    at = end + (all[end] == '-' ? 3 : 1);
-  }
-  const value words = r.list(splitter(r, bare).at_spaces(-1));
-  return join_method(r, r.text(std::string(" ")), {{words}, {}});
 }
 
 inline bool is_ascii_word(char c) noexcept { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
