@@ -137,6 +137,10 @@ TEST_CASE("each piece of the output knows whether the template wrote it") {
   CHECK(traced("{{ s | e }}{{ s ~ '' | safe }}{{ s * 2 }}{{ s | list | last }}{{ s | first }}{{ s | int(1) }}", people) ==
         "[a&lt;|b|&gt;ca<|b|>ca<|b|>ca<|b|>cca]1");
   CHECK(traced("{% for m in messages %}<|{{ m.role }}|>{{ m['content'] }}{% endfor %}", people) == "<|user|>[x]<|[<s>]|>");
+  CHECK(traced("{{ (s ~ ' x') | wordwrap(7, wrapstring='<br>') }}{{ {'<': s} | xmlattr }}", people) ==
+        "[a<|b|>c]<br>x &lt;=\"[a&lt;|b|&gt;c]\"");
+  CHECK(traced("{{ ('www.' ~ s[0] ~ '.de') | urlize(rel=s, target=s) }}{{ s[:1] | random }}", people) ==
+        "<a href=\"https://www.[a].de\" rel=\"[a&lt;|b|&gt;c noopener]\" target=\"[a&lt;|b|&gt;c]\">www.[a].de</a>[a]");
   CHECK(traced("{{ n + 1 }}{{ n | string }}{{ n | float }}{{ n * 0.5 }}{{ s | length }}", people) == "[655.02.5]7");
 }
 
@@ -172,6 +176,13 @@ TEST_CASE("what is wrong in a template is said with its line and column") {
       {"{{ raise_exception('No\x1b system') }}", "!template, line 1, column 19: the template refuses this: No? system"},
       {"{% macro m(a) %}{{ a.b }}{% endmacro %}\n{{ m(1).x.y }}",
        "!template, line 2, column 10: 'str object' has no attribute 'x'"},
+      {"{{ {'a b': 1} | xmlattr }}", "!template, line 1, column 17: xmlattr: a name has no space, and none of / > =: 'a b'"},
+      {"{{ {'a=': 1} | xmlattr }}", "!template, line 1, column 16: xmlattr: a name has no space, and none of / > =: 'a='"},
+      {"{{ 1 | xmlattr }}", "!template, line 1, column 8: xmlattr wants a dict, found a int"},
+      {"{{ 'a' | wordwrap(0) }}", "!template, line 1, column 10: wordwrap wants a width of at least 1"},
+      {"{{ 1 | wordwrap }}", "!template, line 1, column 8: wordwrap wants a text, found a int"},
+      {"{{ {} | random }}", "!template, line 1, column 9: random wants a text or a list, found a dict"},
+      {"{{ 'a' | urlize(extra_schemes=['b']) }}", "!template, line 1, column 10: urlize: not the scheme of an address: 'b'"},
       {"{{ loop(1) }}", "!template, line 1, column 8: 'loop' is undefined"},
   };
   for (const auto& row : rows) {
@@ -208,6 +219,8 @@ TEST_CASE("hostile templates are refused within their limits") {
   CHECK(code_of("{{ [1] | tojson(indent=10**9) }}") == errc::limit_exceeded);
   CHECK(code_of("{{ [1] | batch(10**9, 0) | list }}") == errc::limit_exceeded);
   CHECK(code_of("{{ [1] | slice(10**9) | list }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ ('a b ' * 1000) | wordwrap(1, wrapstring='-' * 100000) }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ ('www.a.bc ' * 1000) | urlize(target='-' * 100000) }}") == errc::limit_exceeded);
   CHECK(code_of("{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}") ==
         errc::limit_exceeded);
   CHECK(code_of("{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = n.x | replace('a', n.x) %}{% endfor %}") ==
@@ -233,6 +246,13 @@ TEST_CASE("hostile templates are refused within their limits") {
   CHECK(code_of("{{ n }}",
                 json::object({{"n", *json::try_parse(repeated("[", 150) + repeated("]", 150), {.json_depth = 200})}}),
                 {.template_depth = 20}) == errc::limit_exceeded);
+}
+
+TEST_CASE("what a template draws depends on the time that it is told alone") {
+  const std::string draws = "{% for i in range(40) %}{{ range(10) | random }}{% endfor %}";
+  const std::string said = written(draws);
+  CHECK(said == written(draws));
+  for (const char digit : {'0', '4', '9'}) CHECK(said.find(digit) != said.npos);
 }
 
 TEST_CASE("limits of templates are the caller's: one less than what is needed is refused") {
