@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 /// The arguments of every command; each reads those that concern it.
 struct arguments {
-  fs::path model, input, output;
+  fs::path model, input, output, draft;
   std::size_t threads = 2;
   std::size_t chunk = 128;    ///< tokens of a step
   std::size_t context = 512;  ///< ids of a chunk, each a sequence of its own; 0: all are one
@@ -33,12 +33,13 @@ struct arguments {
   std::size_t layers = 0;             ///< of a shape; 0: all
   std::vector<std::string> formats{"F32", "F16", "Q8_0", "Q4_K"};
   std::string text = "Explain memory optimization in LLMs.";
-  std::int64_t now = 0;  ///< seconds since the beginning of 1970; 0: the time it is
+  double temperature = 0;  ///< 0: the most likely token
+  std::int64_t now = 0;    ///< seconds since the beginning of 1970; 0: the time it is
   std::size_t requests = 16, shared = 0, kv_mb = 0, seed = 1;
   std::vector<std::size_t> prompts{64, 512}, answers{64, 256};  ///< least and most
   double rate = 0, pace = 2;
   bool one_by_one = false, no_prefixes = false;
-  bool special = false, limits = false, quick = false, mapped = false;
+  bool special = false, limits = false, quick = false, mapped = false, always = false;
 };
 
 /// All throw std::runtime_error or nibble::error.
@@ -51,6 +52,7 @@ void logits(const arguments& a);
 void embed(const arguments& a);
 void draft(const arguments& a);
 void score(const arguments& a);
+void speculate(const arguments& a);
 void tokens(const arguments& a);
 void render_template(const arguments& a);
 void decode(const arguments& a);

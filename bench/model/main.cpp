@@ -72,6 +72,19 @@ class command_line {
     c->add_option("--rate", a_->rate, "requests a second, at random times; 0: all at once");
     count(c, "--seed", "of the random numbers", a_->seed);
 
+    c = add("speculate", "what guessing ahead saves when a text is continued, as one line of JSON; the answer must not change",
+            bench::speculate);
+    a_->generate = 128;
+    evaluation(c);
+    c->add_option("--draft", a_->draft, "GGUF file of a model that guesses; without it, what was said before does");
+    c->add_option("--prompt", a_->text, "text to continue");
+    c->add_option("--file", a_->input, "UTF-8 file with that text");
+    c->add_flag("--special", a_->special, "names of control tokens in the text are those tokens");
+    c->add_option("--temperature", a_->temperature, "of drawing tokens; 0: the most likely one");
+    c->add_flag("--always", a_->always, "check guesses whether they pay or not");
+    count(c, "--generate", "tokens of the answer at most", a_->generate, 2);
+    count(c, "--repeat", "measured pairs", a_->repeat, 1);
+
     c = add("logits", "writes the logits after every id: rows of little-endian float32", bench::logits);
     a_->kv = "f32", a_->chunk = 64, a_->context = 0;
     file(c, "tokens", "JSON file of ids", a_->input);

@@ -79,6 +79,7 @@
 #include "nibble/text/chat.hpp"              // chat_message, chat_template
 
 #include "nibble/model/options.hpp"          // load_options, session_options, memory_plan
+#include "nibble/model/speculation.hpp"      // speculation: how a session guesses ahead
 #include "nibble/model/hyperparameters.hpp"  // hyperparameters: metadata with bounds
 #include "nibble/model/tensor_source.hpp"    // tensor_source: tensors with shapes
 #include "nibble/model/observer.hpp"         // operation_event: what a step did
@@ -126,8 +127,13 @@
 #include "nibble/generate/event_builder.hpp" // event_builder: logits in, events out
 #include "nibble/generate/stats.hpp"         // generation_stats
 #include "nibble/generate/generation.hpp"    // generation: the range of events
+#include "nibble/generate/prompt_lookup.hpp" // prompt_lookup: guesses from what was said
+#include "nibble/generate/draft_model.hpp"   // draft_model: guesses of a smaller model
 #include "nibble/generate/session.hpp"       // session
 #include "nibble/generate/generate_each.hpp" // generate_each: several prompts at once
+#include "nibble/generate/score.hpp"         // score: how likely a text is
+#include "nibble/generate/samples.hpp"       // samples: several answers to one prompt, best first
+#include "nibble/generate/beam_search.hpp"   // beam_search: the most likely answers
 #include "nibble/generate/scheduler.hpp"     // scheduler: many requests, which come and go
 
 // clang-format on

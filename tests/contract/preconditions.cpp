@@ -113,6 +113,11 @@ const std::vector<breach> breaches{
     {"model/evaluator.hpp", "feed", [] { evaluator().feed(std::array{outside}); }},
     {"model/evaluator.hpp", "feed", [] { evaluator().feed(std::array{nibble::token{-1}}); }},
     {"model/evaluator.hpp", "feed", [] { evaluator().feed_each(std::array{nibble::token{-1}}, [](auto, auto) {}); }},
+    {"model/evaluator.hpp", "output",
+     [] {
+       auto e = evaluator();
+       static_cast<void>(e.output(0));
+     }},
     {"model/evaluator.hpp", "draft_each",
      [] { evaluator().draft_each(std::array{nibble::token{1}}, std::array{0.5f}, [](auto, auto) {}); }},
     {"model/batch_evaluator.hpp", "feed", [] { batch().feed(0, std::array{outside}); }},

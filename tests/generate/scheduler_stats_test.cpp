@@ -23,7 +23,7 @@ using nibble::request;
 using nibble::scheduler;
 
 namespace {
-constexpr nibble::session_options room{.context = 200, .prefill_chunk = 16};
+const nibble::session_options room{.context = 200, .prefill_chunk = 16};
 
 tokens some_tokens(std::size_t count, std::size_t from) {
   tokens out;

@@ -17,21 +17,25 @@ namespace {
 struct fake : nibble::detail::evaluation {
   tokens fed;
   std::size_t steps_until_cancel = SIZE_MAX;
-  float logit = 0;
+  std::vector<float> rows{0};
 
   const nibble::tokenizer& tokenizer() const noexcept override { return stories().tokenizer(); }
   std::size_t context() const noexcept override { return 100; }
   std::size_t position() const noexcept override { return fed.size(); }
-  nibble::feed_outcome feed(std::span<const token> ids, nibble::stop_token) override {
+  nibble::feed_outcome feed(std::span<const token> ids, std::size_t ahead, nibble::stop_token) override {
     CHECK(!ids.empty());
+    CHECK(ahead < ids.size());
+    CHECK((ahead == 0 || ids.size() <= 4));
+    rows.clear();
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (i % 4 == 0 && steps_until_cancel-- == 0) return nibble::feed_outcome::cancelled;
       fed.push_back(ids[i]);
+      if (ids.size() - i <= ahead + 1) rows.push_back(hash(fed));
     }
-    logit = hash(fed);
     return nibble::feed_outcome::done;
   }
-  std::span<float> logits() noexcept override { return {&logit, 1}; }
+  std::span<float> logits(std::size_t i) noexcept override { return {&rows.at(i), 1}; }
+  std::size_t most_ahead(std::size_t pending) const noexcept override { return pending < 4 ? 4 - pending : 0; }
   void mark() noexcept override {}
   bool has_mark() const noexcept override { return false; }
   std::size_t resumable(std::size_t position) noexcept override { return position / 8 * 8; }
@@ -119,6 +123,51 @@ TEST_CASE("logits that were taken are made anew, those that were not are still t
   stop.request_stop();
   CHECK(said.process(stop.get_token()) == nibble::feed_outcome::cancelled);
   CHECK(evaluator.fed.size() == 12);
+}
+
+TEST_CASE("with guesses, whichever of them come true, the logits are those of a transcript without") {
+  auto owned = std::make_unique<fake>();
+  fake& evaluator = *owned;
+  nibble::detail::transcript said(std::move(owned));
+  nibble::rng random(9);
+  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random.uniform() * double(n)); };
+  said.append(tokens{1, 2, 3});
+  std::size_t saved = 0, missed = 0, settled = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    if (said.room() < 2) said.truncate(below(50) + 1);
+    tokens guesses(std::min(below(4), said.most_guesses()));
+    for (token& id : guesses) id = token(below(2));
+    const std::size_t before = evaluator.fed.size();
+    const bool ready = said.is_processed(), cancel = below(8) == 0;
+    evaluator.steps_until_cancel = cancel ? 0 : SIZE_MAX;
+    const auto how = said.process({}, guesses);
+    saved += ready;
+    if (how == nibble::feed_outcome::cancelled) {
+      REQUIRE(!ready);
+      REQUIRE(evaluator.fed.size() <= said.size());
+      continue;
+    }
+    REQUIRE(how == nibble::feed_outcome::done);
+    if (ready) REQUIRE(evaluator.fed.size() == before);
+    if (below(9) == 0) {
+      REQUIRE(said.logits()[0] == fake::hash(to_vector(said.tokens())));
+      said.settle(), ++settled;
+      REQUIRE(evaluator.fed.size() <= said.size());
+      continue;
+    }
+    REQUIRE(said.take_logits()[0] == fake::hash(to_vector(said.tokens())));
+    REQUIRE(said.logits().empty());
+    const bool ahead = evaluator.fed.size() > said.size();
+    if (below(20) == 0) said.truncate(said.size() - below(2));
+    below(9) == 0 ? said.append(tokens{1, 0}) : said.append(token(below(2)));
+    missed += ahead && evaluator.fed.size() < said.size();
+    REQUIRE(std::equal(said.tokens().begin(),
+                       said.tokens().begin() + std::ptrdiff_t(std::min(said.size(), evaluator.fed.size())),
+                       evaluator.fed.begin()));
+  }
+  CHECK(saved > 1000);
+  CHECK(missed > 1000);
+  CHECK(settled > 100);
 }
 
 TEST_CASE("what two transcripts share is their common beginning") {

@@ -191,6 +191,36 @@ TEST_CASE("a session and all of its forks take what was planned, and so do batch
   }
 }
 
+TEST_CASE("sessions that guess take what was planned, with their forks, and nothing more while they generate") {
+  for (const char* name : {"llama", "gemma3", "qwen35"}) {
+    const auto model = nibble::any_model::load(nibble_test::smallest_model(name, 32, 4).bytes(), options_of());
+    for (const auto& how : {nibble::speculation(nibble::prompt_lookup{.guesses = 4, .always = true}),
+                            nibble::speculation(nibble::draft_model{.model = model, .guesses = 3, .always = true})}) {
+      const nibble::session_options room{.context = 100, .prefill_chunk = 8, .forks = 1, .speculation = how};
+      const auto family = [&] {
+        std::vector<nibble::session> all;
+        all.reserve(2);
+        all.emplace_back(model, room);
+        all.push_back(all[0].fork());
+        return all;
+      };
+      const auto plan = model.plan(room);
+      CHECK(plan.guessing > 0);
+      check_takes(plan.of_session() + 2 * sizeof(nibble::session), family);
+      auto all = family();
+      for (auto& s : all) {
+        auto reply = s.generate("ABABABABAB", {.max_tokens = 60});
+        auto event = reply.begin();
+        const std::size_t before = allocations;
+        while (event != reply.end()) ++event;
+        const std::size_t made = allocations - before;
+        CHECK(made == 0);
+        CHECK(s.stats().guessed_tokens > 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("whichever allocation of a fork or of loading a session is refused, the session is as it was, and nothing is lost") {
   for (const char* name : {"gemma3", "falcon-h1"}) {
     const auto model = nibble::any_model::load(nibble_test::smallest_model(name, 32, 4).bytes(), options_of());

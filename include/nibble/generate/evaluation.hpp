@@ -23,8 +23,11 @@ struct evaluation {
   virtual const nibble::tokenizer& tokenizer() const noexcept = 0;
   virtual std::size_t context() const noexcept = 0;
   virtual std::size_t position() const noexcept = 0;
-  virtual feed_outcome feed(std::span<const token> tokens, stop_token cancel) = 0;
-  virtual std::span<float> logits() noexcept = 0;
+  /// Processes tokens; logits(0) to logits(ahead) are then those after the last ones. Guesses are all in one step.
+  virtual feed_outcome feed(std::span<const token> tokens, std::size_t ahead, stop_token cancel) = 0;
+  virtual std::span<float> logits(std::size_t i) noexcept = 0;
+  /// Guesses that a step may have which adds so many tokens anyhow.
+  virtual std::size_t most_ahead(std::size_t pending) const noexcept = 0;
   /// Tells that the evaluator may be cut back to here: see evaluator::mark.
   virtual void mark() noexcept = 0;
   virtual bool has_mark() const noexcept = 0;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <string_view>
 
 #include "nibble/core/token.hpp"
@@ -60,6 +61,12 @@ constexpr std::string_view name_of(finish reason) noexcept {
   return "?";
 }
 
+/// A token and its log probability.
+struct token_logprob {
+  token id = no_token;
+  float logprob = std::numeric_limits<float>::quiet_NaN();
+};
+
 /// One generated token and the text that became certain with it.
 ///
 /// The text is whole UTF-8 and may be empty: while a character is incomplete, or while it may be the beginning of a stop
@@ -68,6 +75,9 @@ struct token_event {
   token id = 0;                                             ///< no_token (-1) where only held-back text was left
   std::string_view text;                                    ///< valid until the next event
   float logprob = std::numeric_limits<float>::quiet_NaN();  ///< what the model gave the token, if generate_options asked
+  /// The most likely tokens in its place, best first, whatever the sampler made of them: as many as generate_options asked for.
+  /// Valid until the next event.
+  std::span<const token_logprob> alternatives = {};
 };
 
 }  // namespace NIBBLE_ABI

@@ -22,6 +22,8 @@ event_builder::event_builder(const nibble::tokenizer& tokenizer, generate_option
   std::size_t stop = 0;
   for (const std::string& s : options_.stop) stop = std::max(stop, s.size());  // the longest
   const std::size_t open = 4;                                                  // bytes of an unfinished character
+  best_.reserve(std::min(options_.alternatives, tokenizer.size()));
+  alternatives_.reserve(best_.capacity());
   bytes_.reserve(piece);
   whole_.reserve(3 * (piece + open));  // fits: of texts in memory; a byte that is no UTF-8 becomes the three of U+FFFD
   stop_filter_.reserve(whole_.capacity());
@@ -34,7 +36,8 @@ token_choice event_builder::choose(std::span<float> logits, std::span<const toke
   for (const token id : tokenizer_->vocabulary().suppressed()) logits[static_cast<std::size_t>(id)] = nothing;
   if (std::none_of(logits.begin(), logits.end(), [](float x) { return x > nothing; })) return {.not_a_number = true};
   std::span<float> changed = logits;
-  if (options_.logprobs) {
+  if (options_.alternatives > 0) find_alternatives(logits);
+  if (reports()) {
     scratch.logits.assign(logits.begin(), logits.end());
     changed = scratch.logits;
   }
@@ -43,11 +46,36 @@ token_choice event_builder::choose(std::span<float> logits, std::span<const toke
   token_choice choice{options_.sampler.choose(scratch.choices, context)};
   if (choice.id == no_token) choice.why_none = context.why_none;
   if (options_.logprobs) choice.logprob = log_probability(logits, choice.id);
+  choice.alternatives = alternatives_;
   return choice;
 }
 
+/// The most likely tokens. A list of the best so far has its worst in front.
+void event_builder::find_alternatives(std::span<const float> logits) {
+  const std::size_t count = std::min(options_.alternatives, logits.size());
+  best_.clear();
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const candidate c{static_cast<token>(i), logits[i]};
+    if (best_.size() == count && !ranks_before(c, best_.front())) continue;
+    if (best_.size() == count) {
+      std::pop_heap(best_.begin(), best_.end(), &ranks_before);
+      best_.back() = c;
+    } else {
+      best_.push_back(c);
+    }
+    std::push_heap(best_.begin(), best_.end(), &ranks_before);
+  }
+  std::sort_heap(best_.begin(), best_.end(), &ranks_before);
+  alternatives_.clear();
+  const float most = best_.front().logit, first = log_probability(logits, best_.front().id);
+  for (const candidate& c : best_) {
+    const double behind = c.logit == most ? 0 : double(c.logit) - double(most);  // two infinities, too
+    alternatives_.push_back({c.id, static_cast<float>(double(first) + behind)});
+  }
+}
+
 std::optional<token_choice> event_builder::foresee(std::span<const token> so_far) {
-  if (options_.logprobs) return std::nullopt;
+  if (reports()) return std::nullopt;
   const token known = options_.sampler.foresee(so_far);
   if (known == no_token) return std::nullopt;
   static_cast<void>(random_.uniform());
@@ -74,7 +102,7 @@ std::optional<token_event> event_builder::accept(const token_choice& choice) {
     add_waiting_text();
     reason_ = finish::max_tokens;
   }
-  return token_event{choice.id, text_, choice.logprob};
+  return token_event{choice.id, text_, choice.logprob, choice.alternatives};
 }
 
 std::optional<token_event> event_builder::end(finish reason) {

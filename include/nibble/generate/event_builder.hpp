@@ -42,8 +42,9 @@ struct sampling_scratch {
 struct token_choice {
   token id = no_token;
   float logprob = std::numeric_limits<float>::quiet_NaN();
-  no_choice why_none = no_choice::none;  ///< where there is no token: what the sampler says
-  bool not_a_number = false;             ///< there was nothing to choose from: no logit above -infinity
+  no_choice why_none = no_choice::none;              ///< where there is no token: what the sampler says
+  bool not_a_number = false;                         ///< there was nothing to choose from: no logit above -infinity
+  std::span<const token_logprob> alternatives = {};  ///< see token_event: valid until the next choice
 };
 
 /// Makes the events of one reply. Owned by one thread at a time; any number of builders share a tokenizer, which must outlive
@@ -108,6 +109,8 @@ class event_builder {
   const generate_options& options() const&& = delete;
 
  private:
+  bool reports() const noexcept { return options_.logprobs || options_.alternatives > 0; }
+  void find_alternatives(std::span<const float> logits);
   void add_text(token id);
   void add_waiting_text();
 
@@ -116,8 +119,10 @@ class event_builder {
   rng random_;
   utf8_stream characters_;
   stop_filter stop_filter_;
-  std::string bytes_, whole_;  // of one token: its bytes, and the characters that are whole with them
-  std::string text_;           // of the event
+  std::string bytes_, whole_;                // of one token: its bytes, and the characters that are whole with them
+  std::string text_;                         // of the event
+  std::vector<candidate> best_;              // of the last choice, while they are found
+  std::vector<token_logprob> alternatives_;  // of the last choice
   std::size_t accepted_ = 0;
   finish reason_ = finish::none;
 };

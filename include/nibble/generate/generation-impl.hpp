@@ -1,6 +1,7 @@
 /// The definitions behind generation.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 #include <utility>
@@ -71,6 +72,8 @@ std::optional<token_event> generation::make_event() {
 /// @returns  finish::none if a token can be chosen then
 finish generation::prefill() {
   detail::transcript& said = session_->transcript;
+  said.settle();
+  if (session_->guesses) session_->guesses->begin_reply();
   const generate_options& options = events_.options();
   const std::span<const token> prompt = prompt_->tokens;
   const std::size_t shared = said.shared_with(prompt, *prompt_->place), kept = *prompt_->place + shared;
@@ -99,12 +102,22 @@ finish generation::prefill() {
   return detail::end_behind_prompt(said.room(), options.max_tokens);
 }
 
-/// Processes the token of the last event.
+/// Processes the token of the last event, with guesses of the next ones where the session makes some.
 /// @returns  finish::none if the next one can be chosen then
 finish generation::decode() {
   detail::transcript& said = session_->transcript;
+  const generate_options& options = events_.options();
+  detail::speculator* const guesses = session_->guesses.get();
   if (said.room() == 0) return finish::context_full;
-  return detail::finish_of(said.process(events_.options().cancel));
+  if (!guesses || !options.speculate) return detail::finish_of(said.process(options.cancel));
+  const auto before = guesses->counted();
+  const std::size_t useful = std::max<std::size_t>(events_.remaining(), 1) - 1;  // the last token is not processed
+  const finish how = detail::finish_of(guesses->step(said, useful, options.cancel));
+  const auto& now = guesses->counted();
+  stats_.speculation_steps += now.steps - before.steps;
+  stats_.guessed_tokens += now.guessed - before.guessed;
+  stats_.accepted_guesses += now.accepted - before.accepted;
+  return how;
 }
 
 }  // namespace NIBBLE_ABI

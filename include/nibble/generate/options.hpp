@@ -26,7 +26,9 @@ struct generate_options {
   stop_token cancel = {};               ///< looked at between layers, while the prompt is read too
   bool parse_special = false;           ///< text like "<|im_end|>" in the prompt is the control token, not its letters
   bool show_special = false;            ///< control tokens appear in the text of events
+  bool speculate = true;                ///< as session_options::speculation says; the tokens are the same without
   bool logprobs = false;                ///< events carry the log probability; costs a pass over all logits
+  std::size_t alternatives = 0;         ///< events carry so many of the most likely tokens; costs two passes
 };
 
 }  // namespace NIBBLE_ABI

@@ -1,6 +1,9 @@
 /// The definitions behind session.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,10 +33,18 @@ class model_evaluation final : public evaluation {
   const nibble::tokenizer& tokenizer() const noexcept override { return evaluator_.model().tokenizer(); }
   std::size_t context() const noexcept override { return evaluator_.context(); }
   std::size_t position() const noexcept override { return evaluator_.position(); }
-  feed_outcome feed(std::span<const token> tokens, stop_token cancel) override {
-    return evaluator_.feed(tokens, std::move(cancel));
+  feed_outcome feed(std::span<const token> tokens, std::size_t ahead, stop_token cancel) override {
+    if (ahead == 0) return evaluator_.feed(tokens, std::move(cancel));
+    std::array<std::uint32_t, most_guesses + 1> wanted;
+    for (std::size_t i = 0; i <= ahead; ++i) wanted[i] = static_cast<std::uint32_t>(tokens.size() - 1 - ahead + i);
+    return evaluator_.feed_some(
+        tokens, std::span(wanted).first(ahead + 1), [](std::size_t, std::span<float>) {}, std::move(cancel));
   }
-  std::span<float> logits() noexcept override { return evaluator_.logits(); }
+  std::span<float> logits(std::size_t i) noexcept override { return evaluator_.output(i); }
+  std::size_t most_ahead(std::size_t pending) const noexcept override {
+    const session_options& o = evaluator_.options();
+    return pending < o.prefill_chunk ? std::min(o.output_rows - 1, o.prefill_chunk - pending) : 0;
+  }
   void mark() noexcept override { evaluator_.mark(); }
   bool has_mark() const noexcept override { return evaluator_.has_mark(); }
   std::size_t resumable(std::size_t position) noexcept override { return evaluator_.resumable(position); }
@@ -74,6 +85,12 @@ std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept
   const std::size_t tokens = product_of_sizes(context, sizeof(token));
   return sum_of_sizes(objects, sum_of_sizes(tokens, sampling_scratch::planned_bytes(vocabulary)));
 }
+
+std::size_t guessing_bytes(const session_options& o) {
+  if (!o.speculation) return 0;
+  const std::size_t own = product_of_sizes(1 + forks_of(o, 1), sizeof(speculator));
+  return sum_of_sizes(own, o.speculation->planned_bytes(o));
+}
 }  // namespace detail
 
 result<session> session::try_create(const any_model& model, const session_options& asked) {
@@ -82,19 +99,35 @@ result<session> session::try_create(const any_model& model, const session_option
   auto made = evaluator::try_create(model, options);
   if (!made) return std::move(made).failure();
   NIBBLE_TRY(detail::check_cap("model and session", model.plan(options).total(), model.memory_cap()));
+  std::unique_ptr<detail::speculator> guesses;
+  if (options.speculation) {
+    auto who = options.speculation->try_make(model, made->options());
+    if (!who) return std::move(who).failure().in("session_options::speculation");
+    guesses = std::make_unique<detail::speculator>(*std::move(who), options.speculation->always());
+  }
   auto evaluation = std::make_unique<detail::model_evaluation>(*std::move(made));
-  return session(std::make_unique<detail::session_state>(model, detail::transcript(std::move(evaluation))));
+  return session(std::make_unique<detail::session_state>(model, detail::transcript(std::move(evaluation)), std::move(guesses)));
 }
 
 result<session> session::try_fork() const {
+  state().transcript.settle();
   auto said = state().transcript.try_fork();
   if (!said) return std::move(said).failure();
-  auto made = std::make_unique<detail::session_state>(model(), *std::move(said));
+  std::unique_ptr<detail::speculator> guesses;
+  if (state().guesses) {
+    auto who = state().guesses->try_fork();
+    if (!who) return std::move(who).failure();
+    guesses = *std::move(who);
+  }
+  auto made = std::make_unique<detail::session_state>(model(), *std::move(said), std::move(guesses));
   made->known_trie = state().known_trie;
   return session(std::move(made));
 }
 
-std::vector<std::byte> session::save() const { return detail::save(state().transcript); }
+std::vector<std::byte> session::save() const {
+  state().transcript.settle();
+  return detail::save(state().transcript);
+}
 
 result<void> session::try_save(const std::filesystem::path& path) const {
   auto file = output_file::try_create(path);

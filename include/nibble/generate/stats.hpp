@@ -16,6 +16,9 @@ struct generation_stats {
   std::size_t generated_tokens = 0;             ///< events with a token
   std::size_t generation_steps = 0;             ///< tokens chosen after the first, the one that ended the text included
   std::chrono::nanoseconds generation_time{0};  ///< for these
+  std::size_t speculation_steps = 0;            ///< of a session that guesses: steps of the model after the prompt
+  std::size_t guessed_tokens = 0;               ///< that these checked beside
+  std::size_t accepted_guesses = 0;             ///< steps that these have saved
 
   /// Tokens a second; 0 where nothing was measured.
   double prompt_speed() const noexcept { return rate(prompt_tokens, prompt_time); }

@@ -16,17 +16,31 @@ std::size_t transcript::shared_with(std::span<const token> other, std::size_t pl
   return static_cast<std::size_t>(differ.first - held.begin());
 }
 
+void transcript::append(token id) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(room() > 0);
+  if (ahead() > 0 && tokens_[size_] == id) {
+    has_logits_ = true, ++row_;
+  } else {
+    settle();
+    tokens_.push_back(id);
+  }
+  ++size_;
+}
+
 void transcript::truncate(std::size_t size) noexcept {
-  if (size >= tokens_.size()) return;
+  if (size >= size_) return;
   tokens_.resize(size);
+  size_ = size;
   if (position() > size) rewind(size);
 }
 
 result<transcript> transcript::try_fork() const {
+  NIBBLE_ASSERT(ahead() == 0);
   auto evaluator = evaluator_->try_fork();
   if (!evaluator) return std::move(evaluator).failure();
   transcript made(*std::move(evaluator));
-  made.append(tokens_);
+  made.tokens_.assign(tokens_.begin(), tokens_.end());
+  made.size_ = size_;
   made.has_logits_ = has_logits_;
   return made;
 }
@@ -36,30 +50,34 @@ result<void> transcript::try_load(std::span<const token> tokens, std::size_t pos
   NIBBLE_ASSERT(tokens.size() <= context() && position <= tokens.size());
   NIBBLE_TRY(evaluator_->try_load(position, state, logits));
   tokens_.assign(tokens.begin(), tokens.end());
+  size_ = tokens_.size(), row_ = 0;
   has_logits_ = !logits.empty();
   return {};
 }
 
-feed_outcome transcript::process(const stop_token& cancel) {
-  NIBBLE_ASSERT(size() > 0);
+feed_outcome transcript::process(const stop_token& cancel, std::span<const token> guesses) {
+  NIBBLE_ASSERT(size() > 0 && guesses.size() <= most_guesses());
   if (cancel.stop_requested()) return feed_outcome::cancelled;
-  if (position() == size()) {
-    if (has_logits_) return feed_outcome::done;
-    rewind(size() - 1);  // the last token again, for its logits
-  }
-  has_logits_ = false;
+  if (is_processed()) return feed_outcome::done;
+  if (position() >= size()) rewind(size() - 1);  // the last token again, for its logits
+  has_logits_ = false, row_ = 0;
   struct count {  // of whole steps, where one throws too
-    ~count() { said.processed_ += said.position() - before; }
+    ~count() { said.processed_ += std::min(said.position(), said.size()) - before; }
     transcript& said;
     const std::size_t before;
   };
   if (position() == 0) evaluator_->recall(tokens().first(size() - 1));
   const count steps{*this, position()};
+  guesses = guesses.first(std::min(guesses.size(), most_guesses()));  // there may be more to process than was known
+  tokens_.resize(size_);
+  tokens_.insert(tokens_.end(), guesses.begin(), guesses.end());
   feed_outcome outcome = feed_outcome::done;
-  while (outcome == feed_outcome::done && position() < size()) {
-    const std::span<const token> rest = tokens().subspan(position());
-    outcome = evaluator_->feed(rest.first(std::min(rest.size(), evaluator_->tokens_to_remember())), cancel);
-    if (outcome == feed_outcome::done) evaluator_->remember(tokens().first(position()));
+  while (outcome == feed_outcome::done && position() < tokens_.size()) {
+    const std::span<const token> rest = std::span<const token>(tokens_).subspan(position());
+    const bool guessed = !guesses.empty();  // in one step, of which nothing is remembered that may not come true
+    const std::size_t next = guessed ? rest.size() : std::min(rest.size(), evaluator_->tokens_to_remember());
+    outcome = evaluator_->feed(rest.first(next), guesses.size(), cancel);
+    if (outcome == feed_outcome::done && !guessed) evaluator_->remember(tokens().first(position()));
   }
   has_logits_ = outcome == feed_outcome::done;
   return outcome;

@@ -1,6 +1,7 @@
 /// transcript: the tokens that were said, and how many of them the evaluator has processed.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -11,6 +12,7 @@
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/generate/evaluation.hpp"
+#include "nibble/model/speculation.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -19,14 +21,17 @@ namespace detail {
 /// The evaluator has always processed a beginning of tokens(). process() feeds it the rest, so tokens may be appended and taken
 /// away at any time.
 ///
+/// Guesses may be processed with them. The evaluator is ahead of tokens() then, and has logits behind each guess: appending the
+/// token that was guessed makes these the logits behind the last token; any other cuts the evaluator back.
+///
 /// Where the evaluator cannot be cut back to a position, because a window has moved on or no copy of a recurrent state stands
 /// there, it is cut back further, and process() feeds again what was lost.
 class transcript {
  public:
   explicit transcript(std::unique_ptr<evaluation> e) : evaluator_(std::move(e)) { tokens_.reserve(context()); }
 
-  std::span<const token> tokens() const noexcept { return tokens_; }
-  std::size_t size() const noexcept { return tokens_.size(); }
+  std::span<const token> tokens() const noexcept { return std::span(tokens_).first(size_); }
+  std::size_t size() const noexcept { return size_; }
   std::size_t context() const noexcept { return evaluator_->context(); }
   /// Tokens that may still be appended.
   std::size_t room() const noexcept { return context() - size(); }
@@ -38,28 +43,44 @@ class transcript {
   /// @errors  none; precondition: tokens.size() <= room(), all in [0, vocabulary)
   void append(std::span<const token> tokens) NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(tokens.size() <= room());
+    if (tokens.empty()) return;
+    settle();
     tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+    size_ = tokens_.size();
   }
-  void append(token id) NIBBLE_NOEXCEPT { append({&id, 1}); }
+  void append(token id) NIBBLE_NOEXCEPT;
   /// Cuts back to the first `size` tokens.
   void truncate(std::size_t size) noexcept;
   /// Cuts off the tokens that are not processed, but keeps the first `least`.
   void drop_unprocessed(std::size_t least) noexcept { truncate(least > position() ? least : position()); }
 
   /// The same tokens, with an evaluator that goes on from the same place.
-  /// @errors  as evaluator::try_fork
+  /// @errors  as evaluator::try_fork; precondition: no guesses are ahead
   result<transcript> try_fork() const;
 
   /// The logits that follow the last token, or nothing where they are not there.
-  std::span<const float> logits() const noexcept { return has_logits_ ? evaluator_->logits() : std::span<float>(); }
+  std::span<const float> logits() const noexcept { return is_processed() ? evaluator_->logits(row_) : std::span<float>(); }
   /// Becomes one that has processed `position` of these tokens. @param state  as evaluation::save wrote it
   /// @errors  out_of_memory: nothing has changed; precondition: no more tokens than context(), and see evaluation::try_load
   result<void> try_load(std::span<const token> tokens, std::size_t position, std::span<const std::byte> state,
                         std::span<const float> logits);
 
   /// Processes what is not processed yet; then logits can be taken.
-  /// @errors  what the evaluator throws; precondition: size() > 0
-  feed_outcome process(const stop_token& cancel);
+  /// @param   guesses  of what comes behind, processed in the same step as far as there is room in it
+  /// @errors  what the evaluator throws; precondition: size() > 0, no more guesses than most_guesses(), all in [0, vocabulary)
+  feed_outcome process(const stop_token& cancel, std::span<const token> guesses = {});
+  /// Whether process() has nothing to do: logits are there.
+  bool is_processed() const noexcept { return has_logits_ && position() >= size(); }
+  /// Tokens that process() would feed, guesses apart.
+  std::size_t pending() const noexcept { return position() < size() ? size() - position() : 1; }
+  std::size_t most_guesses() const noexcept { return std::min({room(), evaluator_->most_ahead(pending()), nibble::most_guesses}); }
+  /// Guesses that are processed, and that nobody has appended yet.
+  std::size_t ahead() const noexcept { return position() > size() ? position() - size() : 0; }
+  /// Forgets guesses.
+  void settle() noexcept {
+    tokens_.resize(size_);
+    if (ahead() > 0) rewind(size());
+  }
   /// Tells that what follows may be cut off again: the end of a prompt, to which there may be another reply.
   /// @errors  none; precondition: all tokens are processed
   void mark() NIBBLE_NOEXCEPT {
@@ -74,7 +95,7 @@ class transcript {
   std::span<float> take_logits() NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(has_logits_);
     has_logits_ = false;
-    return evaluator_->logits();
+    return evaluator_->logits(row_);
   }
 
  private:
@@ -82,7 +103,9 @@ class transcript {
   void rewind(std::size_t position) noexcept;
 
   std::unique_ptr<evaluation> evaluator_;
-  std::vector<token> tokens_;
+  std::vector<token> tokens_;  // and behind those, guesses of the last step
+  std::size_t size_ = 0;
+  std::size_t row_ = 0;  // of its logits, those after the last token: as many guesses came true
   std::size_t processed_ = 0;
   bool has_logits_ = false;  // the evaluator's logits are those after the last token, unchanged
 };

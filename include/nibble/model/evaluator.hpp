@@ -73,6 +73,13 @@ class evaluator {
   std::uint64_t fingerprint() const NIBBLE_NOEXCEPT { return runner_.fingerprint(0); }
   /// The output of the last token fed: its logits, or its hidden state, see session_options::output. Valid until the next call.
   std::span<float> logits() & noexcept { return last_row_; }
+  /// The i-th output of the last step, where some were asked for: see feed_some, of which a step is
+  /// session_options::output_rows long. Valid until the next call.
+  /// @errors  none; precondition: the last step had so many
+  std::span<float> output(std::size_t i) & NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(i < rows_.tokens);
+    return row(i);
+  }
 
   /// Another evaluator, which goes on from the same place: it shares keys, values and states, and has the same logits().
   /// @errors  out_of_memory: there are as many as session_options::forks; or there is no room for its steps
@@ -99,7 +106,7 @@ class evaluator {
 #endif
 
   /// Bytes that are allocated: what any_model::plan() said of the same session_options::marks and ::state_interval, but for
-  /// `sampling`, which is a session's. Those of its forks are included, whether they are there or not.
+  /// `sampling` and `guessing`, which are a session's. Those of its forks are included, whether they are there or not.
   memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return runner_.scratch_peak(); }

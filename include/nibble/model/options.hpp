@@ -13,6 +13,7 @@
 #include "nibble/file/readable_file.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/model/adapter.hpp"
+#include "nibble/model/speculation.hpp"
 #include "nibble/model/step_output.hpp"
 
 namespace nibble {
@@ -77,6 +78,9 @@ struct session_options {
   /// What changes the model for these sequences, all of it at once: see adapter. Their memory is not of the plan, but what they
   /// take of a step is. A batch may say for each sequence how much of them: batch_evaluator::adapt.
   std::vector<adapter_use> adapters = {};
+  /// How a session guesses what comes next, to save steps: prompt_lookup or draft_model. What it says does not change.
+  /// `output_rows` is then at least one more than its guesses.
+  nibble::speculation speculation = {};
 };
 
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before
@@ -94,6 +98,7 @@ struct memory_plan {
   std::size_t scratch = 0;    ///< once a session
   std::size_t tables = 0;     ///< once a session: which page is whose, what a step is made of, and the gaps of alignment
   std::size_t sampling = 0;   ///< once a session: its tokens, and room to choose one; evaluators take none
+  std::size_t guessing = 0;   ///< once a session that guesses: see session_options::speculation; evaluators take none
 
   /// largest_size where the sum does not fit.
   std::size_t total() const noexcept { return sum_of_sizes(of_model(), of_session()); }
@@ -101,7 +106,8 @@ struct memory_plan {
   std::size_t of_model() const noexcept { return sum_of_sizes(weights, tokenizer); }
   /// What each session takes.
   std::size_t of_session() const noexcept {
-    return sum_of_sizes(sum_of_sizes(sum_of_sizes(kv, states), sum_of_sizes(scratch, tables)), sampling);
+    return sum_of_sizes(sum_of_sizes(sum_of_sizes(kv, states), sum_of_sizes(scratch, tables)),
+                        sum_of_sizes(sampling, guessing));
   }
 };
 

@@ -36,6 +36,7 @@ inline session_options complete(const loaded_model& m, session_options o) {
   o.context = context_of(m.context, o);
   if (m.looks_ahead) o.prefill_chunk = o.output_rows = o.context;  // a text is one step
   o.prefill_chunk = std::clamp<std::size_t>(o.prefill_chunk, 1, o.context);
+  if (o.speculation) o.output_rows = std::max(o.output_rows, o.speculation->guesses() + 1);
   o.output_rows = std::clamp<std::size_t>(o.output_rows, 1, o.prefill_chunk);
   if (!o.kv) o.kv = m.kv_type;
   if (m.pooling.config().only_hidden) o.output = step_output::hidden;
@@ -109,6 +110,8 @@ inline std::size_t step_bytes(const session_options& o, std::size_t sequences) n
 }
 /// Bytes of what a session has beside its evaluator; defined with sessions.
 std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept;
+/// And what it has to guess, with all of its forks. @param o  complete
+std::size_t guessing_bytes(const session_options& o);
 
 /// What a file of so many bytes may ask for, for each position or token; see limits.
 inline std::uint64_t most_of(std::uint64_t limit, std::uint64_t stored, std::uint64_t least) noexcept {

@@ -1,0 +1,27 @@
+/// draft_model: a smaller model guesses what a larger one will say.
+#pragma once
+
+#include <cstddef>
+
+#include "nibble/model/any_model.hpp"
+#include "nibble/model/speculation.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+/// A model of the same vocabulary says its most likely tokens, as far as it is sure. It reads no more than the last tokens of
+/// what was there before it is asked first, so that it costs little where it is of no use.
+/// @errors   invalid_argument, when a session is made: its vocabulary is another, or it makes no text; as an evaluator on it
+/// @source   Leviathan et al. 2023; Chen et al. 2023, "Accelerating Large Language Model Decoding with Speculative Sampling"
+/// @example  nibble::session session(large, {.speculation = nibble::draft_model{small}});
+struct draft_model {
+  any_model model;
+  std::size_t guesses = 7;  ///< of a step, at most: no more than most_guesses; each takes a row of logits
+  bool always = false;      ///< see prompt_lookup
+
+  /// For session_options::speculation.
+  operator speculation() const;
+};
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble

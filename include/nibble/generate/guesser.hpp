@@ -1,0 +1,37 @@
+/// guesser: who guesses the next tokens of a session.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+namespace detail {
+
+/// A token that may come, and how sure its guesser is: a kind of guesses whose luck is counted apart.
+struct token_guess {
+  static constexpr std::size_t kinds = 8;
+  token id = no_token;
+  std::uint8_t sureness = 0;  ///< less than kinds
+};
+
+struct guesser {
+  virtual ~guesser() = default;
+  /// Whether guesses cost next to nothing: they are made where they are not checked, too, so that their luck is known.
+  virtual bool is_free() const noexcept = 0;
+  /// Guesses what comes behind `said`, one token after the other. It may be another text than in the call before.
+  /// @returns how many of `out` it has guessed
+  /// @errors  what an executor throws: it may be called again
+  virtual std::size_t guess(std::span<const token> said, std::span<token_guess> out) = 0;
+  /// One for a fork of the session.
+  virtual result<std::unique_ptr<guesser>> try_fork() const = 0;
+};
+
+}  // namespace detail
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
