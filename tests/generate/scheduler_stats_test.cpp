@@ -129,22 +129,26 @@ TEST_CASE("requests that are the same are computed once where they say so, and e
   scheduler s(stories(), {.running = 8, .room = room});
   std::string first_text, second_text;
   request shared{.prompt = prompt, .options = options, .coalesce = true};
-  request first = shared, second = shared, throwing = shared, alike = shared, other = shared;
+  request first = shared, second = shared, throwing = shared, alike = shared, other = shared, curious = shared;
   first.on_event = [&](const nibble::token_event& e) { first_text += e.text; };
   second.on_event = [&](const nibble::token_event& e) { second_text += e.text; };
   throwing.on_event = [](const nibble::token_event&) { throw std::runtime_error("enough"); };
   alike.coalesce = false;
   other.options.seed = 4;
+  curious.options.alternatives = 2;
+  std::size_t shown = 0;
+  curious.on_event = [&](const nibble::token_event& e) { shown += e.alternatives.size(); };
   auto a = s.submit(first);
   s.run_once();  // it runs, and has no token yet
   auto b = s.submit(second), c = s.submit(throwing), d = s.submit(shared), e = s.submit(alike), f = s.submit(other);
+  auto h = s.submit(curious);
   auto late = shared;
   late.deadline = std::chrono::steady_clock::now() - 1s;
   auto g = s.submit(late);
   s.run_once();
   d.cancel();
   run_all(s);
-  for (auto* answer : {&a, &b, &e, &f}) CHECK(answer->ids() == expected.ids);  // greedy: any seed
+  for (auto* answer : {&a, &b, &e, &f, &h}) CHECK(answer->ids() == expected.ids);  // greedy: any seed
   CHECK(first_text == expected.text());
   CHECK(second_text == expected.text());
   CHECK_THROWS_WITH(c.wait(), "enough");
@@ -152,7 +156,8 @@ TEST_CASE("requests that are the same are computed once where they say so, and e
   CHECK(g.reason() == finish::too_late);
   const auto stats = s.stats();
   CHECK(stats.coalesced == 4);
-  CHECK(stats.generated_tokens == 60);
+  CHECK(stats.generated_tokens == 80);
+  CHECK(shown == 40);
   auto again = s.submit(shared);
   for (int i = 0; i < 8; ++i) s.run_once();
   auto behind = s.submit(shared);  // the first has said something already

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -27,7 +28,7 @@ tokens some_tokens(std::size_t count, std::size_t from, std::size_t vocabulary) 
   return out;
 }
 nibble::generate_options drawing(std::size_t count, std::uint64_t seed) {
-  return {.max_tokens = count, .sampler = nibble::temperature{1.2f}, .seed = seed};
+  return {.max_tokens = count, .sampler = nibble::temperature{1.2f}, .seed = seed, .logprobs = seed % 3 == 0};
 }
 /// A request, and what a session answers to it.
 struct pair {
@@ -43,6 +44,8 @@ void check(const nibble::answer& found, const reply& expected) {
   CHECK(found.ids() == expected.ids);
   CHECK(found.text() == expected.text());
   CHECK(found.reason() == expected.reason);
+  const bool reports = !expected.logprobs.empty() && !std::isnan(expected.logprobs.front());
+  CHECK(found.logprobs() == (reports ? expected.logprobs : std::vector<float>()));
 }
 void run_all(scheduler& s) {
   while (s.run_once()) continue;

@@ -41,6 +41,8 @@ struct answer_state {
   std::condition_variable changed;
   std::string text;
   std::vector<token> ids;
+  std::vector<float> logprobs;  // of each, where the request asked
+  bool reports = false;
   finish reason = finish::none;
   request_stats stats;
   std::exception_ptr thrown;
@@ -52,6 +54,7 @@ struct answer_state {
       const std::lock_guard lock(changing);
       text += event.text;
       if (event.id != no_token) ids.push_back(event.id);
+      if (event.id != no_token && reports) logprobs.push_back(event.logprob);
     }
     if (!event.text.empty()) changed.notify_all();
   }
@@ -59,6 +62,7 @@ struct answer_state {
   void reserve(std::size_t tokens) {
     const std::lock_guard lock(changing);
     ids.reserve(tokens), text.reserve(product_of_sizes(tokens, 8));
+    if (reports) logprobs.reserve(tokens);
   }
   bool is_cancelled() {
     const std::lock_guard lock(changing);
@@ -135,6 +139,12 @@ class answer {
   std::vector<token> ids() const {
     const std::lock_guard lock(state_->changing);
     return state_->ids;
+  }
+  /// The log probability of each of them, where generate_options::logprobs asked; else none. The alternatives of each token are
+  /// in the events of request::on_event.
+  std::vector<float> logprobs() const {
+    const std::lock_guard lock(state_->changing);
+    return state_->logprobs;
   }
   /// What the request's on_event or sampler threw, or nothing.
   std::exception_ptr thrown() const {

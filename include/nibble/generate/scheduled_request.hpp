@@ -28,7 +28,9 @@ struct answer_reader {
         on_event(std::move(r.on_event)),
         deadline(r.deadline),
         cancel(r.options.cancel),
-        prompt_tokens(r.prompt.size()) {}
+        prompt_tokens(r.prompt.size()) {
+    state->reports = r.options.logprobs;
+  }
 
   /// Why it does not wait any more, or finish::none.
   finish over(schedule_clock::time_point now) const {
@@ -63,7 +65,7 @@ struct scheduled_request {
     const generate_options &a = builder->options(), &b = other.builder->options();
     return shared && other.shared && generated == 0 && prompt_tokens == other.prompt_tokens && a.seed == b.seed &&
            a.max_tokens == b.max_tokens && a.stop == b.stop && a.stop_tokens == b.stop_tokens &&
-           a.show_special == b.show_special && a.logprobs == b.logprobs &&
+           a.show_special == b.show_special && a.logprobs == b.logprobs && a.alternatives == b.alternatives &&
            std::equal(other.tokens.begin(), other.tokens.end(), tokens.begin());
   }
 
