@@ -77,6 +77,7 @@ class command_line {
     a_->generate = 128;
     evaluation(c);
     c->add_option("--draft", a_->draft, "GGUF file of a model that guesses; without it, what was said before does");
+    c->add_flag("--block", a_->block, "a block of the file guesses, which foretells the token after the next");
     c->add_option("--prompt", a_->text, "text to continue");
     c->add_option("--file", a_->input, "UTF-8 file with that text");
     c->add_flag("--special", a_->special, "names of control tokens in the text are those tokens");

@@ -11,6 +11,7 @@
 
 #include "command.hpp"
 #include "nibble/core/checksum.hpp"
+#include "nibble/generate/draft_block.hpp"
 #include "nibble/generate/draft_model.hpp"
 #include "nibble/generate/prompt_lookup.hpp"
 #include "nibble/generate/session.hpp"
@@ -67,6 +68,7 @@ void speculate(const arguments& a) {
   if (!a.draft.empty()) {
     how = nibble::draft_model{.model = nibble::any_model::load(a.draft, {.threads = a.threads}), .always = a.always};
   }
+  if (a.block) how = nibble::draft_block{.always = a.always};
   std::vector<double> plain, guessing, gains, cpu_gains;
   reply last{}, first{};
   for (std::size_t i = 0; i < a.repeat; ++i) {
@@ -81,7 +83,7 @@ void speculate(const arguments& a) {
   }
   auto out = identity(a);
   const auto& s = last.stats;
-  out["guesses_by"] = a.draft.empty() ? "prompt_lookup" : a.draft.filename().string();
+  out["guesses_by"] = a.block ? "draft_block" : a.draft.empty() ? "prompt_lookup" : a.draft.filename().string();
   out["prompt"] = prompt.size(), out["generated"] = last.ids.size();
   out["steps"] = s.speculation_steps, out["guessed"] = s.guessed_tokens, out["accepted"] = s.accepted_guesses;
   out["acceptance"] = s.guessed_tokens > 0 ? double(s.accepted_guesses) / double(s.guessed_tokens) : 0.0;

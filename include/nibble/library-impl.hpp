@@ -105,6 +105,7 @@
 #include "nibble/generate/guess_pace-impl.hpp"
 #include "nibble/generate/prompt_lookup-impl.hpp"
 #include "nibble/generate/draft_model-impl.hpp"
+#include "nibble/generate/draft_block-impl.hpp"
 #include "nibble/generate/speculator-impl.hpp"
 #include "nibble/generate/generation-impl.hpp"
 #include "nibble/generate/saved_session-impl.hpp"

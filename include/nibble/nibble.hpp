@@ -129,6 +129,7 @@
 #include "nibble/generate/generation.hpp"    // generation: the range of events
 #include "nibble/generate/prompt_lookup.hpp" // prompt_lookup: guesses from what was said
 #include "nibble/generate/draft_model.hpp"   // draft_model: guesses of a smaller model
+#include "nibble/generate/draft_block.hpp"   // draft_block: guesses of a block that some files have for that
 #include "nibble/generate/session.hpp"       // session
 #include "nibble/generate/generate_each.hpp" // generate_each: several prompts at once
 #include "nibble/generate/score.hpp"         // score: how likely a text is

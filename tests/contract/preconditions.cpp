@@ -118,6 +118,7 @@ const std::vector<breach> breaches{
        auto e = evaluator();
        static_cast<void>(e.output(0));
      }},
+    {"model/evaluator.hpp", "draft", [] { evaluator().draft(std::array{nibble::token{1}}, std::array{0.5f}); }},
     {"model/evaluator.hpp", "draft_each",
      [] { evaluator().draft_each(std::array{nibble::token{1}}, std::array{0.5f}, [](auto, auto) {}); }},
     {"model/batch_evaluator.hpp", "feed", [] { batch().feed(0, std::array{outside}); }},

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "generate/drafting.hpp"
 #include "generate/replies.hpp"
+#include "nibble/generate/draft_block.hpp"
 #include "nibble/generate/draft_model.hpp"
 #include "nibble/generate/guesser.hpp"
 #include "nibble/generate/prompt_lookup.hpp"
@@ -22,6 +24,7 @@
 #include "support/smallest_model.hpp"
 
 using namespace nibble_test;
+using nibble::draft_block;
 using nibble::draft_model;
 using nibble::prompt_lookup;
 
@@ -33,7 +36,8 @@ struct told final : nibble::detail::guesser {
   std::size_t forks = 0;
   told(tokens t, bool e) : truth(std::move(t)), errs(e) {}
   bool is_free() const noexcept override { return true; }
-  std::size_t guess(std::span<const token> said, std::span<nibble::detail::token_guess> out) override {
+  std::size_t guess(std::span<const token> said, const nibble::detail::hidden_states&,
+                    std::span<nibble::detail::token_guess> out) override {
     std::size_t n = 0;
     for (std::size_t at = said.size(); at < truth.size() && n < out.size(); ++at, ++n) {
       out[n] = {errs && at % 3 == 0 ? (truth[at] + 1) % 40 : truth[at], 4};
@@ -50,7 +54,7 @@ struct told_way final : nibble::detail::guessing {
   std::size_t most = 5;
   std::size_t guesses() const noexcept override { return most; }
   bool always() const noexcept override { return true; }
-  std::size_t planned_bytes(const nibble::session_options&) const override { return 0; }
+  std::size_t planned_bytes(const nibble::any_model&, const nibble::session_options&) const override { return 0; }
   nibble::result<std::unique_ptr<nibble::detail::guesser>> try_make(const nibble::any_model&,
                                                                     const nibble::session_options&) const override {
     return std::unique_ptr<nibble::detail::guesser>(std::make_unique<told>(truth, errs));
@@ -75,6 +79,7 @@ const std::vector<nibble::any_model>& kinds() {
     std::vector<nibble::any_model> out{stories(), windowed()};
     for (const char* name : {"lfm2", "mamba2", "falcon-h1", "qwen35"})
       out.push_back(nibble::any_model::load(nibble_test::smallest_model(name, 32, 4).bytes(), {.threads = 1}));
+    out.push_back(drafting());
     return out;
   }();
   return all;
@@ -107,9 +112,11 @@ TEST_CASE(
       auto plain = session_of(model);
       const auto expected = read(plain.generate(prompt, options));
       const tokens truth = to_vector(plain.tokens());
-      for (const auto& how : {told_truth(truth, false), told_truth(truth, true), told_truth(truth, true, 1),
-                              nibble::speculation(prompt_lookup{.always = true}),
-                              nibble::speculation(draft_model{.model = model, .guesses = 4, .always = true})}) {
+      std::vector ways{told_truth(truth, false), told_truth(truth, true), told_truth(truth, true, 1),
+                       nibble::speculation(prompt_lookup{.always = true}),
+                       nibble::speculation(draft_model{.model = model, .guesses = 4, .always = true})};
+      if (model.gives_drafts()) ways.push_back(draft_block{.always = true});
+      for (const auto& how : ways) {
         for (const std::size_t chunk : {4, 128}) {
           auto session = session_of(model, how, {.prefill_chunk = chunk});
           const auto found = read(session.generate(prompt, options));

@@ -193,9 +193,16 @@ TEST_CASE("a session and all of its forks take what was planned, and so do batch
 
 TEST_CASE("sessions that guess take what was planned, with their forks, and nothing more while they generate") {
   for (const char* name : {"llama", "gemma3", "qwen35"}) {
-    const auto model = nibble::any_model::load(nibble_test::smallest_model(name, 32, 4).bytes(), options_of());
-    for (const auto& how : {nibble::speculation(nibble::prompt_lookup{.guesses = 4, .always = true}),
-                            nibble::speculation(nibble::draft_model{.model = model, .guesses = 3, .always = true})}) {
+    nibble_test::smallest_model file(name, 32, 4);
+    const bool drafts = std::string(name) == "qwen35";
+    if (drafts) file.meta.set("qwen35.nextn_predict_layers", nibble::value(1));
+    if (drafts) file.meta.set("qwen35.full_attention_interval", nibble::value(3));
+    const auto model = nibble::any_model::load(file.completed().bytes(), options_of());
+    CHECK(model.gives_drafts() == drafts);
+    std::vector ways{nibble::speculation(nibble::prompt_lookup{.guesses = 4, .always = true}),
+                     nibble::speculation(nibble::draft_model{.model = model, .guesses = 3, .always = true})};
+    if (drafts) ways.push_back(nibble::draft_block{.always = true});
+    for (const auto& how : ways) {
       const nibble::session_options room{.context = 100, .prefill_chunk = 8, .forks = 1, .speculation = how};
       const auto family = [&] {
         std::vector<nibble::session> all;

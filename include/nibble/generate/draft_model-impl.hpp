@@ -2,13 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "nibble/core/checked.hpp"
+#include "nibble/generate/best_guess.hpp"
 #include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/draft_model.hpp"
 #include "nibble/generate/guesser.hpp"
@@ -20,23 +20,6 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
-
-/// The most likely token of a row of logits, and how sure that is: by how much it is before the next one.
-inline token_guess best_guess(std::span<const float> logits) noexcept {
-  float best = -std::numeric_limits<float>::infinity(), next = best;
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] > next)) continue;
-    if (logits[i] > best) {
-      next = std::exchange(best, logits[i]), at = i;
-    } else {
-      next = logits[i];
-    }
-  }
-  constexpr float before[] = {0.25f, 0.5f, 1, 1.5f, 2.5f, 4, 6};
-  const auto sure = std::upper_bound(std::begin(before), std::end(before), best - next) - std::begin(before);
-  return {static_cast<token>(at), static_cast<std::uint8_t>(sure)};
-}
 
 /// An evaluator that follows a session, from some tokens before the end on: its first position is the session's begin_.
 class draft_guesser final : public guesser {
@@ -63,7 +46,7 @@ class draft_guesser final : public guesser {
   }
 
   bool is_free() const noexcept override { return false; }
-  std::size_t guess(std::span<const token> said, std::span<token_guess> out) override {
+  std::size_t guess(std::span<const token> said, const hidden_states&, std::span<token_guess> out) override {
     if (!follow(said, out.size())) return 0;
     evaluator_.mark();
     std::size_t count = 0;
@@ -119,7 +102,9 @@ struct draft_guessing final : guessing {
   explicit draft_guessing(const draft_model& o) : options(o) {}
   std::size_t guesses() const noexcept override { return std::clamp<std::size_t>(options.guesses, 1, most_guesses); }
   bool always() const noexcept override { return options.always; }
-  std::size_t planned_bytes(const session_options& o) const override { return draft_guesser::planned_bytes(options.model, o); }
+  std::size_t planned_bytes(const any_model&, const session_options& o) const override {
+    return draft_guesser::planned_bytes(options.model, o);
+  }
   result<std::unique_ptr<guesser>> try_make(const any_model& model, const session_options& o) const override {
     const session_options room = draft_guesser::room(options.model, o);
     NIBBLE_TRY(check_generates(options.model, room));

@@ -12,6 +12,7 @@
 #include "nibble/error.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/model/feed_outcome.hpp"
+#include "nibble/tensor/scratch.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
@@ -26,6 +27,8 @@ struct evaluation {
   /// Processes tokens; logits(0) to logits(ahead) are then those after the last ones. Guesses are all in one step.
   virtual feed_outcome feed(std::span<const token> tokens, std::size_t ahead, stop_token cancel) = 0;
   virtual std::span<float> logits(std::size_t i) noexcept = 0;
+  /// The hidden states of these rows, where they are kept; else without rows.
+  virtual activations hidden() const noexcept { return {}; }
   /// Guesses that a step may have which adds so many tokens anyhow.
   virtual std::size_t most_ahead(std::size_t pending) const noexcept = 0;
   /// Tells that the evaluator may be cut back to here: see evaluator::mark.

@@ -8,6 +8,7 @@
 
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
+#include "nibble/tensor/scratch.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -20,14 +21,21 @@ struct token_guess {
   std::uint8_t sureness = 0;  ///< less than kinds
 };
 
+/// What a model has computed behind some tokens that follow each other: row i behind the first `behind` + i.
+struct hidden_states {
+  activations rows = {};
+  std::size_t behind = 0;
+};
+
 struct guesser {
   virtual ~guesser() = default;
   /// Whether guesses cost next to nothing: they are made where they are not checked, too, so that their luck is known.
   virtual bool is_free() const noexcept = 0;
   /// Guesses what comes behind `said`, one token after the other. It may be another text than in the call before.
+  /// @param   hidden  those of the last step, where guessing::wants_hidden
   /// @returns how many of `out` it has guessed
   /// @errors  what an executor throws: it may be called again
-  virtual std::size_t guess(std::span<const token> said, std::span<token_guess> out) = 0;
+  virtual std::size_t guess(std::span<const token> said, const hidden_states& hidden, std::span<token_guess> out) = 0;
   /// One for a fork of the session.
   virtual result<std::unique_ptr<guesser>> try_fork() const = 0;
 };

@@ -34,7 +34,7 @@ class lookup_guesser final : public guesser {
   }
 
   bool is_free() const noexcept override { return true; }
-  std::size_t guess(std::span<const token> said, std::span<token_guess> out) override {
+  std::size_t guess(std::span<const token> said, const hidden_states&, std::span<token_guess> out) override {
     follow(said);
     const place found = longest();
     if (found.behind == 0) return 0;
@@ -108,7 +108,7 @@ struct lookup_guessing final : guessing {
   explicit lookup_guessing(const prompt_lookup& o) : options(o) {}
   std::size_t guesses() const noexcept override { return std::min(options.guesses, most_guesses); }
   bool always() const noexcept override { return options.always; }
-  std::size_t planned_bytes(const session_options& o) const override {
+  std::size_t planned_bytes(const any_model&, const session_options& o) const override {
     return product_of_sizes(sum_of_sizes(1, o.forks), lookup_guesser::planned_bytes(o.context));
   }
   result<std::unique_ptr<guesser>> try_make(const any_model&, const session_options& o) const override {

@@ -41,6 +41,7 @@ class model_evaluation final : public evaluation {
         tokens, std::span(wanted).first(ahead + 1), [](std::size_t, std::span<float>) {}, std::move(cancel));
   }
   std::span<float> logits(std::size_t i) noexcept override { return evaluator_.output(i); }
+  activations hidden() const noexcept override { return evaluator_.hidden(); }
   std::size_t most_ahead(std::size_t pending) const noexcept override {
     const session_options& o = evaluator_.options();
     return pending < o.prefill_chunk ? std::min(o.output_rows - 1, o.prefill_chunk - pending) : 0;
@@ -86,10 +87,10 @@ std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept
   return sum_of_sizes(objects, sum_of_sizes(tokens, sampling_scratch::planned_bytes(vocabulary)));
 }
 
-std::size_t guessing_bytes(const session_options& o) {
+std::size_t guessing_bytes(const any_model& model, const session_options& o) {
   if (!o.speculation) return 0;
   const std::size_t own = product_of_sizes(1 + forks_of(o, 1), sizeof(speculator));
-  return sum_of_sizes(own, o.speculation->planned_bytes(o));
+  return sum_of_sizes(own, o.speculation->planned_bytes(model, o));
 }
 }  // namespace detail
 

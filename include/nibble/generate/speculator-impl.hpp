@@ -18,7 +18,7 @@ feed_outcome speculator::step(transcript& said, std::size_t most, const stop_tok
   }
   learn(said.tokens());
   const std::size_t pending = said.pending();
-  const std::size_t count = guess(said.tokens(), std::min(most, said.most_guesses()), pending);
+  const std::size_t count = guess(said, std::min(most, said.most_guesses()));
   std::array<token, most_guesses> ids;
   for (std::size_t i = 0; i < count; ++i) ids[i] = guesses_[i].id;
   const auto began = clock::now();
@@ -44,13 +44,14 @@ void speculator::learn(std::span<const token> said) noexcept {
 }
 
 /// Makes guesses, and returns how many of them to check.
-std::size_t speculator::guess(std::span<const token> said, std::size_t most, std::size_t pending) {
+std::size_t speculator::guess(const transcript& said, std::size_t most) {
   using clock = std::chrono::steady_clock;
+  const std::size_t pending = said.pending();
   counted_ = said.size(), known_ = checked_ = 0;
   const std::size_t wanted = always_ || guesser_->is_free() ? most : pace_.plan(most, pending);
   if (wanted == 0) return 0;
   const auto began = clock::now();
-  known_ = guesser_->guess(said, std::span(guesses_).first(wanted));
+  known_ = guesser_->guess(said.tokens(), said.hidden(), std::span(guesses_).first(wanted));
   pace_.made(known_, clock::now() - began);
   return always_ ? known_ : pace_.worth(std::span(guesses_).first(known_), pending);
 }

@@ -41,7 +41,7 @@ class speculator {
 
  private:
   void learn(std::span<const token> said) noexcept;
-  std::size_t guess(std::span<const token> said, std::size_t most, std::size_t pending);
+  std::size_t guess(const transcript& said, std::size_t most);
 
   std::unique_ptr<guesser> guesser_;
   bool always_;

@@ -30,7 +30,7 @@ void transcript::append(token id) NIBBLE_NOEXCEPT {
 void transcript::truncate(std::size_t size) noexcept {
   if (size >= size_) return;
   tokens_.resize(size);
-  size_ = size;
+  size_ = size, hidden_behind_ = largest_size;
   if (position() > size) rewind(size);
 }
 
@@ -50,7 +50,7 @@ result<void> transcript::try_load(std::span<const token> tokens, std::size_t pos
   NIBBLE_ASSERT(tokens.size() <= context() && position <= tokens.size());
   NIBBLE_TRY(evaluator_->try_load(position, state, logits));
   tokens_.assign(tokens.begin(), tokens.end());
-  size_ = tokens_.size(), row_ = 0;
+  size_ = tokens_.size(), row_ = 0, hidden_behind_ = largest_size;
   has_logits_ = !logits.empty();
   return {};
 }
@@ -60,7 +60,7 @@ feed_outcome transcript::process(const stop_token& cancel, std::span<const token
   if (cancel.stop_requested()) return feed_outcome::cancelled;
   if (is_processed()) return feed_outcome::done;
   if (position() >= size()) rewind(size() - 1);  // the last token again, for its logits
-  has_logits_ = false, row_ = 0;
+  has_logits_ = false, row_ = 0, hidden_behind_ = largest_size;
   struct count {  // of whole steps, where one throws too
     ~count() { said.processed_ += std::min(said.position(), said.size()) - before; }
     transcript& said;
@@ -79,7 +79,8 @@ feed_outcome transcript::process(const stop_token& cancel, std::span<const token
     outcome = evaluator_->feed(rest.first(next), guesses.size(), cancel);
     if (outcome == feed_outcome::done && !guessed) evaluator_->remember(tokens().first(position()));
   }
-  has_logits_ = outcome == feed_outcome::done;
+  if (outcome != feed_outcome::done) return outcome;
+  has_logits_ = true, hidden_behind_ = size_;
   return outcome;
 }
 

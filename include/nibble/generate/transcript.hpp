@@ -12,6 +12,7 @@
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/generate/evaluation.hpp"
+#include "nibble/generate/guesser.hpp"
 #include "nibble/model/speculation.hpp"
 
 namespace nibble {
@@ -73,7 +74,9 @@ class transcript {
   bool is_processed() const noexcept { return has_logits_ && position() >= size(); }
   /// Tokens that process() would feed, guesses apart.
   std::size_t pending() const noexcept { return position() < size() ? size() - position() : 1; }
-  std::size_t most_guesses() const noexcept { return std::min({room(), evaluator_->most_ahead(pending()), nibble::most_guesses}); }
+  std::size_t most_guesses() const noexcept {
+    return std::min({room(), evaluator_->most_ahead(pending()), nibble::most_guesses});
+  }
   /// Guesses that are processed, and that nobody has appended yet.
   std::size_t ahead() const noexcept { return position() > size() ? position() - size() : 0; }
   /// Forgets guesses.
@@ -81,6 +84,9 @@ class transcript {
     tokens_.resize(size_);
     if (ahead() > 0) rewind(size());
   }
+  /// The hidden states that the last step has left, and behind how many tokens the first of them stands. Those of guesses are
+  /// among them, whether they came true or not.
+  hidden_states hidden() const noexcept { return {evaluator_->hidden(), hidden_behind_}; }
   /// Tells that what follows may be cut off again: the end of a prompt, to which there may be another reply.
   /// @errors  none; precondition: all tokens are processed
   void mark() NIBBLE_NOEXCEPT {
@@ -105,7 +111,8 @@ class transcript {
   std::unique_ptr<evaluation> evaluator_;
   std::vector<token> tokens_;  // and behind those, guesses of the last step
   std::size_t size_ = 0;
-  std::size_t row_ = 0;  // of its logits, those after the last token: as many guesses came true
+  std::size_t row_ = 0;                       // of its logits, those after the last token: as many guesses came true
+  std::size_t hidden_behind_ = largest_size;  // of the last step; or there are none
   std::size_t processed_ = 0;
   bool has_logits_ = false;  // the evaluator's logits are those after the last token, unchanged
 };

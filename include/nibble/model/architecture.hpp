@@ -28,7 +28,7 @@ inline namespace NIBBLE_ABI {
 ///                              config may have one, too
 ///     gives_hidden             optional, true: forward() knows step_output::hidden
 ///     draft_kv()               optional: what the block that drafts tokens keeps, or nothing; where it is not empty,
-///                              forward() knows step_output::draft
+///                              forward() knows step_output::draft, and step::keep() beside logits and drafts
 ///     forward(step, out)       logits (or hidden states, if that is asked) of the wanted rows; noexcept, no allocation, and
 ///                              scratch that depends on the counts of tokens and wanted rows alone. NIBBLE_NOEXCEPT instead:
 ///                              a precondition of a layer that it breaks then reaches who called nibble, under NIBBLE_CHECKED

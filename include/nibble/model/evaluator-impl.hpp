@@ -48,6 +48,14 @@ feed_outcome evaluator::feed(std::span<const token> tokens, stop_token cancel) {
   return feed_outcome::done;
 }
 
+feed_outcome evaluator::draft(std::span<const token> tokens, std::span<const float> hidden, stop_token cancel) {
+  NIBBLE_ASSERT(drafts() && detail::are_tokens(tokens, model().vocabulary()));
+  NIBBLE_ASSERT(!tokens.empty() && tokens.size() <= runner_.options().prefill_chunk);
+  NIBBLE_ASSERT(hidden.size() == tokens.size() * model().width());
+  const auto last = static_cast<std::uint32_t>(tokens.size() - 1);
+  return step(tokens, {&last, 1}, cancel, {const_cast<float*>(hidden.data()), tokens.size(), model().width()});  // only read
+}
+
 feed_outcome evaluator::step(std::span<const token> tokens, std::span<const std::uint32_t> wanted, const stop_token& cancel,
                              activations hidden) {
   token_run run{0, tokens.size(), 0, 0};

@@ -57,6 +57,12 @@ class evaluator {
   template <class F>
   feed_outcome draft_each(std::span<const token> tokens, std::span<const float> hidden, F&& on_row, stop_token cancel = {});
 
+  /// One step of drafts, of which logits() are then those behind the last token. What hidden() is then may be fed with a token
+  /// that was drafted, for a draft of the one behind that.
+  /// @shape   hidden (tokens, model().width())
+  /// @errors  what the executor throws; precondition: those of draft_each(), and 1 to session_options::prefill_chunk tokens
+  feed_outcome draft(std::span<const token> tokens, std::span<const float> hidden, stop_token cancel = {});
+
   /// An evaluator that was moved from can only be assigned to or destroyed: precondition of all its functions.
   evaluator(evaluator&&) noexcept = default;
   evaluator& operator=(evaluator&& other) noexcept = default;
@@ -80,6 +86,9 @@ class evaluator {
     NIBBLE_ASSERT(i < rows_.tokens);
     return row(i);
   }
+  /// The hidden states of the outputs of the last step: see session_options::keep_hidden. Without rows where there are none.
+  /// Valid until the next call.
+  activations hidden() const noexcept { return runner_.hidden(); }
 
   /// Another evaluator, which goes on from the same place: it shares keys, values and states, and has the same logits().
   /// @errors  out_of_memory: there are as many as session_options::forks; or there is no room for its steps

@@ -78,9 +78,12 @@ struct session_options {
   /// What changes the model for these sequences, all of it at once: see adapter. Their memory is not of the plan, but what they
   /// take of a step is. A batch may say for each sequence how much of them: batch_evaluator::adapt.
   std::vector<adapter_use> adapters = {};
-  /// How a session guesses what comes next, to save steps: prompt_lookup or draft_model. What it says does not change.
+  /// How a session guesses what comes next, to save steps: prompt_lookup, draft_model or draft_block. What it says is the same.
   /// `output_rows` is then at least one more than its guesses.
   nibble::speculation speculation = {};
+  /// Steps keep the hidden states of their outputs beside logits, for who drafts with them: evaluator::hidden. Needs a model
+  /// whose file has a block that drafts. Sessions with a draft_block have it.
+  bool keep_hidden = false;
 };
 
 /// Exact bytes of all that is allocated and stays: a model keeps nothing else once it is loaded, a session nothing else before

@@ -37,6 +37,7 @@ inline session_options complete(const loaded_model& m, session_options o) {
   if (m.looks_ahead) o.prefill_chunk = o.output_rows = o.context;  // a text is one step
   o.prefill_chunk = std::clamp<std::size_t>(o.prefill_chunk, 1, o.context);
   if (o.speculation) o.output_rows = std::max(o.output_rows, o.speculation->guesses() + 1);
+  o.keep_hidden = o.keep_hidden || (o.speculation && o.speculation->wants_hidden());
   o.output_rows = std::clamp<std::size_t>(o.output_rows, 1, o.prefill_chunk);
   if (!o.kv) o.kv = m.kv_type;
   if (m.pooling.config().only_hidden) o.output = step_output::hidden;
@@ -68,7 +69,7 @@ inline std::size_t output_width(const loaded_model& m, step_output output) noexc
 
 /// Bytes of scratch that a step of `tokens` tokens takes, of which `wanted` have outputs: a forward pass without memory.
 inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::size_t wanted, step_output output,
-                                std::span<const adapter_use> adapters = {}) {
+                                std::span<const adapter_use> adapters = {}, bool keep_hidden = false) {
   scratch_arena arena;
   const std::vector<token> ids(tokens);
   const std::vector<std::uint32_t> positions(tokens), rows(wanted);
@@ -84,15 +85,17 @@ inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::
     active.back().of_tokens = std::span(all).first(tokens), active.back().of_wanted = std::span(all).first(wanted);
   }
   s.adapt(active);
-  m.forward(s, s.compute::scratch(wanted, output_width(m, output)));
+  const activations out = s.compute::scratch(wanted, output_width(m, output));
+  if (keep_hidden) in.keep = s.compute::scratch(wanted, m.width);
+  m.forward(s, out);
   return arena.peak();
 }
 
 /// Bytes of scratch of the largest step of up to so many tokens and wanted rows. One that wants all of its rows does not copy
 /// them, so one that wants all but one may take more.
 inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, std::size_t wanted, const session_options& o) {
-  const std::size_t all = measure_step(m, tokens, wanted, o.output, o.adapters);
-  return wanted == tokens && tokens > 1 ? std::max(all, measure_step(m, tokens, tokens - 1, o.output, o.adapters)) : all;
+  const auto measure = [&](std::size_t rows) { return measure_step(m, tokens, rows, o.output, o.adapters, o.keep_hidden); };
+  return wanted == tokens && tokens > 1 ? std::max(measure(tokens), measure(tokens - 1)) : measure(wanted);
 }
 
 /// Bytes of what a step_runner has beside its cache and scratch.
@@ -111,7 +114,7 @@ inline std::size_t step_bytes(const session_options& o, std::size_t sequences) n
 /// Bytes of what a session has beside its evaluator; defined with sessions.
 std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept;
 /// And what it has to guess, with all of its forks. @param o  complete
-std::size_t guessing_bytes(const session_options& o);
+std::size_t guessing_bytes(const any_model& model, const session_options& o);
 
 /// What a file of so many bytes may ask for, for each position or token; see limits.
 inline std::uint64_t most_of(std::uint64_t limit, std::uint64_t stored, std::uint64_t least) noexcept {
@@ -182,6 +185,9 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   }
   if (o.output == step_output::draft && !m.gives_drafts) {
     return invalid("output: this file of " + std::string(m.architecture_name()) + " has no block that drafts");
+  }
+  if (o.keep_hidden && !m.gives_drafts) {
+    return invalid("keep_hidden: this file of " + std::string(m.architecture_name()) + " has no block that drafts");
   }
   if (o.adapters.size() > most_adapters) {
     return invalid("adapters: expected at most " + std::to_string(most_adapters) + ", found " +

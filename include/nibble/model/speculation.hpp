@@ -26,14 +26,16 @@ struct guessing {
   virtual std::size_t guesses() const noexcept = 0;
   /// All guesses are checked, whatever they cost.
   virtual bool always() const noexcept = 0;
-  /// Bytes that it takes for a session and its forks.
-  virtual std::size_t planned_bytes(const session_options& o) const = 0;
+  /// It looks at the model's hidden states: see session_options::keep_hidden.
+  virtual bool wants_hidden() const noexcept { return false; }
+  /// Bytes that it takes for a session of this model, and its forks.
+  virtual std::size_t planned_bytes(const any_model& model, const session_options& o) const = 0;
   virtual result<std::unique_ptr<guesser>> try_make(const any_model& model, const session_options& o) const = 0;
 };
 }  // namespace detail
 
 /// How a session guesses; empty: it does not. What it says is the same with it and without, to the bit: guesses only save
-/// steps. See prompt_lookup and draft_model.
+/// steps. See prompt_lookup, draft_model and draft_block.
 class speculation {
  public:
   speculation() noexcept = default;

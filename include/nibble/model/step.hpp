@@ -35,6 +35,7 @@ struct step_input {
   stop_token cancel;
   step_output output = step_output::logits;
   activations hidden = {};  ///< of step_output::draft: (tokens, width), the hidden states of the tokens before these
+  activations keep = {};    ///< (wanted rows, width): where their hidden states go beside logits; without rows: nowhere
 };
 
 /// What an architecture's forward() sees: tokens, scratch, sequences. Layers take it as their `compute`.
@@ -50,6 +51,7 @@ class step : public compute {
   std::span<const std::uint32_t> positions() const noexcept { return in_->positions; }
   step_output output() const noexcept { return in_->output; }
   activations hidden() const noexcept { return in_->hidden; }
+  activations keep() const noexcept { return in_->keep; }
   /// Whether the caller has given up, or the executor has: forward() returns at the next layer, and its output is not read.
   bool cancelled() const noexcept { return failed() || in_->cancel.stop_requested(); }
 

@@ -162,6 +162,7 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
   step s(kernels(), model_.executor(), scratch_, in);
   s.adapt(adapters_of(in.runs, in.wanted.runs));
   const activations rows = s.compute::scratch(wanted.size(), detail::output_width(model_.loaded(), options_.output));
+  if (options_.keep_hidden) hidden_ = in.keep = s.compute::scratch(wanted.size(), model_.width());
   model_.forward(s, rows);
   const bool cancelled = s.cancelled();
   for (const token_run& r : runs) cancelled ? sequences_[r.sequence].rollback() : sequences_[r.sequence].commit();
@@ -205,6 +206,7 @@ result<void> step_runner::try_load(std::size_t sequence, std::size_t length, std
 
 activations step_runner::keep(std::span<const float> row) NIBBLE_NOEXCEPT {
   scratch_.rewind(0);
+  hidden_ = {};
   auto* kept = reinterpret_cast<float*>(scratch_.take(row.size_bytes()));
   if (!row.empty()) std::memcpy(kept, row.data(), row.size_bytes());
   return {kept, 1, row.size()};

@@ -95,6 +95,9 @@ class step_runner {
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted, stop_token cancel,
               activations hidden = {});
 
+  /// Hidden states of the rows of the last step, where session_options::keep_hidden: as long as its outcome is valid.
+  activations hidden() const noexcept { return hidden_; }
+
   /// Room for the arguments of run(), for who calls it: a run for each sequence, as many ids as a step may have, and as many
   /// places as may be wanted.
   struct arguments {
@@ -161,6 +164,7 @@ class step_runner {
   std::vector<nibble::sequence> sequences_;
   std::vector<nibble::sequence*> borrowed_;  // the same, as a step wants them
   scratch_arena scratch_;
+  activations hidden_;
   std::vector<std::uint32_t> positions_;
   std::vector<token_run> wanted_runs_;
   std::vector<float> scales_;      // (sequences, adapters)

@@ -116,10 +116,14 @@ void any_decoder::forward(step& s, const around_layers* around, activations out)
   }
   if (s.cancelled()) return;
   const auto watched = s.watch(operation::output, 0);
-  if (s.output() == step_output::hidden) {
-    return output_norm_.gain.empty() ? copy(s, x, out) : apply(s, output_norm_, x, out);
-  }
+  if (s.output() == step_output::hidden) return give_hidden(s, x, out);
+  if (s.keep().tokens > 0) give_hidden(s, x, s.keep());
   give_logits(s, detail::input_of(x, output_norm_), output_, out);
+}
+
+/// What logits are made of.
+void any_decoder::give_hidden(step& s, activations x, activations out) const NIBBLE_NOEXCEPT {
+  output_norm_.gain.empty() ? copy(s, x, out) : apply(s, output_norm_, x, out);
 }
 
 /// @param   output  the decoder's, or that of a block behind its layers

@@ -59,6 +59,7 @@ class any_decoder {
                    detail::part_maker<any_feed_forward> feed_forward) const;
   void take_in(step& s, activations x, activations room) const NIBBLE_NOEXCEPT;
   activations query_scales_of(step& s) const NIBBLE_NOEXCEPT;
+  void give_hidden(step& s, activations x, activations out) const NIBBLE_NOEXCEPT;
   void give_logits(step& s, const layer_input& x, const weight& output, activations out) const NIBBLE_NOEXCEPT;
   activations forward_layer(step& s, std::size_t i, const step_context& context, activations x, activations branch,
                             const step_rows& rows) const NIBBLE_NOEXCEPT;

@@ -71,6 +71,7 @@ void draft_head::forward(step& s, const any_decoder& d, activations out) const N
   if (s.wanted().count == 0 || s.cancelled()) return;
   feed_forward_->forward(s, 0, detail::input_of(y, feed_forward_norm_), added_to(y));
   const auto watched = s.watch(operation::output, 0);
+  if (s.keep().tokens > 0) apply(s, output_norm_, y, s.keep());
   d.give_logits(s, detail::input_of(y, output_norm_), output_.empty() ? d.output_ : output_, out);
 }
 
