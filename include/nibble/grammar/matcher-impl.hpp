@@ -147,7 +147,7 @@ const grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
   base b;
   b.first_end = base_ends_.size(), b.first_token = sparse_.size();
   levels_[0].assign(1, {state, detail::grammar_stacks::unknown});
-  if (!find_text_base(state, b) && !find_free_base(state, b)) find_base(b);
+  if (!find_text_base(state, b) && !find_free_base(state, b)) find_base(b, parser_.states_.of(state).value);
   b.ends = base_ends_.size() - b.first_end;
   for (std::size_t i = b.first_end; i < base_ends_.size(); ++i) {
     const std::uint32_t node = base_ends_[i].node;
@@ -159,10 +159,11 @@ const grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
   return bases_.back();
 }
 
-/// Of any state, by a walk of all tokens.
-void grammar_matcher::find_base(base& b) {
+/// Of any state, by a walk of all tokens. See walk() for `passed`.
+void grammar_matcher::find_base(base& b, std::uint32_t passed) {
+  b.everywhere = passed;
   walk(
-      0, trie_->nodes().size(), 0, detail::grammar_states::no_value, [&](token id) { sparse_.push_back(id); },
+      0, trie_->nodes().size(), 0, passed, [&](token id) { sparse_.push_back(id); },
       [&](std::size_t node, std::uint32_t value) {
         base_ends_.push_back({static_cast<std::uint32_t>(node), value, 0});
       });
@@ -284,7 +285,7 @@ grammar_matcher::base grammar_matcher::walked_base(std::uint32_t state) {
   base& b = bases_[base_numbers_[state]];
   b = {.first_token = sparse_.size(), .first_end = base_ends_.size()};
   levels_[0].assign(1, {state, detail::grammar_stacks::unknown});
-  find_base(b);
+  find_base(b, detail::grammar_states::no_value);
   b.ends = base_ends_.size() - b.first_end;
   return b;
 }

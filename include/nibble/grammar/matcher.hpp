@@ -80,7 +80,7 @@ class grammar_matcher {
   bool goes_on_behind(std::uint32_t within, std::uint32_t value);
   base walked_base(std::uint32_t state);
   void add_behind(std::vector<std::uint64_t>& words);
-  void find_base(base& b);
+  void find_base(base& b, std::uint32_t passed);
   bool find_text_base(std::uint32_t state, base& b);
   bool find_free_base(std::uint32_t state, base& b);
   void walk_anew(std::size_t first, std::size_t depth, const base& b);
