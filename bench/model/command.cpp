@@ -29,7 +29,20 @@ nibble::tensor_type kv_type(const std::string& name) {
   if (name == "f16") return nibble::tensor_type::f16;
   if (name == "bf16") return nibble::tensor_type::bf16;
   if (name == "q8_0") return nibble::tensor_type::q8_0;
-  throw std::runtime_error("--kv: expected f32, f16, bf16 or q8_0, found " + name);
+  if (name == "q4_0") return nibble::tensor_type::q4_0;
+  throw std::runtime_error("--kv: expected f32, f16, bf16, q8_0 or q4_0, found " + name);
+}
+
+nibble::session_options options_of(const arguments& a, std::size_t context) {
+  nibble::session_options o{.context = context, .prefill_chunk = a.chunk, .output_rows = a.chunk, .kv = kv_type(a.kv)};
+  if (!a.keys.empty()) o.keys = kv_type(a.keys);
+  if (!a.values.empty()) o.values = kv_type(a.values);
+  if (a.rotated != "auto") {
+    o.rotated_keys = a.rotated == "on" || a.rotated == "keys", o.rotated_values = a.rotated == "on" || a.rotated == "values";
+  }
+  if (a.when_full == "shift") o.when_full = nibble::context_policy::shift(a.kept);
+  if (a.when_full == "sinks") o.when_full = nibble::context_policy::sinks(a.kept);
+  return o;
 }
 
 std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary) {

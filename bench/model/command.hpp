@@ -12,6 +12,7 @@
 
 #include "nibble/core/token.hpp"
 #include "nibble/gguf/tensor_type.hpp"
+#include "nibble/model/options.hpp"
 
 namespace bench {
 
@@ -24,13 +25,17 @@ struct arguments {
   std::size_t chunk = 128;    ///< tokens of a step
   std::size_t context = 512;  ///< ids of a chunk, each a sequence of its own; 0: all are one
   std::size_t prompt = 512, generate = 64, depth = 0, sequences = 1, repeat = 3;
-  std::size_t pooling = 0;  ///< as files number it
-  std::string target;       ///< the instruction set to run; empty: the best
-  std::string kv = "f16";
-  std::string tensor;                 ///< a name
-  std::vector<std::string> adapters;  ///< "file" or "file=scale": LoRA adapters and control vectors
-  std::vector<std::size_t> pieces;    ///< tokens of each step; empty: steps of `chunk`
-  std::size_t layers = 0;             ///< of a shape; 0: all
+  std::size_t pooling = 0;               ///< as files number it
+  std::string target;                    ///< the instruction set to run; empty: the best
+  std::string kv = "f16", keys, values;  ///< the latter: empty where they are as kv says
+  std::string rotated = "auto";          ///< auto, on, off, keys or values
+  std::string when_full = "stop";        ///< stop, shift or sinks
+  std::size_t kept = 4;                  ///< of a text that goes on: first ids that stay in sight
+  std::size_t behind = 0;                ///< ids of which another mean leaves out
+  std::string tensor;                    ///< a name
+  std::vector<std::string> adapters;     ///< "file" or "file=scale": LoRA adapters and control vectors
+  std::vector<std::size_t> pieces;       ///< tokens of each step; empty: steps of `chunk`
+  std::size_t layers = 0;                ///< of a shape; 0: all
   std::vector<std::string> formats{"F32", "F16", "Q8_0", "Q4_K"};
   std::string text = "Explain memory optimization in LLMs.";
   double temperature = 0;  ///< 0: the most likely token
@@ -53,6 +58,8 @@ void embed(const arguments& a);
 void draft(const arguments& a);
 void score(const arguments& a);
 void speculate(const arguments& a);
+void divergence(const arguments& a);
+void stream(const arguments& a);
 void tokens(const arguments& a);
 void render_template(const arguments& a);
 void decode(const arguments& a);
@@ -62,8 +69,10 @@ int schema(const fs::path& schema_file, const fs::path& instances_file, const fs
 
 /// What a figure belongs to: engine, SIMD target, commit, compiler, processor, model and chunk.
 nlohmann::ordered_json identity(const arguments& a);
-/// The format of keys and values by its name here: f32, f16, bf16 or q8_0.
+/// The format of keys and values by its name here: f32, f16, bf16, q8_0 or q4_0.
 nibble::tensor_type kv_type(const std::string& name);
+/// Those of an evaluator that gives the outputs of every id.
+nibble::session_options options_of(const arguments& a, std::size_t context);
 
 /// Ids from a JSON file: an array of them, or an object that holds one as "ids". Each is checked against the vocabulary.
 std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary);

@@ -25,7 +25,7 @@ nibble::adapter_use adapter_of(const nibble::any_model& model, const std::string
 }
 
 evaluator make_evaluator(const nibble::any_model& model, const arguments& a, std::size_t context) {
-  nibble::session_options options{.context = context, .prefill_chunk = a.chunk, .output_rows = a.chunk, .kv = kv_type(a.kv)};
+  nibble::session_options options = options_of(a, context);
   for (const std::string& told : a.adapters) options.adapters.push_back(adapter_of(model, told));
   return evaluator::create(model, options);
 }

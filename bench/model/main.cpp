@@ -4,6 +4,8 @@
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <set>
+#include <string>
 
 #include "command.hpp"
 #include "nibble/core/thread_pool.hpp"
@@ -11,6 +13,8 @@
 #include "target.hpp"
 
 namespace {
+
+const std::set<std::string> kv_names{"f32", "f16", "bf16", "q8_0", "q4_0"};
 
 /// The command line: a subcommand for each function, with arguments and defaults of its own.
 class command_line {
@@ -105,7 +109,7 @@ class command_line {
     file(c, "out", "file to write", a_->output);
     count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
     count(c, "--pooling", "0 a row for each id, 1 mean, 2 first, 3 last, 4 rank", a_->pooling, 0, 4);
-    c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+    c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember(kv_names));
     c->add_flag("--mapped", a_->mapped, "leave weights in the pages of the file");
     target(c);
 
@@ -141,6 +145,25 @@ class command_line {
     file(c, "tokens", "JSON file of ids", a_->input);
     evaluation(c);
     count(c, "--context", "ids of a chunk", a_->context, 3);
+
+    c = add("divergence", "how far formats of keys and values lead from F32 over one text, as one line of JSON",
+            bench::divergence);
+    a_->kv = "q8_0", a_->chunk = 64, a_->context = 4096;
+    file(c, "tokens", "JSON file of ids", a_->input);
+    evaluation(c);
+    formats(c);
+    count(c, "--context", "ids of the text at most", a_->context, 2);
+
+    c = add("stream", "perplexity of one text that may be longer than the context, as one line of JSON", bench::stream);
+    a_->chunk = 64, a_->context = 0;
+    file(c, "tokens", "JSON file of ids", a_->input);
+    evaluation(c);
+    formats(c);
+    count(c, "--context", "positions that are seen at most; 0: all", a_->context);
+    c->add_option("--when-full", a_->when_full, "what becomes of a longer text")
+        ->check(CLI::IsMember({"stop", "shift", "sinks"}));
+    count(c, "--kept", "first ids that stay in sight", a_->kept);
+    count(c, "--behind", "a second mean, over what comes behind so many ids", a_->behind);
 
     c = app_.add_subcommand("schema", "whether JSON values are what a JSON Schema says: accepted or refused, a line for each");
     a_ = &arguments_.emplace_back();
@@ -199,9 +222,16 @@ class command_line {
   void evaluation(CLI::App* c) {
     count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
     count(c, "--chunk", "ids of a step", a_->chunk, 1);
-    c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}));
+    c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember(kv_names));
     c->add_flag("--mapped", a_->mapped, "leave weights in the pages of the file");
     target(c);
+  }
+
+  void formats(CLI::App* c) {
+    c->add_option("--keys", a_->keys, "format of keys alone")->check(CLI::IsMember(kv_names));
+    c->add_option("--values", a_->values, "format of values alone")->check(CLI::IsMember(kv_names));
+    c->add_option("--rotated", a_->rotated, "rotate heads before they are stored")
+        ->check(CLI::IsMember({"auto", "on", "off", "keys", "values"}));
   }
 
   void target(CLI::App* c) {

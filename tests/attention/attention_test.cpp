@@ -51,7 +51,7 @@ std::vector<float> run(const attention_spec& spec, std::vector<std::size_t> leng
     const activations y = c.scratch(rows.size(), qw);
     const auto layers = [&](std::size_t s) { return sequences[s].layer(0); };
     store_kv(c, spec, runs, layers, gather(k, kw), gather(v, kw));
-    attend(c, spec, runs, layers, gather(q, qw), y);
+    attend(c, spec, runs, layers, gather(q, qw), {}, y);
     for (const token_run& r : runs) sequences[r.sequence].commit();
     for (std::size_t i = 0; i < rows.size(); ++i) std::memcpy(out.data() + rows[i] * qw, y.row(i), qw * sizeof(float));
   }

@@ -25,11 +25,11 @@ TEST_CASE("positions that a sequence has no room for are reported") {
   }));
   CHECK(refused([&] {
     attend(
-        r.c, spec, runs, [&](std::size_t) { return layer; }, r.x, r.y(2, 64));
+        r.c, spec, runs, [&](std::size_t) { return layer; }, r.x, {}, r.y(2, 64));
   }));
   CHECK(refused([&] {
     attend(
-        r.c, spec, runs, [&](std::size_t) { return layer; }, r.y(2, 63), r.y(2, 64));
+        r.c, spec, runs, [&](std::size_t) { return layer; }, r.y(2, 63), {}, r.y(2, 64));
   }));
 }
 

@@ -113,6 +113,7 @@ void add_attention(hash& h, void (*attention)(const nb::attention_args&)) {
     a.scale = 0.07f, a.softcap = variant == 1 ? 20.0f : 0, a.sinks = variant == 2 ? sinks : nullptr;
     a.slopes = variant == 3 ? slopes : nullptr, a.mask = nb::attention_mask::window(variant == 0 ? 140 : 100);
     a.pages = pages, a.page_bytes = page, a.value_offset = value_offset, a.page_of = page_of;
+    a.value_format = nb::index_of<Format, nb::kv_formats>;
     attention(a);
     h.add(out);
   }

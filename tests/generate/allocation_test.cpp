@@ -81,13 +81,15 @@ TEST_CASE("after the first token nothing is allocated") {
 TEST_CASE("replies side by side allocate nothing once each has its first token") {
   const auto model = nibble::any_model::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.threads = 2});
   const std::vector<std::string> prompts{"Once upon a time", "", "One day"};
-  std::size_t events = 0, before = 0, after = 0;
-  nibble::generate_each(
-      model, prompts, {.max_tokens = 200, .sampler = nibble::temperature{1.5f}, .stop = {"never said"}},
-      [&](std::size_t, const nibble::token_event&) { (++events == prompts.size() ? before : after) = allocations; },
-      {.context = 256});
-  CHECK(events > 300);
-  CHECK(after == before);
+  const auto sinks = nibble::context_policy::sinks();
+  for (const nibble::session_options& room : {nibble::session_options{.context = 256}, {.context = 40, .when_full = sinks}}) {
+    std::size_t events = 0, before = 0, after = 0;
+    nibble::generate_each(
+        model, prompts, {.max_tokens = 200, .sampler = nibble::temperature{1.5f}, .stop = {"never said"}},
+        [&](std::size_t, const nibble::token_event&) { (++events == prompts.size() ? before : after) = allocations; }, room);
+    CHECK(events > 300);
+    CHECK(after == before);
+  }
 }
 
 TEST_CASE("a scheduler allocates nothing in steps in which no request comes or goes") {

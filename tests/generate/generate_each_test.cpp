@@ -90,7 +90,7 @@ TEST_CASE("no prompts, too many of them, and rooms that cannot be") {
   CHECK(nibble::generate_each(stories(), {}, {}, ignore).empty());
   const std::vector<std::string> many(nibble::most_sequences + 1);
   CHECK(nibble::try_generate_each(stories(), many, {}, ignore).failure().code() == nibble::errc::invalid_argument);
-  CHECK(nibble::try_generate_each(stories(), prompts, {}, ignore, {.kv = nibble::tensor_type::q4_0}).failure().code() ==
+  CHECK(nibble::try_generate_each(stories(), prompts, {}, ignore, {.kv = nibble::tensor_type::q6_k}).failure().code() ==
         nibble::errc::invalid_argument);
   CHECK_THROWS_AS(nibble::generate_each(stories(), prompts, {}, ignore, {.output = nibble::step_output::hidden}),
                   nibble::error);

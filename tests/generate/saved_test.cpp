@@ -132,12 +132,12 @@ TEST_CASE("what does not fit says so in a sentence, and changes nothing") {
   auto changed = h;
   changed.magic[3] = 'B';
   CHECK(said_of(with(saved, changed), other) == "saved session: this is none");
-  changed = h, changed.version = 2;
-  CHECK(said_of(with(saved, changed), other) == "saved session: version: expected 1, found 2");
+  changed = h, changed.version = 3;
+  CHECK(said_of(with(saved, changed), other) == "saved session: version: expected 2, found 3");
   changed = h, ++changed.fingerprint;
   CHECK(said_of(with(saved, changed), other) == "saved session: it is of another model");
-  changed = h, changed.kv = nibble::tensor_type::q8_0;
-  CHECK(said_of(with(saved, changed), other) == "saved session: keys and values: expected F16, found Q8_0");
+  changed = h, changed.kv.values = nibble::tensor_type::q8_0;
+  CHECK(said_of(with(saved, changed), other) == "saved session: keys and values: expected F16 and F16, found F16 and Q8_0");
   changed = h, changed.tokens = 301;
   CHECK(said_of(with(saved, changed), other) == "saved session: tokens: expected at most 300, found 301");
   changed = h, changed.tokens = ~std::uint64_t{0};
@@ -154,7 +154,7 @@ TEST_CASE("what does not fit says so in a sentence, and changes nothing") {
   memory damaged = saved;
   damaged[saved.size() / 2] ^= std::byte{1};
   CHECK(said_of(damaged, other) == "saved session: it is damaged: its checksum is another");
-  CHECK(said_of(memory(20), other) == "saved session: bytes of its header: expected 56, found 20");
+  CHECK(said_of(memory(20), other) == "saved session: bytes of its header: expected 96, found 20");
   CHECK(other.save() == before);
 
   const auto model = nibble::any_model::load(golden("models/llama.gguf"), {.threads = 1});

@@ -242,7 +242,7 @@ TEST_CASE("options that make no sense are refused, and bounded ones are bounded"
   REQUIRE(!too_long);
   CHECK(too_long.failure().code() == nibble::errc::invalid_argument);
   CHECK(std::string(too_long.failure().what()).find("session_options::context") != std::string::npos);
-  const auto no_format = nibble::session::try_create(stories(), {.kv = nibble::tensor_type::q4_0});
+  const auto no_format = nibble::session::try_create(stories(), {.kv = nibble::tensor_type::q6_k});
   REQUIRE(!no_format);
   CHECK(no_format.failure().code() == nibble::errc::invalid_argument);
   const auto no_logits = nibble::session::try_create(stories(), {.output = nibble::step_output::hidden});

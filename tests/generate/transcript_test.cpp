@@ -48,7 +48,7 @@ struct fake : nibble::detail::evaluation {
     return std::unique_ptr<nibble::detail::evaluation>(std::make_unique<fake>(*this));
   }
   std::uint64_t fingerprint() const noexcept override { return 0; }
-  nibble::tensor_type kv() const noexcept override { return nibble::tensor_type::f32; }
+  stored_types kv() const noexcept override { return {nibble::tensor_type::f32, nibble::tensor_type::f32}; }
   std::size_t saved_bytes(std::size_t) const noexcept override { return 0; }
   void save(std::span<std::byte>) const override {}
   nibble::result<void> try_load(std::size_t, std::span<const std::byte>, std::span<const float>) override { return {}; }

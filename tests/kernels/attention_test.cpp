@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -49,7 +51,7 @@ struct sample_cache {
     a.position = position, a.positions = positions;
     a.scale = 0.3f;
     a.pages = pages.data() + head * head_bytes, a.page_bytes = page_bytes, a.value_offset = tile;
-    a.page_of = page_of.data();
+    a.page_of = page_of.data(), a.value_format = index_of<Format, kv_formats>;
     return a;
   }
 };
@@ -193,17 +195,25 @@ TEST_CASE("a query attends with the same bits alone and in any block") {
   });
 }
 
-TEST_CASE("Q8_0 keys and values are within half a step, at any width") {
-  for (std::size_t dim : {16, 32, 80}) {
-    std::vector<std::byte> tile(kv_tile_bytes<q8_0, kv_role::key>(dim));
-    const auto k = gaussian(dim, 21);
-    store_kv<q8_0, kv_role::key>(k.data(), dim, 63, tile.data());
-    float peak = 0;
-    for (float x : k) peak = std::max(peak, std::fabs(x));
-    for (std::size_t i = 0; i < dim; ++i) {
-      CHECK(std::fabs(read_kv<q8_0, kv_role::key>(tile.data(), dim, 63, i) - k[i]) < peak / 127 * 0.55f);
+TEST_CASE("codes of keys and values are within half a step, at any width; of Q4_0 only the second farthest end is cut") {
+  const auto check = []<class Format>(std::type_identity<Format>, float step) {
+    for (std::size_t dim : {16, 32, 80}) {
+      std::vector<std::byte> tile(kv_tile_bytes<Format, kv_role::key>(dim));
+      const auto k = gaussian(dim, 21);
+      store_kv<Format, kv_role::key>(k.data(), dim, 63, tile.data());
+      for (std::size_t i = 0; i < dim; ++i) {
+        float peak = 0, signed_peak = 0;
+        for (std::size_t j = i / 32 * 32; j < std::min(dim, i / 32 * 32 + 32); ++j) {
+          if (std::fabs(k[j]) > peak) peak = std::fabs(k[j]), signed_peak = k[j];
+        }
+        const bool cut = -k[i] / signed_peak > 7.5f / 8;  // beyond the last level on the other side
+        const float most = std::is_same_v<Format, q4_0> && cut ? 1.1f : 0.55f;
+        CHECK(std::fabs(read_kv<Format, kv_role::key>(tile.data(), dim, 63, i) - k[i]) < peak * step * most);
+      }
     }
-  }
+  };
+  check(std::type_identity<q8_0>(), 1 / 127.0f);
+  check(std::type_identity<q4_0>(), 1 / 8.0f);
 }
 
 TEST_CASE("every target stores a key and a value with the reference's bits, at any width and slot") {
@@ -240,10 +250,10 @@ TEST_CASE("every target stores a key and a value with the reference's bits, at a
 
 TEST_CASE("a page is at most a quarter larger than what is in it, for heads of any width, and the usual ones as they were") {
   for_each_kv_format([]<class Format>(std::type_identity<Format>) {
-    constexpr std::size_t bytes_of_number = std::is_same_v<Format, q8_0> ? 1 : sizeof(typename Format::block);
     const auto content = [](std::size_t dim) {
-      const std::size_t scales = std::is_same_v<Format, q8_0> ? kv_blocks(dim) * sizeof(half) : 0;
-      return page_positions * (dim * bytes_of_number + scales);
+      const std::size_t scales = coded_kv_format<Format> ? kv_blocks(dim) * sizeof(half) : 0;
+      if (std::is_same_v<Format, q4_0>) return page_positions * (kv_columns(dim) / 2 + scales);  // whole blocks
+      return page_positions * (dim * (std::is_same_v<Format, q8_0> ? 1 : sizeof(typename Format::block)) + scales);
     };
     for (std::size_t key = 1; key <= 576; ++key) {
       REQUIRE(kv_tile_bytes<Format, kv_role::value>(key) == content(key));
@@ -274,8 +284,8 @@ TEST_CASE("every element of a tile has a place of its own inside of it, at any w
             REQUIRE(first + bytes <= used.size());
             for (std::size_t b = first; b < first + bytes; ++b) REQUIRE(used[b]++ == 0);
           };
-          use(at.value, sizeof *at.value);
-          if (std::is_same_v<Format, q8_0> && i % kv_block == 0) use(at.scale, sizeof(half));
+          if (at.shift == 0 || !std::is_same_v<Format, q4_0>) use(at.value, sizeof *at.value);  // or shares a byte
+          if (coded_kv_format<Format> && i % kv_block == 0) use(at.scale, sizeof(half));
         }
       }
     };
@@ -284,4 +294,107 @@ TEST_CASE("every element of a tile has a place of its own inside of it, at any w
       check(std::integral_constant<kv_role, kv_role::value>(), dim);
     }
   });
+}
+
+TEST_CASE("keys and values may have formats of their own") {
+  constexpr std::size_t dim = 80, positions = 140, tokens = 3, heads = 2;
+  const auto q = gaussian(tokens * heads * dim, 5);
+  for_each_kv_format([&]<class Keys>(std::type_identity<Keys>) {
+    for_each_kv_format([&]<class Values>(std::type_identity<Values>) {
+      const sample_cache<Keys> keys(1, dim, positions);
+      const sample_cache<Values> values(1, dim, positions);
+      const std::size_t key_bytes = kv_tile_bytes<Keys, kv_role::key>(dim), value_bytes = values.head_bytes - values.tile;
+      const std::size_t page = key_bytes + value_bytes, count = keys.page_of.size();
+      auto pages = *aligned_buffer::try_allocate(count * page);
+      for (std::size_t p = 0; p < count; ++p) {
+        std::memcpy(pages.data() + p * page, keys.pages.data() + p * keys.page_bytes, key_bytes);
+        std::memcpy(pages.data() + p * page + key_bytes, values.pages.data() + p * values.page_bytes + values.tile,
+                    value_bytes);
+      }
+      for_each_table([&](const kernel_table& t) {
+        std::vector<float> expected(tokens * heads * dim), found(expected.size());
+        auto a = keys.args(0, q.data(), expected.data(), tokens, heads, positions - tokens);
+        a.pages = pages.data(), a.page_bytes = page, a.value_offset = key_bytes;
+        a.value_format = index_of<Values, kv_formats>;
+        reference::attention<Keys>(a);
+        a.output = found.data();
+        t.attention[index_of<Keys, kv_formats>](a);
+        REQUIRE(agree(t, expected, found));
+      });
+    });
+  });
+}
+
+TEST_CASE("what a text forgets is not touched, and what it keeps is seen as if nothing had been in between") {
+  for_each_kv_format([]<class Format>(std::type_identity<Format>) {
+    constexpr std::size_t dim = 32, heads = 2, tokens = 6;
+    const sample_cache<Format> cache(1, dim, 400);
+    const auto q = gaussian(32 * heads * dim, 3), near = gaussian(32 * heads * dim, 4);
+    const float slopes[] = {0.25f, 0.0625f};
+    for (const sliding_context& sliding :
+         {sliding_context{100, 4, 1}, {100, 0, 1}, {100, 70, 15}, {66, 65, 1}, {100, 64, 18}}) {
+      for (std::size_t position : {std::size_t{97}, std::size_t{100}, std::size_t{190}, std::size_t{390}}) {
+        const std::size_t first = sliding.first(position) / page_positions * page_positions;
+        for_each_table([&](const kernel_table& t) {
+          for (const bool sloped : {false, true}) {
+            std::vector<float> expected(tokens * heads * dim), found(expected.size());
+            auto a = cache.args(0, q.data(), expected.data(), tokens, heads, position);
+            a.sliding = sliding, a.kept_query = near.data(), a.kept_page_of = a.page_of;
+            a.slopes = sloped ? slopes : nullptr;
+            reference::attention<Format>(a);
+            a.output = found.data();
+            a.page_of += first / page_positions, a.origin = first;  // as if those before were given back
+            t.attention[index_of<Format, kv_formats>](a);
+            REQUIRE(agree(t, expected, found));
+            for (std::size_t token = 0; token < tokens; ++token) {  // each alone
+              auto one = a;
+              std::vector<float> alone(heads * dim);
+              one.tokens = 1, one.position += token, one.output = alone.data();
+              one.query += token * a.query_stride, one.kept_query += token * a.query_stride;
+              t.attention[index_of<Format, kv_formats>](one);
+              REQUIRE(std::memcmp(alone.data(), found.data() + token * heads * dim, alone.size() * sizeof(float)) == 0);
+            }
+          }
+        });
+      }
+    }
+  });
+}
+
+TEST_CASE("a sliding context sees its first positions and the most recent, never more than its size") {
+  for (const sliding_context& s : {sliding_context{10, 0, 1}, {10, 4, 1}, {10, 4, 3}, {10, 4, 6}, {1, 0, 1}, {7, 6, 1}}) {
+    for (std::size_t position = 0; position < 50; ++position) {
+      const std::size_t gone = s.forgotten(position), first = s.first(position);
+      CHECK(position - gone < s.size);
+      CHECK(gone % s.step == 0);
+      CHECK(first <= position);
+      CHECK(first == (gone > 0 ? s.kept + gone : 0));
+      if (position > 0) CHECK(gone >= s.forgotten(position - 1));
+      if (position >= s.size) CHECK(position - gone + s.step >= s.size);  // no more than it must
+    }
+  }
+  CHECK(sliding_context{}.forgotten(1000) == 0);
+}
+
+TEST_CASE("every target rotates by Walsh and Hadamard like the reference, which undoes itself and keeps lengths") {
+  for (std::size_t size : {1, 2, 4, 8, 16, 32, 64, 128, 256, 1024}) {
+    const auto x = gaussian(3 * size, unsigned(size));
+    auto expected = x;
+    reference::hadamard(expected.data(), size, 3);
+    double length = 0, turned = 0;
+    for (std::size_t i = 0; i < size; ++i) length += double(x[i]) * x[i], turned += double(expected[i]) * expected[i];
+    CHECK(turned == doctest::Approx(length).epsilon(1e-5));
+    for (std::size_t i = 0; i < size; ++i) {  // a row of the matrix: signs by the parity of common bits
+      double sum = 0;
+      for (std::size_t k = 0; k < size; ++k) sum += std::popcount(i & k) % 2 == 0 ? double(x[k]) : -double(x[k]);
+      CHECK(double(expected[i]) == doctest::Approx(sum / std::sqrt(double(size))).epsilon(1e-4));
+    }
+    for_each_table([&](const kernel_table& t) {
+      auto found = x;
+      t.hadamard(found.data(), size, 3);
+      CHECK(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)) == 0);
+      t.hadamard(found.data(), size, 3);
+      for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == doctest::Approx(x[i]).epsilon(1e-4));
+    });
+  }
 }

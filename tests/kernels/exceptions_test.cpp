@@ -107,6 +107,7 @@ TEST_CASE("ordinary numbers raise no floating-point exception in attention, what
             a.position = 60, a.positions = positions - 5, a.mask = mask;
             a.scale = 0.3f, a.softcap = variant == 1 ? 50.0f : 0.0f, a.sinks = variant == 2 ? &sink : nullptr;
             a.pages = pages.data(), a.page_bytes = page_bytes, a.value_offset = tile, a.page_of = page_of;
+            a.value_format = format;
             t.attention[format](a);
           });
         }

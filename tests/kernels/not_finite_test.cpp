@@ -72,6 +72,7 @@ struct hostile_cache {
     a.position = first + token, a.positions = positions, a.mask = mask;
     a.scale = 0.3f, a.softcap = softcap;
     a.pages = pages(), a.page_bytes = page_bytes, a.value_offset = tile, a.page_of = page_of.data();
+    a.value_format = index_of<Format, kv_formats>;
     t.attention[index_of<Format, kv_formats>](a);
   }
 };

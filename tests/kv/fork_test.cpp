@@ -17,7 +17,7 @@ const std::vector<kv_shape> layers{{1, 32, 32, 100}, {2, 32, 16, 0}, {.state = 3
 constexpr std::size_t context = 500, chunk = 70;
 
 kv_room room_of(std::size_t sequences, std::size_t page_bytes = 0) {
-  return {.format = find_kv_format(tensor_type::f16),
+  return {.types = find_kv_format(tensor_type::f16),
           .context = context,
           .prefill_chunk = chunk,
           .sequences = sequences,

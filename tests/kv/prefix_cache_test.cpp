@@ -24,7 +24,7 @@ const std::vector<std::vector<kv_shape>> kinds_of_layers{
 };
 
 kv_room room_of(std::size_t sequences, std::size_t page_bytes = 0, std::size_t states = 8) {
-  return {.format = find_kv_format(tensor_type::f16),
+  return {.types = find_kv_format(tensor_type::f16),
           .context = context,
           .prefill_chunk = chunk,
           .sequences = sequences,

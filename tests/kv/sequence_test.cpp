@@ -53,6 +53,24 @@ float state_of(const sequence& s) { return s.layer_state(1).before[23]; }
 // Nothing is deleted through a base without a virtual destructor: neither has one, or can be one.
 static_assert(std::is_final_v<kv_pool> && std::is_final_v<sequence> && !std::is_copy_constructible_v<sequence>);
 
+TEST_CASE(
+    "what 8,192 tokens of Gemma 3 270M take follows from its windows: every sixth layer keeps all, the others 512 positions") {
+  std::vector<kv_shape> layers;
+  for (std::size_t i = 0; i < 18; ++i) layers.push_back({1, 256, 256, i % 6 == 5 ? 0u : 512u});
+  for (const tensor_type format : {tensor_type::f16, tensor_type::q8_0, tensor_type::q4_0}) {
+    // 64 positions, 256 keys and 256 values: halves; or codes of 8 or 4 bits, and a half for 32 of them
+    const std::size_t bits = format == tensor_type::f16 ? 16 * 32 : (format == tensor_type::q8_0 ? 8 : 4) * 32 + 16;
+    const std::size_t page = 64 * (256 + 256) / 32 * bits / 8;
+    const std::size_t windows =
+        (512 - 1 + 128 + 62) / 64 + 1;  // pages that a window and a step of 128 touch, wherever they begin
+    CHECK(planned(layers, 8192, 128, format) == page * (3 * 8192 / 64 + 15 * windows));
+    const auto pool = pool_of(layers, 8192, 128, 1, format);
+    auto s = sequence::create(*pool);
+    while (s.length() < 8192) add(s, 128);
+    CHECK(pool->used().pages == page * (3 * 8192 / 64 + 15 * (512 + 128) / 64));  // steps of 128 begin with a page
+  }
+}
+
 TEST_CASE("a pool takes exactly what was planned, and a window's layer takes what the window needs") {
   const auto pool = pool_of(gemma_like, 4096, 16);
   CHECK(pool->bytes() == planned(gemma_like, 4096, 16, tensor_type::f16));

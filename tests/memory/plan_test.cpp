@@ -1,6 +1,7 @@
 /// A plan and what is allocated then, counted: equal to the byte.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <new>
 #include <optional>
@@ -155,6 +156,29 @@ TEST_CASE("evaluators of one and of several sequences say what they take, and fe
     batch.step(next);
     const std::size_t made = allocations - before;
     CHECK(made == 0);
+  }
+}
+
+TEST_CASE("texts that are longer than their context take what was planned, and nothing more however long they become") {
+  for (const char* name : {"llama", "gemma3", "deepseek2"}) {
+    INFO(std::string(name));
+    const auto model = nibble::any_model::load(nibble_test::smallest_model(name, 32, 2).bytes(), options_of());
+    const std::size_t tokens = std::getenv("NIBBLE_LONG_TESTS") ? 50'000 : 3'000;
+    for (const auto& policy : {nibble::context_policy::sinks(4), nibble::context_policy::shift(70)}) {
+      const nibble::session_options room{.context = 160, .prefill_chunk = 16, .when_full = policy};
+      check_takes(model.plan(room).of_session(), [&] { return nibble::session(model, room); });
+      nibble::session session(model, room);
+      auto reply = session.generate("A", {.max_tokens = tokens});
+      auto event = reply.begin();
+      const std::size_t before = allocations, live = live_bytes;
+      std::size_t events = 0;
+      for (; event != reply.end(); ++event) ++events;
+      const std::size_t made = allocations - before, left = live_bytes - live;
+      CHECK(made == 0);
+      CHECK(left == 0);
+      CHECK(events >= tokens - 1);
+      CHECK(session.tokens().size() <= 161);
+    }
   }
 }
 

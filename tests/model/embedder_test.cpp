@@ -74,7 +74,7 @@ TEST_CASE("options that cannot be are errors") {
              "embedder_options::context: expected at most the model's 96, found 97");
   CHECK_SAYS(refusal_of(embedder::try_create(model, {.texts = 0})), "embedder_options::texts: expected 1 to 4096, found 0");
   CHECK_SAYS(refusal_of(embedder::try_create(model, {.texts = 4097})), "expected 1 to 4096");
-  CHECK_SAYS(refusal_of(embedder::try_create(model, {.kv = tensor_type::q4_0})), "kv: expected");
+  CHECK_SAYS(refusal_of(embedder::try_create(model, {.kv = tensor_type::q6_k})), "kv: expected");
   CHECK(embedder::create(model).context() == 96);
 }
 

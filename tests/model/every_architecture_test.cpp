@@ -43,7 +43,7 @@ TEST_CASE("every architecture gives the same bits on any threads, in any chunks 
     std::vector<token> ids;
     for (std::size_t i = 0; i < 70; ++i) ids.push_back(static_cast<token>(i * 7919 % 40));
     const auto bytes = m.bytes();
-    for (const tensor_type kv : {tensor_type::f16, tensor_type::q8_0}) {
+    for (const tensor_type kv : {tensor_type::f16, tensor_type::q8_0, tensor_type::q4_0}) {
       floats expected;
       for (const std::size_t threads : {1, 3}) {
         const auto model = any_model::load(bytes, {.threads = threads});

@@ -39,7 +39,7 @@ struct token_run {
   std::size_t sequence;      ///< index among those of the step
 };
 
-/// Writes keys and values of a layer to where its sequences keep them.
+/// Writes keys and values of a layer to where its sequences keep them. Where these are rotated, so are k and v, in place.
 /// @shape   k, v (tokens, kv_heads * key_dim / value_dim)
 /// @param   kv  kv(sequence): the layer in a run's sequence, asked from many threads
 /// @errors  none (noexcept); precondition: the sequences have room for the runs' positions
@@ -48,14 +48,27 @@ void store_kv(compute& c, const attention_spec& spec, std::span<const token_run>
               activations v) NIBBLE_NOEXCEPT;
 
 /// Attends with queries of tokens whose keys and values are stored. They need not be all tokens of a step.
-/// @shape   q, out (queries, heads * key_dim / value_dim); runs: which of their rows follow each other in a sequence
-/// @errors  none (noexcept); precondition: the runs' positions are stored
+///
+/// Where keys are rotated (Walsh-Hadamard), queries are too, in place, and their products are as before: (H q) (H k) = q k, for
+/// H is orthogonal. Where values are, outputs are sums of H v, and rotated back. What changes is how well codes of 8 or 4 bits
+/// tell heads apart whose numbers differ much in size: a rotation spreads each number over the head.
+/// @shape   q, near, out (queries, heads * key_dim / value_dim); runs: which of their rows follow each other in a sequence
+/// @param   near  where the context slides and a token has forgotten something: the queries at the positions that these have
+///                without what is forgotten, which look at what is kept
+/// @errors  none (noexcept); precondition: the runs' positions are stored; near is empty or has q's shape
 /// @cost    reads each page once for all heads that share it
+/// @source  Ashkboos et al. 2024, "QuaRot", section 4, of keys and values
 template <class Layers>
 void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
-            activations out) NIBBLE_NOEXCEPT;
+            activations near, activations out) NIBBLE_NOEXCEPT;
 
 namespace detail {
+/// Rotates some heads that stand side by side, in blocks of the largest power of two that divides them.
+inline void rotate_heads(const kernel_table& kernels, float* heads, std::size_t dim, std::size_t count) {
+  const std::size_t block = dim & (~dim + 1);
+  if (block > 1) kernels.hadamard(heads, block, count * (dim / block));
+}
+
 /// Whether the rows and positions of some runs exist. Where only sizes are asked for, nothing is stored yet.
 template <class Layers>
 bool runs_fit(const compute& c, std::span<const token_run> runs, Layers&& kv, std::size_t rows) {
@@ -77,10 +90,13 @@ void store_kv(compute& c, const attention_spec& spec, std::span<const token_run>
       const kv_layer layer = kv(run.sequence);
       for (std::size_t t = std::max(begin, run.first); t < std::min(end, run.first + run.count); ++t) {
         const std::size_t position = run.position + (t - run.first), slot = position % page_positions;
+        if (layer.rotated.keys) detail::rotate_heads(c.kernels(), k.row(t), spec.key_dim, spec.kv_heads);
+        if (layer.rotated.values) detail::rotate_heads(c.kernels(), v.row(t), spec.value_dim, spec.kv_heads);
         for (std::size_t h = 0; h < spec.kv_heads; ++h) {
           std::byte* page = layer.page(h, position);
-          c.kernels().store_key[layer.format](k.row(t) + h * spec.key_dim, spec.key_dim, slot, page);
-          c.kernels().store_value[layer.format](v.row(t) + h * spec.value_dim, spec.value_dim, slot, page + layer.value_offset);
+          c.kernels().store_key[layer.types.keys](k.row(t) + h * spec.key_dim, spec.key_dim, slot, page);
+          c.kernels().store_value[layer.types.values](v.row(t) + h * spec.value_dim, spec.value_dim, slot,
+                                                      page + layer.value_offset);
         }
       }
     }
@@ -89,7 +105,8 @@ void store_kv(compute& c, const attention_spec& spec, std::span<const token_run>
 
 template <class Layers>
 void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
-            activations out) NIBBLE_NOEXCEPT {
+            activations near, activations out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(near.tokens == 0 || (near.tokens == q.tokens && near.stride == q.stride));
   NIBBLE_ASSERT(q.width == spec.heads * spec.key_dim && out.width == spec.heads * spec.value_dim);
   NIBBLE_ASSERT(detail::runs_fit(c, runs, kv, q.tokens));
   const std::size_t group = spec.heads / spec.kv_heads;
@@ -120,7 +137,17 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     a.slopes = spec.slopes.empty() ? nullptr : spec.slopes.data() + head;
     a.pages = layer.pages + h * layer.head_bytes, a.page_bytes = layer.page_bytes, a.value_offset = layer.value_offset;
     a.page_of = layer.page_of;
-    c.kernels().attention[layer.format](a);
+    a.origin = layer.origin, a.value_format = layer.types.values;
+    a.sliding = layer.sliding, a.kept_page_of = layer.kept_page_of;
+    a.kept_query = near.tokens > 0 ? near.row(first) + head * spec.key_dim : a.query;
+    const auto rotate = [&](activations x, std::size_t dim) {
+      for (std::size_t t = first; t < first + a.tokens; ++t)
+        detail::rotate_heads(c.kernels(), x.row(t) + head * dim, dim, a.heads);
+    };
+    if (layer.rotated.keys) rotate(q, spec.key_dim);
+    if (layer.rotated.keys && near.tokens > 0) rotate(near, spec.key_dim);
+    c.kernels().attention[layer.types.keys](a);
+    if (layer.rotated.values) rotate(out, spec.value_dim);
   });
 }
 

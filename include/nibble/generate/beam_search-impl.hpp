@@ -203,7 +203,7 @@ class beam_searcher {
 result<std::vector<beam>> try_beam_search(const any_model& model, std::span<const token> prompt, const beam_options& options,
                                           const session_options& room) {
   session_options o = room;
-  o.speculation = {}, o.marks = false, o.state_interval = 0;
+  o.speculation = {}, o.marks = false, o.state_interval = 0, o.when_full = {};
   NIBBLE_TRY(detail::check_generates(model, o));
   NIBBLE_TRY(detail::check_tokens(prompt, model.vocabulary()));
   if (prompt.empty()) return error(errc::invalid_argument, "beam_search: expected a prompt, found no token");

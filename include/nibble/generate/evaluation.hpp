@@ -11,6 +11,7 @@
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/gguf/tensor_type.hpp"
+#include "nibble/kv/sliding_context.hpp"
 #include "nibble/model/feed_outcome.hpp"
 #include "nibble/tensor/scratch.hpp"
 #include "nibble/text/tokenizer.hpp"
@@ -24,6 +25,8 @@ struct evaluation {
   virtual const nibble::tokenizer& tokenizer() const noexcept = 0;
   virtual std::size_t context() const noexcept = 0;
   virtual std::size_t position() const noexcept = 0;
+  /// What it forgets of a text that is longer than its context: see context_policy.
+  virtual sliding_context sliding() const noexcept { return {}; }
   /// Processes tokens; logits(0) to logits(ahead) are then those after the last ones. Guesses are all in one step.
   virtual feed_outcome feed(std::span<const token> tokens, std::size_t ahead, stop_token cancel) = 0;
   virtual std::span<float> logits(std::size_t i) noexcept = 0;
@@ -48,7 +51,13 @@ struct evaluation {
 
   // What it is, and what it needs to go on from a position: see saved_session.
   virtual std::uint64_t fingerprint() const noexcept = 0;
-  virtual tensor_type kv() const noexcept = 0;
+  /// How it keeps keys and values.
+  struct stored_types {
+    tensor_type keys, values;
+    std::uint32_t rotated = 0;  ///< 1: keys, 2: values; see session_options::rotated_keys
+    friend bool operator==(const stored_types&, const stored_types&) = default;
+  };
+  virtual stored_types kv() const noexcept = 0;
   virtual std::size_t saved_bytes(std::size_t position) const noexcept = 0;
   virtual void save(std::span<std::byte> out) const = 0;
   virtual result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) = 0;

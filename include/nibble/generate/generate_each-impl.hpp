@@ -13,6 +13,7 @@
 #include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/generate_each.hpp"
+#include "nibble/generate/in_sight.hpp"
 #include "nibble/generate/reply_ends.hpp"
 #include "nibble/model/batch_evaluator.hpp"
 #include "nibble/model/scratch_plan.hpp"
@@ -37,14 +38,14 @@ class each_replies {
     const stop_token cancel = options.cancel;
     std::vector<token> tokens = tokenizer_.encode(prompt, {.special = options.parse_special});
     reply& r = replies_.emplace_back(reply{event_builder(tokenizer_, std::move(options)), std::move(tokens)});
-    const std::size_t context = evaluator_.context(), most = r.builder.remaining();
-    const finish early = end_before_prompt(tokenizer_, context, 0, r.tokens.size(), most);
+    const std::size_t room = evaluator_.most_tokens(), most = r.builder.remaining();
+    const finish early = end_before_prompt(tokenizer_, room, 0, r.tokens.size(), most);
     if (early != finish::none) return end(i, early);
     if (r.tokens.empty()) r.tokens.push_back(*beginning_of_text(tokenizer_));
-    const finish behind = end_behind_prompt(context - r.tokens.size(), most);
+    const finish behind = end_behind_prompt(room - r.tokens.size(), most);
     if (cancel.stop_requested()) return end(i, finish::cancelled);
     if (behind != finish::none) return end(i, behind);  // nobody goes on from such a prompt: it is not processed
-    r.tokens.reserve(r.tokens.size() + std::min(most, context - r.tokens.size()));
+    r.tokens.reserve(std::min(sum_of_sizes(r.tokens.size(), most), tokens_in_sight()));
     const feed_outcome how = evaluator_.feed(i, r.tokens, cancel);
     how == feed_outcome::done ? make_event(i, evaluator_.logits(0)) : end(i, finish_of(how));
   }
@@ -75,15 +76,19 @@ class each_replies {
  private:
   struct reply {
     event_builder builder;
-    std::vector<token> tokens;  // its prompt's too
+    std::vector<token> tokens;  // its prompt's too, but for those that are forgotten
     bool left = false;          // by who is called with its events
+    std::size_t forgotten = 0;
   };
+  /// Tokens that a reply has at most: where the context slides, the newest is not processed.
+  std::size_t tokens_in_sight() const { return evaluator_.context() + evaluator_.sliding().slides(); }
 
   void make_event(std::size_t i, std::span<float> logits) {
     reply& r = replies_[i];
+    r.forgotten = take_out_forgotten(r.tokens, r.forgotten, evaluator_.sliding(), evaluator_.position(i));
     show(i, r.builder.next(logits, r.tokens, scratch_));
     if (r.builder.reason() != finish::none) return give_back(i);
-    if (r.tokens.size() == evaluator_.context()) return end(i, finish::context_full);
+    if (r.forgotten + r.tokens.size() == evaluator_.most_tokens()) return end(i, finish::context_full);
     next_.push_back({i, r.tokens.back()});
   }
   void end(std::size_t i, finish reason) {
@@ -119,7 +124,7 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
   if (!evaluator) return std::move(evaluator).failure();
   memory_plan plan = model.plan(room, prompts.size());
   plan.sampling = sum_of_sizes(sampling_scratch::planned_bytes(model.vocabulary()),
-                               product_of_sizes(prompts.size(), evaluator->context(), sizeof(token)));
+                               product_of_sizes(prompts.size(), evaluator->context() + room.when_full.slides, sizeof(token)));
   NIBBLE_TRY(check_cap("model and replies", plan.total(), model.memory_cap()));
   each_replies replies(model, *std::move(evaluator), on_event);
   generate_options of_one = options;

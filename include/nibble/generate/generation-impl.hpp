@@ -78,22 +78,29 @@ finish generation::prefill() {
   const std::span<const token> prompt = prompt_->tokens;
   const std::size_t shared = said.shared_with(prompt, *prompt_->place), kept = *prompt_->place + shared;
   const auto added = prompt.subspan(shared);
-  const finish early = detail::end_before_prompt(said.tokenizer(), said.context(), kept, added.size(), options.max_tokens);
+  const finish early = detail::end_before_prompt(said.tokenizer(), said.most(), kept, added.size(), options.max_tokens);
   if (early != finish::context_full) said.truncate(kept);
   if (early != finish::none) return early;
   said.append(added);
   if (said.size() == 0) said.append(*detail::beginning_of_text(said.tokenizer()));
   struct undo {  // nothing, if all is processed
     ~undo() {
-      said.drop_unprocessed(kept);
+      const std::size_t gone = said.taken_out() - taken_out;  // which were processed, and in front
+      said.drop_unprocessed(kept - std::min(kept, gone));
       stats.prompt_tokens += said.processed() - before;
+      if (gone == 0) return;
+      const std::size_t done = std::min(prompt.tokens.size(), shared + said.size() + gone - kept);
+      prompt.tokens.erase(prompt.tokens.begin(),
+                          prompt.tokens.begin() + std::ptrdiff_t(done));  // another attempt goes on there
+      prompt.place = said.size();
     }
     detail::transcript& said;
     generation_stats& stats;
-    const std::size_t kept, before;
+    detail::prompt& prompt;
+    const std::size_t kept, shared, before, taken_out;
   };
   const feed_outcome outcome = [&] {
-    const undo rest{said, stats_, kept, said.processed()};
+    const undo rest{said, stats_, *prompt_, kept, shared, said.processed(), said.taken_out()};
     return said.process(options.cancel);
   }();
   if (outcome != feed_outcome::done) return detail::finish_of(outcome);

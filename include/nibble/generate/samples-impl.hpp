@@ -112,7 +112,7 @@ class sample_drawer {
 result<std::vector<sample>> try_samples(const any_model& model, std::span<const token> prompt, std::size_t count,
                                         const generate_options& options, const session_options& room) {
   session_options o = room;
-  o.speculation = {}, o.marks = false, o.state_interval = 0;
+  o.speculation = {}, o.marks = false, o.state_interval = 0, o.when_full = {};
   NIBBLE_TRY(detail::check_generates(model, o));
   NIBBLE_TRY(detail::check_tokens(prompt, model.vocabulary()));
   if (prompt.empty()) return error(errc::invalid_argument, "samples: expected a prompt, found no token");

@@ -30,6 +30,9 @@ std::vector<std::byte> save(const transcript& said) {
   saved_header h;
   h.kv = e.kv(), h.fingerprint = e.fingerprint();
   h.tokens = said.size(), h.position = e.position(), h.logits = said.logits().size();
+  h.forgotten = said.forgotten();
+  if (const sliding_context s = e.sliding(); h.forgotten > 0 || h.position > s.size)
+    h.size = s.size, h.kept = s.kept, h.step = s.step;
   h.bytes = saved_bytes(e, h);
   std::vector<std::byte> out(as_size(h.bytes));
   std::byte* at = out.data();
@@ -47,6 +50,25 @@ std::vector<std::byte> save(const transcript& said) {
   return out;
 }
 
+/// Whether what a saved text has forgotten is what this session would have.
+/// @errors  invalid_argument, malformed
+inline result<void> check_forgotten(const evaluation& e, const saved_header& h) {
+  const sliding_context own = e.sliding();
+  const std::uint64_t processed = std::min(h.position, h.tokens);
+  if (h.size == 0 && h.kept == 0 && h.step == 0) {
+    const bool consistent = h.forgotten == 0 && (!own.slides() || processed <= own.size);
+    return consistent ? result<void>() : saved_error(errc::malformed, "its header contradicts itself");
+  }
+  if (!own.slides() || h.size != own.size || h.kept != own.kept || h.step != own.step) {
+    return saved_error(errc::invalid_argument,
+                       "its text is longer than its context, and of another session_options::when_full");
+  }
+  const bool consistent = (h.forgotten > 0 || h.position > own.size) && h.position <= kv_room::longest_sliding &&
+                          h.position - h.forgotten >= h.kept && h.forgotten <= h.position &&
+                          h.forgotten >= own.forgotten(as_size(h.position - (h.position > 0)));
+  return consistent ? result<void>() : saved_error(errc::malformed, "its header contradicts itself");
+}
+
 result<void> check(const transcript& said, const saved_header& h, std::uint64_t bytes) {
   const evaluation& e = said.evaluator();
   if (h.magic != saved_header::own_magic) return saved_error(errc::malformed, "this is none");
@@ -54,15 +76,23 @@ result<void> check(const transcript& said, const saved_header& h, std::uint64_t 
     return saved_error(errc::unsupported_version, "version", saved_header::own_version, h.version);
   }
   if (h.fingerprint != e.fingerprint()) return saved_error(errc::invalid_argument, "it is of another model");
-  if (h.kv != e.kv()) {
-    return saved_error(errc::invalid_argument,
-                       "keys and values: expected " + std::string(name_of(e.kv())) + ", found " + std::string(name_of(h.kv)));
+  if (!(h.kv == e.kv())) {
+    const auto names = [](const evaluation::stored_types& kv) {
+      const auto named = [&](tensor_type type, std::uint32_t bit) {
+        return (kv.rotated & bit ? "rotated " : "") + std::string(name_of(type));
+      };
+      return named(kv.keys, 1) + " and " + named(kv.values, 2);
+    };
+    return saved_error(errc::invalid_argument, "keys and values: expected " + names(e.kv()) + ", found " + names(h.kv));
   }
-  if (h.tokens > e.context())
+  const std::size_t most = e.context() + e.sliding().slides();  // one may not be processed
+  if (h.tokens > most)
     return saved_error(errc::limit_exceeded,
-                       "tokens: expected at most " + std::to_string(e.context()) + ", found " + std::to_string(h.tokens));
+                       "tokens: expected at most " + std::to_string(most) + ", found " + std::to_string(h.tokens));
   const std::size_t vocabulary = e.tokenizer().size();
-  if (h.position > h.tokens || (h.logits != 0 && (h.logits != vocabulary || h.position != h.tokens))) {
+  NIBBLE_TRY(check_forgotten(e, h));
+  const std::uint64_t processed = h.position - h.forgotten;
+  if (processed > h.tokens || (h.logits != 0 && (h.logits != vocabulary || processed != h.tokens))) {
     return saved_error(errc::malformed, "its header contradicts itself");
   }
   const std::uint64_t expected = saved_bytes(e, h);
@@ -94,7 +124,7 @@ result<void> try_load(transcript& said, std::span<const std::byte> bytes) {
     if (static_cast<std::size_t>(id) >= vocabulary)
       return saved_error(errc::malformed, "a token that is not in the vocabulary");
   }
-  auto loaded = said.try_load(tokens, as_size(h.position), rest, logits);
+  auto loaded = said.try_load(tokens, as_size(h.position), as_size(h.forgotten), rest, logits);
   if (!loaded) return std::move(loaded).failure().in("saved session");
   return {};
 }

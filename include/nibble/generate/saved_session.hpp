@@ -24,18 +24,21 @@ namespace detail {
 /// As it stands in a file.
 struct saved_header {
   static constexpr std::array<char, 8> own_magic{'n', 'i', 'b', 'b', 'l', 'e', 'S', '\n'};
-  static constexpr std::uint32_t own_version = 1;
+  static constexpr std::uint32_t own_version = 2;
 
   std::array<char, 8> magic = own_magic;
   std::uint32_t version = own_version;
-  tensor_type kv = {};            ///< of keys and values
-  std::uint64_t fingerprint = 0;  ///< see any_model::fingerprint
-  std::uint64_t bytes = 0;        ///< of all, the checksum included
-  std::uint64_t tokens = 0;       ///< that the session holds
-  std::uint64_t position = 0;     ///< and that are processed of them
-  std::uint64_t logits = 0;       ///< numbers of logits
+  evaluation::stored_types kv = {};  ///< of keys and values
+  std::uint64_t fingerprint = 0;     ///< see any_model::fingerprint
+  std::uint64_t bytes = 0;           ///< of all, the checksum included
+  std::uint64_t tokens = 0;          ///< that the session holds
+  std::uint64_t position = 0;        ///< processed, those included that are forgotten
+  std::uint64_t logits = 0;          ///< numbers of logits
+  std::uint64_t forgotten = 0;       ///< positions that are processed and forgotten, beside those of the tokens
+  /// Of a text that is longer than its context: what it forgets; zeros where nothing is.
+  std::uint64_t size = 0, kept = 0, step = 0;
 };
-static_assert(sizeof(saved_header) == 56);
+static_assert(sizeof(saved_header) == 96);
 
 /// @errors  std::bad_alloc
 std::vector<std::byte> save(const transcript& said);

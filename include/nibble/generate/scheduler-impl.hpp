@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "nibble/generate/check_generates.hpp"
+#include "nibble/generate/in_sight.hpp"
 #include "nibble/generate/reply_ends.hpp"
 #include "nibble/generate/scheduler.hpp"
 #include "nibble/generate/scheduler_queue-impl.hpp"
@@ -39,6 +40,7 @@ scheduler::implementation::implementation(const any_model& model, const schedule
       evaluator_(std::move(evaluator)),
       scratch_(model.tokenizer().size()) {
   for (std::size_t i = evaluator_.sequences(); i > 0; --i) free_.push_back(i - 1);
+  if (evaluator_.sliding().slides()) in_sight_.reserve(evaluator_.context());
   states_for_others_ = *evaluator_.options().prefix_cache &&
                        std::any_of(layers_.begin(), layers_.end(), [](const kv_shape& l) { return l.state > 0; });
 }
@@ -162,13 +164,14 @@ void scheduler::implementation::read_rows() {
 
 /// Chooses the token behind what it has, and shows its event. What a sampler throws ends this request alone.
 void scheduler::implementation::choose_token(scheduled& r, std::span<float> logits) {
-  const std::size_t room = evaluator_.context() - r.tokens.size();
+  const std::size_t room = evaluator_.most_tokens() - r.tokens.size();
   if (r.builder->accepted() == 0) {
     if (const finish behind = detail::end_behind_prompt(room, r.builder->remaining()); behind != finish::none)
       return end(r, behind);
   }
   std::optional<token_event> event;
-  r.thrown = detail::thrown_by([&] { event = r.builder->next(logits, r.tokens, scratch_); });
+  const auto seen = detail::in_sight(r.tokens, evaluator_.sliding(), in_sight_);
+  r.thrown = detail::thrown_by([&] { event = r.builder->next(logits, seen, scratch_); });
   if (r.thrown) static_cast<void>(r.builder->end(finish::cancelled));
   show(r, event);
   if (!r.ended() && room > 1) return;

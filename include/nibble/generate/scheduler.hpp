@@ -45,7 +45,8 @@ struct scheduler_options {
   std::size_t running = 16;  ///< requests that share a step, at most; others wait
   /// Room of each request. `kv_bytes` is what all of them share; where it is too little for those that run, the last of them
   /// makes room, waits, and goes on later with the same bits. `prefill_chunk` is how many tokens a step has at most: parts of
-  /// prompts get what is left by answers, so that those keep their pace.
+  /// prompts get what is left by answers, so that those keep their pace. Where the context slides, the tokens of an answer stay
+  /// nevertheless: one that makes room reads them all again.
   session_options room = {};
   /// How long a request must wait to be as urgent as one of the next higher priority that has just come: none waits for ever.
   std::chrono::nanoseconds aging = std::chrono::seconds(1);

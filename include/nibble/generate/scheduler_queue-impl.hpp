@@ -94,7 +94,7 @@ void scheduler::implementation::admit() {
         std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) { return a->due < b->due; });
     scheduled& r = **first;
     const finish early =
-        detail::end_before_prompt(model_.tokenizer(), evaluator_.context(), 0, r.tokens.size(), r.builder->remaining());
+        detail::end_before_prompt(model_.tokenizer(), evaluator_.most_tokens(), 0, r.tokens.size(), r.builder->remaining());
     if (early != finish::none) {
       end(r, early);
       waiting_.erase(first);
@@ -105,7 +105,8 @@ void scheduler::implementation::admit() {
     if (!running_.empty() && needed > evaluator_.memory().kv - used) return;  // alone, it may try
     r.sequence = free_.back();
     free_.pop_back();
-    const std::size_t more = std::min(r.builder->remaining(), evaluator_.context() - r.tokens.size());
+    const std::size_t room = evaluator_.most_tokens() - r.tokens.size();
+    const std::size_t more = std::min({r.builder->remaining(), evaluator_.context(), room});
     r.tokens.reserve(r.tokens.size() + more);
     if (!r.started) {
       r.started = clock::now();
@@ -119,6 +120,7 @@ void scheduler::implementation::admit() {
 /// Bytes of the pages that so many positions of a sequence take.
 std::size_t scheduler::implementation::page_bytes_of(std::size_t positions) const {
   kv_room room = detail::room_of(evaluator_.options(), 1, false);
+  if (positions <= room.context) room.sliding = {};
   room.context = std::min(positions, room.context), room.page_bytes = 0;
   room.prefill_chunk = std::min(room.prefill_chunk, room.context);
   return kv_pool::planned_bytes(layers_, room).pages;

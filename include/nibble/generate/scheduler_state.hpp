@@ -66,6 +66,7 @@ class scheduler::implementation {
   std::vector<kv_shape> layers_;
   batch_evaluator evaluator_;
   sampling_scratch scratch_;
+  std::vector<token> in_sight_;             // room for those that a sampler is shown
   detail::request_list running_, waiting_;  // in the order in which they were given room; in no order
   std::vector<std::size_t> free_;           // sequences
   std::vector<batch_evaluator::chunk> chunks_;

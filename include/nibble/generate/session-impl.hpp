@@ -64,7 +64,11 @@ class model_evaluation final : public evaluation {
     return std::unique_ptr<evaluation>(std::make_unique<model_evaluation>(*std::move(made)));
   }
   std::uint64_t fingerprint() const noexcept override { return evaluator_.fingerprint(); }
-  tensor_type kv() const noexcept override { return *evaluator_.options().kv; }
+  sliding_context sliding() const noexcept override { return evaluator_.sliding(); }
+  stored_types kv() const noexcept override {
+    const session_options& o = evaluator_.options();
+    return {*o.keys, *o.values, std::uint32_t{*o.rotated_keys} | std::uint32_t{*o.rotated_values} << 1};
+  }
   std::size_t saved_bytes(std::size_t position) const noexcept override { return evaluator_.saved_bytes(position); }
   void save(std::span<std::byte> out) const override { evaluator_.save(out); }
   result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) override {
@@ -170,6 +174,7 @@ void session::truncate(std::size_t position) NIBBLE_NOEXCEPT {
   state().transcript.truncate(position);
 }
 std::span<const token> session::tokens() const& NIBBLE_NOEXCEPT { return state().transcript.tokens(); }
+std::size_t session::forgotten() const NIBBLE_NOEXCEPT { return state().transcript.forgotten(); }
 std::size_t session::context() const NIBBLE_NOEXCEPT { return state().transcript.context(); }
 const nibble::tokenizer& session::tokenizer() const& NIBBLE_NOEXCEPT { return state().transcript.tokenizer(); }
 const generation_stats& session::stats() const& NIBBLE_NOEXCEPT { return state().stats; }

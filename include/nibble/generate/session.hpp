@@ -169,10 +169,12 @@ class session {
   /// again. A generation that is being read is over.
   void truncate(std::size_t position) NIBBLE_NOEXCEPT;
 
-  /// Tokens in the session: prompts and answers.
+  /// Tokens in the session: prompts and answers. Where the context slides, those that the last of them has not forgotten.
   std::span<const token> tokens() const& NIBBLE_NOEXCEPT;
   std::span<const token> tokens() const&& = delete;
   std::size_t position() const NIBBLE_NOEXCEPT { return tokens().size(); }
+  /// Tokens that the session has forgotten behind those that it keeps: see session_options::when_full.
+  std::size_t forgotten() const NIBBLE_NOEXCEPT;
   /// The most tokens that it can hold.
   std::size_t context() const NIBBLE_NOEXCEPT;
   const nibble::tokenizer& tokenizer() const& NIBBLE_NOEXCEPT;

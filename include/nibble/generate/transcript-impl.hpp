@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "nibble/generate/in_sight.hpp"
 #include "nibble/generate/transcript.hpp"
 
 namespace nibble {
@@ -11,7 +12,10 @@ inline namespace NIBBLE_ABI {
 namespace detail {
 
 std::size_t transcript::shared_with(std::span<const token> other, std::size_t place) const noexcept {
-  const auto held = tokens().subspan(place);
+  auto held = tokens().subspan(place);
+  // behind a gap the same tokens are not the same text
+  if (forgotten_ > 0)
+    held = held.first(std::min(held.size(), evaluator_->sliding().kept - std::min(place, evaluator_->sliding().kept)));
   const auto differ = std::mismatch(held.begin(), held.end(), other.begin(), other.end());
   return static_cast<std::size_t>(differ.first - held.begin());
 }
@@ -41,16 +45,18 @@ result<transcript> transcript::try_fork() const {
   transcript made(*std::move(evaluator));
   made.tokens_.assign(tokens_.begin(), tokens_.end());
   made.size_ = size_;
+  made.forgotten_ = forgotten_;
   made.has_logits_ = has_logits_;
   return made;
 }
 
-result<void> transcript::try_load(std::span<const token> tokens, std::size_t position, std::span<const std::byte> state,
-                                  std::span<const float> logits) {
-  NIBBLE_ASSERT(tokens.size() <= context() && position <= tokens.size());
+result<void> transcript::try_load(std::span<const token> tokens, std::size_t position, std::size_t forgotten,
+                                  std::span<const std::byte> state, std::span<const float> logits) {
+  NIBBLE_ASSERT(tokens.size() <= most() && forgotten <= position && position - forgotten <= tokens.size());
   NIBBLE_TRY(evaluator_->try_load(position, state, logits));
   tokens_.assign(tokens.begin(), tokens.end());
   size_ = tokens_.size(), row_ = 0, hidden_behind_ = largest_size;
+  forgotten_ = forgotten;
   has_logits_ = !logits.empty();
   return {};
 }
@@ -62,12 +68,15 @@ feed_outcome transcript::process(const stop_token& cancel, std::span<const token
   if (position() >= size()) rewind(size() - 1);  // the last token again, for its logits
   has_logits_ = false, row_ = 0, hidden_behind_ = largest_size;
   struct count {  // of whole steps, where one throws too
-    ~count() { said.processed_ += std::min(said.position(), said.size()) - before; }
+    ~count() {
+      said.processed_ += std::min(said.evaluator_->position(), said.forgotten_ + said.size()) - before;
+      said.forget();
+    }
     transcript& said;
     const std::size_t before;
   };
   if (position() == 0) evaluator_->recall(tokens().first(size() - 1));
-  const count steps{*this, position()};
+  const count steps{*this, evaluator_->position()};
   guesses = guesses.first(std::min(guesses.size(), most_guesses()));  // there may be more to process than was known
   tokens_.resize(size_);
   tokens_.insert(tokens_.end(), guesses.begin(), guesses.end());
@@ -77,17 +86,31 @@ feed_outcome transcript::process(const stop_token& cancel, std::span<const token
     const bool guessed = !guesses.empty();  // in one step, of which nothing is remembered that may not come true
     const std::size_t next = guessed ? rest.size() : std::min(rest.size(), evaluator_->tokens_to_remember());
     outcome = evaluator_->feed(rest.first(next), guesses.size(), cancel);
-    if (outcome == feed_outcome::done && !guessed) evaluator_->remember(tokens().first(position()));
+    if (outcome == feed_outcome::done && !guessed && !slides()) evaluator_->remember(tokens().first(position()));
   }
   if (outcome != feed_outcome::done) return outcome;
   has_logits_ = true, hidden_behind_ = size_;
   return outcome;
 }
 
-/// Makes the evaluator go on from `position`, or from the last one before it that it can go on from.
-void transcript::rewind(std::size_t position) noexcept {
+/// Takes out the tokens that the last processed one has forgotten.
+void transcript::forget() {
+  const std::size_t before = forgotten_;
+  forgotten_ = take_out_forgotten(tokens_, forgotten_, evaluator_->sliding(), evaluator_->position());
+  size_ -= forgotten_ - before, taken_out_ += forgotten_ - before;
+}
+
+/// Makes the evaluator go on from a place among the tokens, or from the last one before it that it can go on from. Where that
+/// has been taken out, what is kept is followed by what is left, from now on.
+void transcript::rewind(std::size_t place) noexcept {
   has_logits_ = false;
-  evaluator_->truncate(evaluator_->resumable(position));
+  const std::size_t kept = evaluator_->sliding().kept;
+  std::size_t to = evaluator_->resumable(place > kept ? place + forgotten_ : place);
+  if (forgotten_ > 0 && (place <= kept || to < kept + forgotten_)) {
+    to = evaluator_->resumable(std::min(to, std::min(place, kept)));
+    forgotten_ = 0;
+  }
+  evaluator_->truncate(to);
 }
 
 }  // namespace detail

@@ -13,6 +13,7 @@
 #include "nibble/error.hpp"
 #include "nibble/generate/evaluation.hpp"
 #include "nibble/generate/guesser.hpp"
+#include "nibble/kv/pool.hpp"
 #include "nibble/model/speculation.hpp"
 
 namespace nibble {
@@ -27,15 +28,25 @@ namespace detail {
 ///
 /// Where the evaluator cannot be cut back to a position, because a window has moved on or no copy of a recurrent state stands
 /// there, it is cut back further, and process() feeds again what was lost.
+///
+/// Where the context slides, tokens that the last processed one has forgotten are taken out of tokens(): behind the first
+/// ones, that are kept, its places are then those of the evaluator less forgotten().
 class transcript {
  public:
-  explicit transcript(std::unique_ptr<evaluation> e) : evaluator_(std::move(e)) { tokens_.reserve(context()); }
+  explicit transcript(std::unique_ptr<evaluation> e) : evaluator_(std::move(e)) { tokens_.reserve(context() + slides()); }
 
   std::span<const token> tokens() const noexcept { return std::span(tokens_).first(size_); }
   std::size_t size() const noexcept { return size_; }
   std::size_t context() const noexcept { return evaluator_->context(); }
+  /// The most tokens that there may be.
+  std::size_t most() const noexcept { return slides() ? kv_room::longest_sliding : context(); }
   /// Tokens that may still be appended.
-  std::size_t room() const noexcept { return context() - size(); }
+  std::size_t room() const noexcept { return most() - forgotten_ - size(); }
+  bool slides() const noexcept { return evaluator_->sliding().slides(); }
+  /// Tokens that the evaluator has processed and that are not in tokens() any more.
+  std::size_t forgotten() const noexcept { return forgotten_; }
+  /// How many tokens have ever been taken out.
+  std::size_t taken_out() const noexcept { return taken_out_; }
   const nibble::tokenizer& tokenizer() const noexcept { return evaluator_->tokenizer(); }
   const evaluation& evaluator() const noexcept { return *evaluator_; }
   /// How many tokens from `place` on are those that `other` begins with.
@@ -61,10 +72,11 @@ class transcript {
 
   /// The logits that follow the last token, or nothing where they are not there.
   std::span<const float> logits() const noexcept { return is_processed() ? evaluator_->logits(row_) : std::span<float>(); }
-  /// Becomes one that has processed `position` of these tokens. @param state  as evaluation::save wrote it
-  /// @errors  out_of_memory: nothing has changed; precondition: no more tokens than context(), and see evaluation::try_load
-  result<void> try_load(std::span<const token> tokens, std::size_t position, std::span<const std::byte> state,
-                        std::span<const float> logits);
+  /// Becomes one that has processed `position` tokens, of which these are not forgotten, and some more. @param state  as
+  /// evaluation::save wrote it
+  /// @errors  out_of_memory: nothing has changed; precondition: no more tokens than most(), and see evaluation::try_load
+  result<void> try_load(std::span<const token> tokens, std::size_t position, std::size_t forgotten,
+                        std::span<const std::byte> state, std::span<const float> logits);
 
   /// Processes what is not processed yet; then logits can be taken.
   /// @param   guesses  of what comes behind, processed in the same step as far as there is room in it
@@ -105,7 +117,9 @@ class transcript {
   }
 
  private:
-  std::size_t position() const noexcept { return evaluator_->position(); }
+  /// How many of the tokens are processed.
+  std::size_t position() const noexcept { return evaluator_->position() - forgotten_; }
+  void forget();
   void rewind(std::size_t position) noexcept;
 
   std::unique_ptr<evaluation> evaluator_;
@@ -113,7 +127,7 @@ class transcript {
   std::size_t size_ = 0;
   std::size_t row_ = 0;                       // of its logits, those after the last token: as many guesses came true
   std::size_t hidden_behind_ = largest_size;  // of the last step; or there are none
-  std::size_t processed_ = 0;
+  std::size_t processed_ = 0, forgotten_ = 0, taken_out_ = 0;
   bool has_logits_ = false;  // the evaluator's logits are those after the last token, unchanged
 };
 

@@ -12,6 +12,7 @@
 #include "nibble/kernels/activation-inl.hpp"
 #include "nibble/kernels/attention-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
+#include "nibble/kernels/hadamard-inl.hpp"
 #include "nibble/kernels/kv-inl.hpp"
 #include "nibble/kernels/matmul-inl.hpp"
 #include "nibble/kernels/recurrent-inl.hpp"
@@ -57,6 +58,7 @@ inline const kernel_table* table() {
     k.step_decay = &step_decay;
     k.convolve = &convolve;
     k.scan = &scan;
+    k.hadamard = &hadamard;
     [&]<class... Fs>(type_list<Fs...>) {
       std::size_t i = 0;
       ((k.store_key[i] = &store_kv<Fs, kv_role::key>, k.store_value[i] = &store_kv<Fs, kv_role::value>,

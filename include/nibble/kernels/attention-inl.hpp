@@ -5,8 +5,11 @@
 ///     m' = max(m, max s);   l = l 2^(m - m') + sum 2^(s - m');   o = o 2^(m - m') + sum 2^(s - m') v;   at the end o / l
 /// Scores are in units of ln 2, for powers of 2 are cheaper than those of e.
 ///
-/// The scores are products of the queries with panels of keys, by the kernels of matrix products: in float, or of queries and
-/// keys in 8 bits where the cache is Q8_0. Values are widened to float as they are read; all sums are float.
+/// The scores are products of the queries with panels of keys, by the kernels of matrix products: in float, or with queries in
+/// 8 bits where keys are codes. Values are widened to float as they are read; all sums are float. There is a kernel for each
+/// format of keys, which calls what reads a tile of values by a pointer.
+///
+/// What a text has kept in front of what is forgotten comes first, with queries that stand nearer to it: see sliding_context.
 ///
 /// A query gets the same operations alone and in a block of queries, and a position that it does not see takes no part in them,
 /// whatever is stored there. A score that is NaN makes the output NaN; so do scores that are all -infinity.
@@ -84,21 +87,29 @@ class query_rows {
   const float* const* query_;
   std::size_t count_, head_dim_;
 };
-/// The units of a group of Q8_0 keys.
+/// The units of a group of keys that are codes.
+template <coded_kv_format Format>
 class key_units {
  public:
   void open(const std::byte* group, std::size_t head_dim) { group_ = group, head_dim_ = head_dim; }
-  const std::byte* at(std::size_t first, std::size_t) { return key_unit(group_, head_dim_, first, completed_); }
+  const std::byte* at(std::size_t first, std::size_t) {
+    if constexpr (std::is_same_v<Format, q8_0>) {
+      return key_unit(group_, head_dim_, first, completed_);
+    } else {
+      return group_ + first / unit_columns<Format> * unit_bytes<Format>(unit_columns<Format>);
+    }
+  }
   const std::byte* next_tile(std::size_t) const { return nullptr; }
 
  private:
+  struct nothing {};
   const std::byte* group_ = nullptr;
   std::size_t head_dim_ = 0;
-  key_unit_buffer completed_;
+  [[no_unique_address]] std::conditional_t<std::is_same_v<Format, q8_0>, key_unit_buffer, nothing> completed_;
 };
 /// Queries are quantized like activations, and a tile of keys is four groups of a weight.
-template <>
-class query_rows<q8_0> {
+template <coded_kv_format Format>
+class query_rows<Format> {
  public:
   query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
       : count_(count), head_dim_(head_dim), columns_(kv_columns(head_dim)) {
@@ -111,30 +122,30 @@ class query_rows<q8_0> {
     std::fill_n(codes_ + count * columns_ / 32, tile_tokens, activation_block{});
   }
   HWY_INLINE void score(const std::byte* tile, float* scores) {
-    const std::size_t bytes = key_group_bytes<q8_0>(head_dim_);
+    const std::size_t bytes = key_group_bytes<Format>(head_dim_);
     for (std::size_t g = 0; g < page_positions / panel_rows; g += tile_groups) {
       for (std::size_t k = 0; k < tile_groups; ++k) units_[k].open(tile + (g + k) * bytes, head_dim_);
       if (count_ == 1) {
         std::fill_n(scores + g * panel_rows, tile_groups * panel_rows, 0.0f);
         for (std::size_t k = 0; k < tile_groups; ++k)
-          one_token<q8_0>(units_[k], columns_, codes_, scores + (g + k) * panel_rows);
+          one_token<Format>(units_[k], columns_, codes_, scores + (g + k) * panel_rows);
         continue;
       }
       const bool few = count_ <= few_queries;
       if (few) prefetch_ahead<1>(tile + g * bytes, tile_groups * bytes);
       if constexpr (target_dot == dot::pairs) {  // unpacking keys costs more than it saves
         for (std::size_t k = 0; k < tile_groups && few; ++k) {
-          add_group<q8_0>(units_[k], columns_, codes_, count_, scores + (g + k) * panel_rows, page_positions);
+          add_group<Format>(units_[k], columns_, codes_, count_, scores + (g + k) * panel_rows, page_positions);
         }
         if (few) continue;
       }
-      add_groups<q8_0>(units_, columns_, codes_, count_, tile_tokens, scores + g * panel_rows, page_positions);
+      add_groups<Format>(units_, columns_, codes_, count_, tile_tokens, scores + g * panel_rows, page_positions);
     }
   }
 
  private:
   activation_block codes_[max_queries * max_head_dim / 32 + tile_tokens];
-  key_units units_[tile_groups];
+  key_units<Format> units_[tile_groups];
   std::size_t count_, head_dim_, columns_;
 };
 
@@ -150,31 +161,49 @@ struct query_block {
 
   explicit query_block(const attention_args& a) : count(a.tokens * a.heads) {
     for (std::size_t n = 0; n < count; ++n) {
-      const std::size_t token = n / a.heads, head = n % a.heads, position = a.position + token;
-      query[n] = a.query + token * a.query_stride + head * a.head_dim;
+      const std::size_t token = n / a.heads, head = n % a.heads;
       out[n] = a.output + token * a.output_stride + head * a.value_dim;
-      first[n] = a.mask.first(position), last[n] = a.mask.end(position, a.positions);
-      slope[n] = a.slopes ? a.slopes[head] * log2_e : 0, own[n] = position;
+      slope[n] = a.slopes ? a.slopes[head] * log2_e : 0;
       softmax[n] = {a.sinks ? std::fma(a.sinks[head], log2_e, 0.0f) : std::numeric_limits<float>::lowest(),
                     {a.sinks ? 1.0f : 0.0f}};
       std::fill_n(out[n], a.value_dim, 0.0f);
     }
   }
+  /// Towards what a text has kept in front of what is forgotten. Returns the first query that has forgotten something.
+  std::size_t turn_to_kept(const attention_args& a) {
+    std::size_t begin = count;
+    for (std::size_t n = count; n-- > 0;) {
+      const std::size_t token = n / a.heads, position = a.position + token, forgotten = a.sliding.forgotten(position);
+      query[n] = a.kept_query + token * a.query_stride + n % a.heads * a.head_dim;
+      first[n] = 0, last[n] = a.sliding.kept, own[n] = position - forgotten;
+      if (forgotten > 0) begin = n;
+    }
+    return begin;
+  }
+  void turn_to_recent(const attention_args& a) {
+    for (std::size_t n = 0; n < count; ++n) {
+      const std::size_t token = n / a.heads, position = a.position + token;
+      query[n] = a.query + token * a.query_stride + n % a.heads * a.head_dim;
+      first[n] = std::max(a.mask.first(position), a.sliding.first(position));
+      last[n] = a.mask.end(position, a.positions), own[n] = position;
+    }
+  }
 };
 
-/// @shape   see attention_args
+/// Attends over what the queries from `begin` on see in the pages of a table, that of position `origin` being its first.
 template <kv_format Format>
-void attention(const attention_args& a) {
+HWY_NOINLINE void attend_pages(const attention_args& a, query_block& q, std::size_t begin, const std::uint32_t* page_of,
+                               std::size_t origin) {
   // of one tile, then its probabilities; with room for blocks that are not full
   alignas(64) float scores[(max_queries + output_block) * page_positions];
   float rescale[max_queries];
   slot_range seen[max_queries];
-  query_block q(a);
   query_rows<Format> rows(q.query, q.count, a.head_dim);
-  const std::size_t block_first = q.first[0], block_last = q.last[q.count - 1];
-  std::size_t first = 0, last = 0;  // the queries that see something of a tile
+  const auto add_tile_of_values = add_values_of(a.value_format);
+  const std::size_t block_first = q.first[begin], block_last = q.last[q.count - 1];
+  std::size_t first = begin, last = begin;  // the queries that see something of a tile
   for (std::size_t base = block_first / page_positions * page_positions; base < block_last; base += page_positions) {
-    const std::byte* page = a.pages + a.page_of[base / page_positions] * a.page_bytes;
+    const std::byte* page = a.pages + page_of[(base - origin) / page_positions] * a.page_bytes;
     rows.score(page, scores);
     while (q.last[first] <= base) ++first;
     while (last < q.count && q.first[last] < base + page_positions) ++last;
@@ -183,11 +212,20 @@ void attention(const attention_args& a) {
       const distance_slope nearness{q.slope[n], float(std::int64_t(q.own[n]) - std::int64_t(base))};
       rescale[n] = update_softmax(a, seen[n], nearness, scores + n * page_positions, q.softmax[n]);
     }
-    for_each_query_block(first, last, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
-      const tile_weights w{queries, seen + n, scores + n * page_positions, rescale + n, q.out + n};
-      add_value_tile<Format, block()>(page + a.value_offset, a.value_dim, w);
-    });
+    add_tile_of_values(page + a.value_offset, a.value_dim, {first, last, seen, scores, rescale, q.out});
   }
+}
+
+/// @shape   see attention_args
+template <kv_format Format>
+void attention(const attention_args& a) {
+  query_block q(a);
+  if (a.sliding.kept > 0) {
+    const std::size_t begin = q.turn_to_kept(a);
+    if (begin < q.count) attend_pages<Format>(a, q, begin, a.kept_page_of, 0);
+  }
+  q.turn_to_recent(a);
+  attend_pages<Format>(a, q, 0, a.page_of, a.origin);
   for (std::size_t n = 0; n < q.count; ++n) {
     lane_sums total;
     NIBBLE_UNROLL for (std::size_t v = 0; v < lane_sums::vectors; ++v) {

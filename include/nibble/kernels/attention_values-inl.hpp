@@ -30,6 +30,36 @@ namespace HWY_NAMESPACE {
 /// Up to this many queries, those of a decoded token, wait for memory at every tile, so they prefetch.
 inline constexpr std::size_t few_queries = 7;
 
+/// Two codes of Q4_0: those of dimensions i and i + 16 of a block.
+struct two_codes {
+  std::uint8_t bits;
+};
+/// Numbers from one position to the next in a block of values of `dims` dimensions.
+template <class T>
+HWY_INLINE std::size_t slot_width(std::size_t dims) {
+  return std::is_same_v<T, two_codes> ? kv_block / 2 : dims;
+}
+/// `lanes` dimensions of a block, from i on, of the position that begins here: numbers, or levels of codes.
+template <class T>
+HWY_INLINE float_vec load_values(const T* slot, std::size_t i) {
+  return load(slot + i);
+}
+HWY_INLINE float_vec load_values(const two_codes* slot, std::size_t i) {
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, float_tag> d8;
+  const auto bytes = hn::PromoteTo(d, hn::LoadU(d8, &slot[i % (kv_block / 2)].bits));
+  const auto codes = hn::And(hn::ShiftRightSame(bytes, i < kv_block / 2 ? 0 : 4), hn::Set(d, 15));
+  return hn::ConvertTo(float_tag(), hn::Sub(codes, hn::Set(d, q4_0::zero_point)));
+}
+/// And one of them.
+template <class T>
+HWY_INLINE float value_at(const T* slot, std::size_t i) {
+  return float(slot[i]);
+}
+HWY_INLINE float value_at(const two_codes* slot, std::size_t i) {
+  return float((slot[i % (kv_block / 2)].bits >> (i < kv_block / 2 ? 0 : 4) & 15) - q4_0::zero_point);
+}
+
 /// Queries whose outputs are worked on at once, and registers of their dimensions: as many sums as registers hold. Two
 /// registers of values share each broadcast of a probability.
 inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4, value_vectors = 2;
@@ -61,7 +91,7 @@ HWY_INLINE void add_to_output(float_vec sum, float rescale, float* out) {
 
 /// Sums of probability * value over some slots, for Vectors registers of dimensions from i on and Queries queries. They begin
 /// and end in `sums`, to be continued; where that is null they begin with 0 and go to the outputs of the first `queries`.
-/// @shape   values: those of slot 0, `width` numbers from slot to slot; probabilities (Queries, 64); sums (Queries, 32);
+/// @shape   values: those of slot 0, `width` of T from slot to slot; probabilities (Queries, 64); sums (Queries, 32);
 ///          out: for each query, where the dimensions of this block of values begin
 template <std::size_t Queries, std::size_t Vectors, class T>
 HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slot_range slots, const float* probabilities,
@@ -74,11 +104,14 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slo
       NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[n][v] = hn::Load(d, sums + n * kv_block + i + v * lanes);
     }
   }
-  const T* from = values + slots.begin * width + i;
+  const T* from = values + slots.begin * width;
+  const std::size_t start = Vectors * lanes == kv_block ? 0 : i;  // which the compiler need not find out
   for (std::size_t slot = slots.begin; slot < slots.end; ++slot, from += width) {
-    if constexpr (Queries <= few_queries) prefetch_ahead<1>(from, Vectors * lanes * sizeof(T));
+    if constexpr (Queries <= few_queries) {
+      prefetch_ahead<1>(from + start, std::min(Vectors * lanes, slot_width<T>(kv_block)) * sizeof(T));
+    }
     float_vec x[Vectors];
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load(from + v * lanes);
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load_values(from, start + v * lanes);
     NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
       const auto w = hn::Set(d, probabilities[n * page_positions + slot]);
       NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[n][v] = hn::MulAdd(w, x[v], sum[n][v]);
@@ -101,10 +134,10 @@ HWY_NOINLINE void add_slots_of_block(const T* values, std::size_t dims, slot_ran
                                      float* const* out = nullptr) {
   std::size_t i = 0;
   for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
-    add_slots<Queries, value_vectors>(values, dims, i, slots, probabilities, sums, queries, rescale, out);
+    add_slots<Queries, value_vectors>(values, slot_width<T>(dims), i, slots, probabilities, sums, queries, rescale, out);
   }
   for (; i + lanes <= dims; i += lanes)
-    add_slots<Queries, 1>(values, dims, i, slots, probabilities, sums, queries, rescale, out);
+    add_slots<Queries, 1>(values, slot_width<T>(dims), i, slots, probabilities, sums, queries, rescale, out);
 }
 /// For one query, whose slots are at an edge of those that its block sees.
 template <class T>
@@ -125,14 +158,14 @@ HWY_NOINLINE void add_last_dims(const T* values, std::size_t dims, slot_range sl
   for (std::size_t i = dims / lanes * lanes; i < dims; ++i) {
     float sum = 0;
     for (std::size_t slot = slots.begin; slot < slots.end; ++slot) {
-      sum = std::fma(probabilities[slot], float(values[slot * dims + i]), sum);
+      sum = std::fma(probabilities[slot], value_at(values + slot * slot_width<T>(dims), i), sum);
     }
     out[i] = std::fma(out[i], rescale, sum);
   }
 }
 
 /// out = out * rescale + probabilities * values, of a block of `dims` dimensions.
-/// @shape   values (64, dims); probabilities (Queries, 64); out: for each query, where these dimensions begin
+/// @shape   values (64, slot_width(dims)); probabilities (Queries, 64); out: for each query, where these dimensions begin
 template <std::size_t Queries, class T>
 HWY_INLINE void add_value_block(const T* values, std::size_t dims, const tile_weights& w, const float* probabilities,
                                 float* const* out) {
@@ -170,7 +203,7 @@ HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const til
   for (std::size_t b = 0; b < dim; b += kv_block, tile += value_block_bytes<Format>(kv_block)) {
     const std::size_t dims = value_width(dim, b);
     for (std::size_t n = 0; n < w.queries; ++n) out[n] = w.out[n] + b;
-    if constexpr (std::is_same_v<Format, q8_0>) {  // probability * scale of the position
+    if constexpr (coded_kv_format<Format>) {  // probability * scale of the position
       alignas(64) float scaled[Queries * page_positions];
       const std::size_t queries = w.queries > 1 ? Queries : 1;
       for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
@@ -179,12 +212,37 @@ HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const til
           hn::Store(hn::Mul(hn::Load(float_tag(), w.probabilities + at), s), float_tag(), scaled + at);
         }
       }
-      const auto* codes = reinterpret_cast<const std::int8_t*>(tile + page_positions * sizeof(half));
+      using code = std::conditional_t<std::is_same_v<Format, q4_0>, two_codes, std::int8_t>;
+      const auto* codes = reinterpret_cast<const code*>(tile + page_positions * sizeof(half));
       add_value_block<Queries>(codes, dims, w, scaled, out);
     } else {
       add_value_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
     }
   }
+}
+
+/// The same for all queries that see something of a tile: [first, last).
+struct value_weights {
+  std::size_t first, last;
+  const slot_range* seen;  // of each query, as all of these
+  float* probabilities;
+  const float* rescale;
+  float* const* out;
+};
+template <kv_format Format>
+HWY_NOINLINE void add_values(const std::byte* tile, std::size_t dim, const value_weights& w) {
+  for_each_query_block(w.first, w.last, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
+    const tile_weights of{queries, w.seen + n, w.probabilities + n * page_positions, w.rescale + n, w.out + n};
+    add_value_tile<Format, block()>(tile, dim, of);
+  });
+}
+/// That function for a format by its index in kv_formats.
+HWY_INLINE auto add_values_of(std::size_t format) {
+  using function = void (*)(const std::byte*, std::size_t, const value_weights&);
+  return [&]<class... Fs>(type_list<Fs...>) {
+    static constexpr function all[] = {&add_values<Fs>...};
+    return all[format];
+  }(kv_formats{});
 }
 
 }  // namespace HWY_NAMESPACE

@@ -82,6 +82,20 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
     b = std::fma(x, sines[i], y * cosines[i]);
   }
 }
+/// @shape   x (count, size), in place
+inline void hadamard(float* x, std::size_t size, std::size_t count) {
+  const float factor = 1 / std::sqrt(float(size));
+  for (float* const end = x + count * size; x < end; x += size) {
+    for (std::size_t stride = size / 2; stride > 0; stride /= 2) {
+      for (std::size_t i = 0; i < size; ++i) {
+        if (i & stride) continue;
+        const float a = x[i], b = x[i + stride];
+        x[i] = a + b, x[i + stride] = a - b;
+      }
+    }
+    for (std::size_t i = 0; i < size; ++i) x[i] *= factor;
+  }
+}
 
 /// All of the above as a table.
 inline constexpr kernel_table table = [] {
@@ -109,6 +123,7 @@ inline constexpr kernel_table table = [] {
   t.step_decay = &step_decay;
   t.convolve = &convolve;
   t.scan = &scan;
+  t.hadamard = &hadamard;
   [&]<class... Fs>(type_list<Fs...>) {
     std::size_t i = 0;
     ((t.store_key[i] = &store_kv<Fs, kv_role::key>, t.store_value[i] = &store_kv<Fs, kv_role::value>,

@@ -23,7 +23,7 @@ template <kv_format Format>
 class query_products {
  public:
   query_products(const float* query, std::size_t head_dim) : query_(query), head_dim_(head_dim) {
-    if constexpr (std::is_same_v<Format, q8_0>) {
+    if constexpr (coded_kv_format<Format>) {
       float padded[max_head_dim] = {};
       std::copy_n(query, head_dim, padded);
       quantize(padded, kv_columns(head_dim), codes_, 1);
@@ -32,13 +32,14 @@ class query_products {
   /// With the key of one slot of a tile.
   float with(const std::byte* tile, std::size_t slot) const {
     float sum = 0;
-    if constexpr (std::is_same_v<Format, q8_0>) {
+    if constexpr (coded_kv_format<Format>) {
       key_unit_buffer completed;
       const std::size_t columns = kv_columns(head_dim_);
-      const std::byte* group = tile + slot / panel_rows * key_group_bytes<q8_0>(head_dim_);
-      for (std::size_t k = 0; k < columns; k += unit_columns<q8_0>) {
-        const std::byte* unit = key_unit(group, head_dim_, k, completed);
-        sum = add_unit<q8_0>(sum, {unit, std::min(unit_columns<q8_0>, columns - k)}, slot % panel_rows, codes_ + k / 32, 1);
+      const std::byte* group = tile + slot / panel_rows * key_group_bytes<Format>(head_dim_);
+      for (std::size_t k = 0; k < columns; k += unit_columns<Format>) {
+        const std::byte* unit = group + k / unit_columns<Format> * unit_bytes<Format>(unit_columns<Format>);
+        if constexpr (std::is_same_v<Format, q8_0>) unit = key_unit(group, head_dim_, k, completed);
+        sum = add_unit<Format>(sum, {unit, std::min(unit_columns<Format>, columns - k)}, slot % panel_rows, codes_ + k / 32, 1);
       }
     } else {
       for (std::size_t first = 0; first < head_dim_; first += float_columns) {
@@ -52,7 +53,7 @@ class query_products {
  private:
   const float* query_;
   std::size_t head_dim_;
-  activation_block codes_[std::is_same_v<Format, q8_0> ? max_head_dim / 32 : 1];
+  activation_block codes_[coded_kv_format<Format> ? max_head_dim / 32 : 1];
 };
 
 /// The softmax of one query, up to the tiles seen so far. Scores are in units of ln 2, and u * factor each: the product is not
@@ -91,6 +92,8 @@ class online_softmax {
     return rescale;
   }
   float total() const { return total_.total(); }
+  /// From now on the query's own position is this one.
+  void stand_at(std::size_t position) { position_ = position; }
 
  private:
   float scale_, cap_, factor_;
@@ -109,8 +112,9 @@ void add_values(const std::byte* tile, std::size_t dim, std::size_t begin, std::
     float sum = 0;
     for (std::size_t slot = begin; slot < end; ++slot) {
       const auto at = kv_at<Format, kv_role::value>(tile, dim, slot, i);
-      if constexpr (std::is_same_v<Format, q8_0>) {
-        sum = std::fma(probabilities[slot] * float(*at.scale), float(static_cast<std::int8_t>(*at.value)), sum);
+      if constexpr (coded_kv_format<Format>) {
+        const auto level = float(kv_level<Format, kv_role::value>(at));
+        sum = std::fma(probabilities[slot] * float(*at.scale), level, sum);
       } else {
         sum = std::fma(probabilities[slot], float(*at.value), sum);
       }
@@ -119,24 +123,45 @@ void add_values(const std::byte* tile, std::size_t dim, std::size_t begin, std::
   }
 }
 
+/// That function for a format by its index in kv_formats.
+inline auto add_values_of(std::size_t format) {
+  decltype(&add_values<f32>) found = nullptr;
+  std::size_t i = 0;
+  any_type(kv_formats{}, [&]<class F>(std::type_identity<F>) { return i++ == format && (found = &add_values<F>, true); });
+  return found;
+}
+
+/// What one query adds up over positions [first, last), whose pages a table has from position `origin` on.
+template <kv_format Format>
+void attend_pages(const attention_args& a, const query_products<Format>& query, std::size_t first, std::size_t last,
+                  const std::uint32_t* page_of, std::size_t origin, online_softmax& softmax, float* out) {
+  for (std::size_t base = first / page_positions * page_positions; base < last; base += page_positions) {
+    const std::byte* page = a.pages + page_of[(base - origin) / page_positions] * a.page_bytes;
+    const std::size_t begin = std::max(first, base) - base, end = std::min(last - base, page_positions);
+    float scores[page_positions] = {};
+    for (std::size_t slot = begin; slot < end; ++slot) scores[slot] = query.with(page, slot);
+    const float rescale = softmax.add_tile(base, begin, end, scores);
+    add_values_of(a.value_format)(page + a.value_offset, a.value_dim, begin, end, scores, rescale, out);
+  }
+}
+
 /// @shape   see attention_args
 template <kv_format Format>
 void attention(const attention_args& a) {
   for (std::size_t q = 0; q < a.tokens * a.heads; ++q) {
     const std::size_t token = q / a.heads, head = q % a.heads, position = a.position + token;
-    const std::size_t first = a.mask.first(position), last = a.mask.end(position, a.positions);
-    const query_products<Format> query(a.query + token * a.query_stride + head * a.head_dim, a.head_dim);
+    const std::size_t place = token * a.query_stride + head * a.head_dim, forgotten = a.sliding.forgotten(position);
     float* out = a.output + token * a.output_stride + head * a.value_dim;
     std::fill_n(out, a.value_dim, 0.0f);
-    online_softmax softmax(a, head, position);
-    for (std::size_t base = first / page_positions * page_positions; base < last; base += page_positions) {
-      const std::byte* page = a.pages + a.page_of[base / page_positions] * a.page_bytes;
-      const std::size_t begin = std::max(first, base) - base, end = std::min(last - base, page_positions);
-      float scores[page_positions] = {};
-      for (std::size_t slot = begin; slot < end; ++slot) scores[slot] = query.with(page, slot);
-      const float rescale = softmax.add_tile(base, begin, end, scores);
-      add_values<Format>(page + a.value_offset, a.value_dim, begin, end, scores, rescale, out);
+    online_softmax softmax(a, head, position - forgotten);
+    if (forgotten > 0 && a.sliding.kept > 0) {
+      const query_products<Format> query(a.kept_query + place, a.head_dim);
+      attend_pages(a, query, 0, a.sliding.kept, a.kept_page_of, 0, softmax, out);
     }
+    const query_products<Format> query(a.query + place, a.head_dim);
+    const std::size_t first = std::max(a.mask.first(position), a.sliding.first(position));
+    softmax.stand_at(position);
+    attend_pages(a, query, first, a.mask.end(position, a.positions), a.page_of, a.origin, softmax, out);
     const float factor = 1 / softmax.total();
     for (std::size_t i = 0; i < a.value_dim; ++i) out[i] *= factor;
   }

@@ -15,6 +15,7 @@
 
 #include "nibble/config.hpp"
 #include "nibble/kernels/attention_mask.hpp"
+#include "nibble/kv/sliding_context.hpp"
 
 namespace nibble::NIBBLE_KERNELS_ABI {
 
@@ -66,7 +67,12 @@ struct attention_args {
   const float* slopes;                   ///< one a head, or null: score -= slope * |distance of the positions| (ALiBi)
   const std::byte* pages;                ///< page p of this key-value head begins at pages + p * page_bytes
   std::size_t page_bytes, value_offset;  ///< of a page: its keys, and behind value_offset bytes its values
-  const std::uint32_t* page_of;          ///< page_of[position / page_positions], see kv/tile.hpp
+  const std::uint32_t* page_of;          ///< page_of[(position - origin) / page_positions], see kv/tile.hpp
+  std::size_t origin;                    ///< the position of the first of these pages
+  std::size_t value_format;              ///< of the values, by index in kv_formats; that of the keys is the kernel's
+  sliding_context sliding;               ///< what is forgotten of a text that is longer than its context
+  const float* kept_query;               ///< where it slides: the queries as they are `forgotten` positions nearer
+  const std::uint32_t* kept_page_of;     ///< and the pages of what is kept, from position 0 on
 };
 /// Queries (tokens x heads) that one attention call may hold.
 inline constexpr std::size_t max_queries = 32;
@@ -177,7 +183,11 @@ struct kernel_table {
   /// By index in kv_formats: writes one position's key and value of one head into its tiles.
   void (*store_key[max_kv_formats])(const float* key, std::size_t head_dim, std::size_t slot, std::byte* tile);
   void (*store_value[max_kv_formats])(const float* value, std::size_t value_dim, std::size_t slot, std::byte* tile);
+  /// By the format of keys.
   void (*attention[max_kv_formats])(const attention_args&);
+  /// Multiplies blocks of numbers that follow each other with the Walsh-Hadamard matrix of their size, over its root: that is
+  /// its own inverse. `size` is a power of two, at most max_head_dim.
+  void (*hadamard)(float* x, std::size_t size, std::size_t count);
 };
 
 /// The table of the best instruction set of this CPU. Defined in kernels/compile.hpp.

@@ -36,14 +36,16 @@ inline std::size_t window_of(const kv_shape& s, const kv_room& room) noexcept {
 }
 /// Pages of a layer for all sequences, `most` of them at most.
 inline std::size_t pages_of_layer(std::size_t window, const kv_room& room, std::size_t most) noexcept {
-  const std::size_t all = product_of_sizes(kv_pages(window, room.context, room.prefill_chunk, room.marks), room.sequences);
+  const std::size_t each = room.sliding.slides() ? kv_pages(window, room.sliding, room.prefill_chunk)
+                                                 : kv_pages(window, room.context, room.prefill_chunk, room.marks);
+  const std::size_t all = product_of_sizes(each, room.sequences);
   if (room.one_step) most = std::min(most, sum_of_sizes(room.prefill_chunk / page_positions, room.sequences));
   return std::min(all, most);
 }
 /// Bytes of the pages of one layer.
 inline std::size_t page_bytes_of_layer(const kv_shape& s, const kv_room& room, std::size_t most) noexcept {
   if (s.heads == 0) return 0;
-  const std::size_t bytes = valid_head(s) ? kv_page_of(room.format, s).bytes : largest_size;
+  const std::size_t bytes = valid_head(s) ? kv_page_of(room.types, s).bytes : largest_size;
   return product_of_sizes(pages_of_layer(s.window, room, most), s.heads, bytes);
 }
 /// And of all layers.
@@ -55,7 +57,7 @@ inline std::size_t page_bytes_of(std::span<const kv_shape> layers, const kv_room
 /// The most pages of each layer that a pool's budget is enough for.
 inline std::size_t most_pages(std::span<const kv_shape> layers, const kv_room& room) noexcept {
   if (room.page_bytes == 0) return largest_size;
-  std::size_t least = 0, most = product_of_sizes(kv_pages(0, room.context, room.prefill_chunk), room.sequences);
+  std::size_t least = 0, most = pages_of_layer(0, room, largest_size);
   while (least < most) {
     const std::size_t middle = most - (most - least) / 2;
     page_bytes_of(layers, room, middle) <= room.page_bytes ? least = middle : most = middle - 1;
@@ -71,7 +73,10 @@ inline bool share_memory(std::span<const kv_shape> layers, const kv_room& room) 
   return room.one_step && std::all_of(layers.begin(), layers.end(), [](const kv_shape& s) { return s.heads > 0; });
 }
 /// Numbers of a sequence's table, see sequence::try_create.
-inline std::size_t table_tiles(const kv_room& room) noexcept { return room.context / page_positions + 1; }
+inline std::size_t table_tiles(const kv_room& room) noexcept {
+  if (!room.sliding.slides()) return room.context / page_positions + 1;
+  return 2 * kv_pages(0, sliding_context{room.context}, room.prefill_chunk) + room.sliding.kept / page_positions + 1;
+}
 /// Nodes of a prefix cache: one for each page of the layers that have most, or where there are none, of the texts.
 inline std::size_t prefix_nodes(std::span<const kv_shape> layers, const kv_room& room, std::size_t most) noexcept {
   constexpr std::size_t enough = 1u << 16;
@@ -148,8 +153,7 @@ result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const 
                                              " positions takes, found " + std::to_string(room.page_bytes))
         .in(where());
   }
-  if (product_of_sizes(kv_pages(0, room.context, room.prefill_chunk), room.sequences) >
-      std::numeric_limits<std::uint32_t>::max())
+  if (detail::pages_of_layer(0, room, largest_size) > std::numeric_limits<std::uint32_t>::max())
     return error(errc::out_of_memory, "more pages than numbers").in(where());
   auto pages = aligned_buffer::try_allocate(p.pages);
   if (!pages) return std::move(pages).failure().in(where());
@@ -181,7 +185,10 @@ void kv_pool::place_layers(std::span<const kv_shape> layers) {
   }
   reaches_.reserve(windows.size());
   const std::size_t most = detail::most_pages(layers, room_);
-  for (const std::size_t w : windows) reaches_.push_back({w, detail::shared_numbers(detail::pages_of_layer(w, room_, most))});
+  for (const std::size_t w : windows) {
+    reaches_.push_back(
+        {w, detail::shared_numbers(detail::pages_of_layer(w, room_, most)), w == 0 ? room_.sliding : sliding_context()});
+  }
   layers_.reserve(layers.size());
   const bool share = detail::share_memory(layers, room_);
   std::size_t offset = 0, state_offset = 0;
@@ -189,7 +196,7 @@ void kv_pool::place_layers(std::span<const kv_shape> layers) {
     layer l{offset, 0, 0, 0, s.heads, no_pages, state_offset, s.state, s.key_dim, s.value_dim};
     state_offset += round_up(product_of_sizes(s.state, sizeof(float)), cache_line) / sizeof(float);
     if (s.heads > 0) {
-      const kv_page page = kv_page_of(room_.format, s);
+      const kv_page page = kv_page_of(room_.types, s);
       l.page_bytes = page.bytes, l.value_offset = page.value_offset;
       l.reach = std::size_t(std::find(windows.begin(), windows.end(), window(s)) - windows.begin());
       l.head_bytes = product_of_sizes(reaches_[l.reach].pages.count(), page.bytes);

@@ -8,6 +8,7 @@
 /// a shared page takes one of its own first: see sequence.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -30,7 +31,7 @@ class kv_pool_ref;
 
 /// What a pool is made for.
 struct kv_room {
-  std::size_t format = 0;         ///< index in kv_formats
+  kv_types types = {};            ///< formats of keys and values
   std::size_t context = 0;        ///< positions of a sequence
   std::size_t prefill_chunk = 1;  ///< positions that a step adds to a sequence at most
   std::size_t sequences = 1;      ///< that there are at once, at most
@@ -44,6 +45,14 @@ struct kv_room {
   std::size_t page_bytes = 0;
   bool prefix_cache = false;      ///< see sequence::recall
   std::size_t prefix_states = 0;  ///< copies of recurrent states for it, beside those of sequences
+  /// What is forgotten of texts that are longer than the context; its size is then the context.
+  /// Not with marks, one_step, a prefix cache or recurrent states.
+  sliding_context sliding = {};
+  kv_rotation rotated = {};
+
+  /// Positions of a sequence at most.
+  std::size_t most_positions() const noexcept { return sliding.slides() ? longest_sliding : context; }
+  static constexpr std::size_t longest_sliding = std::size_t{1} << 31;
 };
 
 /// Memory, and who has which of it. Nothing is allocated behind its making, and nothing moves. Its sequences may be on
@@ -91,11 +100,17 @@ class kv_pool final {
   struct reach {
     std::size_t window;
     detail::shared_numbers pages;
+    sliding_context sliding = {};  // of those that see all of the context
 
-    /// The first tile that is seen from a position.
-    std::size_t first_tile(std::size_t position) const noexcept {
-      return window > 0 && position + 1 > window ? (position + 1 - window) / page_positions : 0;
+    /// Tiles that are never given back.
+    std::size_t kept_tiles() const noexcept { return (sliding.kept + page_positions - 1) / page_positions; }
+    /// The first position that a query at `position` sees, behind those that are kept.
+    std::size_t first_seen(std::size_t position) const noexcept {
+      if (window > 0) return position + 1 - std::min(position + 1, window);
+      return sliding.first(position);
     }
+    /// The first tile that is seen from a position.
+    std::size_t first_tile(std::size_t position) const noexcept { return first_seen(position) / page_positions; }
   };
   static constexpr std::size_t no_pages = largest_size;
   /// A state that a sequence keeps beside those of now and before.
@@ -106,7 +121,7 @@ class kv_pool final {
   };
 
   /// Bytes of what a sequence keeps of one table beside its numbers: the vector itself, and four sizes.
-  static constexpr std::size_t sequence_table_bytes = sizeof(std::vector<std::uint32_t>) + 4 * sizeof(std::size_t);
+  static constexpr std::size_t sequence_table_bytes = sizeof(std::vector<std::uint32_t>) + 6 * sizeof(std::size_t);
 
   explicit kv_pool(const kv_room& room) noexcept : room_(room) {}
   void place_layers(std::span<const kv_shape> layers);

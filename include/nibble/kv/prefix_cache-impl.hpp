@@ -39,7 +39,7 @@ std::size_t sequence::recall(std::span<const token> tokens) NIBBLE_NOEXCEPT {
     t.first = pool_->reaches_[r].first_tile(length_), t.last = cache.depth(n);
     prefix_cache::node at = n;
     for (std::size_t tile = t.last; tile > t.first; --tile, at = cache.parent(at)) {
-      t.page_of[tile - 1] = cache.held(at, r);
+      t.put(tile - 1, cache.held(at, r));
       pool_->reaches_[r].pages.share(cache.held(at, r));
       cache.touch(at, r);
     }
@@ -108,9 +108,9 @@ void sequence::keep_page(std::size_t r, std::size_t tile, prefix_cache::node at)
     return;
   }
   const bool has_it = (tile >= t.first && tile < t.last) || (tile >= t.kept_first && tile < t.kept_last);
-  if (!has_it || pool_->reaches_[r].pages.is_kept(t.page_of[tile])) return;
-  pool_->reaches_[r].pages.keep(t.page_of[tile]);
-  cache.hold(at, r, t.page_of[tile]);
+  if (!has_it || pool_->reaches_[r].pages.is_kept(t.at(tile))) return;
+  pool_->reaches_[r].pages.keep(t.at(tile));
+  cache.hold(at, r, t.at(tile));
 }
 
 }  // namespace NIBBLE_ABI

@@ -15,24 +15,27 @@ inline namespace NIBBLE_ABI {
 
 namespace detail {
 /// Writes zeros to the slots of a page from `first` on.
-inline void clear_slots(std::size_t format, std::size_t key_dim, std::size_t value_dim, std::size_t first, std::byte* page) {
+inline void clear_slots(const kv_types& types, std::size_t key_dim, std::size_t value_dim, std::size_t first, std::byte* page) {
   const float zeros[max_head_dim] = {};
-  std::size_t i = 0;
-  any_type(kv_formats{}, [&]<class Format>(std::type_identity<Format>) {
-    if (i++ != format) return false;
-    for (std::size_t slot = first; slot < page_positions; ++slot) {
-      store_kv<Format, kv_role::key>(zeros, key_dim, slot, page);
-      store_kv<Format, kv_role::value>(zeros, value_dim, slot, page + kv_tile_bytes<Format, kv_role::key>(key_dim));
-    }
-    return true;
-  });
+  const auto clear = [&]<kv_role Role>(std::integral_constant<kv_role, Role>, std::size_t format, std::size_t dim,
+                                       std::byte* tile) {
+    visit_kv_format(format, [&]<class Format>(std::type_identity<Format>) {
+      for (std::size_t slot = first; slot < page_positions; ++slot) store_kv<Format, Role>(zeros, dim, slot, tile);
+    });
+  };
+  const std::size_t keys = kv_page_of(types, {1, key_dim, value_dim}).value_offset;
+  clear(std::integral_constant<kv_role, kv_role::key>(), types.keys, key_dim, page);
+  clear(std::integral_constant<kv_role, kv_role::value>(), types.values, value_dim, page + keys);
 }
 }  // namespace detail
 
-/// The first tile that the layers of a reach see from `length` on.
-std::size_t saved_sequence::first_tile(const sequence& s, std::size_t reach, std::size_t length) noexcept {
-  const std::size_t window = s.pool_->reaches_[reach].window;
-  return window > 0 && length + 1 > window ? (length + 1 - window) / page_positions : 0;
+/// Calls f(tile) for what the layers of a reach see from `length` on.
+template <class F>
+void saved_sequence::for_each_tile(const sequence& s, std::size_t reach, std::size_t length, F&& f) {
+  const kv_pool::reach& r = s.pool_->reaches_[reach];
+  const std::size_t end = (length + page_positions - 1) / page_positions, kept = std::min(r.kept_tiles(), end);
+  for (std::size_t t = 0; t < kept; ++t) f(t);
+  for (std::size_t t = std::max(kept, r.first_seen(length) / page_positions); t < end; ++t) f(t);
 }
 
 /// Calls f(layer, head, tile) in the order of the bytes.
@@ -40,7 +43,7 @@ template <class F>
 void saved_sequence::for_each_page(const sequence& s, std::size_t length, F&& f) {
   for (const kv_pool::layer& l : s.pool_->layers_) {
     for (std::size_t head = 0; head < l.heads; ++head) {
-      for (std::size_t t = first_tile(s, l.reach, length); t * page_positions < length; ++t) f(l, head, t);
+      for_each_tile(s, l.reach, length, [&](std::size_t tile) { f(l, head, tile); });
     }
   }
 }
@@ -56,24 +59,24 @@ void saved_sequence::save(const sequence& s, std::span<std::byte> out) NIBBLE_NO
   std::byte* to = out.data();
   kv_pool& pool = *s.pool_;
   for_each_page(s, s.length_, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
-    std::memcpy(to, pool.page(l, head, s.tables_[l.reach].page_of[tile]), l.page_bytes);
+    std::memcpy(to, pool.page(l, head, s.tables_[l.reach].at(tile)), l.page_bytes);
     const std::size_t held = s.length_ - tile * page_positions;
-    if (held < page_positions) detail::clear_slots(pool.room_.format, l.key_dim, l.value_dim, held, to);
+    if (held < page_positions) detail::clear_slots(pool.room_.types, l.key_dim, l.value_dim, held, to);
     to += l.page_bytes;
   });
   if (s.has_state()) std::memcpy(to, pool.state(s.slots_[0]), pool.slot_bytes_);
 }
 
 result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span<const std::byte> from) {
-  NIBBLE_ASSERT(s.pending_ == 0 && length <= s.context() && from.size() == bytes(s, length));
+  NIBBLE_ASSERT(s.pending_ == 0 && length <= s.pool_->room_.most_positions() && from.size() == bytes(s, length));
   kv_pool& pool = *s.pool_;
-  const std::size_t end = (length + page_positions - 1) / page_positions;
   const std::lock_guard lock(pool.changing_);
   for (std::size_t r = 0; r < s.tables_.size(); ++r) {
     const detail::shared_numbers& pages = pool.reaches_[r].pages;
-    std::size_t free = pages.available();
-    s.tables_[r].for_each_tile([&](std::size_t tile) { free += pages.has_one_owner(s.tables_[r].page_of[tile]); });
-    if (end - first_tile(s, r, length) > free) {
+    std::size_t free = pages.available(), needed = 0;
+    s.tables_[r].for_each_tile([&](std::size_t tile) { free += pages.has_one_owner(s.tables_[r].at(tile)); });
+    for_each_tile(s, r, length, [&](std::size_t) { ++needed; });
+    if (needed > free) {
       return error(errc::out_of_memory,
                    "the KV cache has no room for a saved sequence of " + std::to_string(length) + " positions");
     }
@@ -82,12 +85,14 @@ result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span
   s.take_slots();
   for (std::size_t r = 0; r < s.tables_.size(); ++r) {
     sequence::table& t = s.tables_[r];
-    t.first = t.last = first_tile(s, r, length);
-    for (; t.last < end; ++t.last) t.page_of[t.last] = pool.take(r);
+    t.first = pool.reaches_[r].first_seen(length) / page_positions;
+    t.last = (length + page_positions - 1) / page_positions;
+    if (pool.room_.sliding.slides()) t.origin = t.first;
+    for_each_tile(s, r, length, [&](std::size_t tile) { t.put(tile, pool.take(r)); });
   }
   const std::byte* at = from.data();
   for_each_page(s, length, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
-    std::memcpy(pool.page(l, head, s.tables_[l.reach].page_of[tile]), at, l.page_bytes);
+    std::memcpy(pool.page(l, head, s.tables_[l.reach].at(tile)), at, l.page_bytes);
     at += l.page_bytes;
   });
   if (s.has_state()) std::memcpy(pool.state(s.slots_[0]), at, pool.slot_bytes_);

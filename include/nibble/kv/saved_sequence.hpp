@@ -1,7 +1,8 @@
 /// saved_sequence: all that a sequence needs to go on, as bytes that outlive it.
 ///
 ///     for each layer    for each head: its pages, from the first that a window sees, or that holds position 0, to the last;
-///                       then its recurrent state
+///                       where the context slides, those of kept positions come first
+///     recurrent states
 ///
 /// What there is follows from the layers, the format and the length: nothing in it says so, and nothing has to be believed.
 /// What stands in the last page behind the end is not of the sequence, and is written as zeros.
@@ -32,7 +33,8 @@ class saved_sequence {
 #endif
 
  private:
-  static std::size_t first_tile(const sequence& s, std::size_t reach, std::size_t length) noexcept;
+  template <class F>
+  static void for_each_tile(const sequence& s, std::size_t reach, std::size_t length, F&& f);
   template <class F>
   static void for_each_page(const sequence& s, std::size_t length, F&& f);
 };

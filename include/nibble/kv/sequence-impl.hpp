@@ -26,7 +26,10 @@ result<sequence> sequence::try_create(kv_pool& pool) {
   }
   sequence made(pool);
   made.tables_.resize(pool.reaches_.size());
-  for (table& t : made.tables_) t.page_of.resize(detail::table_tiles(pool.room_));
+  for (std::size_t r = 0; r < made.tables_.size(); ++r) {
+    made.tables_[r].page_of.resize(detail::table_tiles(pool.room_));
+    made.tables_[r].head = pool.reaches_[r].kept_tiles();
+  }
   if (made.has_state()) {
     made.copies_.reserve(kv_pool::slots_of_sequence(pool.room_) - 2);
     const std::lock_guard lock(pool.changing_);
@@ -51,11 +54,11 @@ void sequence::assign(const sequence& from) NIBBLE_NOEXCEPT {
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const table& of = from.tables_[r];
     table& t = tables_[r];
+    t.first = of.first, t.last = of.last, t.kept_first = of.kept_first, t.kept_last = of.kept_last, t.origin = of.origin;
     of.for_each_tile([&](std::size_t tile) {
-      t.page_of[tile] = of.page_of[tile];
-      pool_->reaches_[r].pages.share(t.page_of[tile]);
+      t.put(tile, of.at(tile));
+      pool_->reaches_[r].pages.share(t.at(tile));
     });
-    t.first = of.first, t.last = of.last, t.kept_first = of.kept_first, t.kept_last = of.kept_last;
   }
   if (has_state()) {
     std::copy_n(from.slots_, 2, slots_);
@@ -126,29 +129,31 @@ void sequence::drop_pages(std::size_t length) noexcept {
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     table& t = tables_[r];
     const std::size_t keep = (length + page_positions - 1) / page_positions;
+    if (t.first > 0 && keep <= t.head) {  // what is left is what is always kept
+      for (std::size_t tile = std::max(t.first, t.head); tile < t.last; ++tile) give_back(r, tile);
+      t.return_to_head();
+    }
     for (; t.last > keep && t.last > t.first; --t.last) give_back(r, t.last - 1);
-    if (length == 0) t.first = t.last = 0;
+    if (length == 0) t.first = t.last = t.origin = 0;
   }
 }
 
 /// Whether positions go on in a page that others have, too, or will have.
 bool sequence::continues_shared_page(std::size_t r, std::size_t count) const noexcept {
   return count > 0 && length_ % page_positions != 0 &&
-         pool_->reaches_[r].pages.is_shared(tables_[r].page_of[length_ / page_positions]);
+         pool_->reaches_[r].pages.is_shared(tables_[r].at(length_ / page_positions));
 }
 
 /// Tiles that no window sees from the next position on: [table.first, first). Then tiles [last, end) need pages.
 sequence::growth sequence::growth_of(std::size_t r, std::size_t count) const noexcept {
   const table& t = tables_[r];
-  const std::size_t window = pool_->reaches_[r].window;
-  const std::size_t seen = window && length_ + 1 > window ? (length_ + 1 - window) / page_positions : 0;
-  const std::size_t first = std::max(t.first, seen);
+  const std::size_t first = std::max(t.first, pool_->reaches_[r].first_seen(length_) / page_positions);
   return {first, std::max(t.last, first), (length_ + count + page_positions - 1) / page_positions};
 }
 
 bool sequence::begin(std::size_t count) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0 && count <= pool_->room_.prefill_chunk);
-  if (count > context() - length_) return false;
+  if (count > room()) return false;
   const std::lock_guard lock(pool_->changing_);
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     if (!has_pages_for(r, count)) return false;
@@ -169,7 +174,7 @@ bool sequence::has_pages_for(std::size_t r, std::size_t count) const noexcept {
   const detail::shared_numbers& pages = pool_->reaches_[r].pages;
   std::size_t free = pages.available();
   for (std::size_t tile = t.first; tile < std::min(g.first, t.last); ++tile) {
-    free += !keeps_for_mark(r, tile) && pages.has_one_owner(t.page_of[tile]);
+    free += tile >= t.head && !keeps_for_mark(r, tile) && pages.has_one_owner(t.at(tile));
   }
   return std::max(g.end, g.last) - g.last + continues_shared_page(r, count) <= free;
 }
@@ -179,6 +184,7 @@ void sequence::grow(std::size_t r, std::size_t count) noexcept {
   table& t = tables_[r];
   detail::shared_numbers& pages = pool_->reaches_[r].pages;
   for (; t.first < std::min(g.first, t.last); ++t.first) {
+    if (t.first < t.head) continue;
     if (!keeps_for_mark(r, t.first)) {
       give_back(r, t.first);
       continue;
@@ -188,12 +194,15 @@ void sequence::grow(std::size_t r, std::size_t count) noexcept {
   }
   t.first = g.first;
   if (continues_shared_page(r, count)) {
-    std::uint32_t& page = t.page_of[length_ / page_positions];
-    const std::uint32_t own = pool_->take(r);
-    pool_->copy_page(r, page, own);
-    pages.give_back(std::exchange(page, own));
+    const std::size_t tile = length_ / page_positions;
+    const std::uint32_t shared = t.at(tile), own = pool_->take(r);
+    pool_->copy_page(r, shared, own);
+    pages.give_back(shared);
+    t.put(tile, own);
   }
-  for (t.last = g.last; t.last < g.end; ++t.last) t.page_of[t.last] = pool_->take(r);
+  t.last = g.last;
+  t.make_places(g.end);
+  for (; t.last < g.end; ++t.last) t.put(t.last, pool_->take(r));
 }
 
 /// Takes another slot where this one is not the sequence's alone. What was in it does not come along.
@@ -214,8 +223,7 @@ void sequence::mark() NIBBLE_NOEXCEPT {
 /// Of tiles that no window sees any more: those that it sees from the mark, or one position before.
 bool sequence::keeps_for_mark(std::size_t r, std::size_t tile) const noexcept {
   if (mark_ == nowhere || tile * page_positions >= mark_) return false;
-  const std::size_t window = pool_->reaches_[r].window;
-  return mark_ <= window || tile >= (mark_ - window) / page_positions;
+  return tile >= pool_->reaches_[r].first_seen(mark_ - 1) / page_positions;
 }
 
 void sequence::forget_mark() noexcept {
@@ -260,7 +268,7 @@ void sequence::join_kept(std::size_t position) noexcept {
     table& t = tables_[r];
     if (t.kept_first == t.kept_last) continue;
     if (t.kept_last != t.first) {
-      if (position + 1 >= t.first * page_positions + pool_->reaches_[r].window) continue;
+      if (pool_->reaches_[r].first_seen(position) >= t.first * page_positions) continue;
       for (; t.last > t.first; --t.last) give_back(r, t.last - 1);
       t.last = t.kept_last;
     }
@@ -286,10 +294,11 @@ void sequence::rollback() noexcept {
 bool sequence::windows_hold(std::size_t position) const noexcept {
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const table& t = tables_[r];
-    const std::size_t window = pool_->reaches_[r].window;
-    const auto holds = [&](std::size_t first) { return first == 0 || position + 1 >= first * page_positions + window; };
+    const std::size_t seen = pool_->reaches_[r].first_seen(position);
+    const auto holds = [&](std::size_t first) { return first * page_positions <= seen; };
     const bool kept = t.kept_last > t.kept_first && position <= mark_ && holds(t.kept_first);
-    if (!kept && !holds(t.joined_first())) return false;
+    const bool in_head = position <= t.head * page_positions && seen == 0;
+    if (!kept && !in_head && !holds(t.joined_first())) return false;
   }
   return true;
 }
@@ -342,8 +351,10 @@ void sequence::truncate(std::size_t position) NIBBLE_NOEXCEPT {
 kv_layer sequence::layer(std::size_t i) const noexcept {
   const kv_pool::layer& l = pool_->layers_[i];
   if (l.heads == 0) return {};
-  return {pool_->pages_.data() + l.offset, l.head_bytes,       l.page_bytes,       l.value_offset,
-          tables_[l.reach].page_of.data(), length_ + pending_, pool_->room_.format};
+  const table& t = tables_[l.reach];
+  return {pool_->pages_.data() + l.offset,  l.head_bytes,       l.page_bytes,        l.value_offset,
+          t.page_of.data() + t.head,        length_ + pending_, pool_->room_.types,  t.origin * page_positions,
+          pool_->reaches_[l.reach].sliding, t.page_of.data(),   pool_->room_.rotated};
 }
 
 sequence::state sequence::layer_state(std::size_t i) const noexcept {

@@ -1,6 +1,7 @@
 /// sequence: all that a model keeps of one text between its tokens: pages of keys and values, and recurrent states.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,13 +17,17 @@ inline namespace NIBBLE_ABI {
 struct kv_layer {
   std::byte* pages = nullptr;
   std::size_t head_bytes = 0, page_bytes = 0, value_offset = 0;  ///< a page's keys, and behind value_offset bytes its values
-  const std::uint32_t* page_of = nullptr;                        ///< page_of[position / page_positions]
+  const std::uint32_t* page_of = nullptr;                        ///< page_of[(position - origin) / page_positions]
   std::size_t positions = 0;                                     ///< those of this step included
-  std::size_t format = 0;                                        ///< index in kv_formats
+  kv_types types;                                                ///< formats of keys and values
+  std::size_t origin = 0;                                        ///< the position of the first of these pages
+  sliding_context sliding;                                       ///< what is forgotten of a text longer than its context
+  const std::uint32_t* kept_page_of = nullptr;                   ///< and where it keeps the rest, from position 0 on
+  kv_rotation rotated = {};
 
   /// Where the page of a head begins that holds a position.
   std::byte* page(std::size_t head, std::size_t position) const noexcept {
-    return pages + head * head_bytes + page_of[position / page_positions] * page_bytes;
+    return pages + head * head_bytes + page_of[(position - origin) / page_positions] * page_bytes;
   }
 };
 
@@ -32,6 +37,9 @@ struct kv_layer {
 ///
 /// A fork shares pages and states. Pages that are full are only read. One that is not is copied by the first of its owners that
 /// goes on; and a step leaves its states in a slot that nobody else has.
+///
+/// Where the context slides, pages that no query sees any more are given back, as a window's are; those of the kept positions
+/// stay. Positions go on being counted from the beginning of the text.
 ///
 /// @example  auto s = sequence::try_create(pool).value();
 ///           s.begin(3);    // a forward pass writes positions 0, 1 and 2
@@ -62,6 +70,10 @@ class sequence final {
   /// Positions that are committed.
   std::size_t length() const noexcept { return length_; }
   std::size_t context() const noexcept { return pool_->room_.context; }
+  /// Positions that may still be added.
+  std::size_t room() const noexcept { return pool_->room_.most_positions() - length_; }
+  /// What it forgets of a text that is longer than its context.
+  const sliding_context& sliding() const noexcept { return pool_->room_.sliding; }
 
   /// Makes room for `count` more positions, in pages that no other sequence has, and forgets what no window sees from there on.
   /// False, and nothing changed, where the context or the pool has no room.
@@ -115,17 +127,40 @@ class sequence final {
   friend class saved_sequence;
 
   /// Of layers that see equally far: tiles [first, last) have pages, and before them those that are kept for the mark alone.
+  /// Where the context slides, the first `head` tiles always have theirs.
+  ///
+  ///     page_of    head tiles | tiles from `origin` on, those of the head once more
   struct table {
-    std::vector<std::uint32_t> page_of;  // of all the context, so that nothing grows later
+    std::vector<std::uint32_t> page_of;  // with room for all, so that nothing grows later
     std::size_t first = 0, last = 0;
     std::size_t kept_first = 0, kept_last = 0;
+    std::size_t head = 0, origin = 0;
+
+    std::uint32_t at(std::size_t tile) const noexcept { return page_of[tile < head ? tile : head + (tile - origin)]; }
+    void put(std::size_t tile, std::uint32_t page) noexcept {
+      if (tile < head) page_of[tile] = page;
+      if (tile >= origin) page_of[head + (tile - origin)] = page;
+    }
+    /// Moves what there is to the beginning, if tiles up to `end` have no place else.
+    void make_places(std::size_t end) noexcept {
+      if (end - origin <= page_of.size() - head) return;
+      const auto from = page_of.begin() + std::ptrdiff_t(head);
+      std::copy(from + std::ptrdiff_t(first - origin), from + std::ptrdiff_t(last - origin), from);
+      origin = first;
+    }
+    /// Begins again with the tiles of the head, where those behind them were given back.
+    void return_to_head() noexcept {
+      first = origin = 0, last = head;
+      std::copy_n(page_of.begin(), head, page_of.begin() + std::ptrdiff_t(head));
+    }
 
     /// The first tile of those without a gap before `last`.
     std::size_t joined_first() const noexcept { return kept_last > kept_first && kept_last == first ? kept_first : first; }
     template <class F>
     void for_each_tile(F&& f) const {
+      for (std::size_t tile = 0; tile < std::min(head, last); ++tile) f(tile);
       for (std::size_t tile = kept_first; tile < kept_last; ++tile) f(tile);
-      for (std::size_t tile = first; tile < last; ++tile) f(tile);
+      for (std::size_t tile = std::max(head, first); tile < last; ++tile) f(tile);
     }
   };
   static constexpr std::size_t nowhere = largest_size;
@@ -155,7 +190,7 @@ class sequence final {
   template <class If>
   void drop_copies(const If& condition) noexcept;
   void give_back(std::size_t reach, std::size_t tile) noexcept {
-    pool_->reaches_[reach].pages.give_back(tables_[reach].page_of[tile]);
+    pool_->reaches_[reach].pages.give_back(tables_[reach].at(tile));
   }
   void give_all_back() noexcept;
   void take_slots() noexcept;

@@ -71,7 +71,8 @@ memory_plan any_model::plan(const session_options& options, std::size_t sequence
   memory_plan p = detail::plan_steps(*model_, options, sequences, false);
   if (sequences == 1) {
     const session_options o = detail::complete(*model_, options);
-    p.sampling = product_of_sizes(1 + detail::forks_of(o, 1), detail::sampling_bytes(vocabulary(), o.context));
+    p.sampling =
+        product_of_sizes(1 + detail::forks_of(o, 1), detail::sampling_bytes(vocabulary(), o.context + o.when_full.slides));
     p.guessing = detail::guessing_bytes(*this, o);
   }
   return p;

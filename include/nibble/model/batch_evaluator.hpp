@@ -82,9 +82,13 @@ class batch_evaluator {
   /// How many there are, and how many tokens each has room for.
   std::size_t sequences() const noexcept { return runner_.sequences(); }
   std::size_t context() const noexcept { return runner_.options().context; }
+  /// What each forgets of a text that is longer than its context; nothing where that stops.
+  const sliding_context& sliding() const NIBBLE_NOEXCEPT { return runner_.sequence(0).sliding(); }
+  /// Tokens that each can be fed in all: its context, or where that slides 2^31.
+  std::size_t most_tokens() const NIBBLE_NOEXCEPT { return runner_.sequence(0).length() + runner_.sequence(0).room(); }
   /// With what they are where nothing was said.
   const session_options& options() const noexcept { return runner_.options(); }
-  /// Tokens that a sequence holds.
+  /// Tokens that a sequence holds, or has forgotten.
   std::size_t position(std::size_t sequence) const NIBBLE_NOEXCEPT { return runner_.sequence(sequence).length(); }
   /// See evaluator::mark.
   void mark(std::size_t sequence) NIBBLE_NOEXCEPT { runner_.mark(sequence); }

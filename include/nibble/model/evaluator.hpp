@@ -70,8 +70,10 @@ class evaluator {
   /// The model that it runs.
   const any_model& model() const& NIBBLE_NOEXCEPT { return runner_.model(); }
   const any_model& model() const&& = delete;
-  /// Tokens that it holds, and those that it has room for.
+  /// Tokens that it was fed, those included that a sliding context has forgotten.
   std::size_t position() const NIBBLE_NOEXCEPT { return runner_.sequence(0).length(); }
+  /// What it forgets of a text that is longer than its context; nothing where that stops.
+  const sliding_context& sliding() const NIBBLE_NOEXCEPT { return runner_.sequence(0).sliding(); }
   std::size_t context() const noexcept { return runner_.options().context; }
   /// With what they are where nothing was said.
   const session_options& options() const noexcept { return runner_.options(); }

@@ -45,13 +45,38 @@ inline constexpr std::size_t most_positions = std::size_t{16} << 20;
 /// The most sequences that advance together.
 inline constexpr std::size_t most_sequences = 4096;
 
+/// What becomes of a text that is longer than its context. It stops, or goes on for as long as it likes in the same memory: see
+/// sliding_context for what is then still seen, and at which distance. Layers with a shorter window see what they always see.
+///
+/// Keys are never changed: what is forgotten follows from a token's position alone, and it is queries that move towards what is
+/// kept. So a sliding text has the same bits in any chunks and any batch, forked, saved and loaded. It can be cut back as far
+/// as all that is seen from there is still held; cut back further, an evaluator begins again, and a session reads what it
+/// still has of its text once more, as one that follows what it kept.
+///
+/// Models that are told where a token stands by more than rotations, distances or windows cannot slide: those with learned
+/// positions or recurrent states, and encoders.
+struct context_policy {
+  bool slides = false;
+  std::size_t kept = 0;  ///< first positions of the text that stay in sight
+  std::size_t step = 0;  ///< positions that are forgotten at once; 0: half of those that are not kept
+
+  /// The text ends there.
+  static constexpr context_policy stop() noexcept { return {}; }
+  /// Context shift: the first tokens, and of the others the later half, which moves up.
+  static constexpr context_policy shift(std::size_t kept = 0) noexcept { return {true, kept, 0}; }
+  /// Attention sinks and a window: the first tokens, and as many of the last as there is room for.
+  /// @source  Xiao et al. 2024, "Efficient Streaming Language Models with Attention Sinks"
+  static constexpr context_policy sinks(std::size_t kept = 4) noexcept { return {true, kept, 1}; }
+};
+
 /// A model whose tokens see what comes behind them takes a text in one step: prefill_chunk and output_rows are then the
 /// context.
 struct session_options {
-  std::size_t context = 0;             ///< positions that are kept; 0: the model's, but no more than 4096
-  std::size_t prefill_chunk = 128;     ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
-  std::size_t output_rows = 1;         ///< tokens of a step whose output may be asked for: 1 to generate, more to score
-  std::optional<tensor_type> kv = {};  ///< f32, f16, bf16 or q8_0; the model type's own where it is empty
+  std::size_t context = 0;          ///< positions that are kept; 0: the model's, but no more than 4096
+  std::size_t prefill_chunk = 128;  ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
+  std::size_t output_rows = 1;      ///< tokens of a step whose output may be asked for: 1 to generate, more to score
+  /// Keys and values as they are kept: f32, f16, bf16, q8_0 or q4_0; the model type's own where it is empty.
+  std::optional<tensor_type> kv = {};
   step_output output = step_output::logits;  ///< what a step gives for them
   /// Room in which layers with a window keep what they saw at a mark, such as the end of a prompt: another reply to it costs no
   /// second reading. Takes no more than the windows do; see evaluator::mark. Empty: sessions, which mark their prompts, have
@@ -75,6 +100,14 @@ struct session_options {
   /// Copies of what recurrent layers keep that there are for it beside those of sequences: each is a place where another may
   /// begin. Each takes as much as the state itself, see memory_plan::states.
   std::size_t prefix_states = 16;
+  std::optional<tensor_type> keys = {}, values = {};  ///< of one of them, where it is another than kv says
+  /// Rotates heads of keys, and queries with them, or of values (Walsh-Hadamard) before they are stored: codes then lose less,
+  /// but for keys with a bias, whose few large numbers 4 bits keep better where they are. Empty: values that are q4_0, and
+  /// keys that are, of models whose keys have no bias.
+  std::optional<bool> rotated_keys = {}, rotated_values = {};
+  /// What becomes of a text that is longer than the context. Where it slides there are no marks, no prefix cache and no
+  /// speculation. Scores, samples and beams stop.
+  context_policy when_full = {};
   /// What changes the model for these sequences, all of it at once: see adapter. Their memory is not of the plan, but what they
   /// take of a step is. A batch may say for each sequence how much of them: batch_evaluator::adapt.
   std::vector<adapter_use> adapters = {};

@@ -19,7 +19,7 @@ struct step_shape {
   std::size_t sequences = 1;          ///< that go through the weights together
   std::size_t depth = 0;              ///< positions in front of the tokens
   std::size_t logits = 1;             ///< tokens of each sequence whose logits are wanted: 0 inside of a prompt
-  tensor_type kv = tensor_type::f16;  ///< f32, f16, bf16 or q8_0
+  tensor_type kv = tensor_type::f16;  ///< f32, f16, bf16, q8_0 or q4_0
 };
 
 /// What steps cost. A sum of them is what they cost one after the other.

@@ -31,6 +31,21 @@ inline session_options with_places_to_return(std::size_t most, session_options o
   o.state_interval = o.state_interval.value_or(of_session ? (context_of(most, o) + 3) / 4 : 0);
   return o;
 }
+/// The formats that options ask for, or kv_formats::size where there is no such one.
+inline kv_types types_of(const session_options& o, tensor_type usual) noexcept {
+  const tensor_type both = o.kv.value_or(usual);
+  return {find_kv_format(o.keys.value_or(both)), find_kv_format(o.values.value_or(both))};
+}
+/// What is forgotten of a text. @param o  complete and checked
+inline sliding_context sliding_of(const session_options& o) noexcept {
+  if (!o.when_full.slides) return {};
+  const std::size_t recent = o.context - o.when_full.kept;
+  return {o.context, o.when_full.kept, o.when_full.step > 0 ? o.when_full.step : std::max<std::size_t>(1, recent / 2)};
+}
+inline bool has_biased_keys(const loaded_model& m) {
+  const auto layers = m.kv();
+  return std::any_of(layers.begin(), layers.end(), [](const kv_shape& s) { return s.biased_keys; });
+}
 /// session_options for a model, with explicit defaults and within bounds.
 inline session_options complete(const loaded_model& m, session_options o) {
   o.context = context_of(m.context, o);
@@ -40,6 +55,10 @@ inline session_options complete(const loaded_model& m, session_options o) {
   o.keep_hidden = o.keep_hidden || (o.speculation && o.speculation->wants_hidden());
   o.output_rows = std::clamp<std::size_t>(o.output_rows, 1, o.prefill_chunk);
   if (!o.kv) o.kv = m.kv_type;
+  if (!o.keys) o.keys = o.kv;
+  if (!o.values) o.values = o.kv;
+  if (!o.rotated_keys) o.rotated_keys = o.keys == tensor_type::q4_0 && !has_biased_keys(m);
+  if (!o.rotated_values) o.rotated_values = o.values == tensor_type::q4_0;
   if (m.pooling.config().only_hidden) o.output = step_output::hidden;
   return o;
 }
@@ -50,16 +69,18 @@ inline std::size_t forks_of(const session_options& o, std::size_t sequences) noe
 }
 /// What the pool of an evaluator is made for. @param o  complete
 inline kv_room room_of(const session_options& o, std::size_t sequences, bool one_step) {
-  return {.format = find_kv_format(*o.kv),
+  return {.types = types_of(o, *o.kv),
           .context = o.context,
           .prefill_chunk = o.prefill_chunk,
           .sequences = sequences + forks_of(o, sequences),
-          .marks = *o.marks,
+          .marks = *o.marks && !o.when_full.slides,
           .one_step = one_step,
           .state_interval = *o.state_interval,
           .page_bytes = o.kv_bytes,
-          .prefix_cache = *o.prefix_cache,
-          .prefix_states = o.prefix_states};
+          .prefix_cache = *o.prefix_cache && !o.when_full.slides,
+          .prefix_states = o.prefix_states,
+          .sliding = sliding_of(o),
+          .rotated = {*o.rotated_keys, *o.rotated_values}};
 }
 
 /// Numbers of one row of a step's output.
@@ -68,25 +89,26 @@ inline std::size_t output_width(const loaded_model& m, step_output output) noexc
 }
 
 /// Bytes of scratch that a step of `tokens` tokens takes, of which `wanted` have outputs: a forward pass without memory.
-inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::size_t wanted, step_output output,
-                                std::span<const adapter_use> adapters = {}, bool keep_hidden = false) {
+/// @param   o  its context is complete where that slides
+inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::size_t wanted, const session_options& o) {
   scratch_arena arena;
   const std::vector<token> ids(tokens);
   const std::vector<std::uint32_t> positions(tokens), rows(wanted);
   step_input in{};
-  in.ids = ids, in.positions = positions, in.wanted = {wanted, {}, rows}, in.output = output;
+  in.ids = ids, in.positions = positions, in.wanted = {wanted, {}, rows}, in.output = o.output;
   in.hidden = {nullptr, tokens, m.width};
+  in.sliding = sliding_of(o), in.forgets = in.sliding.slides() && in.sliding.kept > 0;
   inline_executor executor;
   step s(kernels(), executor, arena, in);
   const std::vector<float> all(std::max(tokens, wanted), 1);
   std::vector<active_adapter> active;
-  for (const adapter_use& use : adapters) {
+  for (const adapter_use& use : o.adapters) {
     active.push_back(use.adapter.active());
     active.back().of_tokens = std::span(all).first(tokens), active.back().of_wanted = std::span(all).first(wanted);
   }
   s.adapt(active);
-  const activations out = s.compute::scratch(wanted, output_width(m, output));
-  if (keep_hidden) in.keep = s.compute::scratch(wanted, m.width);
+  const activations out = s.compute::scratch(wanted, output_width(m, o.output));
+  if (o.keep_hidden) in.keep = s.compute::scratch(wanted, m.width);
   m.forward(s, out);
   return arena.peak();
 }
@@ -94,14 +116,15 @@ inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::
 /// Bytes of scratch of the largest step of up to so many tokens and wanted rows. One that wants all of its rows does not copy
 /// them, so one that wants all but one may take more.
 inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, std::size_t wanted, const session_options& o) {
-  const auto measure = [&](std::size_t rows) { return measure_step(m, tokens, rows, o.output, o.adapters, o.keep_hidden); };
+  const auto measure = [&](std::size_t rows) { return measure_step(m, tokens, rows, o); };
   return wanted == tokens && tokens > 1 ? std::max(measure(tokens), measure(tokens - 1)) : measure(wanted);
 }
 
 /// Bytes of what a step_runner has beside its cache and scratch.
 inline std::size_t step_bytes(const session_options& o, std::size_t sequences) noexcept {
   const std::size_t tokens = std::max(o.prefill_chunk, sequences), rows = std::max(o.output_rows, sequences);
-  std::size_t bytes = product_of_sizes(tokens, sizeof(std::uint32_t) + sizeof(token));
+  const std::size_t positions = o.when_full.slides ? 2 : 1;
+  std::size_t bytes = product_of_sizes(tokens, positions * sizeof(std::uint32_t) + sizeof(token));
   for (const std::size_t each : {sizeof(sequence), sizeof(sequence*), sizeof(token_run)})
     bytes = sum_of_sizes(bytes, product_of_sizes(sequences, each));
   for (const std::size_t each : {sizeof(token_run), sizeof(std::uint32_t)})
@@ -124,7 +147,7 @@ inline std::uint64_t most_of(std::uint64_t limit, std::uint64_t stored, std::uin
 
 /// Whether a model's sessions take memory in proportion to its file.
 /// @errors  limit_exceeded
-inline result<void> check_proportion(const loaded_model& m, std::size_t kv_format) {
+inline result<void> check_proportion(const loaded_model& m, const kv_types& types) {
   constexpr std::size_t positions = page_positions, tokens = 16;
   const auto above = [&](std::string_view what, std::size_t bytes, std::uint64_t most, std::string_view limit) {
     return error(errc::limit_exceeded, std::string(what) + " ask for " + std::to_string(bytes) + " bytes, above the limit of " +
@@ -132,20 +155,19 @@ inline result<void> check_proportion(const loaded_model& m, std::size_t kv_forma
                                            " bytes of tensors (limits::" + std::string(limit) + ")");
   };
   const std::uint64_t most_kv = most_of(m.limits.kv_position_bytes, m.stored_bytes, 16u << 10);
-  const std::size_t kv = kv_pool::planned_bytes(m.kv(), {kv_format, positions, 1, 1}).pages / positions;
+  const std::size_t kv = kv_pool::planned_bytes(m.kv(), {types, positions, 1, 1}).pages / positions;
   if (kv > most_kv) {
     return above("block_count, attention.head_count_kv and attention.key_length: keys and values of a position", kv, most_kv,
                  "kv_position_bytes");
   }
   const std::uint64_t most_states =
       m.limits.state_bytes > 0 ? m.limits.state_bytes : std::max<std::uint64_t>(m.stored_bytes, 1u << 20);
-  const std::size_t states =
-      kv_pool::planned_bytes(m.kv(), {kv_format, positions, 1, 1}).states / 2;  // before and behind a step
+  const std::size_t states = kv_pool::planned_bytes(m.kv(), {types, positions, 1, 1}).states / 2;  // before and behind a step
   if (states > most_states) return above("the sizes under ssm.: states of a sequence", states, most_states, "state_bytes");
   const std::uint64_t most_scratch = most_of(m.limits.scratch_token_bytes, m.stored_bytes, 64u << 10);
   const step_output output = m.usual_output();
   const std::size_t outputs = product_of_sizes(tokens, output_width(m, output), sizeof(float));
-  const std::size_t scratch = (measure_step(m, tokens, tokens, output) - outputs) / tokens;
+  const std::size_t scratch = (measure_step(m, tokens, tokens, {.output = output}) - outputs) / tokens;
   if (scratch > most_scratch) {
     return above("embedding_length, feed_forward_length, attention.head_count and expert_used_count: scratch of a token",
                  scratch, most_scratch, "scratch_token_bytes");
@@ -159,6 +181,33 @@ inline result<void> check_cap(std::string_view what, std::size_t bytes, std::siz
   if (cap == 0 || bytes <= cap) return {};
   return error(errc::out_of_memory,
                std::string(what) + " take " + std::to_string(bytes) + " bytes, above the cap of " + std::to_string(cap));
+}
+
+/// Whether a model's texts can be longer than their context.
+/// @errors  invalid_argument
+inline result<void> check_slides(const loaded_model& m, const session_options& o) {
+  const auto invalid = [](std::string sentence) {
+    return error(errc::invalid_argument, "session_options::when_full" + std::move(sentence));
+  };
+  const std::size_t context = context_of(m.context, o), kept = o.when_full.kept;
+  if (kept >= context || o.when_full.step > context - kept) {
+    return invalid(": expected positions that are kept, and some that are forgotten at once, in a context of " +
+                   std::to_string(context) + ", found " + std::to_string(kept) + " and " + std::to_string(o.when_full.step));
+  }
+  const auto refused = [&](const std::string& why) {
+    return invalid(": expected context_policy::stop(), for " + std::string(m.architecture_name()) + " " + why);
+  };
+  if (o.speculation) return invalid(": speculation does not know texts that slide, so the two exclude each other");
+  if (m.ends_with_context) return refused("has learned its positions, which cannot move");
+  if (o.output == step_output::draft) return refused("drafts from hidden states of a text that does not slide");
+  const auto layers = m.kv(o.output);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::string layer = "has blk." + std::to_string(i);
+    if (layers[i].state > 0) return refused(layer + ", whose recurrent state cannot forget a part of a text");
+    if (layers[i].looks_ahead) return refused(layer + ", whose tokens see what comes behind them");
+    if (layers[i].heads > 0 && !layers[i].slides) return refused(layer + ", whose positions cannot move");
+  }
+  return {};
 }
 
 /// Whether a session with these options can be made.
@@ -175,7 +224,14 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   if (o.forks > most_sequences) {
     return invalid("forks: expected at most " + std::to_string(most_sequences) + ", found " + std::to_string(o.forks));
   }
-  if (find_kv_format(o.kv.value_or(m.kv_type)) == kv_formats::size) return invalid("kv: expected f32, f16, bf16 or q8_0");
+  const kv_types types = types_of(o, m.kv_type);
+  if (std::max(types.keys, types.values) >= kv_formats::size) {
+    const bool keys = types.keys == kv_formats::size;
+    return invalid((keys       ? o.keys ? "keys" : "kv"
+                    : o.values ? "values"
+                               : "kv") +
+                   std::string(": expected f32, f16, bf16, q8_0 or q4_0"));
+  }
   if (o.output == step_output::hidden && !m.gives_hidden) {
     return invalid("output: " + std::string(m.architecture_name()) + " gives no hidden states");
   }
@@ -200,7 +256,8 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
   if (!o.adapters.empty() && o.prefix_cache.value_or(false)) {
     return invalid("prefix_cache: it does not know adapters, so the two exclude each other");
   }
-  return check_proportion(m, find_kv_format(o.kv.value_or(m.kv_type)));
+  if (o.when_full.slides) NIBBLE_TRY(check_slides(m, o));
+  return check_proportion(m, types);
 }
 
 }  // namespace detail

@@ -34,8 +34,11 @@ struct step_input {
   std::span<sequence* const> sequences;      ///< by token_run::sequence
   stop_token cancel;
   step_output output = step_output::logits;
-  activations hidden = {};  ///< of step_output::draft: (tokens, width), the hidden states of the tokens before these
-  activations keep = {};    ///< (wanted rows, width): where their hidden states go beside logits; without rows: nowhere
+  activations hidden = {};       ///< of step_output::draft: (tokens, width), the hidden states of the tokens before these
+  activations keep = {};         ///< (wanted rows, width): where their hidden states go beside logits; without rows: nowhere
+  sliding_context sliding = {};  ///< of the sequences
+  std::span<const std::uint32_t> near_positions = {};  ///< where the context slides: positions without what is forgotten
+  bool forgets = false;                                ///< whether some of these are others than the positions
 };
 
 /// What an architecture's forward() sees: tokens, scratch, sequences. Layers take it as their `compute`.
@@ -90,12 +93,19 @@ class step : public compute {
     nibble::store_kv(
         *this, spec, in_->runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, k, v);
   }
-  /// Attends with the queries of some rows.
-  void attend(std::size_t layer, const attention_spec& spec, const step_rows& rows, activations q,
-              activations out) NIBBLE_NOEXCEPT {
+  /// Attends with the queries of some rows. A mixer that gives `near` where forgets() says so may state kv_shape::slides.
+  void attend(std::size_t layer, const attention_spec& spec, const step_rows& rows, activations q, activations out,
+              activations near = {}) NIBBLE_NOEXCEPT {
     nibble::attend(
-        *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, out);
+        *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, near, out);
   }
+  /// Positions as a model may know them that is told how far a token is from the beginning: without what has been forgotten.
+  std::span<const std::uint32_t> near_positions() const noexcept {
+    return in_->near_positions.empty() ? positions() : in_->near_positions;
+  }
+  /// Whether tokens of this step see kept positions in front of forgotten ones, in layers with this mask.
+  bool forgets(const attention_mask& mask) const noexcept { return forgets() && mask.before >= in_->sliding.size - 1; }
+  bool forgets() const noexcept { return in_->forgets; }
   /// The context that a run's sequence was made for.
   std::size_t context(const token_run& run) const noexcept { return in_->sequences[run.sequence]->context(); }
   /// The recurrent state of a run's sequence in a layer: before this step, and where the step leaves it.

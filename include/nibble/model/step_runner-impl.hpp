@@ -62,6 +62,7 @@ result<void> step_runner::take_room(std::vector<nibble::sequence> sequences, std
   if (!scratch) return std::move(scratch).failure();
   scratch_ = *std::move(scratch);
   positions_.resize(std::max(options_.prefill_chunk, count));
+  if (options_.when_full.slides) near_.resize(positions_.size());
   wanted_runs_.resize(std::max(options_.output_rows, count));
   room_.runs.resize(count), room_.ids.resize(positions_.size());
   room_.wanted.resize(wanted_runs_.size());
@@ -78,7 +79,7 @@ result<void> step_runner::take_room(std::vector<nibble::sequence> sequences, std
 bool step_runner::fits(std::size_t sequence, std::size_t count) const NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(sequence < sequences_.size());
   const std::size_t length = sequences_[sequence].length();
-  return count <= options_.context - length && (length == 0 || count == 0 || !model_.loaded().looks_ahead);
+  return count <= sequences_[sequence].room() && (length == 0 || count == 0 || !model_.loaded().looks_ahead);
 }
 
 /// What run() wants of its arguments.
@@ -151,6 +152,9 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
       return {feed_outcome::memory_full, {}};
     }
     for (std::size_t t = 0; t < r.count; ++t) positions_[first + t] = static_cast<std::uint32_t>(r.position + t);
+    for (std::size_t t = 0; t < r.count && !near_.empty(); ++t) {
+      near_[first + t] = static_cast<std::uint32_t>(r.position + t - s.sliding().forgotten(r.position + t));
+    }
     first += r.count;
   }
   step_input in{};
@@ -158,6 +162,11 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
   in.wanted = {wanted.size(), runs_of(runs, wanted), wanted};
   in.sequences = borrowed_, in.cancel = cancel, in.output = options_.output;
   in.hidden = hidden;
+  if (!near_.empty()) {
+    in.near_positions = std::span(near_).first(ids.size()), in.sliding = sequences_.front().sliding();
+    in.forgets =
+        in.sliding.kept > 0 && !std::equal(near_.begin(), near_.begin() + std::ptrdiff_t(ids.size()), positions_.begin());
+  }
   scratch_.rewind(0);
   step s(kernels(), model_.executor(), scratch_, in);
   s.adapt(adapters_of(in.runs, in.wanted.runs));

@@ -165,7 +165,7 @@ class step_runner {
   std::vector<nibble::sequence*> borrowed_;  // the same, as a step wants them
   scratch_arena scratch_;
   activations hidden_;
-  std::vector<std::uint32_t> positions_;
+  std::vector<std::uint32_t> positions_, near_;  // near_: see step::near_positions, where the context slides
   std::vector<token_run> wanted_runs_;
   std::vector<float> scales_;      // (sequences, adapters)
   std::vector<float> row_scales_;  // (adapters, tokens and wanted rows of a step)

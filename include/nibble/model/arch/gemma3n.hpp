@@ -132,16 +132,17 @@ inline void gemma3n::forward(step& s, activations out) const NIBBLE_NOEXCEPT {
   alternating_updates::streams x, predicted;
   for (std::size_t a = 0; a < x.size(); ++a) x[a] = s.scratch(config_.width), predicted[a] = s.scratch(config_.width);
   activations found = s.scratch(config_.width);
-  std::array<rope_angles, rotations::most> angles;
+  std::array<rope_angles, rotations::most> angles, near_angles;
   {
     const auto watched = s.watch(operation::embedding, 0);
-    angles = rotations_.angles(s);
+    angles = rotations_.angles(s, s.positions());
+    if (s.forgets()) near_angles = rotations_.angles(s, s.near_positions());
     embed(s, embedding_, s.ids(), x[0]);
     scale(s, x[0], config_.embedding_scale);
     streams_.begin(s, x);
   }
   const auto inputs = inputs_.begin(s, x[0]);
-  const step_context context{rotations_.ropes(), angles};
+  const step_context context{rotations_.ropes(), angles, {}, near_angles};
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
     const alternating_updates& updates = layers_[i].updates;
     const step_rows rows = i >= last_with_keys_ ? s.wanted() : s.all();

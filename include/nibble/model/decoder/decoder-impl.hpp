@@ -97,15 +97,16 @@ std::size_t any_decoder::memory_bytes() const noexcept {
 void any_decoder::forward(step& s, const around_layers* around, activations out) const NIBBLE_NOEXCEPT {
   activations x = s.scratch(config_.width);
   const activations branch = s.scratch(config_.width);
-  std::array<rope_angles, rotations::most> angles;
+  std::array<rope_angles, rotations::most> angles, near_angles;
   activations query_scales;
   {
     const auto watched = s.watch(operation::embedding, 0);
-    angles = rotations_.angles(s);
+    angles = rotations_.angles(s, s.positions());
+    if (s.forgets()) near_angles = rotations_.angles(s, s.near_positions());
     query_scales = query_scales_of(s);
     take_in(s, x, branch);
   }
-  const step_context context{rotations_.ropes(), angles, query_scales};
+  const step_context context{rotations_.ropes(), angles, query_scales, near_angles};
   const activations prepared = around ? around->begin(s, x) : activations();
   for (std::size_t i = 0; i < layers_.size() && !s.cancelled(); ++i) {
     const step_rows rows = i >= last_keeping_ ? s.wanted() : s.all();
@@ -155,7 +156,7 @@ activations any_decoder::query_scales_of(step& s) const NIBBLE_NOEXCEPT {
   const activations out = s.scratch(1);
   s.for_each_range(s.tokens(), 1024, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
-      const double turns = double(s.positions()[t] / config_.temperature_positions);
+      const double turns = double(s.near_positions()[t] / config_.temperature_positions);
       *out.row(t) =
           static_cast<float>(std::fma(double(config_.query_temperature), nibble::detail::portable_log(1 + turns), 1.0));
     }

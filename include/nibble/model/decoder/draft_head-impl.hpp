@@ -62,7 +62,7 @@ void draft_head::forward(step& s, const any_decoder& d, activations out) const N
     apply(s, embedding_norm_, token, token);
     apply(s, hidden_norm_, s.hidden(), both.columns(width, width));
     linear(s, both, {{join_, x}});
-    angles = d.rotations_.angles(s);
+    angles = d.rotations_.angles(s, s.positions());
     query_scales = d.query_scales_of(s);
   }
   const step_context context{d.rotations_.ropes(), angles, query_scales};

@@ -28,7 +28,7 @@ class latent_attention {
  public:
   latent_attention(const decoder_config& c, std::size_t layer, tensor_source& t);
 
-  kv_shape keeps() const noexcept { return {1, spec_.key_dim, spec_.value_dim, 0, 0, spec_.mask.after > 0}; }
+  kv_shape keeps() const noexcept { return {1, spec_.key_dim, spec_.value_dim, 0, 0, spec_.mask.after > 0, true}; }
 
   /// out = attention(x): what is kept of all tokens is stored; only `rows` attend.
   /// @shape   x (tokens, width); out (rows.count, width)

@@ -27,18 +27,19 @@ std::size_t rotations::memory_bytes() const noexcept {
   return bytes;
 }
 
-std::array<rope_angles, rotations::most> rotations::angles(step& s) const NIBBLE_NOEXCEPT {
+std::array<rope_angles, rotations::most> rotations::angles(step& s,
+                                                           std::span<const std::uint32_t> positions) const NIBBLE_NOEXCEPT {
   std::array<rope_angles, most> out;
   for (std::size_t i = 0; i < ropes_.size(); ++i) {
     out[i] = ropes_[i].room(s, s.tokens());
     if (longer_[i].above == never) {
-      ropes_[i].turn(s, s.positions(), out[i]);
+      ropes_[i].turn(s, positions, out[i]);
       continue;
     }
     for (const token_run& run : s.all().runs) {
       if (s.measuring()) break;
       const rope& taken = s.context(run) > longer_[i].above ? longer_[i].by : ropes_[i];
-      taken.turn(s, s.positions().subspan(run.first, run.count), out[i].range(run.first, run.count));
+      taken.turn(s, positions.subspan(run.first, run.count), out[i].range(run.first, run.count));
     }
   }
   return out;

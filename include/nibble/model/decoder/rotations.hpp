@@ -29,8 +29,8 @@ class rotations {
   std::span<const rope> ropes() const noexcept { return ropes_; }
   /// Bytes that it has allocated.
   std::size_t memory_bytes() const noexcept;
-  /// Of the step's tokens, for each kind.
-  std::array<rope_angles, most> angles(step& s) const NIBBLE_NOEXCEPT;
+  /// Of the step's tokens at some positions, for each kind.
+  std::array<rope_angles, most> angles(step& s, std::span<const std::uint32_t> positions) const NIBBLE_NOEXCEPT;
 
  private:
   static constexpr std::size_t never = SIZE_MAX;

@@ -100,7 +100,10 @@ void self_attention::take_projections(const decoder_config& c, const layer_confi
 kv_shape self_attention::keeps() const noexcept {
   if (k_.empty()) return {};
   const bool windowed = spec_.mask.after == 0 && spec_.mask.before != attention_mask::all;
-  return {spec_.kv_heads, spec_.key_dim, spec_.value_dim, windowed ? spec_.mask.before + 1 : 0, 0, spec_.mask.after > 0};
+  // gains behind the rotation: scores are not those of distances alone
+  const bool relative = !norms_behind_rope_ || norms_ == head_norm::none;
+  return {spec_.kv_heads,       spec_.key_dim, spec_.value_dim, windowed ? spec_.mask.before + 1 : 0, 0,
+          spec_.mask.after > 0, relative,      !k_bias_.empty()};
 }
 
 void self_attention::forward(step& s, std::size_t layer, const step_context& context, const layer_input& x,
@@ -111,6 +114,7 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
                     mixed = s.compute::scratch(rows.count, o_.columns()), opened = s.compute::scratch(rows.count, gate_.rows());
   const activations queries = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : asked,
                     gates = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : activations();
+  const activations near = s.forgets(spec_.mask) ? s.compute::scratch(rows.count, queries.width) : activations();
   const bool all = rows.count == s.tokens();
   {
     const auto watched = s.watch(operation::projection, layer);
@@ -121,21 +125,25 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
     if (gates_in_queries_) {
       deal_out(s, asked, spec_.heads, {{queries, 0, spec_.key_dim}, {gates, 0, spec_.key_dim}});
     }
-    if (!norms_behind_rope_) norm_heads(s, queries, keys);
+    if (!norms_behind_rope_) norm_heads(s, q_norm_, queries), norm_heads(s, k_norm_, keys);
     if (!v_norm_.gain.empty()) apply_to_heads(s, v_norm_, values, spec_.value_dim);
-    if (rope_ != layer_config::no_rope) {
-      const rope_angles& angles = context.angles[rope_];
-      if (!k_.empty()) context.ropes[rope_].rotate(s, keys, spec_.key_dim, angles);
-      context.ropes[rope_].rotate(s, queries, spec_.key_dim, all ? angles : angles.of(rows.of_tokens));
-    }
-    if (norms_behind_rope_) norm_heads(s, queries, keys);
-    if (tempered_)
-      scale_rows(s, queries, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
+    if (near.tokens > 0) copy(s, queries, near);
+    const bool turns = rope_ != layer_config::no_rope;
+    if (turns && !k_.empty()) context.ropes[rope_].rotate(s, keys, spec_.key_dim, context.angles[rope_]);
+    if (norms_behind_rope_) norm_heads(s, k_norm_, keys);
+    const auto place = [&](activations q, std::span<const rope_angles> by) {
+      if (turns) context.ropes[rope_].rotate(s, q, spec_.key_dim, all ? by[rope_] : by[rope_].of(rows.of_tokens));
+      if (norms_behind_rope_) norm_heads(s, q_norm_, q);
+      if (tempered_)
+        scale_rows(s, q, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
+    };
+    place(queries, context.angles);
+    if (near.tokens > 0) place(near, context.near_angles);
     if (!k_.empty()) s.store_kv(layer, spec_, keys, values);
   }
   {
     const auto watched = s.watch(operation::attention, layer);
-    s.attend(k_.empty() ? keys_of_ : layer, spec_, rows, queries, mixed);
+    s.attend(k_.empty() ? keys_of_ : layer, spec_, rows, queries, mixed, near);
   }
   const auto watched = s.watch(operation::mixing, layer);
   if (gates_in_queries_) close_gates(s, gates, activation::sigmoid, mixed);
@@ -167,13 +175,10 @@ void self_attention::project(compute& s, const layer_input& x, const layer_input
   }
 }
 
-void self_attention::norm_heads(compute& s, activations queries, activations keys) const NIBBLE_NOEXCEPT {
-  if (norms_ == head_norm::none) return;
-  const auto norm = [&](const norm_weights& by, activations x) {
-    norms_ == head_norm::whole ? apply(s, by, x, x) : apply_to_heads(s, by, x, spec_.key_dim);
-  };
-  norm(q_norm_, queries);
-  if (!k_norm_.gain.empty()) norm(k_norm_, keys);
+/// Of queries, or of keys where there are some.
+void self_attention::norm_heads(compute& s, const norm_weights& by, activations x) const NIBBLE_NOEXCEPT {
+  if (norms_ == head_norm::none || by.gain.empty()) return;
+  norms_ == head_norm::whole ? apply(s, by, x, x) : apply_to_heads(s, by, x, spec_.key_dim);
 }
 
 }  // namespace arch

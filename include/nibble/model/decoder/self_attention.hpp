@@ -37,7 +37,7 @@ class self_attention {
   void take_projections(const decoder_config& c, const layer_config& l, const std::string& at, tensor_source& t);
   void project(compute& s, const layer_input& x, const layer_input& picked, activations queries, activations keys,
                activations values, activations gates) const NIBBLE_NOEXCEPT;
-  void norm_heads(compute& s, activations queries, activations keys) const NIBBLE_NOEXCEPT;
+  void norm_heads(compute& s, const norm_weights& by, activations x) const NIBBLE_NOEXCEPT;
 
   weight q_, k_, v_, o_, gate_;
   std::span<const float> q_bias_, k_bias_, v_bias_, o_bias_;

@@ -14,6 +14,8 @@ struct step_context {
   std::span<const rope> ropes;
   std::span<const rope_angles> angles;  ///< of each rope, (tokens, pairs)
   activations query_scales = {};        ///< (tokens, 1), where decoder_config::query_temperature is not 0
+  /// Where step::forgets(): angles at step::near_positions().
+  std::span<const rope_angles> near_angles = {};
 };
 
 }  // namespace arch
