@@ -149,12 +149,17 @@ void set(const words& w) {
     for (const auto& word : changes) change(meta, word);
     return {};
   };
-  if (from == to) {
+  std::error_code none;  // there may be no such file yet
+  const bool in_place = std::filesystem::equivalent(from, to, none);
+  if (in_place) {
     const auto done = nibble::try_edit_gguf(from, edit);
     if (done) return;
     if (done.failure().code() != errc::invalid_argument) throw error(done.failure());
   }
   const auto file = nibble::gguf_file::open(from);
+  if (in_place && file.shards() > 1) {  // a copy is the whole model
+    throw error(errc::invalid_argument, w.at(0) + ": the keys of a shard do not fit where they stand: merge the shards first");
+  }
   nibble::metadata meta = file.meta();
   edit(meta).value();
   nibble::copy_gguf(file, meta, to, with_progress("copying"));
@@ -183,9 +188,14 @@ void merge(const words& w) {
 void verify(const words& w) {
   const auto file = nibble::gguf_file::open(nibble::utf8_path(w.at(0)));
   std::uint64_t done = 0, total = 0, bad = 0, unknown = 0;
-  for (const auto& tensor : file.tensors()) total += tensor.bytes;
+  const auto is_table = [](nibble::tensor_type type) {  // of integers or doubles: no weights
+    const std::string_view name = name_of(type);
+    return name.starts_with('I') && name.size() <= 3 ? true : name == "F64";
+  };
+  for (const auto& tensor : file.tensors()) total += is_table(tensor.type) ? 0 : tensor.bytes;
   std::vector<float> row;
   for (const auto& tensor : file.tensors()) {
+    if (is_table(tensor.type)) continue;
     const auto bytes = file.bytes(tensor);
     const std::size_t row_bytes = static_cast<std::size_t>(tensor.bytes / tensor.rows());
     row.resize(static_cast<std::size_t>(tensor.cols()));
@@ -204,6 +214,7 @@ void verify(const words& w) {
   std::cout << file.tensors().size() << " tensors, " << bad << " with weights that are no numbers, " << unknown
             << " that cannot be decoded\n";
   if (bad > 0) throw error(errc::malformed, w.at(0) + ": damaged");
+  if (unknown > 0) throw error(errc::unknown_format, w.at(0) + ": not all of it could be verified");
 }
 }  // namespace
 

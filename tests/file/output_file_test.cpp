@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "file/temporary_folder.hpp"
@@ -244,6 +246,24 @@ TEST_CASE("bytes of a file are overwritten where they stand, and a file that end
   CHECK(nibble::try_overwrite(path, 50, {}));
   CHECK(read_all(path) == expected);
   CHECK(folder.files() == 1);
+}
+
+TEST_CASE("what stood in a file is written again where a write fails in the middle") {
+  std::vector<std::byte> file(10, std::byte{1});
+  std::size_t room = 4;  // of one write
+  const auto write = [&](std::span<const std::byte> bytes) -> nibble::result<void> {
+    const std::size_t now = std::min(bytes.size(), std::exchange(room, file.size()));
+    std::copy_n(bytes.begin(), now, file.begin());
+    if (now < bytes.size()) return nibble::error(nibble::errc::io, "no space");
+    return {};
+  };
+  const std::vector<std::byte> old = file, made(10, std::byte{2});
+  const auto failed = nibble::detail::write_or_restore(write, made, old);
+  REQUIRE_FALSE(failed);
+  CHECK(std::string(failed.failure().what()) == "no space");
+  CHECK(file == old);
+  CHECK(nibble::detail::write_or_restore(write, made, old));
+  CHECK(file == made);
 }
 
 TEST_CASE("what is no file, or may not grow, is not overwritten") {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -248,6 +249,27 @@ TEST_CASE("a shard in memory is refused, because the others cannot be found") {
   m.shards[0].keys[1] = entry("split.count", 8, text("3"));
   const auto odd = m.shards[0].bytes();
   CHECK(std::string(gguf_file::try_parse(odd).failure().what()) == "key 'split.count': expected u32, found string");
+}
+
+TEST_CASE("a file whose tensors are cut off costs its header alone") {
+  craft c;
+  c.tensors = {tensor("t", {std::uint64_t{1} << 27}, 0, 0)};
+  const std::string head = c.header();
+  const std::uint64_t size = std::uint64_t{1} << 28;  // half of what it promises
+  std::uint64_t asked = 0;
+  const nibble::byte_source source(size, [&](std::uint64_t offset, std::span<std::byte> out) -> nibble::result<std::size_t> {
+    asked += out.size();
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const std::uint64_t at = offset + i;
+      out[i] = at < head.size() ? static_cast<std::byte>(head[static_cast<std::size_t>(at)]) : std::byte{0};
+    }
+    return out.size();
+  });
+  const auto file = gguf_file::try_open(source);
+  REQUIRE(!file);
+  CHECK(file.failure().code() == errc::truncated);
+  CHECK(std::string(file.failure().what()).starts_with("'t': "));
+  CHECK(asked <= (1u << 20));
 }
 
 TEST_CASE("what is no file is refused by name") {

@@ -297,6 +297,64 @@ TEST_CASE("names of control tokens are text unless asked for, user-defined token
   CHECK(t.decode(ids) == "user\n<|im_end|><|im_end|>");
 }
 
+TEST_CASE("white space behind special tokens is left out where the model's name says so") {
+  auto file = golden_vocabulary("bytes");
+  const auto ids = [&](std::string_view text, std::string_view name, bool special = true) {
+    file.meta.set("general.name", nibble::value(std::string(name)));
+    return file.load().encode(text, {.special = special});
+  };
+  constexpr std::string_view spaced = "<|im_start|> \n\t\r\v\fuser\n<think>  a<|im_end|> \n <|im_start|>\n";
+  constexpr std::string_view bare = "<|im_start|>user\n<think>a<|im_end|><|im_start|>";
+  for (const auto name : {"Phi 3", "phi4", ""}) CHECK(ids(spaced, name) != ids(bare, name));
+  for (const auto name : {"Phi-3-mini", "my phi3"}) {
+    CHECK(ids(spaced, name) == ids(bare, name));
+    CHECK(ids("<|im_start|>\n a", name, false) != ids("<|im_start|>a", name, false));  // it is text here
+    CHECK(ids("<think>\n a", name, false) == ids("<think>a", name, false));
+    CHECK(ids(" a <think>", name) != ids("a<think>", name));
+  }
+  const std::vector<nibble::prompt_part> parts = {{"<|im_start|>", true}, {" \n", false}, {" a", false}, {"<|im_end|>", true}};
+  CHECK(file.load().encode(parts) == ids("<|im_start|>a<|im_end|>", "phi-3"));
+}
+
+TEST_CASE("Phi 3's prompts have the ids of llama.cpp v0.5.0") {
+  const auto path = nibble_test::shared("tokenizer/ggml-vocab-phi-3.gguf");
+  NIBBLE_NEEDS(path);
+  const auto t = vocabulary_file(path).load();
+  const auto ids = [&](std::string_view text) { return t.encode(text, {.special = true, .bos = false, .eos = false}); };
+  CHECK(ids("<|user|>\nSYS\nHI<|end|>\n<|assistant|>\n") == std::vector<token>{32010, 317, 21554, 13, 17628, 32007, 32001});
+  CHECK(ids("<s> \n a</s>  b<unk> c<|endoftext|> d <|end|>\t\v\f\r\n  e <|user|>  ") ==
+        std::vector<token>{1, 259, 13, 263, 2, 289, 0, 29871, 274, 32000, 29871, 270, 29871, 32007, 321, 29871, 32010});
+}
+
+TEST_CASE("white space in front of the mask is left out where keys say so") {
+  struct row {
+    std::string_view key, says, mask;
+    bool strips;
+  };
+  for (const row& r : {row{"tokenizer.ggml.pre", "jina-v2-code", "<mask>", true},
+                       {"tokenizer.ggml.pre", "jina-v2-de", "<mask>", true},
+                       {"tokenizer.ggml.pre", "jina-v2-es", "<mask>", true},
+                       {"general.architecture", "jina-bert-v3", "<mask>", true},
+                       {"general.architecture", "nomic-bert-moe", "<mask>", true},
+                       {"general.name", "My Modern-BERT", "[MASK]", true},
+                       {"tokenizer.ggml.pre", "gpt-2", "<mask>", false},
+                       {"general.architecture", "bert", "<mask>", false},
+                       {"general.name", "My Modern-BERT", "<mask>", false}}) {
+    CAPTURE(r.says);
+    auto file = golden_vocabulary("bytes");
+    auto texts = file.strings("tokenizer.ggml.tokens");
+    const auto place = std::find(texts.begin(), texts.end(), "<think>");
+    REQUIRE(place != texts.end());
+    *place = std::string(r.mask);
+    file.meta.set("tokenizer.ggml.tokens", nibble::value(texts));
+    file.meta.set(std::string(r.key), nibble::value(std::string(r.says)));
+    const auto t = file.load();
+    const std::string mask(r.mask);
+    CHECK((t.encode("a \t\n" + mask + " b") == t.encode("a" + mask + " b")) == r.strips);
+    CHECK(t.encode(mask + " b") != t.encode(mask + "b"));
+  }
+}
+
 TEST_CASE("parts of a prompt are encoded as the text that they make together") {
   for (const auto name : {"bytes", "nibble-tiny", "stories260K"}) {
     const auto t = golden_vocabulary(name).load();

@@ -151,7 +151,7 @@ TEST_CASE("a map that contradicts itself is refused, and one that leads outside 
   CHECK(says(refused(good.substr(0, 400)), "is shorter than it says"));
   CHECK(says(refused(std::string("\x03\0\0\0abc", 7)), "is shorter than it says"));
   CHECK(says(refused(good + "b"), "has a value that does not end"));
-  CHECK(says(refused(good + std::string(257, 'b') + '\0'), "more than 256 bytes"));
+  CHECK(says(refused(good + std::string(65, 'b') + '\0'), "more than 64 bytes"));
   CHECK(says(refused(good + std::string("\xFF\0", 2)), "no UTF-8"));
   for (const std::uint32_t unit : {0u, 0xFFFFFFFFu, 0x7FFFFFFFu, 0x80000000u, 0xFFFFFDFFu}) {
     for (const std::size_t place : {std::size_t{0}, std::size_t{0x141}, std::size_t{0x200}}) {
@@ -162,6 +162,26 @@ TEST_CASE("a map that contradicts itself is refused, and one that leads outside 
     }
   }
   CHECK(!charsmap().longest("A"));
+}
+
+TEST_CASE("a map of characters makes a text at most sixteen times as long") {
+  const auto map = charsmap::parse(map_of(
+      {{"A", std::string(16, 'a')}, {"B", std::string(17, 'a')}, {"CC", std::string(32, 'a')}, {"DD", std::string(33, 'a')}}));
+  CHECK(map.longest("A"));
+  CHECK_FALSE(map.longest("B"));
+  CHECK(map.longest("CC"));
+  CHECK_FALSE(map.longest("DD"));
+}
+
+TEST_CASE("a word longer than any is cut between characters") {
+  const auto most = unigram::longest_word;
+  const auto tokens = [](const std::string& text) {
+    return plain(keys({{"_a", -1}, {"a", -2}, {"aaa", -2}, {"\xC3\xA4", -2}}), text).size();
+  };
+  const std::size_t first = most - 2;  // of what is within the first cut, behind the space and an "a"
+  CHECK(tokens(std::string(1 + first, 'a')) == 1 + first / 3 + first % 3);
+  CHECK(tokens(std::string(1 + first + 3, 'a')) == 1 + first / 3 + first % 3 + 1);
+  CHECK(tokens(std::string(1 + first - 1, 'a') + "\xC3\xA4") == 1 + (first - 1) / 3 + (first - 1) % 3 + 1);
 }
 
 TEST_CASE("a vocabulary without scores or an unknown token is refused in a sentence") {

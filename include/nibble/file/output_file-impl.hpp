@@ -113,21 +113,45 @@ result<void> output_file::try_commit() {
 }
 
 result<void> try_overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
-  const HANDLE file = ::CreateFileW(path.c_str(), GENERIC_WRITE, 0, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  const HANDLE file =
+      ::CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
   if (file == INVALID_HANDLE_VALUE) return detail::os_failure(path, "open", detail::os_code());
-  bool done = ::GetFileType(file) == FILE_TYPE_DISK;
-  while (done && !bytes.empty()) {
-    OVERLAPPED at{};
-    at.Offset = static_cast<DWORD>(offset), at.OffsetHigh = static_cast<DWORD>(offset >> 32);
-    DWORD written = 0;
-    const auto chunk = static_cast<DWORD>((std::min)(bytes.size(), std::size_t{1} << 30));
-    done = ::WriteFile(file, bytes.data(), chunk, &written, &at) && written > 0;
-    bytes = bytes.subspan(written), offset += written;
+  const auto place = [](std::uint64_t at) {
+    OVERLAPPED out{};
+    out.Offset = static_cast<DWORD>(at), out.OffsetHigh = static_cast<DWORD>(at >> 32);
+    return out;
+  };
+  const auto chunk = [](std::size_t size) { return static_cast<DWORD>((std::min)(size, std::size_t{1} << 30)); };
+  LARGE_INTEGER size{};
+  bool read = ::GetFileType(file) == FILE_TYPE_DISK && ::GetFileSizeEx(file, &size);
+  const auto old_size = static_cast<std::uint64_t>(size.QuadPart);
+  std::vector<std::byte> old(
+      static_cast<std::size_t>((std::min<std::uint64_t>)(bytes.size(), old_size - (std::min)(offset, old_size))));
+  for (std::size_t at = 0; read && at < old.size();) {
+    OVERLAPPED from = place(offset + at);
+    DWORD count = 0;
+    read = ::ReadFile(file, old.data() + at, chunk(old.size() - at), &count, &from) && count > 0;
+    at += count;
   }
-  done = done && ::FlushFileBuffers(file);
-  const int code = detail::os_code();
+  auto done = !read ? result<void>(detail::os_failure(path, "read", detail::os_code()))
+                    : detail::write_or_restore(
+                          [&](std::span<const std::byte> rest) -> result<void> {
+                            bool good = true;
+                            for (std::uint64_t at = offset; good && !rest.empty();) {
+                              OVERLAPPED to = place(at);
+                              DWORD count = 0;
+                              good = ::WriteFile(file, rest.data(), chunk(rest.size()), &count, &to) && count > 0;
+                              rest = rest.subspan(count), at += count;
+                            }
+                            if (good && ::FlushFileBuffers(file)) return {};
+                            return detail::os_failure(path, "write", detail::os_code());
+                          },
+                          bytes, old);
+  LARGE_INTEGER end{};
+  end.QuadPart = size.QuadPart;
+  if (read && !done && ::SetFilePointerEx(file, end, nullptr, FILE_BEGIN)) ::SetEndOfFile(file);
   ::CloseHandle(file);
-  return done ? result<void>() : result<void>(detail::os_failure(path, "write", code));
+  return done;
 }
 
 #else
@@ -234,21 +258,34 @@ result<void> try_overwrite(const std::filesystem::path& path, std::uint64_t offs
       if (fd >= 0) ::close(fd);
     }
   };
-  const closing file{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK)};
+  const closing file{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return detail::os_failure(path, "open", detail::os_code());
   struct stat status;
   if (::fstat(file.fd, &status) != 0) return detail::os_failure(path, "measure", detail::os_code());
   if (!S_ISREG(status.st_mode)) return error(errc::io, detail::path_text(path) + ": not a regular file");
   if (!detail::may_grow(offset, bytes.size())) return detail::os_failure(path, "write", EFBIG);
-  while (!bytes.empty()) {
-    const auto chunk = (std::min)(bytes.size(), std::size_t{1} << 30);
-    const auto written = ::pwrite(file.fd, bytes.data(), chunk, static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return detail::os_failure(path, "write", written < 0 ? errno : ENOSPC);
-    bytes = bytes.subspan(static_cast<std::size_t>(written)), offset += static_cast<std::uint64_t>(written);
+  constexpr std::size_t at_once = std::size_t{1} << 30;
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  std::vector<std::byte> old(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), size - std::min(offset, size))));
+  for (std::size_t at = 0; at < old.size();) {
+    const auto read = ::pread(file.fd, old.data() + at, std::min(old.size() - at, at_once), static_cast<off_t>(offset + at));
+    if (read < 0 && errno == EINTR) continue;
+    if (read <= 0) return detail::os_failure(path, "read", read < 0 ? errno : EIO);
+    at += static_cast<std::size_t>(read);
   }
-  if (::fsync(file.fd) != 0) return detail::os_failure(path, "write", detail::os_code());
-  return {};
+  const auto write = [&](std::span<const std::byte> rest) -> result<void> {
+    for (std::uint64_t at = offset; !rest.empty();) {
+      const auto written = ::pwrite(file.fd, rest.data(), std::min(rest.size(), at_once), static_cast<off_t>(at));
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return detail::os_failure(path, "write", written < 0 ? errno : ENOSPC);
+      rest = rest.subspan(static_cast<std::size_t>(written)), at += static_cast<std::uint64_t>(written);
+    }
+    if (::fsync(file.fd) != 0) return detail::os_failure(path, "write", detail::os_code());
+    return {};
+  };
+  auto done = detail::write_or_restore(write, bytes, old);
+  if (!done) static_cast<void>(::ftruncate(file.fd, status.st_size) == 0);
+  return done;
 }
 
 #endif

@@ -57,15 +57,26 @@ class output_file final : public byte_sink {
   std::vector<std::byte> buffer_;
 };
 
-/// Overwrites bytes of a file where they stand: not whole or not at all, if the system fails meanwhile. A file that ends before
-/// them grows.
-/// @errors  io: no regular file, or one that may not be written; no space, a limit of the system
+/// Overwrites bytes of a file where they stand; a file that ends before them grows. If a write fails, what stood there is
+/// written again, and the file has its old size. If the machine stops meanwhile, some bytes are new and others old.
+/// @errors  io: no regular file, or one that may not be read and written; no space, a limit of the system
+/// @cost    memory for the bytes that are replaced
 result<void> try_overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes);
 #if NIBBLE_EXCEPTIONS
 inline void overwrite(const std::filesystem::path& path, std::uint64_t offset, std::span<const std::byte> bytes) {
   try_overwrite(path, offset, bytes).value();
 }
 #endif
+
+namespace detail {
+/// Calls write(bytes), and where that fails write(old), which puts back what stood there. @returns what the first call did
+template <class Write>
+result<void> write_or_restore(Write&& write, std::span<const std::byte> bytes, std::span<const std::byte> old) {
+  auto done = write(bytes);
+  if (!done) static_cast<void>(write(old));
+  return done;
+}
+}  // namespace detail
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

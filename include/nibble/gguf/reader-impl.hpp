@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
+
+inline constexpr const char* split_keys[] = {"split.no", "split.count", "split.tensors.count"};
 
 /// "-00002-of-00005.gguf" for index 1 of 5: how the name of a shard ends.
 inline std::string shard_suffix(std::uint32_t index, std::uint32_t count) {
@@ -67,7 +70,8 @@ inline result<aligned_buffer> read_header(const byte_source& file, const limits&
     if (!memory) return std::move(memory).failure().in("header");
     if (known.size() > 0) std::memcpy(memory->data(), known.data(), known.size());
     NIBBLE_TRY(file.try_read(known.size(), std::span(memory->data(), memory->size()).subspan(known.size())));
-    const auto header = parse_header({memory->data(), memory->size()}, file.size(), most);
+    // Whether the tensors lie in the file is told once, from the whole header: reading on would not mend that.
+    const auto header = parse_header({memory->data(), memory->size()}, (std::numeric_limits<std::uint64_t>::max)(), most);
     if (!header && header.failure().code() == errc::truncated && bytes < largest) {
       known = *std::move(memory);
       continue;
@@ -271,7 +275,7 @@ result<void> gguf_file::try_add_shards(std::uint32_t count, const limits& most,
   if (*total != tensors_.size())
     return error(errc::bad_value, "key 'split.tensors.count': expected " + std::to_string(tensors_.size()) +
                                       ", as many as the shards hold, found " + std::to_string(*total));
-  for (const auto* key : {"split.no", "split.count", "split.tensors.count"}) meta_.erase(key);
+  for (const char* key : detail::split_keys) meta_.erase(key);
   return {};
 }
 

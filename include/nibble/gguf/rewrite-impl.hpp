@@ -23,8 +23,6 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-inline constexpr const char* split_keys[] = {"split.no", "split.count", "split.tensors.count"};
-
 /// Writes tensors of a file as they are, and counts them.
 class tensor_copier {
  public:

@@ -39,15 +39,16 @@ struct copy_options {
 result<void> try_copy_gguf(const gguf_file& source, const metadata& meta, const std::filesystem::path& path,
                            const copy_options& options = {});
 
-/// Writes all shards of a split model into one file: what it was before it was split, to the byte.
+/// Writes all shards of a split model into one file: what it was before it was split, to the byte if tensors lay in it as this
+/// library and llama.cpp lay them out: one behind the other, each at the next multiple of the alignment.
 /// @errors  as try_copy_gguf
 result<void> try_merge_gguf(const gguf_file& source, const std::filesystem::path& path, const copy_options& options = {});
 
 /// Puts other metadata into a file itself, without writing its tensors again: for files that are too large for that.
 ///
 /// The new header has to end where the old one does, give or take the gap before the tensors: numbers always fit, and texts of
-/// about the same length. It is not for files that are mapped meanwhile. If the system fails within the write, the header is
-/// lost.
+/// about the same length. It is not for files that are mapped meanwhile. If the write fails, the old header is put back; if the
+/// machine stops within it, the header is lost.
 /// @errors  invalid_argument: the tensors would have to move; io; those of gguf_file::open and gguf_writer
 /// @cost    O(header)
 result<void> try_edit_gguf(const std::filesystem::path& path, const std::function<result<void>(metadata&)>& edit,

@@ -27,7 +27,7 @@ result<charsmap> charsmap::try_parse(std::string_view bytes) {
   if (!out.values_.empty() && out.values_.back() != '\0') return wrong("has a value that does not end");
   for (std::string_view rest = out.values_; !rest.empty();) {
     const std::size_t end = rest.find('\0');
-    if (end > longest_value) return wrong("has a value of more than 256 bytes");
+    if (end > longest_value) return wrong("has a value of more than 64 bytes");
     if (!is_utf8(rest.substr(0, end))) return wrong("has a value that is no UTF-8");
     rest.remove_prefix(end + 1);
   }
@@ -51,7 +51,8 @@ std::optional<charsmap::match> charsmap::longest(std::string_view text) const no
     if ((unit >> 8 & 1) == 0 || at >= units_.size()) continue;
     const std::size_t value = units_[at] & 0x7FFFFFFFu;
     if (value >= values_.size() || (value > 0 && (static_cast<unsigned char>(values_[value]) & 0xC0) == 0x80)) continue;
-    found = match{i + 1, std::string_view(values_.data() + value)};  // which ends, see above
+    const std::string_view written(values_.data() + value);  // which ends, see above
+    if (written.size() <= most_growth * (i + 1)) found = match{i + 1, written};
   }
   return found;
 }

@@ -34,12 +34,7 @@ inline std::int64_t plamo_score(float score) noexcept {
 inline std::string valid_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  while (!text.empty()) {
-    const utf8_character c = decode_utf8(text, 0);
-    const bool whole = c.kind == utf8_character::state::whole;
-    out += whole ? text.substr(0, c.size) : std::string_view("\xEF\xBF\xBD");
-    text.remove_prefix(whole ? c.size : 1);
-  }
+  while (!text.empty()) out += take_character(text);
   return out;
 }
 
@@ -80,8 +75,7 @@ void plamo_lattice::encode(const vocab& vocabulary, std::string_view text, bool 
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
   std::vector<place> best;
   while (!rest.empty()) {
-    std::size_t end = (std::min)(rest.size(), longest_merge);
-    while (end < rest.size() && (static_cast<unsigned char>(rest[end]) & 0xC0) == 0x80) --end;
+    const std::size_t end = detail::characters_within(rest, longest_merge);
     encode_part(vocabulary, rest.substr(0, end), best, out);
     rest.remove_prefix(end);
   }

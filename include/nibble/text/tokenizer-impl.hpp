@@ -123,20 +123,20 @@ class tokenizer::run {
     const std::size_t end =
         !special ? 0 : each(self_.vocab_.controls(), text, controls_, [&](std::string_view before, token id) {
           joined_ += before;
-          finish();
+          finish(id);
           push(id);
         });
     joined_ += text.substr(end);
   }
 
-  /// Encodes what waits.
-  void finish() {
+  /// Encodes what waits, in front of this control token.
+  void finish(token next = no_token) {
     const std::string_view text = joined_;
     const std::size_t end = each(self_.vocab_.user_defined(), text, user_defined_, [&](std::string_view before, token id) {
-      encode(before);
+      encode(before, id);
       push(id);
     });
-    encode(text.substr(end));
+    encode(text.substr(end), next);
     joined_.clear();
   }
 
@@ -157,19 +157,25 @@ class tokenizer::run {
   void push(token id) {
     out_.push_back(id);
     fresh_ = true;
+    previous_ = id;
   }
-  void encode(std::string_view text) {
+  void encode(std::string_view text, token next) {
+    if (self_.vocab_.strips_behind(previous_)) text.remove_prefix((std::min)(text.find_first_not_of(white), text.size()));
+    if (self_.vocab_.strips_before(next)) text = text.substr(0, text.find_last_not_of(white) + 1);
     if (text.empty()) return;
     self_.encoder_->encode(self_.vocab_, text, fresh_, room_, out_);
     fresh_ = false;
   }
+
+  static constexpr std::string_view white = " \t\n\v\f\r";
 
   const tokenizer& self_;
   std::vector<token>& out_;
   merger room_;
   std::vector<special_tokens::match> controls_, user_defined_;
   std::string joined_;
-  bool fresh_;  // at the beginning, or behind a special token: where a space prefix belongs
+  token previous_ = no_token;  // the special token before what is encoded next
+  bool fresh_;                 // at the beginning, or behind a special token: where a space prefix belongs
 };
 
 void tokenizer::encode(std::string_view text, std::vector<token>& out, encode_options options) const {

@@ -87,15 +87,12 @@ std::string unigram::normalize(std::string_view text, bool prefix) const {
     after_space = part.ends_with(' ');
   };
   while (!text.empty()) {
-    const auto found = map_.longest(text);
-    const utf8_character c = decode_utf8(text, 0);
-    if (found) {
+    if (const auto found = map_.longest(text)) {
       add(found->value);
+      text.remove_prefix(found->size);
     } else {
-      add(c.kind == utf8_character::state::whole ? text.substr(0, c.size) : std::string_view("\xEF\xBF\xBD"));
+      add(detail::take_character(text));
     }
-    const std::size_t size = c.kind == utf8_character::state::whole ? c.size : 1;  // each byte of what is none is replaced
-    text.remove_prefix(found ? found->size : size);
   }
   while (removes_spaces_ && out.size() > begin && out.back() == ' ') out.pop_back();
   if (out.size() == begin) out.clear();  // a prefix of nothing
@@ -154,7 +151,7 @@ void unigram::encode(const vocab& vocabulary, std::string_view text, bool fresh,
   const std::size_t first = out.size();
   for (std::string_view rest = normal; !rest.empty();) {
     const std::size_t end = words_ ? rest.find(' ', 1) : rest.npos;  // no piece reaches over it
-    const std::string_view part = rest.substr(0, (std::min)(end, longest_merge));
+    const std::string_view part = rest.substr(0, detail::characters_within(rest, (std::min)(end, longest_word)));
     best.run(*this, vocabulary, part, score);
     best.each([&](token id) {
       if (id != unknown_ || out.size() == first || out.back() != unknown_) out.push_back(id);

@@ -24,6 +24,7 @@ class merger;
 /// @source  Kudo 2018, "Subword Regularization"
 class unigram {
  public:
+  static constexpr std::size_t longest_word = std::size_t{4} << 20;
   static constexpr std::string_view name = "t5";
   static result<vocab_rules> rules_of(const metadata&, const tokenizer_options&) {
     return vocab_rules{vocab_kind::unigram, -1, 1, true};
@@ -45,7 +46,8 @@ class unigram {
 
   /// Appends the tokens of `text`, which may be any bytes: what is no UTF-8 is U+FFFD.
   /// @param fresh  it begins a text or stands behind a special token: a space goes in front, if the file wants it
-  /// @cost          O(n * the longest piece), and 24 bytes of memory for each of the longest word
+  /// @cost          O(n * the longest piece), and 16 bytes of memory for each of the longest word; one of more than
+  ///                longest_word is cut
   void encode(const vocab& vocabulary, std::string_view text, bool fresh, merger& room, std::vector<token>& out) const;
 
  private:

@@ -87,6 +87,26 @@ class utf8_stream {
   std::uint8_t held_size_ = 0;
 };
 
+namespace detail {
+
+/// Takes the first character off a text that is not empty: U+FFFD for each byte of what is none.
+inline std::string_view take_character(std::string_view& text) NIBBLE_NOEXCEPT {
+  const utf8_character c = decode_utf8(text, 0);
+  const bool whole = c.kind == utf8_character::state::whole;
+  const std::string_view out = whole ? text.substr(0, c.size) : std::string_view("\xEF\xBF\xBD");
+  text.remove_prefix(whole ? c.size : 1);
+  return out;
+}
+
+/// How many bytes of a text that is UTF-8 are whole characters within the first `most`, which are more than three.
+inline std::size_t characters_within(std::string_view text, std::size_t most) noexcept {
+  if (most >= text.size()) return text.size();
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
+  return most;
+}
+
+}  // namespace detail
+
 /// `bytes` as valid UTF-8, with U+FFFD where they are none.
 std::string to_valid_utf8(std::string_view bytes);
 

@@ -12,6 +12,7 @@
 
 #include "nibble/text/end_tokens.hpp"
 #include "nibble/text/piece_trie.hpp"
+#include "nibble/text/strip_rules.hpp"
 #include "nibble/text/tokenizer_models.hpp"
 #include "nibble/text/utf8.hpp"
 #include "nibble/text/vocab.hpp"
@@ -161,6 +162,7 @@ result<vocab> vocab::try_load(const metadata& meta, const tokenizer_options& opt
   out.find_infill(meta);
   NIBBLE_TRY(out.try_read_suppressed(meta));
   out.find_ends();
+  out.find_strips(meta);
   return out;
 }
 
@@ -262,7 +264,7 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
 std::size_t vocab::memory_bytes() const noexcept {
   return detail::heap_bytes(arena_) + detail::heap_bytes(begins_) + detail::heap_bytes(types_) + detail::heap_bytes(scores_) +
          pieces_.memory_bytes() + controls_.memory_bytes() + user_defined_.memory_bytes() + detail::heap_bytes(ends_) +
-         detail::heap_bytes(suppressed_);
+         detail::heap_bytes(suppressed_) + detail::heap_bytes(strip_behind_);
 }
 
 bool vocab::is_mergeable(std::size_t i, bool user_defined) const noexcept {
@@ -403,6 +405,28 @@ void vocab::find_ends() {
   std::sort(ends_.begin(), ends_.end());
   ends_.erase(std::unique(ends_.begin(), ends_.end()), ends_.end());
   ends_.shrink_to_fit();
+}
+
+void vocab::find_strips(const metadata& meta) {
+  for (const detail::strip_rule& rule : detail::strip_rules) {
+    std::string said(meta.get<std::string_view>(rule.key).value_or(""));
+    std::transform(said.begin(), said.end(), said.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+    if (said.find(rule.part) == said.npos) continue;
+    if (!rule.before.empty()) {
+      const auto id = controls_.find(rule.before);
+      strips_before_ = id ? *id : user_defined_.find(rule.before).value_or(no_token);
+      return;
+    }
+    for (std::size_t i = 0; i < size(); ++i) {
+      const auto id = static_cast<token>(i);
+      const bool special =
+          types_[i] == token_type::control || types_[i] == token_type::user_defined || types_[i] == token_type::unknown;
+      const auto& kept = detail::strips_nothing;
+      if (special && std::find(kept.begin(), kept.end(), piece(id)) == kept.end()) strip_behind_.push_back(id);
+    }
+    strip_behind_.shrink_to_fit();
+    return;
+  }
 }
 
 }  // namespace NIBBLE_ABI

@@ -109,6 +109,9 @@ class vocab {
   std::size_t memory_bytes() const noexcept;
   /// The tokens at which generation ends, ascending.
   const std::vector<token>& ends() const noexcept { return ends_; }
+  /// White space in front of this token, or behind it, is left out of a text in which the token is found.
+  bool strips_before(token id) const noexcept { return id == strips_before_ && id != no_token; }
+  bool strips_behind(token id) const noexcept { return std::binary_search(strip_behind_.begin(), strip_behind_.end(), id); }
   /// The tokens that are never chosen, ascending: tokenizer.ggml.suppress_tokens.
   const std::vector<token>& suppressed() const noexcept { return suppressed_; }
 
@@ -125,6 +128,7 @@ class vocab {
   void find_infill(const metadata& meta);
   result<void> try_read_suppressed(const metadata& meta);
   void find_ends();
+  void find_strips(const metadata& meta);
   bool is_mergeable(std::size_t i, bool user_defined) const noexcept;
 
   vocab_kind kind_ = vocab_kind::sentencepiece;
@@ -140,6 +144,8 @@ class vocab {
   std::array<token, 256> bytes_{};
   special_ids special_;
   std::vector<token> ends_, suppressed_;
+  token strips_before_ = no_token;
+  std::vector<token> strip_behind_;  // ascending
   std::size_t longest_piece_ = 0, longest_token_ = 0;
 };
 
