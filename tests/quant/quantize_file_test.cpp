@@ -101,6 +101,54 @@ TEST_CASE("a file is the same for every executor, and importance changes it") {
   CHECK(folder.files() == 3);
 }
 
+TEST_CASE("each matrix of a tensor may have an importance of its own") {
+  const nibble_test::temporary_folder folder;
+  constexpr std::size_t cols = 256, rows = 1'500, matrices = 3;  // more rows than are converted at once
+  std::vector<float> values(cols * rows * matrices), importance(cols * matrices);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i % 7'919));
+  for (std::size_t i = 0; i < importance.size(); ++i) importance[i] = 0.1f + static_cast<float>((i * 37) % 101);
+  nibble::metadata meta;
+  meta.set("general.architecture", nibble::value("llama"));
+  nibble::gguf_writer writer(std::move(meta));
+  writer.add("blk.0.ffn_up_exps.weight", f32, std::vector<std::uint64_t>{cols, rows, matrices},
+             std::as_bytes(std::span(values)));
+  const auto bytes = *writer.try_bytes();
+  const auto source = nibble::gguf_file::try_parse(bytes);
+  REQUIRE(source.has_value());
+  nibble::quantize_options options;
+  options.importance = [&](std::string_view) { return std::span<const float>(importance); };
+  REQUIRE(nibble::try_quantize_file(*source, folder / "q", *nibble::quantize_recipe::try_named("Q4_K_S"), options).has_value());
+  std::vector<std::byte> expected;
+  for (std::size_t m = 0; m < matrices; ++m) {
+    std::vector<std::byte> one(*nibble::try_quantized_bytes(q4_k, rows, cols));
+    REQUIRE(nibble::try_quantize_rows(q4_k, std::span<const float>(values).subspan(m * rows * cols, rows * cols), rows, cols,
+                                      std::span<const float>(importance).subspan(m * cols, cols), one));
+    expected.insert(expected.end(), one.begin(), one.end());
+  }
+  const auto made = nibble::gguf_file::try_open(folder / "q");
+  REQUIRE(made.has_value());
+  const auto found = made->bytes(made->tensors()[0]);
+  CHECK(std::equal(found.begin(), found.end(), expected.begin(), expected.end()));
+  importance.pop_back();
+  const auto refused =
+      nibble::try_quantize_file(*source, folder / "none", *nibble::quantize_recipe::try_named("Q4_K_S"), options);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(std::string(refused.failure().what()).find("expected 256, or so many for each of 3 matrices, found 767") !=
+        std::string::npos);
+}
+
+TEST_CASE("what is written holds to the limits of its source") {
+  const nibble_test::temporary_folder folder;
+  const auto bytes = small_model();
+  const auto source = nibble::gguf_file::try_parse(bytes);
+  REQUIRE(source.has_value());
+  nibble::quantize_options options;
+  options.limits.tensors = 2;
+  const auto refused = nibble::try_quantize_file(*source, folder / "q", *nibble::quantize_recipe::try_named("Q8_0"), options);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.failure().code() == nibble::errc::limit_exceeded);
+}
+
 TEST_CASE("progress counts up to the end, and ending the work leaves no file") {
   const nibble_test::temporary_folder folder;
   const auto bytes = small_model();

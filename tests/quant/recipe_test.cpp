@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nibble/gguf/writer.hpp"
@@ -51,7 +52,123 @@ std::map<std::string, nibble::tensor_type, std::less<>> plan(const nibble::quant
   return out;
 }
 
+/// What becomes of tensors of 256 columns, by name, in a file of zeros with these keys.
+using shapes = std::vector<std::pair<std::string, std::vector<std::uint64_t>>>;
+std::map<std::string, nibble::tensor_type, std::less<>> plan(const std::string& name, nibble::metadata meta,
+                                                             const shapes& tensors, bool importance = false) {
+  if (!meta.find("general.architecture")) meta.set("general.architecture", nibble::value("llama"));
+  nibble::gguf_writer writer(std::move(meta));
+  static const std::vector<std::byte> zeros(1 << 20);
+  for (const auto& [tensor, rows] : tensors) {
+    std::vector<std::uint64_t> dims{256};
+    dims.insert(dims.end(), rows.begin(), rows.end());
+    std::uint64_t bytes = 4;
+    for (const auto dim : dims) bytes *= dim;
+    writer.add(tensor, f32, dims, std::span(zeros).first(bytes));
+  }
+  const auto bytes = *writer.try_bytes();
+  const auto file = nibble::gguf_file::try_parse(bytes);
+  REQUIRE(file.has_value());
+  const auto types = nibble::quantize_recipe::try_named(name)->plan(*file, importance);
+  std::map<std::string, nibble::tensor_type, std::less<>> out;
+  for (std::size_t i = 0; i < types.size(); ++i) out[std::string(file->tensors()[i].name)] = types[i];
+  return out;
+}
+nibble::metadata with(const std::string& key, nibble::value value) {
+  nibble::metadata meta;
+  meta.set(key, std::move(value));
+  return meta;
+}
+
 }  // namespace
+
+TEST_CASE("tables of the inputs of layers are embeddings, and outputs where those are") {
+  const shapes tied = {{"token_embd.weight", {8}}, {"per_layer_token_embd.weight", {8}}, {"blk.0.ffn_up.weight", {8}}};
+  shapes untied = tied;
+  untied.push_back({"output.weight", {8}});
+  CHECK(plan("Q4_K_M", {}, tied).at("per_layer_token_embd.weight") == q6_k);
+  CHECK(plan("Q4_K_M", {}, untied).at("per_layer_token_embd.weight") == q4_k);
+  CHECK(plan("IQ2_M", {}, untied).at("per_layer_token_embd.weight") == iq3_s);
+}
+
+TEST_CASE("the output of attention has the format that its recipe says, also with eight experts") {
+  const shapes attention = {{"token_embd.weight", {8}}, {"blk.0.attn_output.weight", {8}}};
+  const auto output = [&](const std::string& recipe, nibble::metadata meta = {}) {
+    return plan(recipe, std::move(meta), attention).at("blk.0.attn_output.weight");
+  };
+  const auto eight = with("llama.expert_count", nibble::value(8u));
+  const auto falcon = with("general.architecture", nibble::value("falcon"));
+  CHECK(output("IQ3_XXS") == iq3_s);
+  CHECK(output("IQ3_XXS", eight) == q5_k);
+  CHECK(output("IQ3_XXS", falcon) == iq3_xxs);
+  CHECK(output("Q3_K_L") == q5_k);
+  CHECK(output("Q3_K_L", eight) == q3_k);
+  CHECK(output("Q3_K_L", falcon) == q4_k);
+  auto both = falcon;
+  both.set("falcon.expert_count", nibble::value(8u));
+  CHECK(output("Q4_K_M", both) == q4_k);
+  CHECK(output("IQ2_M", both) == q5_k);
+}
+
+TEST_CASE("MXFP4 takes whatever has several matrices, and nothing else") {
+  const auto types = plan("MXFP4", {},
+                          {{"token_embd.weight", {8}},
+                           {"blk.0.any_experts.weight", {4, 2}},
+                           {"blk.0.ffn_down_exps.weight", {4, 2}},
+                           {"blk.1.ffn_down_exps.weight", {4, 1}}});
+  CHECK(types.at("blk.0.any_experts.weight") == mxfp4);
+  CHECK(types.at("blk.0.ffn_down_exps.weight") == mxfp4);
+  CHECK(types.at("blk.1.ffn_down_exps.weight") == q8_0);
+  CHECK(types.at("token_embd.weight") == q8_0);
+}
+
+TEST_CASE("numbers of heads that differ from layer to layer count as the first layer has them") {
+  const shapes attention = {{"token_embd.weight", {8}}, {"blk.0.attn_v.weight", {8}}};
+  const auto values = [&](const std::vector<std::uint32_t>& shared) {
+    auto meta = with("llama.attention.head_count_kv", nibble::value(shared));
+    meta.set("llama.attention.head_count", nibble::value(std::vector<std::uint32_t>{8, 1}));
+    return plan("IQ4_XS", std::move(meta), attention).at("blk.0.attn_v.weight");
+  };
+  CHECK(values({2, 8}) == q5_k);
+  CHECK(values({8, 1}) == iq4_xs);
+  CHECK(values({}) == iq4_xs);
+}
+
+TEST_CASE("small tensors that files of llama.cpp keep stay F32") {
+  const std::vector<std::string> kept = {"blk.0.attn_rel_b.weight",
+                                         "blk.0.indexer.k_proj.weight",
+                                         "blk.0.indexer.q_proj.weight",
+                                         "blk.0.time_mix_first.weight",
+                                         "blk.0.time_mix_w0.weight",
+                                         "blk.0.time_mix_w1.weight",
+                                         "blk.0.time_mix_w2.weight",
+                                         "blk.0.time_mix_v0.weight",
+                                         "blk.0.time_mix_v1.weight",
+                                         "blk.0.time_mix_v2.weight",
+                                         "blk.0.time_mix_a0.weight",
+                                         "blk.0.time_mix_a1.weight",
+                                         "blk.0.time_mix_a2.weight",
+                                         "blk.0.time_mix_g1.weight",
+                                         "blk.0.time_mix_g2.weight",
+                                         "blk.0.time_mix_decay_w1.weight",
+                                         "blk.0.time_mix_decay_w2.weight",
+                                         "blk.0.time_mix_lerp_fused.weight",
+                                         "blk.0.ffn_gate_tid2eid.weight",
+                                         "v.position_embd.weight",
+                                         "v.patch_embd.weight",
+                                         "v.patch_merger.weight",
+                                         "v.blk.0.rel_pos.weight",
+                                         "v.sam.pos_embd.weight",
+                                         "v.sam.neck.0.weight",
+                                         "v.sam.net_2.weight",
+                                         "a.rvq.codebook.weight",
+                                         "mm.a.code_embd.weight"};
+  shapes tensors = {{"token_embd.weight", {8}}, {"blk.0.time_mix_key.weight", {8}}};
+  for (const auto& name : kept) tensors.push_back({name, {2}});
+  const auto types = plan("Q4_0", {}, tensors);
+  for (const auto& name : kept) CHECK_MESSAGE(types.at(name) == f32, name);
+  CHECK(types.at("blk.0.time_mix_key.weight") == q4_0);
+}
 
 TEST_CASE("Q4_K_M gives the output and the sensitive layers six bits") {
   const auto recipe = *nibble::quantize_recipe::try_named("Q4_K_M");
@@ -80,6 +197,14 @@ TEST_CASE("values that four query heads share get more bits where a recipe says 
   const auto recipe = *nibble::quantize_recipe::try_named("Q4_K_S");
   CHECK(plan(recipe, model_bytes(80, 256, true, 1)).at("blk.40.attn_v.weight") == q5_k);
   CHECK(plan(recipe, model_bytes(79, 256, true, 1)).at("blk.40.attn_v.weight") == q4_k);
+  CHECK(plan(recipe, model_bytes(80, 256, true, 8)).at("blk.40.attn_v.weight") == q4_k);
+  const auto of_eighty = [](const std::string& name) {
+    return plan(*nibble::quantize_recipe::try_named(name), model_bytes(80, 256, true, 1)).at("blk.40.attn_v.weight");
+  };
+  CHECK(of_eighty("Q2_K") == q5_k);
+  CHECK(of_eighty("Q3_K_S") == q5_k);
+  for (const char* name : {"IQ2_M", "IQ2_S", "IQ2_XS", "IQ2_XXS", "IQ1_M", "IQ1_S"})
+    CHECK_MESSAGE(of_eighty(name) == q4_k, name);
 }
 
 TEST_CASE("norms, routers and vectors stay F32, and tables of integers stay what they are") {

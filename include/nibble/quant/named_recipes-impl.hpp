@@ -21,7 +21,7 @@ struct named_recipe {
   std::uint32_t file_type;
   tensor_type matrices, output;
   bool wide_attention_of_eight;
-  std::array<rule, 7> rules;
+  std::array<rule, 8> rules;
   std::size_t rule_count;
 };
 
@@ -56,10 +56,11 @@ inline constexpr auto named_recipes = [] {
       recipe_of("IQ4_XS", 30, iq4_xs, q6_k, true, grouped_values(q5_k), rule{down, first_eighth | without_importance, q5_k}),
       recipe_of("Q4_1", 3, q4_1, q6_k, false),
       recipe_of("Q4_0", 2, q4_0, q6_k, false, rule{down, first_eighth | with_importance, q4_1}),
-      recipe_of("MXFP4", 38, q8_0, q8_0, false, rule{up_or_gate, of_experts, mxfp4}, rule{down, of_experts, mxfp4}),
+      recipe_of("MXFP4", 38, q8_0, q8_0, false, rule{any, of_experts, mxfp4}),
       recipe_of("NVFP4", 39, nvfp4, q6_k, false),
       recipe_of("Q3_K_L", 13, q3_k, q6_k, false, rule{values, always, q5_k}, rule{down, falcon, q4_k}, rule{down, always, q5_k},
-                rule{attention_output, falcon, q4_k}, rule{attention_output, always, q5_k}),
+                rule{attention_output, falcon, q4_k}, rule{attention_output, eight_experts, q3_k},
+                rule{attention_output, always, q5_k}),
       recipe_of("Q3_K_M", 12, q3_k, q6_k, true, rule{values, first_two, q5_k}, rule{values, always, q4_k},
                 rule{down, first_sixteenth, q5_k}, rule{down, not_falcon, q4_k}, rule{down, every_third, q4_k},
                 rule{attention_output, not_falcon, q4_k}),
@@ -71,7 +72,8 @@ inline constexpr auto named_recipes = [] {
                 rule{queries, always, iq3_xxs}, rule{up_or_gate, middle, iq3_xxs}),
       recipe_of("IQ3_XXS", 23, iq3_xxs, q5_k, true, embedding_as(iq3_s), grouped_values(q4_k),
                 rule{values, without_importance, iq3_s}, rule{keys, always, iq2_s}, rule{queries, always, iq2_s},
-                rule{down, first_eighth | without_importance, q4_k}, rule{down, without_importance, q3_k}),
+                rule{down, first_eighth | without_importance, q4_k}, rule{down, without_importance, q3_k},
+                rule{attention_output, not_falcon, iq3_s}),
       recipe_of("Q2_K", 10, q2_k, q6_k, true, grouped_values(q4_k), rule{values, always, q3_k}, rule{down, always, q3_k},
                 rule{attention_output, not_falcon, q3_k}),
       recipe_of("Q2_K_S", 21, q2_k, q6_k, false, grouped_values(q4_k), rule{down, first_eighth, q4_k}),
@@ -100,14 +102,24 @@ inline std::vector<quantize_recipe::part_rule> rules_of(const named_recipe& r) {
   using enum rule_condition;
   std::vector<quantize_recipe::part_rule> out;
   const bool tiny = r.output == tensor_type::q5_k && r.matrices != tensor_type::iq3_xxs;
+  const auto raise_values = [&](rule_condition when, tensor_type type) {
+    const bool is_small = type == tensor_type::q3_k || type == tensor_type::q4_k;
+    if (is_small && !tiny) out.push_back({values, when | eighty_layers, tensor_type::q5_k});
+  };
   if (r.matrices != tensor_type::f32 && r.matrices != tensor_type::f16 && r.matrices != tensor_type::bf16) {
     out.push_back({output, falcon, tensor_type::q8_0});
     if (!tiny && r.name != "MXFP4") out.push_back({values, eight_experts, tensor_type::q8_0});
     if (r.name != "MXFP4") out.push_back({keys, eight_experts, tiny ? tensor_type::q4_k : tensor_type::q8_0});
-    if (tiny || r.wide_attention_of_eight) out.push_back({attention_output, eight_experts, tensor_type::q5_k});
+    if (tiny || r.wide_attention_of_eight) {
+      out.push_back({attention_output, tiny ? eight_experts : eight_experts | not_falcon, tensor_type::q5_k});
+    }
   }
   out.push_back({output, always, r.output});
-  for (std::size_t i = 0; i < r.rule_count; ++i) out.push_back(r.rules[i]);
+  for (std::size_t i = 0; i < r.rule_count; ++i) {
+    if (r.rules[i].part == values) raise_values(r.rules[i].when, r.rules[i].type);
+    out.push_back(r.rules[i]);
+  }
+  raise_values(always, r.matrices);
   return out;
 }
 

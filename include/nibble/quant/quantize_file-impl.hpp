@@ -36,10 +36,12 @@ class tensor_converter {
     const std::size_t cols = static_cast<std::size_t>(tensor.cols()), rows = static_cast<std::size_t>(tensor.rows());
     if (cols == 0) return {};
     if (type == tensor.type && !visit_format(type, [](auto) {})) return pass(tensor, out);
-    const auto importance = options_->importance ? options_->importance(tensor.name) : std::span<const float>();
+    const auto importance = importance_of(tensor, type);
+    if (!importance) return importance.failure();
     const std::size_t slab = std::max<std::size_t>(1, slab_values / std::max<std::size_t>(cols, 1));
-    for (std::size_t row = 0; row < rows; row += slab) {
-      const std::size_t now = std::min(slab, rows - row);
+    for (std::size_t row = 0, now = 0; row < rows; row += now) {
+      const auto [weights, left] = columns_of(tensor, *importance, row);
+      now = std::min({slab, rows - row, left});
       // for a tensor that keeps its format, too: it may hold what is no number
       const auto from_bytes = try_quantized_bytes(tensor.type, now, cols), to_bytes = try_quantized_bytes(type, now, cols);
       if (!from_bytes) return from_bytes.failure();
@@ -50,7 +52,7 @@ class tensor_converter {
       values_.resize(product_of_sizes(now, cols));
       NIBBLE_TRY(try_dequantize_rows(tensor.type, *from, now, cols, values_, options_->executor));
       NIBBLE_TRY(check_numbers(tensor.type, row, cols));
-      if (type != tensor.type) NIBBLE_TRY(encode(type, row, now, cols, *to_bytes, importance));
+      if (type != tensor.type) NIBBLE_TRY(encode(type, row, now, cols, *to_bytes, weights));
       NIBBLE_TRY(step(tensor, offset, *from_bytes, type == tensor.type ? *from : packed_, out));
     }
     return {};
@@ -58,6 +60,30 @@ class tensor_converter {
 
  private:
   static constexpr std::size_t slab_values = std::size_t{1} << 18;
+
+  /// What is known of the columns of a tensor, or of those of each of its matrices.
+  result<std::span<const float>> importance_of(const tensor_info& tensor, tensor_type type) const {
+    if (!options_->importance || type == tensor.type) return std::span<const float>();
+    const std::span<const float> known = options_->importance(tensor.name);
+    const auto cols = static_cast<std::size_t>(tensor.cols()), matrices = static_cast<std::size_t>(tensor.dims[2]);
+    if (known.empty() || known.size() == cols || known.size() == product_of_sizes(cols, matrices)) return known;
+    return error(errc::invalid_argument,
+                 "importance weights: expected " + std::to_string(cols) +
+                     (matrices > 1 ? ", or so many for each of " + std::to_string(matrices) + " matrices" : std::string()) +
+                     ", found " + std::to_string(known.size()));
+  }
+
+  /// The importance of columns in a row, and for how many rows from there it holds.
+  struct column_weights {
+    std::span<const float> weights;
+    std::size_t rows;
+  };
+  static column_weights columns_of(const tensor_info& tensor, std::span<const float> importance, std::size_t row) {
+    const auto cols = static_cast<std::size_t>(tensor.cols()), matrix = static_cast<std::size_t>(tensor.dims[1]);
+    if (importance.size() <= cols) return {importance, static_cast<std::size_t>(tensor.rows()) - row};
+    const std::size_t expert = row / matrix % static_cast<std::size_t>(tensor.dims[2]);
+    return {importance.subspan(expert * cols, cols), matrix - row % matrix};
+  }
 
   /// Whether all of a slab are numbers, which begins with this row of its tensor.
   result<void> check_numbers(tensor_type type, std::size_t row, std::size_t cols) const {
@@ -69,7 +95,6 @@ class tensor_converter {
 
   result<void> encode(tensor_type type, std::size_t row, std::size_t rows, std::size_t cols, std::size_t bytes,
                       std::span<const float> importance) {
-    if (!importance.empty()) NIBBLE_TRY(expect_size("importance weights", cols, importance.size()));
     packed_.resize(bytes);
     const float* const weights = importance.empty() ? nullptr : importance.data();
     const std::size_t at = encode_rows(type, values_, rows, cols, weights, packed_, options_->executor);
@@ -128,7 +153,7 @@ result<quantize_report> try_quantize_file(const gguf_file& source, const std::fi
     writer.add(tensor.name, types[i], std::span(tensor.dims).first(tensor.n_dims),
                [&converter, &tensor, type = types[i]](byte_sink& out) { return converter.convert(tensor, type, out); });
   }
-  auto written = writer.try_write(path);
+  auto written = writer.try_write(path, options.limits);
   quantize_report report = converter.report();
   if (converter.cancelled()) return report;
   if (!written) return std::move(written).failure();

@@ -10,6 +10,7 @@
 
 #include "nibble/core/executor.hpp"
 #include "nibble/error.hpp"
+#include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/quant/recipe.hpp"
@@ -28,10 +29,12 @@ struct quantize_options {
   executor_ref executor;  ///< a thread_pool, for one; by itself work runs on the calling thread alone
   /// Asked now and then, on the calling thread; false ends the work. Optional.
   std::function<bool(const quantize_progress&)> progress;
-  /// One weight for each column of a tensor, or nothing: all columns count alike. Optional.
+  /// One weight for each column of a tensor, or for each column of each of its matrices (dims[0] * dims[2]: those of experts),
+  /// or nothing: all columns count alike. Optional.
   std::function<std::span<const float>(std::string_view tensor)> importance;
   /// Keys to set, replacing those of the source: general.name, for one.
   std::vector<metadata_entry> keys;
+  nibble::limits limits = {};  ///< those with which the source was opened, where they were not the usual ones
 };
 
 /// What became of it. `finished` is false where progress said so: then there is no file.

@@ -101,16 +101,48 @@ inline bool stays_f32(const tensor_info& tensor) noexcept {
   const std::string_view name = tensor.name;
   if (tensor.n_dims < 2 || !name.ends_with("weight") || name == "position_embd.weight" || name == "token_types.weight")
     return true;
-  for (const std::string_view part :
-       {"_norm", "ffn_gate_inp", "ssm_conv1d", "shortconv.conv.weight", "altup", "laurel", "per_layer_model_proj"}) {
-    if (name.find(part) != name.npos) return true;
-  }
-  return false;
+  static constexpr auto parts = std::to_array<std::string_view>({"_norm",
+                                                                 "ffn_gate_inp",
+                                                                 "ffn_gate_tid2eid.weight",
+                                                                 "ssm_conv1d",
+                                                                 "shortconv.conv.weight",
+                                                                 "altup",
+                                                                 "laurel",
+                                                                 "per_layer_model_proj",
+                                                                 "attn_rel_b.weight",
+                                                                 "indexer.k_proj.weight",
+                                                                 "indexer.q_proj.weight",
+                                                                 "time_mix_first.weight",
+                                                                 "time_mix_w0.weight",
+                                                                 "time_mix_w1.weight",
+                                                                 "time_mix_w2.weight",
+                                                                 "time_mix_v0.weight",
+                                                                 "time_mix_v1.weight",
+                                                                 "time_mix_v2.weight",
+                                                                 "time_mix_a0.weight",
+                                                                 "time_mix_a1.weight",
+                                                                 "time_mix_a2.weight",
+                                                                 "time_mix_g1.weight",
+                                                                 "time_mix_g2.weight",
+                                                                 "time_mix_decay_w1.weight",
+                                                                 "time_mix_decay_w2.weight",
+                                                                 "time_mix_lerp_fused.weight",
+                                                                 ".position_embd",
+                                                                 ".patch_embd",
+                                                                 ".patch_merger",
+                                                                 ".rel_pos",
+                                                                 "sam.pos_embd",
+                                                                 "sam.neck.",
+                                                                 "sam.net_",
+                                                                 "a.rvq.codebook",
+                                                                 "mm.a.code_embd"});
+  return std::any_of(parts.begin(), parts.end(), [&](std::string_view part) { return name.find(part) != name.npos; });
 }
 
 inline tensor_part part_of(std::string_view name, bool tied) noexcept {
-  if (name == "output.weight" || (tied && name == "token_embd.weight")) return tensor_part::output;
-  if (name == "token_embd.weight") return tensor_part::embedding;
+  if (name == "output.weight") return tensor_part::output;
+  if (name == "token_embd.weight" || name == "per_layer_token_embd.weight")
+    return tied ? tensor_part::output : tensor_part::embedding;
   struct row {
     std::string_view in_name;
     tensor_part part;
@@ -130,12 +162,17 @@ inline tensor_part part_of(std::string_view name, bool tied) noexcept {
   return other;
 }
 
-/// A number of a model's architecture, or what there is instead.
+/// A number of a model's architecture, or what there is instead; that of the first layer where each has its own.
 inline std::uint32_t number_of(const gguf_file& file, std::string_view key, std::uint32_t otherwise) {
   const auto architecture = file.meta().get<std::string_view>("general.architecture");
-  const auto found =
-      architecture ? file.meta().get<std::uint32_t>(std::string(*architecture) + "." + std::string(key)) : std::nullopt;
-  return found ? *found : otherwise;
+  if (!architecture) return otherwise;
+  const std::string full = std::string(*architecture) + "." + std::string(key);
+  const value* found = file.meta().find(full);
+  if (found && found->is_array() && found->size() > 0) {
+    const auto each = file.meta().try_get_array<std::uint32_t>(full);
+    return each ? each->front() : otherwise;
+  }
+  return file.meta().get<std::uint32_t>(full).value_or(otherwise);
 }
 
 /// What the rules of a recipe ask of a model.
@@ -178,9 +215,10 @@ struct model_facts {
              unless(first_eighth, i < eighth) || unless(middle, i >= eighth && i < 7 * n / 8) ||
              unless(every_third, i < eighth || i >= 7 * n / 8 || (i - eighth) % 3 == 2) ||
              unless(rule_condition::grouped, this->grouped) || unless(many_experts, experts >= 4) ||
-             unless(eight_experts, experts == 8) || unless(of_experts, tensor.n_dims > 2) ||
+             unless(eight_experts, experts == 8) || unless(of_experts, tensor.dims[2] > 1) ||
              unless(with_importance, importance) || unless(without_importance, !importance) ||
-             unless(rule_condition::falcon, this->falcon) || unless(not_falcon, !this->falcon));
+             unless(rule_condition::falcon, this->falcon) || unless(not_falcon, !this->falcon) ||
+             unless(eighty_layers, layers == 80 && this->grouped));
   }
 };
 
@@ -228,13 +266,11 @@ std::vector<tensor_type> quantize_recipe::plan(const gguf_file& file, bool impor
   const detail::model_facts model(file, importance);
   const auto wish = [&](const tensor_info& tensor) {
     const tensor_part part = detail::part_of(tensor.name, model.tied);
-    const auto rule = std::find_if(rules.begin(), rules.end(),
-                                   [&](const part_rule& r) { return r.part == part && model.holds(r.when, part, tensor); });
-    const tensor_type type = rule != rules.end() ? rule->type : matrices;
     if (part == tensor_part::output && detail::fitting_format(matrices, tensor.cols()) != matrices) return tensor_type::q8_0;
-    // models of 80 layers share values between eight query heads: little is gained by making these small
-    const bool is_small = type == tensor_type::q3_k || type == tensor_type::q4_k;
-    return part == tensor_part::values && model.layers == 80 && model.grouped && is_small ? tensor_type::q5_k : type;
+    const auto rule = std::find_if(rules.begin(), rules.end(), [&](const part_rule& r) {
+      return (r.part == part || r.part == tensor_part::any) && model.holds(r.when, part, tensor);
+    });
+    return rule != rules.end() ? rule->type : matrices;
   };
 
   std::vector<tensor_type> types;

@@ -16,7 +16,7 @@ inline namespace NIBBLE_ABI {
 /// What a matrix is for, as recipes tell them apart.
 enum class tensor_part : std::uint8_t {
   output,            ///< output.weight; token_embd.weight where there is none
-  embedding,         ///< token_embd.weight beside an output
+  embedding,         ///< token_embd.weight beside an output, and per_layer_token_embd.weight as that
   values,            ///< attn_v, attn_qkv, attn_kv_b
   keys,              ///< attn_k
   queries,           ///< attn_q
@@ -24,6 +24,7 @@ enum class tensor_part : std::uint8_t {
   down,              ///< ffn_down and that of experts
   up_or_gate,        ///< ffn_up, ffn_gate and those of experts
   other,
+  any,  ///< of rules alone: whatever it is for
 };
 
 /// Where in a model, and when, a rule holds. Several may be asked at once.
@@ -38,11 +39,12 @@ enum class rule_condition : std::uint16_t {
   grouped = 64,        ///< four or more query heads share keys and values
   many_experts = 128,  ///< four or more
   eight_experts = 256,
-  of_experts = 512,  ///< the tensor is that of experts
+  of_experts = 512,  ///< the tensor has several matrices
   without_importance = 1024,
   with_importance = 2048,
   falcon = 4096,  ///< architectures
   not_falcon = 8192,
+  eighty_layers = 16384,  ///< and grouped: values are so small then that more bits for them cost little
 };
 /// Both.
 constexpr rule_condition operator|(rule_condition a, rule_condition b) noexcept {
