@@ -106,9 +106,9 @@ TEST_CASE(
     "a session that guesses says the tokens and texts of one that does not, whatever the model, the sampler and the guesser") {
   for (const auto& model : kinds()) {
     const tokens prompt = prompt_of(model);
-    for (auto& [name, sampler] : samplers()) {
-      INFO(model.architecture_name() << ", " << name);
-      const nibble::generate_options options{.max_tokens = 60, .sampler = sampler, .seed = 7, .logprobs = true};
+    for (const sampled& s : samplers()) {
+      INFO(model.architecture_name() << ", " << s.name);
+      const nibble::generate_options options{.max_tokens = 60, .sampler = s.sampler, .seed = 7, .logprobs = true};
       auto plain = session_of(model);
       const auto expected = read(plain.generate(prompt, options));
       const tokens truth = to_vector(plain.tokens());
