@@ -41,6 +41,11 @@ TEST_CASE("a model of vectors makes no text, and one of text no vectors unless a
   CHECK_SAYS(refusal_of(session::try_create(small_embedder("qwen3").set("pooling_type", 3u).load())),
              "qwen3 model makes embeddings");
 
+  // without attention, too
+  CHECK_SAYS(refusal_of(session::try_create(small_embedder("mamba2").set("pooling_type", 3u).load())),
+             "mamba2 model makes embeddings");
+  CHECK(embedder::create(small_embedder("mamba2").load()).embed("ABBA").size() == 32);
+
   const auto text = any_model::load(nibble_test::smallest_model("llama").bytes());
   CHECK_SAYS(refusal_of(embedder::try_create(text)),
              "embedder_options::pooling: the file of this llama model states none, so name one");

@@ -46,6 +46,18 @@ TEST_CASE("both layouts of latent attention keep one row a token, and give the s
   }
 }
 
+TEST_CASE("latent attention scales scores, so a factor of cosines and sines is refused") {
+  for (const std::string key : {"attn_factor", "yarn_attn_factor"}) {
+    const std::string name = "deepseek2.rope.scaling." + key;
+    for (const char* kind : {"yarn", "linear"}) {
+      const auto m = with(smallest_model("deepseek2"), "deepseek2.rope.scaling.type", value(kind));
+      CHECK(run(with(m, name, value(1.0f))) == run(m));
+      refuse(with(m, name, value(0.5f)),
+             "key '" + name + "': expected 1, for scores are scaled instead of cosines and sines, found 0.500000");
+    }
+  }
+}
+
 TEST_CASE("the matrix of keys and values of old files gives what its two parts give, the keys turned round") {
   auto m = absorbed();
   for (const char* key : {"key_length_mla", "value_length_mla"}) m.meta.erase(std::string("deepseek2.attention.") + key);

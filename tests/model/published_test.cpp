@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,32 @@ TEST_CASE("what YaRN's files state as their factor is the whole of it, but below
   CHECK(magnitude_of(with(m, "olmo2.rope.scaling.yarn_attn_factor", value(1.2079442f)), "olmo2") == doctest::Approx(1.2079442));
   CHECK(magnitude_of(with(m, "olmo2.rope.scaling.yarn_attn_factor", value(1.0f)), "olmo2") == 1);
   CHECK(magnitude_of(with(m, "olmo2.rope.scaling.yarn_attn_factor", value(0.5f)), "olmo2") == doctest::Approx(0.6039721));
+}
+
+TEST_CASE("the factor of YaRN that follows from its reach stays as it is, below 1 too") {
+  auto m = smallest_model("mistral3");
+  m = with(with(m, "mistral3.rope.scaling.type", value("yarn")), "mistral3.rope.scaling.factor", value(16.0f));
+  CHECK(magnitude_of(m, "mistral3") == doctest::Approx(1.2772589));
+  CHECK(magnitude_of(with(m, "mistral3.rope.scaling.yarn_log_multiplier", value(1.0f)), "mistral3") == 1);
+  CHECK(magnitude_of(with(m, "mistral3.rope.scaling.yarn_log_multiplier", value(1.5f)), "mistral3") ==
+        doctest::Approx(0.9020870));
+}
+
+TEST_CASE("olmo2: YaRN's files state the whole factor under either of two keys") {
+  auto m = smallest_model("olmo2");
+  m = with(with(m, "olmo2.rope.scaling.type", value("yarn")), "olmo2.rope.scaling.factor", value(8.0f));
+  m = with(m, "olmo2.rope.scaling.original_context_length", value(16));
+  const auto silent = run(m);
+  const auto stated = [&](const std::string& key, float factor) {
+    return run(with(m, "olmo2.rope.scaling." + key, value(factor)));
+  };
+  for (const float factor : {1.0f, 1.5f}) {
+    CHECK(stated("attn_factor", factor) == stated("yarn_attn_factor", factor));
+    CHECK(stated("attn_factor", factor) != silent);
+  }
+  CHECK(stated("attn_factor", 0) == silent);
+  const auto linear = with(m, "olmo2.rope.scaling.type", value("linear"));  // without YaRN it is a factor as any
+  CHECK(run(with(linear, "olmo2.rope.scaling.attn_factor", value(1.5f))) != run(linear));
 }
 
 TEST_CASE("glm4: files of models that see have rows in halves") {
@@ -102,13 +129,25 @@ TEST_CASE("qwen2moe: a file that does not say how wide experts are divides the f
   CHECK(arch::qwen2moe::read(h).expert_hidden == 16);  // 32, of 2 experts
 }
 
-TEST_CASE("modern-bert: a classifier scores the first token where the file says so") {
+TEST_CASE("a classifier scores what its architecture does, or what the file says") {
   const limits most;
-  const smallest_model m("modern-bert");
-  const auto scored = [&](const smallest_model& file) {
-    hyperparameters h(file.meta, "modern-bert", most);
-    return arch::modern_bert::read(h).pooling.scored;
+  const auto check = [&]<class Architecture>(std::type_identity<Architecture>, pooling silent) {
+    const std::string name(Architecture::name);
+    INFO(name);
+    const smallest_model m(name);
+    const auto scored = [&](const smallest_model& file) {
+      hyperparameters h(file.meta, name, most);
+      return Architecture::read(h).pooling.scored;
+    };
+    CHECK(scored(m) == silent);
+    for (const pooling how : {pooling::mean, pooling::first, pooling::last})
+      CHECK(scored(with(m, name + ".classifier.pooling_type", value(static_cast<int>(how)))) == how);
+    for (const int none : {0, 4})
+      refuse(with(m, name + ".classifier.pooling_type", value(none)),
+             "key '" + name + ".classifier.pooling_type': expected 1 to 3, found " + std::to_string(none));
   };
-  CHECK(scored(m) == pooling::mean);
-  CHECK(scored(with(m, "modern-bert.classifier.pooling_type", value(2))) == pooling::first);
+  check(std::type_identity<arch::modern_bert>(), pooling::mean);
+  check(std::type_identity<arch::bert>(), pooling::first);
+  check(std::type_identity<arch::qwen3>(), pooling::last);
+  check(std::type_identity<arch::mamba2>(), pooling::first);
 }

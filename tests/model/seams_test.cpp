@@ -188,6 +188,12 @@ TEST_CASE("a description that no decoder can be made of is refused in a sentence
   says(refusal([](decoder_config& c) { c.layer[0].mixer = 2; }), "parts that it names");
   says(refusal([](decoder_config& c) { c.parallel = true, c.layer[0].mixer = 1; }), "two branches side by side");
   says(refusal([](decoder_config& c) { c.experts = 4, c.router.groups = 3; }), "groups that divide the experts");
+  says(refusal([](decoder_config& c) { c.experts = 4, c.router.groups = 0; }), "groups that divide the experts");
+  says(refusal([](decoder_config& c) { c.experts = 1024, c.router.groups = router_spec::most_groups * 2; }),
+       "groups that divide the experts");
+  says(refusal([](decoder_config& c) { c.experts = 4, c.router.used = 0; }), "one expert a token at least");
+  says(refusal([](decoder_config& c) { c.query_temperature = 1, c.temperature_positions = 0; }),
+       "positions by which queries grow");
   says(refusal([](decoder_config& c) { c.layer[0].keys_of = 0; }), "keys and values of a layer before it");
   says(refusal([](decoder_config& c) { c.gates_in_queries = true, c.layer[0].value_dim *= 2; }), "as many gates as a head");
   says(refusal<arch::latent_attention>([](decoder_config&) {}), "a latent row, and a rotary embedding");

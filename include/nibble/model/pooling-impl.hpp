@@ -12,8 +12,12 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+pooling pooling_config::read_scored(hyperparameters& h, pooling fallback) {
+  return static_cast<pooling>(h.count_or("classifier.pooling_type", static_cast<std::size_t>(fallback), 1, 3));
+}
 pooling_config pooling_config::read(hyperparameters& h) {
   pooling_config c;
+  c.scored = read_scored(h, c.scored);
   if (h.has("pooling_type")) c.stated = static_cast<pooling>(h.count("pooling_type", 0, 4));
   c.labels = std::max<std::size_t>(1, h.elements("classifier.output_labels"));
   const auto dense = [&](const char* in, const char* out) -> dense_layer {

@@ -51,6 +51,8 @@ struct pooling_config {
 
   /// Reads what is stated.
   static pooling_config read(hyperparameters& h);
+  /// Which rows the classifier takes: what is stated, or what those of an architecture do where the file is silent.
+  static pooling read_scored(hyperparameters& h, pooling fallback);
   /// Whether this is a model of vectors or scores, which is no use to a session.
   bool embeds() const noexcept { return only_hidden || (stated && *stated != pooling::none); }
 };

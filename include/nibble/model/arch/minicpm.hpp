@@ -21,6 +21,8 @@ struct minicpm : decoder<> {
     c.ropes[0].has_factors = true;
     c.embedding_scale = h.factor_or("embedding_scale", 12);
     c.residual_scale = h.factor_or("residual_scale", 1.4f / std::sqrt(float(c.layers)));
+    // A divisor. Files without it were written for runtimes that divide by this, though the publisher multiplies: the order
+    // of logits is the same.
     c.logit_scale = 1 / h.factor_or("logit_scale", 256 / float(c.width));
     return c;
   }

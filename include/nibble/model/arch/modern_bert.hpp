@@ -31,7 +31,7 @@ struct modern_bert : decoder<> {
     if (named != "gelu" && named != "silu")
       h.reject("hidden_activation", "expected gelu or silu", nibble::detail::quoted(named));
     c.gate = named == "silu" ? activation::silu : activation::gelu_tanh;
-    c.pooling.scored = static_cast<pooling>(h.count_or("classifier.pooling_type", 1, 1, 3));
+    c.pooling.scored = pooling_config::read_scored(h, pooling::mean);
     c.pooling.between = activation::gelu_tanh, c.pooling.eps = c.eps;
     return c;
   }

@@ -22,6 +22,9 @@ struct olmo2 : decoder<> {
     c.norm_branches();
     c.head_norms = head_norm::whole;
     c.read_windows(h, 0, 4);
+    // Files with YaRN state the whole factor of cosines and sines here, and not one more.
+    const float whole = h.positive_or_zero("rope.scaling.attn_factor", 0);
+    if (whole > 0 && c.ropes[0].yarn.positions > 0) c.ropes[0].magnitude = double(whole);
     c.turn_windows_by(c.ropes[0].unscaled());
     return c;
   }

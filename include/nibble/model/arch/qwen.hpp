@@ -48,7 +48,7 @@ struct qwen3 : decoder<> {
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h);
     c.head_norms = head_norm::shared;
-    c.pooling.scored = pooling::last, c.pooling.probabilities = true;
+    c.pooling.scored = pooling_config::read_scored(h, pooling::last), c.pooling.probabilities = true;
     return c;
   }
 };

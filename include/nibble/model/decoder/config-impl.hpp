@@ -31,7 +31,8 @@ inline void read_yarn(hyperparameters& h, rope_config& r) {
   const double logarithm = nibble::detail::portable_log(double(factor));
   r.magnitude = std::fma(0.1, logarithm, 1.0) / std::fma(double(times), 0.1 * logarithm, 1.0);
   // What publishers state is the whole of it, and 1 at least; below 1, it is multiplied by.
-  const auto stated = double(h.positive_or("rope.scaling.yarn_attn_factor", float(r.magnitude)));
+  if (!h.has("rope.scaling.yarn_attn_factor")) return;
+  const auto stated = double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
   r.magnitude = stated < 1 ? r.magnitude * stated : stated;
 }
 /// What makes a rotary embedding reach past the positions that a model was trained on.
@@ -127,6 +128,7 @@ const char* wrong_with(const decoder_config& c, std::size_t mixers, std::size_t 
   if (c.parallel && (is_normed || c.residual_scale != 1)) {
     return "parallel branches that are neither normed nor scaled";
   }
+  if (c.query_temperature != 0 && c.temperature_positions == 0) return "positions by which queries grow";
   if (!c.xielu.empty() && c.xielu.size() != c.layers) return "an activation for each layer";
   for (const layer_config& l : c.layer) {
     if (l.mixer >= mixers || l.feed_forward >= feed_forwards) return "parts that it names";
@@ -155,6 +157,7 @@ decoder_config decoder_config::read_without_attention(hyperparameters& h) {
   decoder_config c = detail::read_sizes(h, norm_kind::rms);
   for (layer_config& l : c.layer) l.rope = layer_config::no_rope;
   for (const char* none : {"attention.head_count", "feed_forward_length"}) h.count_or(none, 0, 0, 0);
+  c.pooling = pooling_config::read(h);
   return c;
 }
 
@@ -248,6 +251,10 @@ void decoder_config::read_latent(hyperparameters& h) {
       std::fma(-double(h.number_or("rope.scaling.yarn_log_multiplier", 0)), nibble::detail::portable_log(ropes[0].scale), 1.0);
   attention_scale = float((ropes[0].yarn.positions > 0 ? grown * grown : 1) / std::sqrt(double(latent.plain + latent.rotated)));
   ropes[0].magnitude = 1;
+  for (const char* key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
+    const float factor = h.factor_or(key, 1);
+    if (factor != 1) h.reject(key, "expected 1, for scores are scaled instead of cosines and sines", std::to_string(factor));
+  }
 }
 
 void decoder_config::read_query_temperature(hyperparameters& h) {
