@@ -12,6 +12,7 @@
 
 #include "file/temporary_folder.hpp"
 #include "gguf/craft.hpp"
+#include "nibble/gguf/foreign_types.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "support/files.hpp"
 
@@ -336,6 +337,18 @@ TEST_CASE("a file without tensors needs no padding behind its keys") {
   const auto raw_file = c.bytes();
   CHECK(raw_file.size() % 64 != 0);
   CHECK(nibble::gguf_file::try_parse(raw_file));
+}
+
+TEST_CASE("types of forks are told by name, once each, and none is one of the format") {
+  std::uint32_t before = 0;
+  for (const auto& type : nibble::detail::foreign_types) {
+    CHECK_MESSAGE(type.id > before, std::string(type.name));
+    CHECK_FALSE(nibble::find_tensor_type(type.id));
+    before = type.id;
+  }
+  CHECK(nibble::detail::foreign_type_name(337) == "IQ2_K_R4 of ik_llama.cpp");
+  CHECK(nibble::detail::foreign_type_name(216) == "IQ2_XXS_R4 of ik_llama.cpp");
+  CHECK(nibble::detail::foreign_type_name(399) == "Q8_K_R8 of ik_llama.cpp");
 }
 
 TEST_CASE("every type id of the format is sized, every other one refused") {

@@ -2,6 +2,7 @@
 /// other.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,27 @@ TEST_CASE("gates and ups in one tensor, and one tensor an expert, give the bits 
             any_model::try_plan(*gguf_file::try_parse(stacks))->weights);
     }
   }
+}
+
+TEST_CASE("progress of a mapped load counts each expert's tensor, and cancelling it ends the load there") {
+  const auto bytes = changed(take_apart);
+  std::size_t experts = 0;
+  const auto file = gguf_file::parse(bytes);
+  for (const auto& t : file.tensors()) experts += std::count(t.name.begin(), t.name.end(), '.') == 4;
+  REQUIRE(experts > 12);
+  std::size_t calls = 0, give_up = std::size_t(-1);
+  const auto load = [&] {
+    calls = 0;
+    return any_model::try_load(
+        bytes, {.threads = 1, .mapped = true, .progress = [&](std::size_t, std::size_t) { return calls++ < give_up; }});
+  };
+  REQUIRE(load());
+  CHECK(calls >= experts);
+  give_up = calls / 2;
+  const auto cancelled = load();
+  REQUIRE(!cancelled);
+  CHECK(cancelled.failure().code() == errc::cancelled);
+  CHECK(calls == give_up + 1);
 }
 
 TEST_CASE("an expert's tensor that is missing, of another shape or of another format is refused") {

@@ -77,7 +77,9 @@ TEST_CASE("the names of all published vocabularies are known") {
       {"<fim_prefix>", "<fim_suffix>", "<fim_middle>"},
       {"<\uFF5Cfim\u2581begin\uFF5C>", "<\uFF5Cfim\u2581hole\uFF5C>", "<\uFF5Cfim\u2581end\uFF5C>"},
       {"<PRE>", "<SUF>", "<MID>"},
-      {"\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>"}};
+      {"\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>"},
+      {"<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>"},
+      {"<|prefix|>", "<|suffix|>", "<|middle|>"}};
   for (const auto& names : known) {
     const auto found = marks_of(renamed{{{500, names[0]}, {501, names[1]}, {502, names[2]}}}.load());
     CHECK(found.prefix == token{500});

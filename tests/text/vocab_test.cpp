@@ -144,9 +144,9 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
        "suppress_tokens': expected an array"},
       {"bos out of range", "stories260K", set("bos_token_id", 512u), errc::invalid_tokenizer,
        "bos_token_id': 512 is not one of the 512 tokens"},
-      {"eos of 2^32-1", "bytes", set("eos_token_id", 0xFFFFFFFFu), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
+      {"eos of 2^32-2", "bytes", set("eos_token_id", 0xFFFFFFFEu), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
       {"eos of 2^64-1", "bytes", set("eos_token_id", std::uint64_t(-1)), errc::bad_value, "tokenizer.ggml.eos_token_id"},
-      {"eos negative", "bytes", set("eos_token_id", -1), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
+      {"eos negative", "bytes", set("eos_token_id", -2), errc::invalid_tokenizer, "tokenizer.ggml.eos_token_id"},
       {"eos that is a text", "bytes", set("eos_token_id", "2"), errc::bad_value, "tokenizer.ggml.eos_token_id"},
       {"eot out of range", "bytes", set("eot_token_id", 860), errc::invalid_tokenizer, "tokenizer.ggml.eot_token_id"},
       {"eom out of range", "bytes", set("eom_token_id", -2), errc::invalid_tokenizer, "tokenizer.ggml.eom_token_id"},
@@ -163,7 +163,10 @@ TEST_CASE("a vocabulary that contradicts itself is an error that names the key a
        "add_bos_token': true, but there is no tokenizer.ggml.bos_token_id"},
       {"eos wanted, but none there", "bytes", both(set("add_eos_token", true), erase("eos_token_id")), errc::invalid_tokenizer,
        "tokenizer.ggml.add_eos_token"},
-      {"no pre-tokenizer", "bytes", erase("pre"), errc::missing_key, "tokenizer.ggml.pre"},
+      {"no pre-tokenizer", "bytes", erase("pre"), errc::missing_key,
+       "tokenizer.ggml.pre': missing; if the model's own tokenizer cuts words as one that is known, name that one as "
+       "tokenizer_options::pre_tokenizer, or load_options::pre_tokenizer"},
+      {"a pre-tokenizer that is no name", "bytes", set("pre", 7), errc::bad_value, "tokenizer.ggml.pre"},
       {"an unknown pre-tokenizer", "bytes", set("pre", "gpt-5"), errc::unknown_tokenizer,
        "tokenizer.ggml.pre': 'gpt-5' is not known"},
       {"a pre-tokenizer of a megabyte", "bytes", set("pre", std::string(1 << 20, '\x1b')), errc::unknown_tokenizer,
@@ -350,6 +353,20 @@ TEST_CASE("an end of a turn that is written as none is none") {
       CHECK_FALSE(t->eot());
       CHECK(t->is_end(2));
     }
+}
+
+TEST_CASE("a beginning and an end that are written as none are those of files without the key") {
+  for (const auto& none : {value(0xFFFFFFFFu), value(-1), value(std::int64_t{-1})}) {
+    auto stories = golden_vocabulary("stories260K"), bytes = golden_vocabulary("bytes");
+    for (vocabulary_file* file : {&stories, &bytes})
+      for (const auto key : {"bos", "eos", "cls", "seperator", "unknown"})
+        file->meta.set("tokenizer.ggml." + std::string(key) + "_token_id", none);
+    const auto defaults = stories.load(), nothing = bytes.load();
+    CHECK(defaults.bos() == 1);
+    CHECK(defaults.eos() == 2);
+    CHECK_FALSE(nothing.bos());
+    CHECK_FALSE(nothing.eos());
+  }
 }
 
 TEST_CASE("special tokens without text are read, and never found") {

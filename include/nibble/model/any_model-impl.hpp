@@ -122,8 +122,12 @@ inline result<void> read_text(loaded_model& m, const gguf_file& file, const load
   auto tokenizer = nibble::tokenizer::try_load(file.meta(), {.limits = options.limits, .pre_tokenizer = options.pre_tokenizer});
   if (!tokenizer) {
     const bool unknown = tokenizer.failure().code() == errc::unknown_tokenizer;
-    if (!unknown || !m.pooling.config().embeds()) return std::move(tokenizer).failure();
-    m.no_tokenizer = error(errc::unknown_tokenizer, tokenizer.failure().what());
+    const auto named = file.meta().get<std::string_view>("tokenizer.ggml.model");
+    const bool none = named == "none" || named == "no_vocab";
+    if (!none && (!unknown || !m.pooling.config().embeds())) return std::move(tokenizer).failure();
+    m.no_tokenizer = error(errc::unknown_tokenizer,
+                           none ? "key 'tokenizer.ggml.model': " + quoted(*named) + ": the model takes and gives tokens alone"
+                                : std::string(tokenizer.failure().what()));
   } else if (tokenizer->size() != m.vocabulary) {
     return error(errc::shape_mismatch, "token_embd.weight: expected a row for each of the " +
                                            std::to_string(tokenizer->size()) + " tokens, found " +

@@ -84,8 +84,8 @@ class any_model {
   std::string_view architecture_name() const noexcept;
   /// Whether it makes vectors or scores of texts, and no text: for an embedder, and no session.
   bool makes_vectors() const noexcept;
-  /// Whether the file's tokenizer is one that is known. It always is where a model makes text; one that makes vectors loads
-  /// without, and takes tokens.
+  /// Whether the file's tokenizer is one that is known. A model that makes vectors loads without, and so does one whose file
+  /// says that it has none; both take tokens.
   bool has_tokenizer() const noexcept;
   /// @errors  none; precondition: has_tokenizer()
   const nibble::tokenizer& tokenizer() const& NIBBLE_NOEXCEPT;

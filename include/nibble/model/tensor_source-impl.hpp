@@ -25,6 +25,22 @@ std::optional<std::size_t> layer_of(std::string_view tensor) noexcept {
   return layer;
 }
 
+namespace detail {
+/// Copies bytes that part(at, count) shows, 2 MiB at a time; done(at, count) says behind each whether to go on.
+template <class Part, class Done>
+bool copy_in_parts(std::byte* to, std::size_t bytes, Part&& part, Done&& done) {
+  constexpr std::size_t at_once = std::size_t{2} << 20;
+  for (std::size_t at = 0; at < bytes; at += at_once) {
+    const std::size_t count = std::min(at_once, bytes - at);
+    const std::byte* from = part(at, count);
+    if (!from) return false;
+    std::memcpy(to + at, from, count);
+    if (!done(at, count)) return false;
+  }
+  return true;
+}
+}  // namespace detail
+
 tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped)
     : file_(file), formats_(formats), mapped_(mapped), read_(file.tensors().size()) {}
 tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool mapped, executor_ref executor,
@@ -59,7 +75,6 @@ weight tensor_source::take(const tensor_info* info, std::size_t matrices, std::s
   return placed(packed);
 }
 weight tensor_source::table(std::string_view name, std::size_t rows, std::size_t columns) {
-  constexpr std::size_t at_once = std::size_t{2} << 20;
   const tensor_info* info = require(name, {columns, rows, 1, 1});
   const format_info* format = info ? format_of(*info, rows, columns) : nullptr;
   if (!format) return {};
@@ -67,15 +82,14 @@ weight tensor_source::table(std::string_view name, std::size_t rows, std::size_t
   const auto bytes = static_cast<std::size_t>(info->bytes);
   std::byte* memory = allocate(name, bytes);
   std::vector<std::byte> copy;
-  for (std::size_t at = 0; memory && at < bytes; at += at_once) {
-    const std::size_t count = std::min(at_once, bytes - at);
-    const std::byte* from = part_of(*info, at, count, copy);
-    if (!from) return {};
-    std::memcpy(memory + at, from, count);
-    file_.release(*info, at, count);
-    if (!tell(name, place_of(memory + at + count))) return {};
-  }
-  return weight::stored(*format, memory, rows, columns);
+  const bool copied =
+      !memory || detail::copy_in_parts(
+                     memory, bytes, [&](std::size_t at, std::size_t count) { return part_of(*info, at, count, copy); },
+                     [&](std::size_t at, std::size_t count) {
+                       file_.release(*info, at, count);
+                       return tell(name, place_of(memory + at + count));
+                     });
+  return copied ? weight::stored(*format, memory, rows, columns) : weight{};
 }
 weight tensor_source::turned_rows_of_each(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns,
                                           std::size_t first, std::size_t rows) {
@@ -127,8 +141,15 @@ weight tensor_source::gathered(std::string_view before, std::string_view after, 
     std::byte* to = memory + i * bytes_each;
     if (!mapped_) {
       pack(*info, weight::packed(*format, to, rows, columns), to, 0, rows);
-    } else if (std::vector<std::byte> copy; const std::byte* from = part_of(*info, 0, bytes_each, copy)) {
-      std::memcpy(to, from, bytes_each);
+    } else {
+      std::vector<std::byte> copy;
+      const bool copied = detail::copy_in_parts(
+          to, bytes_each, [&](std::size_t at, std::size_t count) { return part_of(*info, at, count, copy); },
+          [&](std::size_t at, std::size_t count) {
+            file_.release(*info, at, count);
+            return tell(name, place_of(to + at + count));
+          });
+      if (!copied) return {};
     }
   }
   return mapped_ ? weight::stored(*format, memory, rows, columns, matrices)

@@ -19,17 +19,18 @@ namespace detail {
 
 /// The pre-tokenizer that is asked for, or the file's.
 inline result<const pre_tokenizer*> choose_pre_tokenizer(const metadata& meta, const tokenizer_options& options) {
+  const std::string way_out =
+      "; if the model's own tokenizer cuts words as one that is known, name that one as tokenizer_options::pre_tokenizer, or "
+      "load_options::pre_tokenizer";
   std::string_view name = options.pre_tokenizer;
   if (name.empty()) {
+    if (!meta.find("tokenizer.ggml.pre")) return tokenizer_error(errc::missing_key, "pre", "missing" + way_out);
     const auto pre = meta.try_get<std::string_view>("tokenizer.ggml.pre");
     if (!pre) return pre.failure();
     name = *pre;
   }
   if (const pre_tokenizer* found = find_pre_tokenizer(name)) return found;
-  return tokenizer_error(errc::unknown_tokenizer, "pre",
-                         quoted(name) +
-                             " is not known; if the model's own tokenizer cuts words as one that is known, name that " +
-                             "one as tokenizer_options::pre_tokenizer");
+  return tokenizer_error(errc::unknown_tokenizer, "pre", quoted(name) + " is not known" + way_out);
 }
 
 }  // namespace detail

@@ -26,7 +26,7 @@ namespace detail {
 struct infill_token {
   std::optional<token> infill_tokens::*place;
   std::string_view key, older_key;
-  std::array<std::string_view, 6> names;
+  std::array<std::string_view, 8> names;
 };
 
 /// @source  llama.cpp's llama-vocab.cpp
@@ -34,15 +34,18 @@ inline constexpr auto infill_token_table = std::to_array<infill_token>({
     {&infill_tokens::prefix,
      "fim_pre_token_id",
      "prefix_token_id",
-     {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<\uFF5Cfim\u2581begin\uFF5C>", "<PRE>", "\u2581<PRE>"}},
+     {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<\uFF5Cfim\u2581begin\uFF5C>", "<PRE>", "\u2581<PRE>",
+      "<|code_prefix|>", "<|prefix|>"}},
     {&infill_tokens::suffix,
      "fim_suf_token_id",
      "suffix_token_id",
-     {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<\uFF5Cfim\u2581hole\uFF5C>", "<SUF>", "\u2581<SUF>"}},
+     {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<\uFF5Cfim\u2581hole\uFF5C>", "<SUF>", "\u2581<SUF>",
+      "<|code_suffix|>", "<|suffix|>"}},
     {&infill_tokens::middle,
      "fim_mid_token_id",
      "middle_token_id",
-     {"<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<\uFF5Cfim\u2581end\uFF5C>", "<MID>", "\u2581<MID>"}},
+     {"<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<\uFF5Cfim\u2581end\uFF5C>", "<MID>", "\u2581<MID>", "<|code_middle|>",
+      "<|middle|>"}},
     {&infill_tokens::padding, "fim_pad_token_id", {}, {"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>"}},
     {&infill_tokens::repository,
      "fim_rep_token_id",

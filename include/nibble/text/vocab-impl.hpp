@@ -102,6 +102,13 @@ inline int byte_of_name(std::string_view name) noexcept {
   return digit(3) * 16 + digit(4);
 }
 
+/// Whether a file has a key with the id of a token. -1 is how files write that there is none.
+inline bool names_token(const metadata& meta, std::string_view name) {
+  const std::string key = "tokenizer.ggml." + std::string(name);
+  const auto id = meta.get<std::int64_t>(key);
+  return meta.find(key) && id != -1 && id != 0xFFFFFFFF;
+}
+
 /// The texts of all tokens, which point into the file.
 inline result<std::vector<std::string_view>> read_texts(const metadata& meta, const limits& most) {
   const value* listed = meta.find("tokenizer.ggml.tokens");
@@ -304,16 +311,13 @@ result<void> vocab::try_index() {
 }
 
 result<void> vocab::try_read_special(const metadata& meta, const vocab_rules& rules) {
-  const auto is_given = [&](std::string_view name) { return meta.find("tokenizer.ggml." + std::string(name)) != nullptr; };
   NIBBLE_TRY(try_read_id(meta, "bos_token_id", rules.begins.empty() ? rules.bos : -1, special_.bos));
   NIBBLE_TRY(try_read_id(meta, "eos_token_id", rules.ends.empty() ? rules.eos : -1, special_.eos));
   if (!rules.begins.empty() && !special_.bos) NIBBLE_TRY(try_read_id(meta, rules.begins, rules.bos, special_.bos));
-  if (!rules.ends.empty() && (!special_.eos || is_given(rules.ends)))
+  if (!rules.ends.empty() && (!special_.eos || detail::names_token(meta, rules.ends)))
     NIBBLE_TRY(try_read_id(meta, rules.ends, rules.eos, special_.eos));
   for (const auto& [name, place] :
        {std::pair{"eot_token_id", &special_ids::eot}, std::pair{"eom_token_id", &special_ids::eom}}) {
-    const auto given = meta.get<std::int64_t>("tokenizer.ggml." + std::string(name));
-    if (given == -1 || given == 0xFFFFFFFF) continue;  // how files write that there is none
     NIBBLE_TRY(try_read_id(meta, name, -1, special_.*place));
   }
   // Nothing depends on what pads a batch, so an id of no token is none.
@@ -327,9 +331,9 @@ result<void> vocab::try_read_special(const metadata& meta, const vocab_rules& ru
 
 result<void> vocab::try_read_id(const metadata& meta, std::string_view name, int fallback, std::optional<token>& out) const {
   const std::string key = "tokenizer.ggml." + std::string(name);
-  const bool given = meta.find(key) != nullptr;
+  const bool given = detail::names_token(meta, name);
   if (!given && fallback < 0) return {};
-  const auto id = meta.try_get<std::int64_t>(key, fallback);
+  const auto id = given ? meta.try_get<std::int64_t>(key) : result<std::int64_t>(fallback);
   if (!id) return id.failure();
   if (*id < 0 || *id >= static_cast<std::int64_t>(size()))
     return detail::tokenizer_error(errc::invalid_tokenizer, name,
