@@ -13,6 +13,7 @@
 #include "file/temporary_folder.hpp"
 #include "gguf/craft.hpp"
 #include "nibble/gguf/foreign_types.hpp"
+#include "nibble/gguf/layer_of.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "support/files.hpp"
 
@@ -337,6 +338,14 @@ TEST_CASE("a file without tensors needs no padding behind its keys") {
   const auto raw_file = c.bytes();
   CHECK(raw_file.size() % 64 != 0);
   CHECK(nibble::gguf_file::try_parse(raw_file));
+}
+
+TEST_CASE("the layer of a tensor is in its name, if all of a layer's name is") {
+  CHECK(nibble::layer_of("blk.12.attn_v.weight") == 12);
+  CHECK(nibble::layer_of("blk.4294967295.a") == 4294967295u);
+  for (const char* name :
+       {"blk.4294967296.a", "blk.-1.a", "blk.12", "blk.12a.b", "blk..a", "blk.", "blk", "v.blk.1.a", "output.weight"})
+    CHECK_MESSAGE(!nibble::layer_of(name), std::string(name));
 }
 
 TEST_CASE("types of forks are told by name, once each, and none is one of the format") {

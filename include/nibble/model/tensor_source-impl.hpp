@@ -2,9 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "nibble/core/aligned.hpp"
@@ -15,15 +13,6 @@
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
-
-std::optional<std::size_t> layer_of(std::string_view tensor) noexcept {
-  if (!tensor.starts_with("blk.")) return std::nullopt;
-  tensor.remove_prefix(4);
-  std::size_t layer = 0;
-  const auto [end, failed] = std::from_chars(tensor.data(), tensor.data() + tensor.size(), layer);
-  if (failed != std::errc{}) return std::nullopt;
-  return layer;
-}
 
 namespace detail {
 /// Copies bytes that part(at, count) shows, 2 MiB at a time; done(at, count) says behind each whether to go on.

@@ -15,15 +15,13 @@
 #include "nibble/core/executor.hpp"
 #include "nibble/error.hpp"
 #include "nibble/file/limits.hpp"
+#include "nibble/gguf/layer_of.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/kernels/format_info.hpp"
 #include "nibble/kernels/weight.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
-
-/// The layer of "blk.<layer>.<rest>", or nothing.
-std::optional<std::size_t> layer_of(std::string_view tensor) noexcept;
 
 /// The format of a type, or null: find_format<> of some list.
 using format_lookup = const format_info* (*)(tensor_type type);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "nibble/gguf/layer_of.hpp"
 #include "nibble/gguf/reader.hpp"
 #include "nibble/quant/named_recipes-impl.hpp"
 #include "nibble/quant/recipe.hpp"
@@ -85,15 +85,6 @@ tensor_type fitting_format(tensor_type wish, std::uint64_t cols) noexcept {
     if (from == wish && fits(to)) return to;
   }
   return f16;
-}
-
-/// 12 of "blk.12.attn_v.weight".
-inline std::optional<std::uint32_t> layer_of(std::string_view name) noexcept {
-  if (!name.starts_with("blk.")) return std::nullopt;
-  std::uint32_t layer = 0;
-  const auto [end, failed] = std::from_chars(name.data() + 4, name.data() + name.size(), layer);
-  if (failed != std::errc() || end == name.data() + name.size() || *end != '.') return std::nullopt;
-  return layer;
 }
 
 /// Tensors that cost little and spoil much.
@@ -188,8 +179,8 @@ struct model_facts {
     for (const auto& tensor : file.tensors()) {
       const auto layer = layer_of(tensor.name);
       if (!layer) continue;
-      layers = std::max(layers, *layer + 1);
-      if (part_of(tensor.name, tied) == tensor_part::values) layers_with_values.push_back(*layer);
+      layers = std::max(layers, static_cast<std::uint32_t>(*layer) + 1);
+      if (part_of(tensor.name, tied) == tensor_part::values) layers_with_values.push_back(static_cast<std::uint32_t>(*layer));
     }
     std::sort(layers_with_values.begin(), layers_with_values.end());
     const std::uint32_t heads = number_of(file, "attention.head_count", 0);
@@ -200,7 +191,8 @@ struct model_facts {
   }
 
   bool holds(rule_condition when, tensor_part part, const tensor_info& tensor) const {
-    std::uint32_t i = layer_of(tensor.name).value_or(0), n = layers;
+    auto i = static_cast<std::uint32_t>(layer_of(tensor.name).value_or(0));
+    std::uint32_t n = layers;
     if (part == tensor_part::values) {  // counted by themselves: not all layers of a hybrid have some
       const auto first = std::lower_bound(layers_with_values.begin(), layers_with_values.end(), i);
       i = static_cast<std::uint32_t>(first - layers_with_values.begin());
