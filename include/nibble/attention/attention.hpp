@@ -52,15 +52,17 @@ void store_kv(compute& c, const attention_spec& spec, std::span<const token_run>
 /// Where keys are rotated (Walsh-Hadamard), queries are too, in place, and their products are as before: (H q) (H k) = q k, for
 /// H is orthogonal. Where values are, outputs are sums of H v, and rotated back. What changes is how well codes of 8 or 4 bits
 /// tell heads apart whose numbers differ much in size: a rotation spreads each number over the head.
-/// @shape   q, near, out (queries, heads * key_dim / value_dim); runs: which of their rows follow each other in a sequence
-/// @param   near  where the context slides and a token has forgotten something: the queries at the positions that these have
+/// @shape   q, kept_queries, out (queries, heads * key_dim / value_dim); runs: which of their rows follow each other in a
+/// sequence
+/// @param   kept_queries  where the context slides and a token has forgotten something: the queries at the positions that these
+/// have
 ///                without what is forgotten, which look at what is kept
-/// @errors  none (noexcept); precondition: the runs' positions are stored; near is empty or has q's shape
+/// @errors  none (noexcept); precondition: the runs' positions are stored; kept_queries is empty or has q's shape
 /// @cost    reads each page once for all heads that share it
 /// @source  Ashkboos et al. 2024, "QuaRot", section 4, of keys and values
 template <class Layers>
 void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
-            activations near, activations out) NIBBLE_NOEXCEPT;
+            activations kept_queries, activations out) NIBBLE_NOEXCEPT;
 
 namespace detail {
 /// Rotates some heads that stand side by side, in blocks of the largest power of two that divides them.
@@ -105,8 +107,8 @@ void store_kv(compute& c, const attention_spec& spec, std::span<const token_run>
 
 template <class Layers>
 void attend(compute& c, const attention_spec& spec, std::span<const token_run> runs, Layers&& kv, activations q,
-            activations near, activations out) NIBBLE_NOEXCEPT {
-  NIBBLE_ASSERT(near.tokens == 0 || (near.tokens == q.tokens && near.stride == q.stride));
+            activations kept_queries, activations out) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(kept_queries.tokens == 0 || (kept_queries.tokens == q.tokens && kept_queries.stride == q.stride));
   NIBBLE_ASSERT(q.width == spec.heads * spec.key_dim && out.width == spec.heads * spec.value_dim);
   NIBBLE_ASSERT(detail::runs_fit(c, runs, kv, q.tokens));
   const std::size_t group = spec.heads / spec.kv_heads;
@@ -139,13 +141,13 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     a.page_of = layer.page_of;
     a.origin = layer.origin, a.value_format = layer.types.values;
     a.sliding = layer.sliding, a.kept_page_of = layer.kept_page_of;
-    a.kept_query = near.tokens > 0 ? near.row(first) + head * spec.key_dim : a.query;
+    a.kept_query = kept_queries.tokens > 0 ? kept_queries.row(first) + head * spec.key_dim : a.query;
     const auto rotate = [&](activations x, std::size_t dim) {
       for (std::size_t t = first; t < first + a.tokens; ++t)
         detail::rotate_heads(c.kernels(), x.row(t) + head * dim, dim, a.heads);
     };
     if (layer.rotated.keys) rotate(q, spec.key_dim);
-    if (layer.rotated.keys && near.tokens > 0) rotate(near, spec.key_dim);
+    if (layer.rotated.keys && kept_queries.tokens > 0) rotate(kept_queries, spec.key_dim);
     c.kernels().attention[layer.types.keys](a);
     if (layer.rotated.values) rotate(out, spec.value_dim);
   });

@@ -93,11 +93,13 @@ class step : public compute {
     nibble::store_kv(
         *this, spec, in_->runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, k, v);
   }
-  /// Attends with the queries of some rows. A mixer that gives `near` where forgets() says so may state kv_shape::slides.
+  /// Attends with the queries of some rows. A mixer that gives `kept_queries` where forgets() says so may state
+  /// kv_shape::slides.
   void attend(std::size_t layer, const attention_spec& spec, const step_rows& rows, activations q, activations out,
-              activations near = {}) NIBBLE_NOEXCEPT {
+              activations kept_queries = {}) NIBBLE_NOEXCEPT {
     nibble::attend(
-        *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, near, out);
+        *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, kept_queries,
+        out);
   }
   /// Positions as a model may know them that is told how far a token is from the beginning: without what has been forgotten.
   std::span<const std::uint32_t> near_positions() const noexcept {

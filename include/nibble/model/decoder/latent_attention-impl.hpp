@@ -80,7 +80,7 @@ void latent_attention::forward(step& s, std::size_t layer, const step_context& c
   const std::size_t latent = spec_.value_dim, plain = shape_.plain, each = plain + shape_.rotated;
   const activations queries = s.compute::scratch(rows.count, spec_.heads * spec_.key_dim), keys = s.scratch(spec_.key_dim),
                     values = s.scratch(latent), mixed = s.compute::scratch(rows.count, spec_.heads * latent);
-  const activations near = s.forgets(spec_.mask) ? s.compute::scratch(rows.count, queries.width) : activations();
+  const activations kept_queries = s.forgets(spec_.mask) ? s.compute::scratch(rows.count, queries.width) : activations();
   const bool all = rows.count == s.tokens();
   {
     const auto watched = s.watch(operation::projection, layer);
@@ -97,7 +97,7 @@ void latent_attention::forward(step& s, std::size_t layer, const step_context& c
         std::memcpy(queries.row(t) + h * spec_.key_dim, turned.row(t) + h * each, shape_.rotated * sizeof(float));
       }
     });
-    if (near.tokens > 0) copy(s, queries, near);
+    if (kept_queries.tokens > 0) copy(s, queries, kept_queries);
     context.ropes[rope_].rotate(s, keys, spec_.key_dim, context.angles[rope_]);
     const auto place = [&](activations heads, const rope_angles& by) {
       context.ropes[rope_].rotate(s, heads, spec_.key_dim, all ? by : by.of(rows.of_tokens));
@@ -105,12 +105,12 @@ void latent_attention::forward(step& s, std::size_t layer, const step_context& c
         scale_rows(s, heads, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
     };
     place(queries, context.angles[rope_]);
-    if (near.tokens > 0) place(near, context.near_angles[rope_]);
+    if (kept_queries.tokens > 0) place(kept_queries, context.near_angles[rope_]);
     s.store_kv(layer, spec_, keys, values);
   }
   {
     const auto watched = s.watch(operation::attention, layer);
-    s.attend(layer, spec_, rows, queries, mixed, near);
+    s.attend(layer, spec_, rows, queries, mixed, kept_queries);
   }
   const auto watched = s.watch(operation::mixing, layer);
   const activations made = s.compute::scratch(rows.count, o_.columns());

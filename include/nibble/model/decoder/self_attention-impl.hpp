@@ -114,7 +114,7 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
                     mixed = s.compute::scratch(rows.count, o_.columns()), opened = s.compute::scratch(rows.count, gate_.rows());
   const activations queries = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : asked,
                     gates = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : activations();
-  const activations near = s.forgets(spec_.mask) ? s.compute::scratch(rows.count, queries.width) : activations();
+  const activations kept_queries = s.forgets(spec_.mask) ? s.compute::scratch(rows.count, queries.width) : activations();
   const bool all = rows.count == s.tokens();
   {
     const auto watched = s.watch(operation::projection, layer);
@@ -127,7 +127,7 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
     }
     if (!norms_behind_rope_) norm_heads(s, q_norm_, queries), norm_heads(s, k_norm_, keys);
     if (!v_norm_.gain.empty()) apply_to_heads(s, v_norm_, values, spec_.value_dim);
-    if (near.tokens > 0) copy(s, queries, near);
+    if (kept_queries.tokens > 0) copy(s, queries, kept_queries);
     const bool turns = rope_ != layer_config::no_rope;
     if (turns && !k_.empty()) context.ropes[rope_].rotate(s, keys, spec_.key_dim, context.angles[rope_]);
     if (norms_behind_rope_) norm_heads(s, k_norm_, keys);
@@ -138,12 +138,12 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
         scale_rows(s, q, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
     };
     place(queries, context.angles);
-    if (near.tokens > 0) place(near, context.near_angles);
+    if (kept_queries.tokens > 0) place(kept_queries, context.near_angles);
     if (!k_.empty()) s.store_kv(layer, spec_, keys, values);
   }
   {
     const auto watched = s.watch(operation::attention, layer);
-    s.attend(k_.empty() ? keys_of_ : layer, spec_, rows, queries, mixed, near);
+    s.attend(k_.empty() ? keys_of_ : layer, spec_, rows, queries, mixed, kept_queries);
   }
   const auto watched = s.watch(operation::mixing, layer);
   if (gates_in_queries_) close_gates(s, gates, activation::sigmoid, mixed);
