@@ -32,11 +32,13 @@
 
 #include "nibble/text/utf8-impl.hpp"
 #include "nibble/text/json-impl.hpp"
+#include "nibble/text/json_pointer-impl.hpp"
 #include "nibble/text/spellings-impl.hpp"
 #include "nibble/text/infill-impl.hpp"
 #include "nibble/text/answer/format-impl.hpp"
 #include "nibble/text/answer/json_scanner-impl.hpp"
 #include "nibble/text/answer/arguments-impl.hpp"
+#include "nibble/text/answer/plain_text-impl.hpp"
 #include "nibble/text/answer/parser-impl.hpp"
 #include "nibble/text/answer/parser_calls-impl.hpp"
 #include "nibble/text/answer/parser_arguments-impl.hpp"
