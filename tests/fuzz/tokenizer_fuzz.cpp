@@ -125,7 +125,7 @@ std::vector<split_tokenizer> byte_level() {
   types.insert(types.end(), {3, 4});
   std::vector<split_tokenizer> all;
   for (const auto& split : nibble::pre_tokenizers) {
-    if (split.has(nibble::pre_tokenizer_flags::spaced)) continue;
+    if (split.has(nibble::pre_tokenizer_flags::characters)) continue;
     nibble::metadata meta;
     meta.set("tokenizer.ggml.model", nibble::value("gpt2"));
     meta.set("tokenizer.ggml.pre", nibble::value(split.name));
@@ -176,6 +176,7 @@ nibble::tokenizer small(std::string_view model) {
   for (std::size_t i = 0; i < texts.size(); ++i) scores.push_back(-static_cast<float>(i * 7 % 5));
   nibble::metadata meta;
   meta.set("tokenizer.ggml.model", nibble::value(model));
+  meta.set("tokenizer.ggml.pre", nibble::value("whitespace"));
   meta.set("tokenizer.ggml.tokens", nibble::value(texts));
   meta.set("tokenizer.ggml.token_type", nibble::value(types));
   meta.set("tokenizer.ggml.scores", nibble::value(scores));
@@ -188,7 +189,8 @@ nibble::tokenizer small(std::string_view model) {
 
 void try_text(std::uint8_t how, std::string_view text) {
   static const auto bpe = byte_level();
-  static const nibble::tokenizer others[] = {small("gemma4"), small("t5"), small("rwkv")};
+  static const nibble::tokenizer others[] = {small("gemma4"), small("t5"), small("rwkv"), small("whitespace"),
+                                             small("hybriddna")};
   for (const auto& other : others) exercise(other, text);
   static const auto spm = sentencepiece();
   const auto& [split, t] = bpe[how % bpe.size()];

@@ -121,6 +121,7 @@ PRE_TOKENIZERS = {
                   r"[\p{P}!-/:-@\[-`{-~]", GPT2],
     "superbpe": [r"\p{N}+", r"(?=(\d{3})+(?!\d))"],
     "gemma4": [r"[^\n]+|[\n]+"],
+    "whitespace": [r"\S+"],
 }
 GOLDEN_IDS = ["gpt-2", "smollm", "default", "llama-bpe", "qwen2", "tekken"]  # those that have a file bytes.<pre>.ids
 # What word_texts() draws from: letters of each kind, digits, marks, spaces, signs, and texts that expressions look for.

@@ -79,7 +79,7 @@ inline std::vector<std::string> byte_level_splits() {
   std::vector<std::pair<decltype(nibble::pre_tokenizer::stages), nibble::pre_tokenizer_flags>> seen;
   for (const auto& split : nibble::pre_tokenizers) {
     const std::pair kind{split.stages, split.flags};
-    if (split.has(nibble::pre_tokenizer_flags::spaced) || std::find(seen.begin(), seen.end(), kind) != seen.end()) continue;
+    if (split.has(nibble::pre_tokenizer_flags::characters) || std::find(seen.begin(), seen.end(), kind) != seen.end()) continue;
     seen.push_back(kind);
     names.emplace_back(split.name);
   }

@@ -60,7 +60,7 @@ void byte_level_bpe::encode_word(const vocab& vocabulary, std::string_view word,
   if (whole)
     if (const token id = vocabulary.find(word); id >= 0) return out.push_back(id);
   room.clear();
-  const bool characters = split_->has(pre_tokenizer_flags::spaced);
+  const bool characters = split_->has(pre_tokenizer_flags::characters);
   for (std::size_t at = 0; at < word.size();) {
     const std::uint8_t size = characters ? decode_utf8(word, at).size : std::uint8_t{1};
     room.add(static_cast<std::uint32_t>(at), size,
@@ -93,8 +93,8 @@ bool byte_level_bpe::is(token place, token left, token right) const noexcept {
 result<vocab_rules> byte_level_bpe::rules_of(const metadata& meta, const tokenizer_options& options) {
   const auto split = detail::choose_pre_tokenizer(meta, options);
   if (!split) return split.failure();
-  const bool spaced = (*split)->has(pre_tokenizer_flags::spaced);
-  return vocab_rules{spaced ? vocab_kind::sentencepiece : vocab_kind::byte_level};
+  if ((*split)->has(pre_tokenizer_flags::spaced)) return vocab_rules{vocab_kind::sentencepiece};
+  return vocab_rules{(*split)->has(pre_tokenizer_flags::characters) ? vocab_kind::plain : vocab_kind::byte_level};
 }
 
 result<byte_level_bpe> byte_level_bpe::try_load(const metadata& meta, const vocab& vocabulary,
@@ -142,8 +142,11 @@ result<byte_level_bpe::pair_merge> byte_level_bpe::try_read_merge(const vocab& v
                                    "merge " + std::to_string(place) + " " + detail::quoted(text) + " " + what);
   };
   const auto append_piece = [&](std::string_view piece, std::string& out) {
-    if (!split_->has(pre_tokenizer_flags::spaced)) return detail::append_byte_level(piece, out);
-    detail::append_spaced(piece, out);
+    if (!split_->has(pre_tokenizer_flags::characters)) return detail::append_byte_level(piece, out);
+    if (split_->has(pre_tokenizer_flags::spaced))
+      detail::append_spaced(piece, out);
+    else
+      out += piece;
     return true;
   };
   const std::size_t space = text.find(' ');

@@ -113,7 +113,8 @@ inline constexpr stages chameleon_words = {
 inline constexpr auto whole_words = pre_tokenizer_flags::whole_words;
 inline constexpr auto composes = pre_tokenizer_flags::composes;
 inline constexpr auto adds_bos = pre_tokenizer_flags::adds_bos;
-inline constexpr auto spaced = pre_tokenizer_flags::spaced;
+inline constexpr auto characters = pre_tokenizer_flags::characters;
+inline constexpr auto spaced = characters | pre_tokenizer_flags::spaced;
 inline constexpr auto gemma4 = spaced | pre_tokenizer_flags::whole_lines | pre_tokenizer_flags::always_adds_bos;
 
 /// Names of one expression stand together.
@@ -210,6 +211,7 @@ inline constexpr auto pre_tokenizer_rows = std::to_array<pre_tokenizer>({
     {"gpt3-finnish", bloom_words},
     {"viking", {&isolated<run_behind<is_one_space, is_bloom_letter>>, each_number}},
     {"chameleon", chameleon_words, adds_bos},
+    {"whitespace", {&runs<is_any_space>}, characters},
     {"superbpe", {&runs<is_number>, &cut_before_groups}},
 
     {"gemma4", {lines}, gemma4},

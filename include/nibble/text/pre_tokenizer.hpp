@@ -28,9 +28,10 @@ enum class pre_tokenizer_flags : std::uint8_t {
   whole_words = 1,       ///< a word that is a token is taken as it is, whatever its merges would give
   composes = 2,          ///< text is brought to Normalization Form C first
   adds_bos = 4,          ///< what holds where the file has no add_bos_token
-  spaced = 8,            ///< pieces are characters, and U+2581 for a space, instead of a printable character for each byte
+  characters = 8,        ///< pieces are written as they are, instead of with a printable character for each byte
   whole_lines = 16,      ///< line feeds that are a token together are taken as they are
   always_adds_bos = 32,  ///< whatever the file says
+  spaced = 64,           ///< pieces have U+2581 for a space
 };
 constexpr pre_tokenizer_flags operator|(pre_tokenizer_flags a, pre_tokenizer_flags b) noexcept {
   return static_cast<pre_tokenizer_flags>(static_cast<unsigned>(a) | static_cast<unsigned>(b));

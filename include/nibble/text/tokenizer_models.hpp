@@ -12,16 +12,19 @@
 
 #include "nibble/core/type_list.hpp"
 #include "nibble/text/bpe.hpp"
+#include "nibble/text/hybrid_dna.hpp"
 #include "nibble/text/plamo.hpp"
 #include "nibble/text/rwkv.hpp"
 #include "nibble/text/spm.hpp"
 #include "nibble/text/unigram.hpp"
+#include "nibble/text/whitespace_bpe.hpp"
 #include "nibble/text/wordpiece.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-using tokenizer_models = type_list<sentencepiece_bpe, byte_level_bpe, gemma4_bpe, wordpiece, unigram, rwkv_trie, plamo_lattice>;
+using tokenizer_models = type_list<sentencepiece_bpe, byte_level_bpe, gemma4_bpe, whitespace_bpe, hybrid_dna, wordpiece,
+                                   unigram, rwkv_trie, plamo_lattice>;
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

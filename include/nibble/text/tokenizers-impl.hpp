@@ -8,6 +8,8 @@
 #include "nibble/text/normalize-impl.hpp"
 #include "nibble/text/pre_tokenizer-impl.hpp"
 #include "nibble/text/bpe-impl.hpp"
+#include "nibble/text/whitespace_bpe-impl.hpp"
+#include "nibble/text/hybrid_dna-impl.hpp"
 #include "nibble/text/spm-impl.hpp"
 #include "nibble/text/wordpiece-impl.hpp"
 #include "nibble/text/charsmap-impl.hpp"

@@ -163,7 +163,7 @@ result<vocab> vocab::try_load(const metadata& meta, const tokenizer_options& opt
   out.types_.assign(texts->size(), token_type::normal);
   NIBBLE_TRY(out.try_read_types(meta, rules.scores));
   NIBBLE_TRY(out.try_read_special(meta, rules));
-  NIBBLE_TRY(out.try_add(*texts, most));
+  NIBBLE_TRY(out.try_add(*texts, rules.mark, most));
   NIBBLE_TRY(out.try_index());
   NIBBLE_TRY(out.try_find_unknown(meta));
   out.find_infill(meta);
@@ -203,20 +203,20 @@ result<void> vocab::try_read_types(const metadata& meta, bool scored) {
   return {};
 }
 
-result<void> vocab::try_add(const std::vector<std::string_view>& texts, const limits& most) {
+result<void> vocab::try_add(const std::vector<std::string_view>& texts, std::string_view mark, const limits& most) {
   std::size_t bytes = 0;
   for (const auto text : texts) bytes += text.size();
   arena_.reserve(bytes);
   begins_.reserve(texts.size() + 1);
   foreign_.assign(texts.size(), false);
-  for (std::size_t i = 0; i < texts.size(); ++i) NIBBLE_TRY(try_add(i, texts[i], most));
+  for (std::size_t i = 0; i < texts.size(); ++i) NIBBLE_TRY(try_add(i, texts[i], mark, most));
   begins_.push_back(static_cast<std::uint32_t>(arena_.size()));
   for (std::size_t i = 0; i < size(); ++i)
     longest_token_ = (std::max<std::size_t>)(longest_token_, begins_[i + 1] - begins_[i]);
   return {};
 }
 
-result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& most) {
+result<void> vocab::try_add(std::size_t i, std::string_view text, std::string_view mark, const limits& most) {
   const auto id = static_cast<token>(i);
   const auto bad = [&](errc code, const std::string& what) {
     return detail::tokenizer_error(code, "tokens", "token " + std::to_string(i) + " " + detail::quoted(text) + " " + what);
@@ -254,7 +254,10 @@ result<void> vocab::try_add(std::size_t i, std::string_view text, const limits& 
   }
   const bool merges = user_defined || type == token_type::normal || type == token_type::undefined;
   const bool spaced = kind_ != vocab_kind::byte_level && kind_ != vocab_kind::escaped && kind_ != vocab_kind::plain;
-  if (spaced && merges) {
+  if (merges && !mark.empty() && text.ends_with(mark)) {
+    foreign_[i] = true;
+    arena_ += text.substr(0, text.size() - mark.size());
+  } else if (spaced && merges) {
     foreign_[i] = text.find(' ') != text.npos;  // a space of the text is looked up as U+2581
     detail::append_spaced(text, arena_);
   } else if (kind_ == vocab_kind::escaped && merges) {

@@ -36,6 +36,7 @@ struct vocab_rules {
   int bos = -1, eos = -1;
   bool scores = false;                      ///< they are read, and must be numbers
   std::string_view begins = {}, ends = {};  ///< keys with the ids of bos, where bos_token_id is missing, and of eos
+  std::string_view mark = {};               ///< ends a piece that no text becomes, and is no part of what it stands for
 };
 
 /// What holds for a tokenizer whose file does not say otherwise.
@@ -119,8 +120,8 @@ class vocab {
   bool may_be_asked(token id) const noexcept { return id == no_token || contains(id); }
   vocab() = default;
   result<void> try_read_types(const metadata& meta, bool scored);
-  result<void> try_add(const std::vector<std::string_view>& texts, const limits& most);
-  result<void> try_add(std::size_t i, std::string_view text, const limits& most);
+  result<void> try_add(const std::vector<std::string_view>& texts, std::string_view mark, const limits& most);
+  result<void> try_add(std::size_t i, std::string_view text, std::string_view mark, const limits& most);
   result<void> try_index();
   result<void> try_read_special(const metadata& meta, const vocab_rules& rules);
   result<void> try_read_id(const metadata& meta, std::string_view name, int fallback, std::optional<token>& out) const;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nibble/text/fold_tables.hpp"
+#include "nibble/text/lowercase.hpp"
 #include "nibble/text/normalize_tables.hpp"
 #include "nibble/text/unicode.hpp"
 #include "nibble/text/utf8.hpp"
@@ -22,14 +23,6 @@ enum class fold_kind : std::uint8_t { kept, mark, hidden };
 inline constexpr auto fold_blocks = run_blocks<0x20000>(fold_runs, 2);
 constexpr fold_kind fold_kind_of(char32_t code) noexcept {
   return static_cast<fold_kind>(find_run(fold_runs, fold_blocks, 2, code));
-}
-
-constexpr char32_t lower_of(char32_t code) noexcept {
-  if (code < 128) return code >= U'A' && code <= U'Z' ? code + 32 : code;
-  const auto run =
-      std::partition_point(lowercase_runs.begin(), lowercase_runs.end(), [&](const lowercase_run& r) { return r.last < code; });
-  if (run == lowercase_runs.end() || code < run->first || (code - run->first) % run->step != 0) return code;
-  return static_cast<char32_t>(static_cast<std::int64_t>(code) + run->delta);
 }
 
 /// Calls f for each code point of a canonical decomposition, in order.

@@ -10,6 +10,7 @@
 #include "nibble/config.hpp"
 #include "nibble/text/code_point.hpp"
 #include "nibble/text/fold_tables.hpp"
+#include "nibble/text/lowercase.hpp"
 #include "nibble/text/template/traced_text.hpp"
 #include "nibble/text/utf8.hpp"
 
@@ -17,13 +18,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail::jinja {
 
-inline char32_t lower_of(char32_t code) noexcept {
-  const auto* run =
-      std::partition_point(lowercase_runs.begin(), lowercase_runs.end(), [&](const lowercase_run& r) { return r.last < code; });
-  if (run == lowercase_runs.end() || code < run->first || (code - run->first) % run->step != 0) return code;
-  return static_cast<char32_t>(static_cast<std::int64_t>(code) + run->delta);
-}
-/// The inverse: the first character whose lower case this is.
+/// The inverse of lower_of: the first character whose lower case this is.
 inline char32_t upper_of(char32_t code) noexcept {
   if (code < 0x80) return code >= 'a' && code <= 'z' ? code - 32 : code;
   if (code == 0xB5) return 0x39C;  // micro sign
