@@ -86,6 +86,7 @@
 #include "nibble/grammar/schema_keywords-impl.hpp"
 #include "nibble/grammar/schema_applicators-impl.hpp"
 #include "nibble/grammar/schema_negation-impl.hpp"
+#include "nibble/grammar/schema_strings-impl.hpp"
 #include "nibble/grammar/schema_names-impl.hpp"
 #include "nibble/grammar/schema_possible-impl.hpp"
 #include "nibble/grammar/schema-impl.hpp"

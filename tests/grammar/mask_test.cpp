@@ -108,7 +108,7 @@ class grammar_maker {
       default:
         return "{\"type\": \"object\", \"properties\": {\"id\": " + schema(deep - 1) + ", \"name\": " + schema(deep - 1) +
                ", \"\u00e9\": " + schema(deep - 1) + "}, \"required\": [\"name\"]" +
-               any({"", ", \"additionalProperties\": false", ", \"maxProperties\": 2"}) + "}";
+               any({"", ", \"additionalProperties\": false", ", \"maxProperties\": 2", ", \"minProperties\": 2"}) + "}";
     }
   }
 
@@ -135,6 +135,11 @@ std::vector<grammar> grammars() {
       grammar::from_schema(
           R"({"anyOf":[{"type":"object","properties":{"kind":{"const":"a"},"x":{"type":"string","minLength":3,"maxLength":5}},"required":["kind"]},
         {"type":"object","properties":{"kind":{"const":"b"},"x":{"type":"number"}},"required":["kind","x"]},{"type":"array","contains":{"type":"boolean"}}]})"),
+      grammar::from_schema(
+          R"({"type":"object","additionalProperties":{"type":"integer"},"minProperties":3,"maxProperties":5})"),
+      grammar::from_schema(
+          R"({"type":"object","properties":{"id":{"type":"integer"}},"required":["id"],"patternProperties":{"^n":{"type":"null"}},
+        "minProperties":3,"maxProperties":4,"not":{"additionalProperties":{"type":"string"}}})"),
   };
   return out;
 }

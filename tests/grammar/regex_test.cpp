@@ -47,6 +47,15 @@ TEST_CASE("classes are those of ECMAScript") {
   CHECK_FALSE(fits("\\d", "\xD9\xA3"));
 }
 
+TEST_CASE("any number of assertions may stand at one place") {
+  CHECK(fits("^^a", "a"));
+  CHECK(fits("(a$)$", "a"));
+  CHECK(fits("^(^foo$|^bar$)$", "foo"));
+  CHECK(fits("^$^", ""));
+  CHECK_FALSE(fits("^^a", "^a"));
+  CHECK_FALSE(fits("(^|,)^a", ",a"));
+}
+
 TEST_CASE("what a finite automaton cannot do is refused") {
   CHECK(refusal("(?=a)") == "expression: line 1, column 1: an assertion that looks ahead or behind is not supported");
   CHECK(refusal("(?<!a)b") == "expression: line 1, column 1: an assertion that looks ahead or behind is not supported");

@@ -193,6 +193,123 @@ TEST_CASE("references may be within each other without end") {
   CHECK(refusal(R"({"$ref":"#/nowhere"})") == "schema: /$ref: \"#/nowhere\" names nothing in this document");
 }
 
+TEST_CASE("the opposite of an expression is exact, whatever assertions it has") {
+  CHECK_FALSE(schema(R"({"type":"string","not":{"pattern":"^^a"}})").takes("\"abc\""));
+  CHECK(schema(R"({"type":"string","not":{"pattern":"^^a"}})").takes("\"bc\""));
+  CHECK_FALSE(schema(R"({"type":"string","not":{"pattern":"$^"}})").takes("\"\""));
+  CHECK_FALSE(schema(R"x({"type":"object","patternProperties":{"^(^x)":false}})x").begins(R"({"x")"));
+}
+
+TEST_CASE("the opposite of a format is only what is surely not of it") {
+  CHECK_FALSE(schema(R"({"type":"string","not":{"format":"email"}})").takes(R"("\"a b\"@example.com")"));
+  CHECK(schema(R"({"type":"string","not":{"format":"email"}})").takes(R"("none")"));
+  CHECK_FALSE(schema(R"({"type":"string","not":{"format":"hostname"}})").takes(R"("a.b.c.d.example.com")"));
+  CHECK_FALSE(schema(R"({"oneOf":[{"format":"hostname"},{"type":"string"}]})").takes(R"("a.b.c.d.example.com")"));
+  CHECK(schema(R"({"type":"string","not":{"format":"ipv4"}})").takes(R"("256.1.1.1")"));
+  CHECK_FALSE(schema(R"({"type":"string","not":{"format":"ipv4"}})").takes(R"("25.1.1.1")"));
+  CHECK(refusal(R"({"properties":{"a":{"not":{"format":"regex"}}}})") ==
+        "schema: /properties/a/not/format: the opposite of \"regex\" is not supported");
+}
+
+TEST_CASE("names that must not be valid are those that surely are not") {
+  const schema s(R"({"type":"object","not":{"propertyNames":{"format":"email"}}})");
+  CHECK_FALSE(s.takes(R"({"\"a b\"@example.com":1})"));
+  CHECK(s.takes(R"({"none":1})"));
+}
+
+TEST_CASE("members of one name are one member, wherever members count") {
+  const schema two(R"({"type":"object","minProperties":2})");
+  CHECK_FALSE(two.takes(R"({"x":1,"x":1})"));
+  CHECK_FALSE(two.begins(R"({"x":1,"\u0078":)"));
+  CHECK(two.takes(R"({"x":1,"xx":1})"));
+  CHECK(two.takes(R"({"x":1,"y":1,"xy":2})"));
+  CHECK_FALSE(two.takes(R"({"x":1})"));
+  const schema other(R"({"type":"object","not":{"additionalProperties":{"type":"string"}}})");
+  CHECK(other.takes(R"({"x":"a","y":1})"));
+  CHECK_FALSE(other.begins(R"({"x":1,"x":)"));
+  const schema kinds(R"({"type":"object","properties":{"id":{"type":"integer"}},"patternProperties":{"^n_":{"type":"null"}},
+                         "additionalProperties":{"type":"string"},"minProperties":4,"maxProperties":5})");
+  CHECK(kinds.takes(R"({"n_a":null,"a":"","id":1,"n_b":null})"));
+  CHECK_FALSE(kinds.begins(R"({"n_a":null,"a":"","n_a")"));
+  CHECK_FALSE(kinds.begins(R"({"n_a":null,"a":"","a")"));
+  CHECK_FALSE(kinds.begins(R"({"a":"","b":"","c":"","d":"","e":"",)"));
+  CHECK(schema(R"({"type":"object","minProperties":1})").takes(R"({"x":1})"));
+  CHECK(refusal(R"({"type":"object","patternProperties":{"^[ab]$":true},"additionalProperties":false,"minProperties":2})") ==
+        "schema: minProperties, or members that must be otherwise, are not supported beside names of few kinds");
+}
+
+TEST_CASE("what only is not known to have values is not said to have none") {
+  CHECK(schema(R"({"type":"array","prefixItems":[{"enum":[1,2]}],"items":{"enum":[1,2,3]},"uniqueItems":true})").takes("[1]"));
+  CHECK(
+      refusal(R"({"type":"array","prefixItems":[{"enum":[1,2]}],"items":{"enum":[1,2,3]},"uniqueItems":true,"minItems":1})") ==
+      "schema: uniqueItems is supported for strings, for items of up to 31 values, and for one item");
+  CHECK(refusal(R"({"type":"array","maxItems":1,"allOf":[{"contains":{"minimum":1}},{"contains":{"maximum":5}}]})") ==
+        "schema: contains: several in as few items as maxItems allows are not supported");
+  const std::string some =
+      R"({"not":{"additionalProperties":{"type":"string"}}},{"not":{"additionalProperties":{"type":"null"}}})";
+  CHECK(refusal(R"({"type":"object","maxProperties":1,"allOf":[)" + some + "]}") ==
+        "schema: maxProperties: beside as many members that must be there, or otherwise, it is not supported");
+  CHECK(refusal(R"({"type":"object","maxProperties":1,"required":["a"],"properties":{"a":{"type":"string"}},
+                    "not":{"additionalProperties":{"type":"integer"}}})") != "");
+}
+
+TEST_CASE("keywords count in the drafts that know them") {
+  const auto in = [](const char* draft, const char* rest) {
+    return std::string(R"({"$schema":")") + draft + "\"," + rest + "}";
+  };
+  const char* draft4 = "http://json-schema.org/draft-04/schema#";
+  const char* draft7 = "http://json-schema.org/draft-07/schema#";
+  const char* draft2019 = "https://json-schema.org/draft/2019-09/schema";
+  const char* draft2020 = "https://json-schema.org/draft/2020-12/schema";
+  CHECK(refusal(in(draft7, R"("not":{"dependentRequired":{"a":["b"]}})")) == "schema: no value is valid");
+  CHECK(schema(in(draft2020, R"("not":{"dependentRequired":{"a":["b"]}})")).takes(R"({"a":1})"));
+  CHECK(refusal(in(draft2020, R"("not":{"dependencies":{"a":["b"]}})")) == "schema: no value is valid");
+  CHECK(schema(in(draft7, R"("not":{"dependencies":{"a":["b"]}})")).takes(R"({"a":1})"));
+  CHECK(refusal(R"({"not":{"dependencies":{"a":["b"]}}})") == "schema: no value is valid");  // not known: it may not count
+  CHECK_FALSE(schema(R"({"type":"object","dependencies":{"a":["b"]}})").takes(R"({"a":1})"));
+  CHECK(schema(in(draft4, R"("const":1)")).takes("2"));
+  CHECK_FALSE(schema(in(draft7, R"("const":1)")).takes("2"));
+  CHECK(refusal(in(draft4, R"("oneOf":[{"const":1},{"const":2}])")) == "schema: no value is valid");
+  CHECK(schema(in(draft7, R"("prefixItems":[{"type":"null"}])")).takes("[1]"));
+  CHECK(schema(in(draft2019, R"("prefixItems":[{"type":"null"}])")).takes("[1]"));
+  CHECK_FALSE(schema(in(draft2020, R"("prefixItems":[{"type":"null"}])")).takes("[1]"));
+  CHECK(schema(in(draft7, R"("contains":{"const":1},"minContains":2)")).takes("[1]"));
+  CHECK_FALSE(schema(in(draft2019, R"("contains":{"const":1},"minContains":2)")).takes("[1]"));
+}
+
+TEST_CASE("draft 2019-09 has items that are lists, and references that recur") {
+  const std::string draft = R"("$schema":"https://json-schema.org/draft/2019-09/schema",)";
+  const schema pair("{" + draft + R"("type":"array","items":[{"type":"integer"},{"type":"string"}],"additionalItems":false})");
+  CHECK(pair.takes(R"([1,"a"])"));
+  CHECK_FALSE(pair.begins(R"([1,1)"));
+  CHECK_FALSE(pair.begins(R"([1,"a",)"));
+  const schema rest("{" + draft + R"("type":"array","items":[{"type":"integer"}],"unevaluatedItems":{"type":"null"}})");
+  CHECK(rest.takes("[1,null]"));
+  CHECK_FALSE(rest.begins("[1,2"));
+  // contains looks at nothing, in this draft
+  CHECK(refusal("{" + draft + R"("type":"array","contains":{"type":"string"},"unevaluatedItems":false})") ==
+        "schema: no value is valid");
+  const schema tree("{" + draft +
+                    R"("type":"object","properties":{"child":{"$recursiveRef":"#"}},"unevaluatedProperties":false})");
+  CHECK(tree.takes(R"({"child":{"child":{}}})"));
+  CHECK_FALSE(tree.begins(R"({"child":{"other")"));
+  const schema depends("{" + draft + R"("type":"object","dependentSchemas":{"a":{"required":["b"]}}})");
+  CHECK_FALSE(depends.takes(R"({"a":1})"));
+  CHECK(depends.takes(R"({"a":1,"b":1})"));
+  const schema anchored("{" + draft + R"("$ref":"#it","type":"number","$defs":{"x":{"$anchor":"it","minimum":2}}})");
+  CHECK(anchored.takes("2"));
+  CHECK_FALSE(anchored.takes("1"));
+}
+
+TEST_CASE("items that something contains are looked at, where it stands in another resource too") {
+  const schema s(R"({"$schema":"https://json-schema.org/draft/2020-12/schema","type":"array","$ref":"other",
+    "unevaluatedItems":false,"$defs":{"x":{"$id":"other","contains":{"$ref":"#/$defs/item"},"$defs":{"item":{"const":"in"}}},
+    "item":{"const":"out"}}})");
+  CHECK(s.takes(R"(["in","in"])"));
+  CHECK_FALSE(s.takes(R"(["in","out"])"));
+  CHECK_FALSE(s.takes(R"(["out"])"));
+}
+
 TEST_CASE("what is no schema, or one for nothing, is refused") {
   CHECK(refusal("{") == "schema: line 1, column 2: expected a key in double quotes, found the end of the text");
   CHECK(refusal("3") == "schema: /: expected a schema");

@@ -131,6 +131,81 @@ TEST_CASE("calls that are required are read as calls that fit, in every format")
   }
 }
 
+TEST_CASE("parameters that can only be texts are written as they stand, and as their schema says") {
+  const nibble::tokenizer words = letters_and({"<|end|>"});
+  const json tools =
+      json::parse(R"([{"name": "go", "parameters": {"type": "object", "$defs": {"unit": {"enum": ["celsius", "kelvin"]}},
+    "properties": {"a": {"enum": ["one", "two"]}, "b": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                   "c": {"$ref": "#/$defs/unit"}, "d": {"type": "string", "pattern": "^\\d{5}$"}, "e": {"type": ["string"], "maxLength": 2},
+                   "f": {"type": "string", "enum": ["ok", 5]}, "g": {"type": "string", "minLength": 1}}}}])");
+  const auto takes = [&](const char* key, const std::string& value) {
+    const answer_syntax form = answer_syntax::named("qwen3-coder");
+    nibble::grammar_parser parser(nibble::tool_grammar(tools, form, words, {.choice = tool_choice::required}));
+    return parser.accept(std::string("<tool_call>\n<function=go>\n<parameter=") + key + ">\n" + value + "\n</parameter>\n");
+  };
+  CHECK(takes("a", "one"));
+  CHECK_FALSE(takes("a", "\"one\""));
+  CHECK_FALSE(takes("a", "three"));
+  CHECK(takes("b", "\"x\""));
+  CHECK(takes("b", "null"));
+  CHECK_FALSE(takes("b", "x"));
+  CHECK(takes("c", "kelvin"));
+  CHECK_FALSE(takes("c", "\"kelvin\""));
+  CHECK(takes("d", "12345"));
+  CHECK_FALSE(takes("d", "1234"));
+  CHECK(takes("e", "ab"));
+  CHECK_FALSE(takes("e", "abc"));
+  CHECK_FALSE(takes("f", "5"));
+  CHECK(takes("g", "a < b </param\n"));
+  CHECK_FALSE(takes("g", ""));
+}
+
+TEST_CASE("what a format of calls cannot write of a schema is refused by its keyword") {
+  const nibble::tokenizer words = letters_and({"<|end|>"});
+  const auto said = [&](const char* format, const std::string& parameters) {
+    const json tools = json::parse(R"([{"name": "go", "parameters": )" + parameters + "}]");
+    const auto made = nibble::try_tool_grammar(tools, answer_syntax::named(format), words);
+    return made ? std::string() : std::string(made.failure().what());
+  };
+  const auto of_x = [](const char* schema) { return std::string(R"({"properties": {"x": )") + schema + "}}"; };
+  CHECK(said("lfm2", of_x(R"({"allOf": [{"type": "array"}]})")) ==
+        "tool \"go\": \"x\": \"allOf\" is not supported in this format of calls");
+  CHECK(said("lfm2", of_x(R"({"type": "array", "minItems": 2000})")) ==
+        "tool \"go\": \"x\": \"minItems\" is no number up to 1000");
+  CHECK(said("minicpm", of_x(R"({"type": "array", "uniqueItems": true})")) ==
+        "tool \"go\": \"x\": \"uniqueItems\" is not supported in this format of calls");
+  CHECK(said("gemma4", of_x(R"({"type": "object", "patternProperties": {"a": {}}})")) ==
+        "tool \"go\": \"x\": \"patternProperties\" is not supported in this format of calls");
+  for (const char* format : {"qwen3-coder", "gemma4", "lfm2"}) {
+    CAPTURE(format);
+    const std::string unsupported = " is not supported in this format of calls";
+    CHECK(said(format, R"({"properties": {"x": {}}, "anyOf": [{"required": ["x"]}]})") ==
+          "tool \"go\": \"anyOf\"" + unsupported);
+    CHECK(said(format, R"({"properties": {"x": {}}, "minProperties": 1})") == "tool \"go\": \"minProperties\"" + unsupported);
+    CHECK(said(format, R"({"properties": {"x": {}}, "required": ["y"]})") ==
+          "tool \"go\": \"required\" names \"y\", which \"properties\" does not");
+    CHECK(said(format, R"({"properties": {"x": {}}, "required": ["x"], "minProperties": 1})") == "");
+  }
+  CHECK(said("hermes", R"({"properties": {"x": {}}, "anyOf": [{"required": ["x"]}]})") == "");
+}
+
+TEST_CASE("texts between marks are as their schema says") {
+  const nibble::tokenizer words = letters_and({"<|end|>"});
+  const json tools = json::parse(
+      R"([{"name": "go", "parameters": {"type": "object", "required": ["zip"], "$defs": {"n": {"enum": [1, "2", 3]}},
+    "properties": {"zip": {"type": "string", "pattern": "^\\d{5}$"}, "n": {"$ref": "#/$defs/n"}}}}])");
+  const auto takes = [&](const std::string& inside) {
+    nibble::grammar_parser parser(
+        nibble::tool_grammar(tools, answer_syntax::named("gemma4"), words, {.choice = tool_choice::required}));
+    return parser.accept("<|tool_call>call:go{" + inside + "}<tool_call|>");
+  };
+  CHECK(takes("zip:<|\"|>12345<|\"|>"));
+  CHECK_FALSE(takes("zip:<|\"|>hello<|\"|>"));
+  CHECK(takes("zip:<|\"|>12345<|\"|>,n:<|\"|>2<|\"|>"));
+  CHECK(takes("zip:<|\"|>12345<|\"|>,n:3"));
+  CHECK_FALSE(takes("zip:<|\"|>12345<|\"|>,n:2"));
+}
+
 TEST_CASE("text is free until a call begins, which is right then") {
   const nibble::tokenizer words = letters_and({"<|end|>"});
   const answer_syntax form = answer_syntax::named("hermes");

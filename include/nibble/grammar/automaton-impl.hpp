@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <numeric>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "nibble/grammar/automaton.hpp"
+#include "nibble/text/utf8.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -18,6 +20,15 @@ namespace detail {
 
 inline error too_many_states(std::uint32_t most) {
   return error(errc::limit_exceeded, "more than " + std::to_string(most) + " states");
+}
+
+/// Adds an edge behind the others, or lengthens the last one.
+inline void add_edge(std::vector<automaton::edge>& edges, char32_t low, char32_t high, std::uint32_t to) {
+  if (!edges.empty() && edges.back().to == to && edges.back().high + 1 == low) {
+    edges.back().high = high;
+  } else {
+    edges.push_back({low, high, to});
+  }
 }
 
 /// A sorted list of states, as a key.
@@ -29,6 +40,32 @@ struct list_hash {
   }
 };
 using list_numbers = std::unordered_map<std::vector<std::uint32_t>, std::uint32_t, list_hash>;
+
+result<std::uint32_t> add_texts(std::span<const std::string> texts, text_tags tags, std::uint32_t most_states, automaton& out) {
+  std::vector<std::uint32_t> order(texts.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return texts[a] < texts[b]; });
+  const std::uint32_t root = out.add({});
+  for (const std::uint32_t number : order) {  // in the order of their characters: a new edge is the last
+    std::uint32_t at = root;
+    for (std::size_t i = 0; i < texts[number].size();) {
+      const utf8_character c = decode_utf8(texts[number], i);
+      i += c.size;
+      std::uint32_t next = out.step(at, c.code);
+      if (next == automaton::none) {
+        if (out.size() > most_states) return too_many_states(most_states);
+        next = out.add({});
+        auto& edges = out[at].edges;
+        const auto place =
+            std::partition_point(edges.begin(), edges.end(), [&](const automaton::edge& e) { return e.high < c.code; });
+        edges.insert(place, {c.code, c.code, next});
+      }
+      at = next;
+    }
+    out[at].tag = tags == text_tags::places ? number : 0;
+  }
+  return root;
+}
 
 /// The same pattern as an automaton that may be in several states at once.
 struct loose_automaton {
@@ -117,14 +154,19 @@ class subset_construction {
 
   result<std::uint32_t> run(std::uint32_t start) {
     const std::uint32_t first = number_of({start});
-    for (std::size_t i = 0; i < sets_.size(); ++i) {
-      if (out_.size() - begin_ > most_ || work_ > std::uint64_t{200} * most_) return too_many_states(most_);
-      expand(i);
-    }
+    for (std::size_t i = 0; i < sets_.size() && !is_too_much(); ++i) expand(i);
+    if (is_too_much()) return too_many_states(most_);
+    out_.work += work_;
     return first;
   }
 
  private:
+  /// Asked within a state, too: what one leads to may be more than all limits.
+  bool is_too_much() const noexcept {
+    return out_.size() - begin_ > most_ || work_ > std::uint64_t{200} * most_ ||
+           out_.work + work_ > std::uint64_t{2'000} * most_;
+  }
+
   /// The state for all that can be reached freely.
   std::uint32_t number_of(std::vector<std::uint32_t> set) {
     ++round_;
@@ -140,11 +182,12 @@ class subset_construction {
         if (seen_[next] != round_) set.push_back(next);
     }
     std::sort(kept.begin(), kept.end());
-    const auto [found, is_new] = numbers_.try_emplace(kept, 0);
+    const auto [found, is_new] = numbers_.try_emplace(std::move(kept), 0);
     if (is_new) {
-      const bool ends = std::binary_search(kept.begin(), kept.end(), end_);
+      const bool ends = std::binary_search(found->first.begin(), found->first.end(), end_);
       found->second = out_.add({.tag = ends ? 0u : automaton::none});
-      sets_.push_back({found->second, std::move(kept)});
+      work_ += found->first.size();
+      sets_.push_back({found->second, &found->first});
     }
     return found->second;
   }
@@ -158,13 +201,14 @@ class subset_construction {
 
   void expand(std::size_t i) {
     const std::uint32_t number = sets_[i].first;
-    const std::vector<std::uint32_t> set = sets_[i].second;
     std::map<std::uint32_t, std::vector<std::uint32_t>> behind_rule;
     std::vector<border> borders;
-    for (const std::uint32_t s : set) {
+    for (const std::uint32_t s : *sets_[i].second) {
       const loose_automaton::state& state = from_.states[s];
       if (state.rule != automaton::none) behind_rule[state.rule].push_back(state.to);
       if (!state.characters) continue;
+      work_ += state.characters->ranges().size();
+      if (is_too_much()) return;
       for (const char_set::range& r : state.characters->ranges()) {
         borders.push_back({r.low, true, state.to});
         borders.push_back({r.high + 1, false, state.to});
@@ -179,25 +223,23 @@ class subset_construction {
   std::vector<automaton::edge> edges_between(std::vector<border> borders) {
     std::sort(borders.begin(), borders.end(), [](const border& a, const border& b) { return a.at < b.at; });
     std::vector<automaton::edge> edges;
-    std::vector<std::uint32_t> open;  // with repetitions
-    for (std::size_t b = 0; b < borders.size();) {
+    std::map<std::uint32_t, std::size_t> open;  // and how often
+    std::vector<std::uint32_t> set;
+    for (std::size_t b = 0; b < borders.size() && !is_too_much();) {
       const char32_t low = borders[b].at;
       for (; b < borders.size() && borders[b].at == low; ++b) {
         if (borders[b].begins) {
-          open.push_back(borders[b].to);
-        } else {
-          open.erase(std::find(open.begin(), open.end(), borders[b].to));
+          ++open[borders[b].to];
+        } else if (const auto found = open.find(borders[b].to); --found->second == 0) {
+          open.erase(found);
         }
       }
       work_ += open.size();
       if (open.empty()) continue;
       const char32_t high = borders[b].at - 1;
-      const std::uint32_t to = number_of(open);
-      if (!edges.empty() && edges.back().to == to && edges.back().high + 1 == low) {
-        edges.back().high = high;
-      } else {
-        edges.push_back({low, high, to});
-      }
+      set.clear();
+      for (const auto& [to, times] : open) set.push_back(to);
+      add_edge(edges, low, high, number_of(set));
     }
     return edges;
   }
@@ -209,7 +251,7 @@ class subset_construction {
   std::vector<std::uint64_t> seen_;
   std::uint64_t round_ = 0, work_ = 0;
   list_numbers numbers_;
-  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> sets_;
+  std::vector<std::pair<std::uint32_t, const std::vector<std::uint32_t>*>> sets_;  // keys of numbers_
 };
 
 result<std::uint32_t> add_automaton(const patterns& all, patterns::id root, std::uint32_t most_states, automaton& out) {
@@ -223,51 +265,48 @@ result<std::uint32_t> add_automaton(const patterns& all, patterns::id root, std:
   return subset_construction(loose, end, most_of_one, out).run(start);
 }
 
+/// Where a character leads several states to. @returns the last character up to which all lead to the same
+inline char32_t step_together(const automaton& in, const std::vector<std::uint32_t>& from, char32_t low,
+                              std::vector<std::uint32_t>& to) {
+  char32_t high = char_set::last;
+  to.assign(from.size(), automaton::none);
+  for (std::size_t k = 0; k < from.size(); ++k) {
+    const automaton::edge* e = from[k] == automaton::none ? nullptr : in.edge_from(from[k], low);
+    if (!e) continue;
+    const bool begins = e->low <= low;
+    high = (std::min<char32_t>)(high, begins ? e->high : e->low - 1);
+    if (begins) to[k] = e->to;
+  }
+  return high;
+}
+
 result<std::uint32_t> add_product(const automaton& in, std::span<const std::uint32_t> starts,
                                   const std::function<std::uint32_t(std::span<const std::uint32_t>)>& tag_of,
                                   std::uint32_t most_states, automaton& out) {
   list_numbers numbers;
-  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> lists;
+  std::vector<std::pair<std::uint32_t, const std::vector<std::uint32_t>*>> lists;  // keys of numbers
   std::vector<std::uint32_t> tags(starts.size());
   const auto number_of = [&](const std::vector<std::uint32_t>& list) {
     const auto [found, is_new] = numbers.try_emplace(list, 0);
     if (is_new) {
       for (std::size_t i = 0; i < list.size(); ++i) tags[i] = list[i] == automaton::none ? automaton::none : in[list[i]].tag;
       found->second = out.add({.tag = tag_of(tags)});
-      lists.push_back({found->second, list});
+      lists.push_back({found->second, &found->first});
     }
     return found->second;
   };
   const std::uint32_t first = number_of({starts.begin(), starts.end()});
   std::vector<std::uint32_t> next;
   for (std::size_t i = 0; i < lists.size(); ++i) {
-    if (out.size() > most_states) return too_many_states(most_states);
     const std::uint32_t number = lists[i].first;
-    const std::vector<std::uint32_t> list = lists[i].second;
+    const std::vector<std::uint32_t>& list = *lists[i].second;
     std::vector<automaton::edge> edges;
     for (char32_t low = 0; low <= char_set::last;) {
-      char32_t high = char_set::last;
-      next.assign(list.size(), automaton::none);
-      bool any = false;
-      for (std::size_t k = 0; k < list.size(); ++k) {
-        const automaton::edge* e = list[k] == automaton::none ? nullptr : in.edge_from(list[k], low);
-        if (!e) continue;
-        if (e->low > low) {
-          high = (std::min<char32_t>)(high, e->low - 1);
-        } else {
-          high = (std::min)(high, e->high);
-          next[k] = e->to;
-          any = true;
-        }
-      }
-      if (any) {
-        const std::uint32_t to = number_of(next);
-        if (!edges.empty() && edges.back().to == to && edges.back().high + 1 == low) {
-          edges.back().high = high;
-        } else {
-          edges.push_back({low, high, to});
-        }
-      }
+      out.work += list.size();
+      if (out.size() > most_states || out.work > std::uint64_t{200} * most_states) return too_many_states(most_states);
+      const char32_t high = step_together(in, list, low, next);
+      const bool any = std::any_of(next.begin(), next.end(), [](std::uint32_t to) { return to != automaton::none; });
+      if (any) add_edge(edges, low, high, number_of(next));
       low = high + 1;
     }
     out[number].edges = std::move(edges);

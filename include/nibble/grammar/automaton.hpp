@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -44,6 +45,7 @@ class automaton {
   const state& operator[](std::uint32_t s) const noexcept { return states_[s]; }
   state& operator[](std::uint32_t s) noexcept { return states_[s]; }
   std::size_t size() const noexcept { return states_.size(); }
+  std::uint64_t work = 0;  ///< steps of all that was added, which its makers bound
 
   /// Where the code point leads to, or none.
   std::uint32_t step(std::uint32_t s, char32_t code) const noexcept {
@@ -60,6 +62,14 @@ class automaton {
  private:
   std::vector<state> states_;
 };
+
+enum class text_tags : std::uint8_t { alike, places };
+
+/// Adds the automaton of some texts, in UTF-8. The tag of each is 0, or its place in the list.
+/// @returns  its first state
+/// @errors   limit_exceeded: more than `most_states` in `out`
+/// @cost     O(n log n) comparisons of texts, and their characters
+result<std::uint32_t> add_texts(std::span<const std::string> texts, text_tags tags, std::uint32_t most_states, automaton& out);
 
 /// Adds the automaton of a pattern.
 /// @returns  its first state

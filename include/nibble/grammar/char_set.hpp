@@ -24,6 +24,14 @@ class char_set {
   char_set() = default;
   char_set(char32_t low, char32_t high) { add(low, high); }
   static char_set all() { return char_set(0, last); }
+  /// Those of any ranges.
+  /// @cost  O(n log n), where one add() each could cost O(n)
+  static char_set of(std::vector<range> any) {
+    std::sort(any.begin(), any.end(), [](const range& a, const range& b) { return a.low < b.low; });
+    char_set out;
+    for (const range& r : any) out.add(r.low, r.high);
+    return out;
+  }
   /// A surrogate, or what lies above the last character: no text has it, so that it can stand for something else.
   static char_set mark(char32_t code) {
     char_set out;

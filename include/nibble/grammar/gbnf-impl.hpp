@@ -98,6 +98,7 @@ class gbnf_reader {
   result<std::optional<id>> atom(std::uint32_t depth) {
     using atom_id = std::optional<id>;
     const std::size_t from = in_.at();
+    NIBBLE_TRY(check_size(all_, most_.states, in_));
     if (in_.take('"')) {
       auto text = literal(from);
       return text ? result<atom_id>(*text) : std::move(text).failure();
@@ -126,6 +127,7 @@ class gbnf_reader {
       if (in_.done()) return in_.malformed(from, "this literal has no closing quote");
       const auto c = character();
       if (!c) return c.failure();
+      NIBBLE_TRY(check_size(all_, most_.states, in_));
       parts.push_back(all_.character(*c));
     }
     return all_.sequence(std::move(parts));
@@ -133,14 +135,14 @@ class gbnf_reader {
 
   result<id> characters(std::size_t from) {
     const bool inverted = in_.take('^');
-    char_set set;
+    std::vector<char_set::range> ranges;
     while (!in_.take(']')) {
       if (in_.done()) return in_.malformed(from, "this set of characters has no closing bracket");
       const std::size_t at = in_.at();
       const auto low = character();
       if (!low) return low.failure();
       if (in_.peek() != '-' || in_.peek(1) == ']') {
-        set.add(*low, *low);
+        ranges.push_back({*low, *low});
         continue;
       }
       in_.skip();
@@ -148,10 +150,10 @@ class gbnf_reader {
       const auto high = character();
       if (!high) return high.failure();
       if (*high < *low) return in_.malformed(at, "a range of characters that ends before it begins");
-      set.add(*low, *high);
+      ranges.push_back({*low, *high});
     }
-    if (inverted) set = set.inverted();
-    return all_.characters(std::move(set));
+    char_set set = char_set::of(std::move(ranges));
+    return all_.characters(inverted ? set.inverted() : std::move(set));
   }
 
   result<char32_t> character() {

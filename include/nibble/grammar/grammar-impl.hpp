@@ -60,7 +60,10 @@ inline std::uint32_t append_program(grammar_program& to, const grammar_program& 
   }
   to.shapes.spaces = (std::min)(to.shapes.spaces, from.shapes.spaces);
   if (from.shapes.any_text != automaton::none) to.shapes.any_text = from.shapes.any_text + states;
-  for (json_shapes::string s : from.shapes.strings) s.start += states, to.shapes.strings.push_back(s);
+  for (json_shapes::string s : from.shapes.strings) {
+    s.start += states, s.names = moved(s.names, objects);
+    to.shapes.strings.push_back(s);
+  }
   for (json_shapes::array a : from.shapes.arrays) {
     for (auto& choices : a.first) move_choices(choices);
     move_choices(a.rest);
@@ -72,7 +75,7 @@ inline std::uint32_t append_program(grammar_program& to, const grammar_program& 
     to.shapes.objects.push_back(std::move(o));
   }
   for (grammar_target t : from.targets) {
-    t.start = moved(t.start, states), t.names = moved(t.names, states);
+    t.start = moved(t.start, states), t.names = moved(t.names, states), t.remembered = moved(t.remembered, strings);
     for (std::uint32_t& x : t.texts) x += states;
     for (std::uint32_t& x : t.strings) x += strings;
     for (std::uint32_t& x : t.arrays) x += arrays;
@@ -119,6 +122,8 @@ result<grammar> grammar::try_from_choices(std::span<const std::string> choices, 
     const auto where = [&] { return "choice " + std::to_string(i); };
     if (choices[i].empty()) return error(errc::invalid_argument, where() + ": it is empty");
     if (!is_utf8(choices[i])) return error(errc::invalid_argument, where() + ": it is no UTF-8");
+    if (choices[i].size() > most.states || set.all.size() > most.states)
+      return detail::too_many_states(most.states).in("choices");
     parts.push_back(set.all.literal(choices[i]));
   }
   set.rules.push_back({"root", set.all.choice(std::move(parts))});

@@ -28,7 +28,8 @@ class json;
 ///           auto date = nibble::grammar::from_regex("\\d{4}-\\d{2}-\\d{2}");
 class grammar {
  public:
-  /// A grammar in the dialect of llama.cpp: `root ::= "yes" | "no"`. Rules may call themselves anywhere, on the left too.
+  /// A grammar in the dialect of llama.cpp: `root ::= "yes" | "no"`. Rules may call themselves anywhere, on the left too. Each
+  /// has to be defined once. Tokens by name or number (`<[1]>`) are refused: a grammar is of text, whatever the vocabulary.
   /// @errors  malformed, limit_exceeded; the sentence names line and column, or the rule
   static result<grammar> try_from_gbnf(std::string_view text, const grammar_limits& most = {});
   /// The texts that a regular expression of ECMAScript matches from their beginning to their end.
@@ -38,7 +39,10 @@ class grammar {
   /// @errors  invalid_argument: none are given, or one is empty or no UTF-8
   static result<grammar> try_from_choices(std::span<const std::string> choices, const grammar_limits& most = {});
   /// The values that a JSON Schema allows, as JSON text: see schema.hpp for what is supported.
-  /// @errors  malformed; bad_value: names the keyword that is not supported, and where it stands; limit_exceeded
+  /// @errors  malformed: no JSON, or no value is valid; bad_value: names the keyword that is not supported, and where it
+  /// stands;
+  ///          limit_exceeded
+  /// @cost    its steps are counted, and bounded by the limits: some seconds at the most, and tens of megabytes
   static result<grammar> try_from_schema(const json& schema, const grammar_limits& most = {});
   static result<grammar> try_from_schema(const char* schema, const grammar_limits& most = {}) {
     return try_from_schema(std::string_view(schema), most);
@@ -56,6 +60,7 @@ class grammar {
   static result<grammar> try_repeat(const grammar& part, std::uint32_t least, std::uint32_t most_times,
                                     const grammar_limits& most = {});
   /// A text that is itself.
+  /// @cost  about a hundred bytes a character
   static grammar literal(std::string_view text);
 #if NIBBLE_EXCEPTIONS
   static grammar from_gbnf(std::string_view text, const grammar_limits& most = {}) { return try_from_gbnf(text, most).value(); }

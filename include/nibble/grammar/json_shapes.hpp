@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "nibble/config.hpp"
@@ -19,7 +20,8 @@ struct json_shapes {
   struct string {
     std::uint32_t start;
     std::uint32_t least = 0, most = none;
-    bool remembered = false;  // its value is a hash of its characters; nothing is counted then
+    bool remembered = false;     // its value is a hash of its characters; nothing is counted then
+    std::uint32_t names = none;  // the object of which these are names that are remembered
     bool counted() const noexcept { return least > 0 || most != none; }
     friend bool operator==(const string&, const string&) = default;
   };
@@ -47,7 +49,8 @@ struct json_shapes {
     bool remembers = false;  // its items are remembered strings, each of which comes once
   };
 
-  /// Keys fall into classes: the first `known` are one name each and come once, the others are any number of names.
+  /// Keys fall into classes: the first `known` are one name each and come once, the others are any number of names. These may
+  /// come twice, but where that would count: then they are remembered.
   struct object {
     std::uint32_t keys;  // the automaton of names; its tags are classes
     std::uint32_t known = 0;
@@ -55,12 +58,22 @@ struct json_shapes {
     std::vector<std::uint32_t> required = {};       // bits of known classes
     std::uint32_t least = 0, most = none;
     std::vector<demand> demands = {};
-    std::uint32_t target = 0;               // of its names
-    std::uint32_t first_state = 0;          // of the automaton; `reach` has words for each from here on
-    std::vector<std::uint32_t> reach = {};  // bits of the classes that a name may still fall into
-    bool free_names = false;                // any beginning of a name may become a new one
+    std::uint32_t target = 0;                                      // of its names
+    std::uint32_t first_state = 0;                                 // of the automaton; `reach` has words for each from here on
+    std::shared_ptr<const std::vector<std::uint32_t>> reach = {};  // bits of the classes that a name may still fall into
+    bool free_names = false;                                       // any beginning of a name may become a new one
+    bool remembers = false;                                        // names behind the known ones come once, too
     std::uint32_t words() const noexcept { return (static_cast<std::uint32_t>(classes.size()) + 31) / 32; }
     std::uint32_t seen_words() const noexcept { return (known + 31) / 32; }
+    std::uint32_t others() const noexcept { return static_cast<std::uint32_t>(classes.size()) - known; }
+    /// The value of a name: its class, or what tells it from the others that fall into its class.
+    std::uint32_t value_of(std::uint32_t key_class, std::uint32_t hash) const noexcept {
+      if (!remembers || key_class < known) return key_class;
+      return known + hash % ((none - known) / others() - 1) * others() + (key_class - known);
+    }
+    std::uint32_t class_of(std::uint32_t value) const noexcept {
+      return !remembers || value < known ? value : known + (value - known) % others();
+    }
   };
 
   std::uint32_t spaces = 80;      // in a row, between the parts of a value

@@ -11,20 +11,14 @@
 #include "nibble/core/checked.hpp"
 #include "nibble/grammar/states-impl.hpp"
 #include "nibble/grammar/states.hpp"
+#include "nibble/text/answer/json_scanner-impl.hpp"
+#include "nibble/text/hex.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-inline bool is_json_space(unsigned char byte) noexcept { return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r'; }
-
 // Strings. A word of a key: 1 the string, 2 the object whose member's name it is, 3 the automaton's state, 4 characters so far.
-
-inline int hex_value(unsigned char byte) noexcept {
-  if (byte >= '0' && byte <= '9') return byte - '0';
-  if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
-  return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
-}
 
 grammar_states::id grammar_states::string_at(std::span<const word> k, word new_kind, word a, word b, word c) {
   if (new_kind == string_read || new_kind == string_escape) return named({new_kind, k[1], k[2], k[3], k[4]});
@@ -33,13 +27,19 @@ grammar_states::id grammar_states::string_at(std::span<const word> k, word new_k
   return named({new_kind, k[1], k[2], k[3], k[4], a, b});
 }
 
+/// Whether the characters of a string are kept, as a hash: where it must not come twice.
+bool grammar_states::is_remembered(std::span<const word> k) const {
+  if (k[1] != no_value) return program_->shapes.strings[k[1]].remembered;
+  return k[2] != no_value && program_->shapes.objects[key(k[2])[1]].remembers;
+}
+
 /// What is kept of the characters so far, with one more.
 grammar_states::word grammar_states::string_count(std::span<const word> k, char32_t code) const {
-  if (k[1] == no_value) return 0;
-  const json_shapes::string& shape = program_->shapes.strings[k[1]];
-  if (shape.remembered)
+  if (is_remembered(k))
     return static_cast<word>(
         ((std::uint64_t{k[4]} + 1) * 0x9E3779B97F4A7C15u ^ (std::uint64_t{code} + 1) * 0xFF51AFD7ED558CCDu) >> 29);
+  if (k[1] == no_value) return 0;
+  const json_shapes::string& shape = program_->shapes.strings[k[1]];
   if (!shape.counted()) return 0;
   return shape.most == json_shapes::none ? (std::min)(k[4] + 1, shape.least) : k[4] + 1;
 }
@@ -52,9 +52,10 @@ bool grammar_states::string_may_read(std::span<const word> k, word q) const {
   const std::span<const word> owner = key(k[2]);
   const json_shapes::object& shape = program_->shapes.objects[owner[1]];
   const std::size_t first = std::size_t{q - shape.first_state} * shape.words();
+  const word missing = object_missing(owner);
   for (std::uint32_t w = 0; w < shape.words(); ++w) {
-    for (word bits = shape.reach[first + w]; bits != 0; bits &= bits - 1) {
-      if (object_allows(owner, w * 32 + static_cast<word>(std::countr_zero(bits)))) return true;
+    for (word bits = (*shape.reach)[first + w]; bits != 0; bits &= bits - 1) {
+      if (object_allows(owner, w * 32 + static_cast<word>(std::countr_zero(bits)), missing)) return true;
     }
   }
   return false;
@@ -104,8 +105,7 @@ grammar_states::id grammar_states::string_partial(std::span<const word> k, word 
   if (left == 0) return string_character(k, may_be.low);
   if (!string_reads_in(k, may_be.low, may_be.high)) return dead;
   const automaton::edge* e = program_->texts.edge_from(k[3], may_be.low);
-  const bool remembered = k[1] != no_value && program_->shapes.strings[k[1]].remembered;
-  if (may_be.exact && e->low <= may_be.low && e->high >= may_be.high && !remembered)
+  if (may_be.exact && e->low <= may_be.low && e->high >= may_be.high && !is_remembered(k))
     return named({string_rest, k[1], k[2], e->to, string_count(k, 0), left});
   return string_at(k, string_part, bits, left, 0);
 }
@@ -134,7 +134,7 @@ grammar_states::id grammar_states::string_escaped(std::span<const word> k, unsig
 }
 
 grammar_states::id grammar_states::string_hex_digit(std::span<const word> k, unsigned char byte) {
-  const int digit = hex_value(byte);
+  const int digit = hex_value(static_cast<char>(byte));
   if (digit < 0) return dead;
   const word bits = k[5] << 4 | static_cast<word>(digit), left = k[6] - 1;
   const char32_t low = bits << 4 * left, high = low | ((char32_t{1} << 4 * left) - 1);
@@ -147,7 +147,7 @@ grammar_states::id grammar_states::string_hex_digit(std::span<const word> k, uns
 grammar_states::id grammar_states::string_low_part(std::span<const word> k, unsigned char byte) {
   if (k[6] == 6) return byte == '\\' ? string_at(k, string_low, k[5], 5, 0) : dead;
   if (k[6] == 5) return byte == 'u' ? string_at(k, string_low, k[5], 4, 0) : dead;
-  const int digit = hex_value(byte);
+  const int digit = hex_value(static_cast<char>(byte));
   if (digit < 0) return dead;
   const word bits = k[7] << 4 | static_cast<word>(digit), left = k[6] - 1;
   const char32_t low = (std::max<char32_t>)(bits << 4 * left, 0xDC00);
@@ -161,12 +161,12 @@ grammar_states::id grammar_states::string_end(std::span<const word> k) {
   const word tag = program_->texts[k[3]].tag;
   if (tag == automaton::none) return dead;
   if (k[2] != no_value) {
-    if (!object_allows(key(k[2]), tag)) return dead;
     scratch_.assign(key(k[2]).begin(), key(k[2]).end());
-    return object_at_place(scratch_, object_at, behind_key, tag);
+    return object_behind_name(scratch_, program_->shapes.objects[scratch_[1]].value_of(tag, k[4]));
   }
   if (k[1] == no_value) return named({done, tag});
   const json_shapes::string& shape = program_->shapes.strings[k[1]];
+  if (shape.names != json_shapes::none) return named({done, program_->shapes.objects[shape.names].value_of(tag, k[4])});
   if (shape.remembered) return named({done, k[4] == no_value ? 0 : k[4]});
   return k[4] >= shape.least ? named({done, 0}) : dead;
 }
@@ -236,7 +236,7 @@ grammar_states::id grammar_states::array_byte(std::span<const word> k, unsigned 
     return named(scratch_);
   };
   if (k[2] == start) return byte == '[' ? at(open, 0) : dead;
-  if (is_json_space(byte)) return k[3] < program_->shapes.spaces ? at(k[2], k[3] + 1) : dead;
+  if (is_json_space(static_cast<char>(byte))) return k[3] < program_->shapes.spaces ? at(k[2], k[3] + 1) : dead;
   if (byte == ']') return k[2] != behind_comma && array_may_end(k) ? named({done, 0}) : dead;
   return byte == ',' && k[2] == behind_value && array_may_go_on(k) ? at(behind_comma, 0) : dead;
 }
@@ -251,37 +251,37 @@ void grammar_states::add_array_calls(std::span<const word> k) {
 }
 
 // Objects. Words: 1 the object, 2 the place, 3 spaces, 4 the class of the last name, 5 members so far, 6 and on the counts of
-// demands, then bits of the known classes that came.
+// demands, then bits of the known classes that came, then the names that are remembered.
 
-/// Required members that are missing, without one of this class.
-grammar_states::word grammar_states::object_missing(std::span<const word> k, word key_class) const {
+/// Required members that are missing.
+grammar_states::word grammar_states::object_missing(std::span<const word> k) const {
   const json_shapes::object& shape = program_->shapes.objects[k[1]];
   const std::size_t seen = 6 + shape.demands.size();
   word missing = 0;
   for (std::uint32_t w = 0; w < shape.seen_words(); ++w) {
-    word bits = shape.required[w] & ~k[seen + w];
-    if (key_class / 32 == w) bits &= ~(word{1} << key_class % 32);
-    missing += static_cast<word>(std::popcount(bits));
+    missing += static_cast<word>(std::popcount(shape.required[w] & ~k[seen + w]));
   }
   return missing;
 }
 
 bool grammar_states::object_may_end(std::span<const word> k) const {
   const json_shapes::object& shape = program_->shapes.objects[k[1]];
-  if (k[5] < shape.least || object_missing(k, no_value) > 0) return false;
+  if (k[5] < shape.least || object_missing(k) > 0) return false;
   for (std::size_t d = 0; d < shape.demands.size(); ++d)
     if (k[6 + d] < shape.demands[d].least) return false;
   return true;
 }
 
-/// Whether a member of a class may come next, with a value that meets these demands.
-bool grammar_states::object_can_take(std::span<const word> k, word key_class, const json_shapes::choice& c) const {
+/// Whether a member of a class may come next, with a value that meets these demands. @param missing  see object_missing()
+bool grammar_states::object_can_take(std::span<const word> k, word key_class, word missing,
+                                     const json_shapes::choice& c) const {
   const json_shapes::object& shape = program_->shapes.objects[k[1]];
   const std::size_t seen = 6 + shape.demands.size();
   const auto came = [&](word x) { return x < shape.known && (k[seen + x / 32] >> x % 32 & 1) != 0; };
   if (came(key_class)) return false;
   const std::uint64_t members = std::uint64_t{k[5]} + 1;
-  if (shape.most != json_shapes::none && members + object_missing(k, key_class) > shape.most) return false;
+  if (key_class < shape.known) missing -= shape.required[key_class / 32] >> key_class % 32 & 1;
+  if (shape.most != json_shapes::none && members + missing > shape.most) return false;
   const std::uint64_t room = shape.most == json_shapes::none ? std::uint64_t{1} << 40 : shape.most - members;
   if (shape.demands.empty() && shape.least <= members) return true;
   // what may still come: how many members, and how many that meet each demand
@@ -301,23 +301,24 @@ bool grammar_states::object_can_take(std::span<const word> k, word key_class, co
     const bool meets = (c.met >> d & 1) != 0;
     if (meets && k[6 + d] >= shape.demands[d].most) return false;
     const word met = k[6 + d] + meets;
-    const std::uint64_t missing = shape.demands[d].least > met ? shape.demands[d].least - met : 0;
-    if (missing > 0 && missing > places([d](const json_shapes::choice& x) { return (x.met >> d & 1) != 0; })) return false;
-    all_missing += missing;
+    const std::uint64_t wanted = shape.demands[d].least > met ? shape.demands[d].least - met : 0;
+    if (wanted > 0 && wanted > places([d](const json_shapes::choice& x) { return (x.met >> d & 1) != 0; })) return false;
+    all_missing += wanted;
   }
-  return all_missing <= room;
+  return all_missing + missing <= room;
 }
 
-bool grammar_states::object_allows(std::span<const word> k, word key_class) const {
+bool grammar_states::object_allows(std::span<const word> k, word key_class, word missing) const {
   const std::vector<json_shapes::choice>& choices = program_->shapes.objects[k[1]].classes[key_class];
   return std::any_of(choices.begin(), choices.end(),
-                     [&](const json_shapes::choice& c) { return object_can_take(k, key_class, c); });
+                     [&](const json_shapes::choice& c) { return object_can_take(k, key_class, missing, c); });
 }
 
 bool grammar_states::object_may_go_on(std::span<const word> k) const {
   const auto classes = static_cast<word>(program_->shapes.objects[k[1]].classes.size());
+  const word missing = object_missing(k);
   for (word c = classes; c > 0; --c)  // what is always allowed stands behind
-    if (object_allows(k, c - 1)) return true;
+    if (object_allows(k, c - 1, missing)) return true;
   return false;
 }
 
@@ -351,7 +352,7 @@ grammar_states::id grammar_states::object_behind(std::span<const word> k, const 
 
 grammar_states::id grammar_states::object_byte(std::span<const word> k, unsigned char byte) {
   if (k[2] == start) return byte == '{' ? object_at_place(k, object_at, open, 0) : dead;
-  if (is_json_space(byte)) {
+  if (is_json_space(static_cast<char>(byte))) {
     if (k[3] >= program_->shapes.spaces) return dead;
     scratch_.assign(k.begin(), k.end());
     ++scratch_[3];
@@ -377,8 +378,9 @@ grammar_states::id grammar_states::object_byte(std::span<const word> k, unsigned
 
 void grammar_states::add_object_calls(std::span<const word> k) {
   if (k[2] != before_value) return;
+  const word missing = object_missing(k);
   for (const json_shapes::choice& c : program_->shapes.objects[k[1]].classes[k[4]]) {
-    if (!object_can_take(k, k[4], c)) continue;
+    if (!object_can_take(k, k[4], missing, c)) continue;
     const id behind = object_behind(k, c);
     calls_.push_back({c.target, behind});
   }
@@ -394,7 +396,22 @@ grammar_states::id grammar_states::behind(id s, std::uint32_t value) {
     return named(scratch_);
   }
   if (k[0] != object_key) return s;
-  return object_allows(k, value) ? object_at_place(k, object_at, behind_key, value) : dead;
+  scratch_.assign(k.begin(), k.end());
+  return object_behind_name(scratch_, value);
+}
+
+/// Behind a name, by its value, in a state of the object; `k` is no part of the states.
+grammar_states::id grammar_states::object_behind_name(std::span<const word> k, word value) {
+  const json_shapes::object& shape = program_->shapes.objects[k[1]];
+  const word key_class = shape.class_of(value);
+  if (!object_allows(k, key_class)) return dead;
+  const bool remembered = shape.remembers && key_class >= shape.known;
+  const std::span<const word> came = k.subspan(6 + shape.demands.size() + shape.seen_words());
+  if (remembered && std::find(came.begin(), came.end(), value) != came.end()) return dead;
+  saved_words_.assign(k.begin(), k.end());
+  saved_words_[0] = object_at, saved_words_[2] = behind_key, saved_words_[3] = 0, saved_words_[4] = key_class;
+  if (remembered) saved_words_.push_back(value);
+  return named(saved_words_);
 }
 
 }  // namespace detail

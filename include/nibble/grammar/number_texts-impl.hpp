@@ -64,10 +64,11 @@ class number_automaton {
 
   result<std::uint32_t> run() {
     if (too_large_ || watchers_.size() > most_watchers) return too_many_states(most_);
+    const std::size_t most_lists = most_list_words / (2 + watchers_.size());
     std::vector<std::uint32_t> begin(2 + watchers_.size());
     const std::uint32_t first = number_of(begin);
     for (std::size_t i = 0; i < lists_.size(); ++i) {
-      if (out_.size() > most_) return too_many_states(most_);
+      if (out_.size() > most_ || lists_.size() > most_lists) return too_many_states(most_);
       expand(i);
     }
     return first;
@@ -84,6 +85,7 @@ class number_automaton {
     std::uint64_t step = 1;  // of a step: value = step / 10^decimals
     std::size_t decimals = 0;
   };
+  static constexpr std::size_t most_list_words = std::size_t{1} << 21;
   static constexpr std::size_t most_watchers = 256;  // values of all lists and bounds: a state has a word for each
 
   struct demand {
@@ -272,31 +274,17 @@ inline std::uint32_t add_any_number(automaton& out) {
 }
 
 /// A long list: each number as it is written shortest.
-inline std::uint32_t add_listed_numbers(const std::vector<decimal>& values, automaton& out) {
-  const std::uint32_t root = out.add({});
-  for (const decimal& value : values) {
-    const std::string text = (value.negative ? "-" : "") + value.whole + (value.fraction.empty() ? "" : ".") + value.fraction;
-    std::uint32_t at = root;
-    for (const char c : text) {
-      const auto code = static_cast<char32_t>(c);
-      std::uint32_t next = out.step(at, code);
-      if (next == automaton::none) {
-        next = out.add({});
-        auto& edges = out[at].edges;
-        edges.insert(std::partition_point(edges.begin(), edges.end(), [&](const automaton::edge& e) { return e.high < code; }),
-                     {code, code, next});
-      }
-      at = next;
-    }
-    out[at].tag = 0;
-  }
-  return root;
+inline result<std::uint32_t> add_listed_numbers(const std::vector<decimal>& values, std::uint32_t most, automaton& out) {
+  std::vector<std::string> texts;
+  for (const decimal& value : values)
+    texts.push_back((value.negative ? "-" : "") + value.whole + (value.fraction.empty() ? "" : ".") + value.fraction);
+  return add_texts(texts, text_tags::alike, most, out);
 }
 
 result<std::uint32_t> add_numbers(const std::vector<number_demand>& demands, std::uint32_t most_states, automaton& out) {
   if (demands.empty()) return add_any_number(out);
   if (demands.size() == 1 && demands[0].what == number_demand::kind::one_of && demands[0].values.size() > 64)
-    return add_listed_numbers(demands[0].values, out);
+    return add_listed_numbers(demands[0].values, most_states, out);
   const auto first = static_cast<std::uint32_t>(out.size());
   auto start = number_automaton(demands, most_states, out).run();
   if (!start) return start;

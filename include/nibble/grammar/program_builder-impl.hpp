@@ -8,6 +8,7 @@
 
 #include "nibble/grammar/grammar-impl.hpp"
 #include "nibble/grammar/program_builder.hpp"
+#include "nibble/grammar/schema_strings.hpp"
 #include "nibble/grammar/token_code.hpp"
 
 namespace nibble {
@@ -31,6 +32,19 @@ program_builder::id program_builder::call(result<grammar> made, std::string_view
   if (made) return call(*made);
   fail(std::move(made).failure().in(std::string(where)));
   return nothing();
+}
+
+program_builder::id program_builder::strings(const json& schema, std::span<const search_mark> without,
+                                             const std::string& where) {
+  if (failed_) return nothing();
+  auto start = add_strings(schema, without, most_, made_.texts);
+  if (!start) {
+    fail(std::move(start).failure().in(where));
+    return nothing();
+  }
+  const std::uint32_t rule = declare();
+  made_.targets[rule].start = *start;
+  return all.call(rule);
 }
 
 program_builder::id program_builder::text(std::u32string_view characters) {

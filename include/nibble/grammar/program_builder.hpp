@@ -52,6 +52,8 @@ class program_builder {
   id call(const grammar& g);
   /// A call of the values of a schema, or nothing that has a meaning.
   id call(result<grammar> made, std::string_view where);
+  /// The strings that a schema allows, as they stand, in which none of these marks is.
+  id strings(const json& schema, std::span<const search_mark> without, const std::string& where);
   id text(std::u32string_view characters);
   id optional(id part) { return all.repeat(part, 0, 1); }
   id many(id part) { return all.repeat(part, 0, pattern::unlimited); }

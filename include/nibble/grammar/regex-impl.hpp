@@ -1,6 +1,7 @@
 /// The definitions behind regex.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -59,6 +60,7 @@ class regex_reader {
   }
 
   result<id> atom(std::uint32_t depth) {
+    NIBBLE_TRY(check_size(out_, most_.states, in_));
     const std::size_t from = in_.at();
     switch (in_.peek()) {
       case '^':
@@ -135,7 +137,7 @@ class regex_reader {
 
   result<char_set> char_class(std::size_t from) {
     const bool inverted = in_.take('^');
-    char_set all;
+    std::vector<char_set::range> ranges;
     while (!in_.take(']')) {
       if (in_.done()) return in_.malformed(from, "this class has no closing bracket");
       const std::size_t at = in_.at();
@@ -148,11 +150,14 @@ class regex_reader {
         if (!is_one(*low) || !is_one(*high)) return in_.malformed(at, "a range between what is no character");
         const char32_t first = low->ranges()[0].low, last = high->ranges()[0].low;
         if (first > last) return in_.malformed(at, "a range that ends before it begins");
-        all.add(first, last);
+        ranges.push_back({first, last});
       } else {
-        all.add(*low);
+        ranges.insert(ranges.end(), low->ranges().begin(), low->ranges().end());
+        if (ranges.size() > 8 * std::size_t{most_.states})
+          return in_.malformed(from, "a class of too many ranges", errc::limit_exceeded);
       }
     }
+    char_set all = char_set::of(std::move(ranges));
     return inverted ? all.inverted() : all;
   }
   static bool is_one(const char_set& set) { return set.ranges().size() == 1 && set.ranges()[0].low == set.ranges()[0].high; }
@@ -263,23 +268,18 @@ class regex_reader {
         {"L", nibble::char_class::letter},      {"Letter", nibble::char_class::letter}, {"N", nibble::char_class::number},
         {"Number", nibble::char_class::number}, {"M", nibble::char_class::mark},        {"Mark", nibble::char_class::mark},
         {"P", nibble::char_class::punctuation}, {"S", nibble::char_class::symbol}};
-    for (const auto& [its_name, kind] : known) {
-      if (name != its_name) continue;
-      return all_that([wanted = kind](char32_t c) { return class_of(c) == wanted; }, inverted);
-    }
-    if (name == "Nd") return all_that([](char32_t c) { return is_decimal(c); }, inverted);
+    for (const auto& [its_name, kind] : known)
+      if (name == its_name) return all_of(unicode_runs, static_cast<std::uint32_t>(kind), inverted);
+    if (name == "Nd") return all_of(unicode_decimal_runs, 1, inverted);
     return in_.malformed(from, "the property \"" + std::string(name) + "\" is not supported");
   }
-  template <class Belongs>
-  static char_set all_that(Belongs belongs, bool inverted) {
+  /// The characters of one kind, from the runs of a table.
+  template <std::size_t Runs>
+  static char_set all_of(const std::array<std::uint32_t, Runs>& runs, std::uint32_t kind, bool inverted) {
     char_set out;
-    for (char32_t low = 0; low <= char_set::last; ++low) {
-      if (belongs(low) == inverted) continue;
-      const char32_t from = low;
-      while (low < char_set::last && belongs(low + 1) != inverted) ++low;
-      out.add(from, low);
-    }
-    return out;
+    for (std::size_t r = 0; r < Runs; ++r)
+      if ((runs[r] & 7) == kind) out.add(runs[r] >> 3, r + 1 < Runs ? (runs[r + 1] >> 3) - 1 : char_set::last);
+    return inverted ? out.inverted() : out;
   }
 
   static char_set line_breaks() {
@@ -304,34 +304,75 @@ class regex_reader {
   patterns& out_;
 };
 
-/// Leaves the marks out again: where one led to is known from the states beside it.
-inline std::uint32_t without_marks(automaton& a, std::uint32_t first, std::uint32_t start) {
-  const auto step = [&](std::uint32_t s, char32_t mark) { return s == automaton::none ? s : a.step(s, mark); };
-  std::vector<std::uint32_t> tags;
+/// The states of an automaton from which marks of the end lead to a tag, any number of them.
+inline std::vector<bool> ends_by_marks(const automaton& a, std::uint32_t first) {
+  enum : char { unknown, open, no, yes };
+  std::vector<char> found(a.size() - first, unknown);
+  std::vector<std::uint32_t> path;
   for (std::uint32_t s = first; s < a.size(); ++s) {
-    const std::uint32_t end = step(s, regex_reader::end_mark);
-    tags.push_back(end == automaton::none ? automaton::none : a[end].tag);
+    std::uint32_t at = s;
+    for (; at != automaton::none && found[at - first] == unknown; at = a.step(at, regex_reader::end_mark)) {
+      found[at - first] = open;
+      path.push_back(at);
+    }
+    bool ends = at != automaton::none && found[at - first] == yes;
+    for (; !path.empty(); path.pop_back()) {
+      ends = ends || a[path.back()].tag != automaton::none;
+      found[path.back() - first] = ends ? yes : no;
+    }
   }
-  const std::uint32_t behind = step(start, regex_reader::begin_mark);
+  std::vector<bool> out;
+  for (const char f : found) out.push_back(f == yes);
+  return out;
+}
+
+/// Whether the empty text matches: then the marks of its beginning and of its end may come in any order.
+inline bool matches_empty(const automaton& a, std::uint32_t first, std::uint32_t start) {
+  std::vector<bool> seen(a.size() - first);
+  std::vector<std::uint32_t> open = {start};
+  while (!open.empty()) {
+    const std::uint32_t at = open.back();
+    open.pop_back();
+    if (at == automaton::none || seen[at - first]) continue;
+    if (a[at].tag != automaton::none) return true;
+    seen[at - first] = true;
+    open.push_back(a.step(at, regex_reader::begin_mark));
+    open.push_back(a.step(at, regex_reader::end_mark));
+  }
+  return false;
+}
+
+/// Leaves the marks out again. Each assertion takes one, so that a text has any number of them on both sides: the more there
+/// are, the more matches.
+inline std::uint32_t without_marks(automaton& a, std::uint32_t first, std::uint32_t start) {
+  const bool empty = matches_empty(a, first, start);
+  const std::vector<bool> ends = ends_by_marks(a, first);
+  std::vector<bool> seen(a.size() - first);
+  std::uint32_t behind = start;
+  for (std::uint32_t at = start; at != automaton::none && !seen[at - first]; at = a.step(at, regex_reader::begin_mark)) {
+    seen[at - first] = true;
+    behind = at;
+  }
   for (std::uint32_t s = first; s < a.size(); ++s) {
-    a[s].tag = tags[s - first];
+    a[s].tag = ends[s - first] ? 0 : automaton::none;
     std::erase_if(a[s].edges, [](const automaton::edge& e) { return e.low >= 0xD800 && e.low <= 0xDFFF; });
   }
-  return behind;
+  if (!empty || a[behind].tag != automaton::none) return behind;
+  automaton::state begin = a[behind];
+  begin.tag = 0;
+  return a.add(std::move(begin));
 }
 
 result<std::uint32_t> add_regex(std::string_view text, regex_extent extent, const grammar_limits& most, automaton& out) {
   patterns all;
   auto body = regex_reader(text, most, all).read();
   if (!body) return std::move(body).failure();
-  // `^` and `$` take the marks; where there is none, what stands around the expression does
+  // `^` and `$` take marks; what stands around the expression takes the others, and other characters where it may
   const auto around = [&](char32_t mark) {
-    const patterns::id optional = all.repeat(all.characters(char_set::mark(mark)), 0, 1);
-    if (extent == regex_extent::whole) return optional;
+    const patterns::id marks = all.repeat(all.characters(char_set::mark(mark)), 0, pattern::unlimited);
+    if (extent == regex_extent::whole) return marks;
     const patterns::id others = all.repeat(all.characters(char_set::all()), 0, pattern::unlimited);
-    return mark == regex_reader::begin_mark
-               ? all.choice({all.sequence({}), all.sequence({all.characters(char_set::mark(mark)), others})})
-               : all.choice({all.sequence({}), all.sequence({others, all.characters(char_set::mark(mark))})});
+    return all.sequence(mark == regex_reader::begin_mark ? std::vector{marks, others} : std::vector{others, marks});
   };
   const patterns::id front = around(regex_reader::begin_mark);
   const patterns::id back = around(regex_reader::end_mark);
@@ -341,8 +382,7 @@ result<std::uint32_t> add_regex(std::string_view text, regex_extent extent, cons
   const std::uint32_t behind = without_marks(out, first, *start);
   std::vector<bool> alive;
   remove_dead_ends(out, {}, first, alive);
-  if (behind == automaton::none || !alive[behind - first]) return automaton::none;
-  return behind;
+  return alive[behind - first] ? behind : automaton::none;
 }
 
 }  // namespace detail

@@ -1,4 +1,4 @@
-/// repetition: how often a part of a rule or an expression stands in a row, and how deep its groups are.
+/// repetition: how often a part of a rule or an expression stands in a row, how deep its groups are, and how many parts it has.
 #pragma once
 
 #include <cstddef>
@@ -44,6 +44,12 @@ inline result<patterns::id> repeated(patterns& all, patterns::id part, const rep
 inline result<void> check_nesting(std::uint32_t depth, std::uint32_t most, const scanner& in) {
   if (depth <= most) return {};
   return in.malformed(in.at(), "more than " + std::to_string(most) + " groups inside of each other", errc::limit_exceeded);
+}
+
+/// @errors  limit_exceeded: more than `most` parts
+inline result<void> check_size(const patterns& all, std::uint32_t most, const scanner& in) {
+  if (all.size() <= most) return {};
+  return in.malformed(in.at(), "more than " + std::to_string(most) + " parts", errc::limit_exceeded);
 }
 
 }  // namespace detail

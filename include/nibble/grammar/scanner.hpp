@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "nibble/error.hpp"
+#include "nibble/text/hex.hpp"
 #include "nibble/text/utf8.hpp"
 
 namespace nibble {
@@ -55,11 +56,7 @@ class scanner {
   std::optional<char32_t> take_hex(std::size_t digits) noexcept {
     char32_t n = 0;
     for (std::size_t i = 0; i < digits; ++i) {
-      const char c = peek(i);
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
+      const int digit = hex_value(peek(i));
       if (digit < 0) return std::nullopt;
       n = n << 4 | static_cast<char32_t>(digit);
     }

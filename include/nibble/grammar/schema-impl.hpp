@@ -47,12 +47,12 @@ class schema_compiler {
       }
     }
     possible_values possible(made_);
-    possible.remove_others();
+    if (auto sure = possible.remove_others(); !sure) return std::move(sure).failure().in("schema");
     if (!first || !possible.contains(*first)) return error(errc::malformed, "schema: no value is valid");
     made_.root = *first;
     made_.shapes.any_text = expander_.any_text();
     made_.shapes.spaces = most_.json_spaces;
-    names_.add_names();
+    NIBBLE_TRY(names_.add_names());
     return std::move(made_);
   }
 
@@ -196,6 +196,7 @@ class schema_compiler {
     std::size_t places = 0;
     for (const schema_branch::items& p : b.places) places = (std::max)(places, p.first.size());
     places = (std::min)(places, std::size_t{b.most_items});
+    if (places > 0 && b.least_items > 0) return refusal();     // an item may need the value that another one took
     std::vector<std::vector<schema_literal>> all(places + 1);  // fits: of places in a schema
     std::vector<json> values;
     bool few = true;
@@ -210,10 +211,8 @@ class schema_compiler {
     shape.first.resize(places);
     for (std::size_t i = 0; i <= places; ++i) {
       for (std::size_t v = 0; v < values.size(); ++v) {
-        json one = json::object();
-        one.set("const", values[v]);
         std::vector<schema_literal> literals = all[i];
-        literals.push_back(literal_of(document_.number_of(document_.keep(std::move(one)), document_.root(), "enum")));
+        literals.push_back(literal_of(document_.add_made(json::object({{"const", values[v]}}), document_.root(), "enum")));
         if (const auto node = node_of(std::move(literals)))
           (i < places ? shape.first[i] : shape.rest).push_back({1u << v, *node});
       }
@@ -329,6 +328,8 @@ class schema_compiler {
     names.erase(std::unique(names.begin(), names.end()), names.end());
     auto classes = names_.classes(names, expressions, expander_.any_text());
     if (!classes) return std::move(classes).failure();
+    const std::size_t lists = b.groups.size() + b.some.size() + expressions.size();
+    NIBBLE_TRY(expander_.spend(std::uint64_t{classes->fits.size()} * (lists + 1) << b.some.size()));
 
     json_shapes::object shape;
     shape.keys = classes->start, shape.first_state = classes->first_state;
@@ -345,8 +346,26 @@ class schema_compiler {
       for (std::size_t e = 0; e < expressions.size(); ++e) fits.push_back(2 * expressions[e] + (classes->fits[c][e] ? 0u : 1u));
       shape.classes.push_back(member_values(b, c < names.size() ? &names[c] : nullptr, fits));
     }
+    if (shape.least > 1 || !shape.demands.empty()) NIBBLE_TRY(remember_names(shape, b.required.size()));
     add_once(made_.targets[n].objects, static_cast<std::uint32_t>(made_.shapes.objects.size()));
     made_.shapes.objects.push_back(std::move(shape));
+    return {};
+  }
+
+  /// Names that come twice are one member: where members count, each of them has to be another one.
+  static result<void> remember_names(json_shapes::object& shape, std::size_t required) {
+    constexpr std::uint32_t most_names = 1'000, most_classes = 4'000;
+    if (shape.classes.size() > most_classes) {
+      return error(errc::limit_exceeded, "minProperties, or members that must be otherwise, beside more than " +
+                                             std::to_string(most_classes) + " names");
+    }
+    const bool others = std::any_of(shape.classes.begin() + std::ptrdiff_t(shape.known), shape.classes.end(),
+                                    [](const choices& c) { return !c.empty(); });
+    shape.remembers = others && (shape.least > (std::max<std::size_t>)(required, 1) || !shape.demands.empty());
+    if (!shape.remembers) return {};
+    if (shape.least > most_names)
+      return error(errc::limit_exceeded, "minProperties: at most " + std::to_string(most_names) + " are supported");
+    shape.most = (std::min)(shape.most, most_names);
     return {};
   }
 

@@ -34,18 +34,24 @@ inline json schema_of_value(const json& value) {
     schema.set("prefixItems", json::array(std::move(items)));
     return schema;
   }
-  json properties = json::object(), required = json::array();
+  std::vector<json::member> properties;
+  std::vector<json> required;
   for (const json::member& m : value.members()) {
-    json one = json::object();
-    one.set("const", m.value);
-    properties.set(m.key, std::move(one));
-    required.push_back(m.key);
+    properties.push_back({m.key, json::object({{"const", m.value}})});
+    required.emplace_back(m.key);
   }
   schema.set("type", "object");
-  schema.set("required", std::move(required));
+  schema.set("required", json::array(std::move(required)));
   schema.set("additionalProperties", false);
-  schema.set("properties", std::move(properties));
+  schema.set("properties", json::object(std::move(properties)));
   return schema;
+}
+
+/// The schema of a value that is an array or an object.
+schema_expander::id schema_expander::made_of(const json& value, id within) {
+  const auto [found, is_new] = made_of_.try_emplace(&value, 0);
+  if (is_new) found->second = document_.add_made(schema_of_value(value), within, "const");
+  return found->second;
 }
 
 /// Values of enum and const by kind.
@@ -89,11 +95,14 @@ result<schema_branches> schema_expander::one_of_values(id s, std::vector<const j
   schema_branch plain = of_type(all.types);
   if (!all.numbers.empty())
     plain.types |= schema_branch::number, plain.numbers.push_back({number_demand::kind::one_of, all.numbers});
-  if (!all.texts.empty()) plain.types |= schema_branch::string, plain.texts.push_back(list_of_texts(all.texts));
+  if (!all.texts.empty()) {
+    auto list = list_of_texts(s, all.texts);
+    if (!list) return std::move(list).failure();
+    plain.types |= schema_branch::string, plain.texts.push_back(*list);
+  }
   if (plain.types != 0) out.push_back(std::move(plain));
   for (const json* v : all.others) {
-    const id made = document_.number_of(document_.keep(schema_of_value(*v)), s, "const");
-    NIBBLE_TRY(add_of(out, literal_of(made)));
+    NIBBLE_TRY(add_of(out, literal_of(made_of(*v, s))));
   }
   return out;
 }
@@ -103,11 +112,14 @@ result<schema_branches> schema_expander::none_of_values(id s, std::vector<const 
   if (!all.ok) return refused(s, "enum", "a number with an exponent beyond 400");
   schema_branch rest = of_type(without(all.types));
   if (!all.numbers.empty()) rest.numbers.push_back({number_demand::kind::none_of, all.numbers});
-  if (!all.texts.empty()) rest.texts.push_back(opposite(list_of_texts(all.texts)));
+  if (!all.texts.empty()) {
+    auto list = list_of_texts(s, all.texts);
+    if (!list) return std::move(list).failure();
+    rest.texts.push_back(opposite(*list));
+  }
   schema_branches out = {rest};
   for (const json* v : all.others) {
-    const id made = document_.number_of(document_.keep(schema_of_value(*v)), s, "const");
-    NIBBLE_TRY(meet_of(out, opposite(literal_of(made))));
+    NIBBLE_TRY(meet_of(out, opposite(literal_of(made_of(*v, s)))));
   }
   return out;
 }
@@ -126,18 +138,17 @@ inline schema_branch with_member(const std::string& name) {
 
 result<void> schema_expander::dependencies(id s, schema_branches& all) {
   for (const std::string_view keyword : {"dependentRequired", "dependentSchemas", "dependencies"}) {
-    const json* value = document_[s].find(keyword);
+    const json* value = this->keyword(s, keyword);
     if (!value) continue;
     for (const json::member& m : value->members()) {
       schema_branch with = with_member(m.key);
       schema_branches either = {without_member(m.key)};
       if (m.value.is(json_kind::array)) {
-        for (const json& name : m.value.items())
-          if (std::find(with.required.begin(), with.required.end(), name.string()) == with.required.end())
-            with.required.emplace_back(name.string());
+        for (const json& name : m.value.items()) with.required.emplace_back(name.string());
+        sort_names(with.required);
         either.push_back(std::move(with));
       } else {
-        auto x = literal(s, m.value, std::string(keyword) + "/" + m.key);
+        auto x = literal(s, m.value, {keyword, m.key});
         if (!x) return std::move(x).failure();
         schema_branches both = {with};
         NIBBLE_TRY(meet_of(both, *x));
@@ -159,21 +170,19 @@ result<void> schema_expander::in_place(id s, schema_branches& all) {
   if (const json* list = schema.find("anyOf")) NIBBLE_TRY(any_of(s, *list, all));
   if (const json* list = schema.find("oneOf")) NIBBLE_TRY(one_of(s, *list, all));
   if (const json* value = schema.find("not")) {
-    auto x = literal(s, *value, "not");
+    auto x = literal(s, *value, {"not"});
     if (!x) return std::move(x).failure();
-    auto more = of(opposite(*x));
-    if (!more) return std::move(more).failure();
-    NIBBLE_TRY(meet(all, *more));
+    NIBBLE_TRY(meet_of(all, opposite(*x)));
   }
-  const json* condition = schema.find("if");
+  const json* condition = keyword(s, "if");
   const json* then = schema.find("then");
   const json* otherwise = schema.find("else");
   if (condition && (then || otherwise || document_.has_unevaluated())) {
-    auto x = literal(s, *condition, "if");
+    auto x = literal(s, *condition, {"if"});
     if (!x) return std::move(x).failure();
-    auto y = then ? literal(s, *then, "then") : result<schema_literal>(anything);
+    auto y = then ? literal(s, *then, {"then"}) : result<schema_literal>(anything);
     if (!y) return std::move(y).failure();
-    auto z = otherwise ? literal(s, *otherwise, "else") : result<schema_literal>(anything);
+    auto z = otherwise ? literal(s, *otherwise, {"else"}) : result<schema_literal>(anything);
     if (!z) return std::move(z).failure();
     schema_branches yes = {{}}, no = {{}};
     NIBBLE_TRY(meet_of(yes, *x));
@@ -205,6 +214,19 @@ result<void> schema_expander::any_of(id s, const json& list, schema_branches& al
   return meet(all, either);
 }
 
+/// Steps to find out whether two schemas are surely disjoint.
+inline std::uint64_t cost_of_comparing(const json& a, const json& b) {
+  const auto members = [](const json& schema) {
+    const json* properties = schema.find("properties");
+    return std::uint64_t{properties ? properties->members().size() : 0};
+  };
+  const auto listed = [](const json& schema) {
+    const json* list = schema.find("enum");
+    return std::uint64_t{list ? list->items().size() : 0};
+  };
+  return 1 + listed(a) + listed(b) + members(a) * members(b);
+}
+
 result<void> schema_expander::one_of(id s, const json& list, schema_branches& all) {
   auto parts = literals(s, list, "oneOf");
   if (!parts) return std::move(parts).failure();
@@ -215,7 +237,10 @@ result<void> schema_expander::one_of(id s, const json& list, schema_branches& al
     for (std::size_t k = 0; k < parts->size(); ++k) {
       const schema_literal x = (*parts)[i], other = (*parts)[k];
       if (k == i || other == nothing) continue;
-      if (x < anything && other < anything && surely_disjoint(x / 2, other / 2)) continue;
+      if (x < anything && other < anything) {
+        NIBBLE_TRY(spend(cost_of_comparing(document_[followed(x / 2)], document_[followed(other / 2)])));
+        if (surely_disjoint(x / 2, other / 2)) continue;
+      }
       NIBBLE_TRY(meet_of(only, opposite(other)));
     }
     NIBBLE_TRY(add(either, std::move(only)));
@@ -236,10 +261,11 @@ schema_expander::id schema_expander::followed(id s) {
 }
 
 std::optional<std::vector<json>> schema_expander::values_of(id s) {
-  const json& schema = document_[followed(s)];
+  s = followed(s);
+  const json& schema = document_[s];
   const json* values = schema.find("enum");
   if (values && values->is(json_kind::array)) return std::vector<json>(values->items().begin(), values->items().end());
-  if (const json* value = schema.find("const")) return std::vector<json>{*value};
+  if (const json* value = document_.keyword(s, "const", true)) return std::vector<json>{*value};
   const json* its_type = schema.find("type");
   if (its_type && its_type->string() == "boolean") return std::vector<json>{json(true), json(false)};
   if (its_type && its_type->string() == "null") return std::vector<json>{json(nullptr)};
@@ -263,12 +289,12 @@ inline std::uint8_t type_of_value(const json& v) {
   }
 }
 
-/// The types that a schema names by itself: all, where it says nothing.
-inline std::uint8_t named_types(const json& schema) {
+/// The types that a schema names by itself: all, where it says nothing. @param knows_const  what draft 4 does not
+inline std::uint8_t named_types(const json& schema, bool knows_const) {
   std::uint8_t out = schema_branch::all;
   bool whole = false;
   if (const json* t = schema.find("type")) out = types_of(*t, whole);
-  if (const json* v = schema.find("const")) out &= type_of_value(*v);
+  if (const json* v = knows_const ? schema.find("const") : nullptr) out &= type_of_value(*v);
   if (const json* v = schema.find("enum")) {
     std::uint8_t any = 0;
     for (const json& one : v->items()) any |= type_of_value(one);
@@ -278,9 +304,9 @@ inline std::uint8_t named_types(const json& schema) {
 }
 
 /// The texts that a schema lists, where it lists texts alone.
-inline std::vector<std::string_view> listed_texts(const json& schema) {
+inline std::vector<std::string_view> listed_texts(const json& schema, bool knows_const) {
   std::vector<std::string_view> out;
-  const json* one = schema.find("const");
+  const json* one = knows_const ? schema.find("const") : nullptr;
   if (one && one->is(json_kind::string)) out.push_back(one->string());
   const json* list = one ? nullptr : schema.find("enum");
   for (const json& item : list ? list->items() : std::span<const json>()) {
@@ -290,29 +316,33 @@ inline std::vector<std::string_view> listed_texts(const json& schema) {
   return out;
 }
 
-inline bool list_other_texts(const json& x, const json& y) {
-  const auto one = listed_texts(x), other = listed_texts(y);
-  return !one.empty() && !other.empty() && std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) == one.end();
+inline bool list_other_texts(const json& x, const json& y, bool knows_const) {
+  auto one = listed_texts(x, knows_const), other = listed_texts(y, knows_const);
+  if (one.empty() || other.empty()) return false;
+  std::sort(one.begin(), one.end());
+  return std::none_of(other.begin(), other.end(), [&](auto text) { return std::binary_search(one.begin(), one.end(), text); });
 }
 
 bool schema_expander::surely_disjoint(id a, id b) {
-  const json& x = document_[followed(a)];
-  const json& y = document_[followed(b)];
-  if ((named_types(x) & named_types(y)) == 0 || list_other_texts(x, y)) return true;
+  a = followed(a), b = followed(b);
+  const json &x = document_[a], &y = document_[b];
+  const bool knows_const = document_.knows_const(a) && document_.knows_const(b);
+  const std::uint8_t of_x = named_types(x, knows_const), of_y = named_types(y, knows_const);
+  if ((of_x & of_y) == 0 || list_other_texts(x, y, knows_const)) return true;
   const json* in_x = x.find("properties");
   const json* in_y = y.find("properties");
-  if (!in_x || !in_y || named_types(x) != schema_branch::object || named_types(y) != schema_branch::object) return false;
+  if (!in_x || !in_y || of_x != schema_branch::object || of_y != schema_branch::object) return false;
   for (const json::member& m : in_x->members()) {
     const json* other = in_y->find(m.key);
-    if (other && list_other_texts(m.value, *other) && (is_required(x, m.key) || is_required(y, m.key))) return true;
+    if (other && list_other_texts(m.value, *other, knows_const) && (is_required(x, m.key) || is_required(y, m.key)))
+      return true;
   }
   return false;
 }
 
 result<void> schema_expander::unevaluated(id s, schema_branches& all) {
-  const json& schema = document_[s];
-  if (const json* value = schema.find("unevaluatedProperties")) {
-    auto x = literal(s, *value, "unevaluatedProperties");
+  if (const json* value = keyword(s, "unevaluatedProperties")) {
+    auto x = literal(s, *value, {"unevaluatedProperties"});
     if (!x) return std::move(x).failure();
     for (schema_branch& b : all) {
       if (b.seen_members.others == anything) continue;
@@ -323,19 +353,16 @@ result<void> schema_expander::unevaluated(id s, schema_branches& all) {
     }
     NIBBLE_TRY(meet(all, {{}}));
   }
-  if (const json* value = schema.find("unevaluatedItems")) {
-    auto x = literal(s, *value, "unevaluatedItems");
+  if (const json* value = keyword(s, "unevaluatedItems")) {
+    auto x = literal(s, *value, {"unevaluatedItems"});
     if (!x) return std::move(x).failure();
     for (schema_branch& b : all) {
       if (b.seen_items == schema_branch::unlimited) continue;
       schema_literal rest = *x;
       if (*x != anything && !b.seen_containing.empty()) {  // an item that any of them contains has been looked at
-        std::vector<json> either = {*value};
-        for (const schema_literal c : b.seen_containing)
-          either.push_back(c == anything ? json(true) : c == nothing ? json(false) : document_[c / 2]);
-        json any = json::object();
-        any.set("anyOf", json::array(std::move(either)));
-        rest = literal_of(document_.number_of(document_.keep(std::move(any)), s, "unevaluatedItems"));
+        std::vector<schema_literal> any = b.seen_containing;
+        any.push_back(*x);
+        rest = either(std::move(any), s);
       }
       if (b.seen_items > most_.nesting) return refused(s, "unevaluatedItems", "too many places");
       if (*x != anything) b.places.push_back({std::vector<schema_literal>(b.seen_items, anything), rest});
@@ -344,8 +371,6 @@ result<void> schema_expander::unevaluated(id s, schema_branches& all) {
   }
   return {};
 }
-
-// What is not valid: one keyword at least is not.
 
 }  // namespace detail
 }  // namespace NIBBLE_ABI

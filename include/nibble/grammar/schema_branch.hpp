@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <string>
@@ -57,7 +59,7 @@ struct schema_branch {
   bool unique = false;
   std::vector<members> groups = {};
   std::vector<members> some = {};  // each: at least one member has what it says; the others of a group then have `nothing`
-  std::vector<std::string> required = {};
+  std::vector<std::string> required = {};  // sorted
   std::uint32_t least_members = 0, most_members = unlimited;
 
   // What the keywords so far have looked at, for the keywords unevaluated...
@@ -66,15 +68,71 @@ struct schema_branch {
   std::vector<schema_literal> seen_containing = {};                        // and those that are valid against one of these
 };
 
+/// What meets of branches cost: their parts are copied, and each required name is looked up in each group, and lists are
+/// compared.
+struct branch_size {
+  std::uint64_t parts = 1, required = 0, lists = 0;
+
+  std::uint64_t of_meet(const branch_size& other) const noexcept {
+    return parts + other.parts + (required + other.required) * (lists + other.lists) + lists * other.lists;
+  }
+};
+inline branch_size size_of(const schema_branch& b) noexcept {
+  const auto in_groups = [](const std::vector<schema_branch::members>& groups) {
+    std::uint64_t n = groups.size();
+    for (const schema_branch::members& g : groups) n += g.named.size() + g.fitting.size();
+    return n;
+  };
+  branch_size out;
+  out.parts += b.numbers.size() + b.texts.size() + b.contains.size() + b.required.size() + in_groups(b.groups) +
+               in_groups(b.some) + b.seen_members.named.size() + b.seen_members.fitting.size() + b.seen_containing.size();
+  for (const number_demand& d : b.numbers) out.parts += d.values.size();
+  for (const schema_branch::items& p : b.places) out.parts += 1 + p.first.size();
+  out.required = b.required.size();
+  out.lists = b.numbers.size() + b.texts.size() + b.places.size() + b.contains.size() + b.groups.size() + b.some.size();
+  return out;
+}
+
+inline void sort_names(std::vector<std::string>& names) {
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+}
+/// Names that both have, or one of them. Both are sorted.
+inline void add_names(std::vector<std::string>& to, const std::vector<std::string>& from) {
+  if (from.empty()) return;
+  std::vector<std::string> both;
+  std::set_union(to.begin(), to.end(), from.begin(), from.end(), std::back_inserter(both));
+  to = std::move(both);
+}
+
+/// Whether a required member has no value that all groups allow, at first sight.
+inline bool lacks_member(const schema_branch& b) {
+  return std::any_of(b.required.begin(), b.required.end(), [&](const std::string& name) {
+    std::vector<schema_literal> values;
+    for (const schema_branch::members& g : b.groups) {
+      const auto found = g.named.find(name);
+      const schema_literal value = found != g.named.end() ? found->second : g.fitting.empty() ? g.others : anything;
+      if (value == nothing) return true;
+      if (value != anything) values.push_back(value);
+    }
+    std::sort(values.begin(), values.end());
+    const auto is_denied = [&](schema_literal v) { return std::binary_search(values.begin(), values.end(), opposite(v)); };
+    return std::any_of(values.begin(), values.end(), is_denied);
+  });
+}
+
 /// Values that both allow. @returns false where there is none at first sight
 inline bool narrow(schema_branch& a, const schema_branch& b) {
   const auto add = [](auto& to, const auto& from) {
+    const std::size_t own = to.size();
     for (const auto& x : from)
-      if (std::find(to.begin(), to.end(), x) == to.end()) to.push_back(x);
+      if (std::find(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(own), x) ==
+          to.begin() + static_cast<std::ptrdiff_t>(own))
+        to.push_back(x);
   };
   a.types &= b.types;
   add(a.numbers, b.numbers), add(a.texts, b.texts), add(a.places, b.places), add(a.contains, b.contains);
-  add(a.groups, b.groups), add(a.some, b.some), add(a.required, b.required);
+  add(a.groups, b.groups), add(a.some, b.some), add_names(a.required, b.required);
   a.least_characters = (std::max)(a.least_characters, b.least_characters);
   a.most_characters = (std::min)(a.most_characters, b.most_characters);
   a.least_items = (std::max)(a.least_items, b.least_items);
@@ -87,23 +145,13 @@ inline bool narrow(schema_branch& a, const schema_branch& b) {
   if (b.seen_members.others == anything) a.seen_members.others = anything;
   a.seen_items = (std::max)(a.seen_items, b.seen_items);
   add(a.seen_containing, b.seen_containing);
-  if (a.least_characters > a.most_characters) a.types &= static_cast<std::uint8_t>(~schema_branch::string);
-  if (a.least_items > a.most_items) a.types &= static_cast<std::uint8_t>(~schema_branch::array);
-  if (a.least_members > a.most_members || a.required.size() > a.most_members)
-    a.types &= static_cast<std::uint8_t>(~schema_branch::object);
-  if ((a.types & schema_branch::object) != 0) {
-    for (const std::string& name : a.required) {
-      std::vector<schema_literal> values;
-      for (const schema_branch::members& g : a.groups) {
-        const auto found = g.named.find(name);
-        values.push_back(found != g.named.end() ? found->second : g.fitting.empty() ? g.others : anything);
-      }
-      for (const schema_literal v : values) {
-        if (v == nothing || (v != anything && std::find(values.begin(), values.end(), opposite(v)) != values.end()))
-          a.types &= static_cast<std::uint8_t>(~schema_branch::object);
-      }
-    }
-  }
+  const auto drop = [&a](bool never, std::uint8_t type) {
+    if (never) a.types &= static_cast<std::uint8_t>(~type);
+  };
+  drop(a.least_characters > a.most_characters, schema_branch::string);
+  drop(a.least_items > a.most_items, schema_branch::array);
+  drop(a.least_members > a.most_members || a.required.size() > a.most_members, schema_branch::object);
+  if ((a.types & schema_branch::object) != 0) drop(lacks_member(a), schema_branch::object);
   return a.types != 0;
 }
 

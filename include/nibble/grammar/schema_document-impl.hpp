@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nibble/grammar/schema_document.hpp"
+#include "nibble/text/json_pointer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -57,21 +58,37 @@ inline std::string resolved(std::string_view base, std::string_view reference) {
   return out + std::string(fragment);
 }
 
-inline bool is_old_draft(std::string_view uri) noexcept {
-  return uri.find("json-schema.org/draft-0") != std::string_view::npos;
-}
-
 schema_document::schema_document(const json& root) {
-  const json* own = root.find("$id");
-  const json* draft = root.find("$schema");
-  const bool old = draft && is_old_draft(draft->string());
-  std::string base(own && own->is(json_kind::string) ? own->string() : std::string_view());
+  const json *own = root.find("$id"), *draft = root.find("$schema");
+  const schema_draft its = draft_of(draft ? draft->string() : std::string_view());
+  std::string base(own ? own->string() : std::string_view());
   base.resize((std::min)(base.find('#'), base.size()));
-  resources_.push_back({std::move(base), &root, old});
-  places_.push_back({&root, 0, ""});
-  is_2019_ = draft && draft->string().find("2019-09") != std::string_view::npos;
+  of_base_.emplace(base, 0);
+  resources_.push_back({std::move(base), &root, its});
+  places_.push_back({&root, 0, its, 0, {}});
   numbers_.emplace(&root, 0u);
   scan(root);
+}
+
+const json* schema_document::keyword(id schema, std::string_view name, bool surely) const {
+  const schema_draft its = places_[schema].draft;
+  if (its != schema_draft::unknown && !knows(its, name)) return nullptr;
+  if (its == schema_draft::unknown && surely && !knows(schema_draft::draft2020, name)) return nullptr;
+  return places_[schema].schema->find(name);
+}
+
+std::string schema_document::path(id schema) const {
+  std::vector<const schema_step*> steps;
+  for (id at = schema; at != 0; at = places_[at].within) {
+    steps.push_back(&places_[at].step);
+    if (steps.back()->keyword.find('#') != std::string_view::npos) break;
+  }
+  std::string out;
+  for (; !steps.empty(); steps.pop_back()) {
+    if (steps.back()->keyword.find('#') == std::string_view::npos) out += '/';
+    out += steps.back()->text();
+  }
+  return out;
 }
 
 bool is_required(const json& schema, std::string_view name) {
@@ -84,7 +101,7 @@ bool is_required(const json& schema, std::string_view name) {
 /// What a schema is named by: an address of its own, in the place of the one that it is within, and anchors.
 /// @returns  the resource that it belongs to
 std::uint32_t schema_document::add_names(const json& schema, std::uint32_t within) {
-  const bool only_reference = resources_[within].old && schema.find("$ref");
+  const bool only_reference = resources_[within].draft <= schema_draft::draft7 && schema.find("$ref");
   const json* own = schema.find("$id");
   if (own && own->is(json_kind::string) && &schema != places_[0].schema && !only_reference) {
     const std::string_view text = own->string();
@@ -92,10 +109,11 @@ std::uint32_t schema_document::add_names(const json& schema, std::uint32_t withi
       resources_[within].anchors.emplace(text.substr(1), &schema);
     } else {
       const json* draft = schema.find("$schema");
-      const bool old = draft ? is_old_draft(draft->string()) : resources_[within].old;
+      const schema_draft its = draft ? draft_of(draft->string()) : resources_[within].draft;
       std::string base = resolved(resources_[within].base, text);
       base.resize((std::min)(base.find('#'), base.size()));
-      resources_.push_back({std::move(base), &schema, old});
+      of_base_.emplace(base, static_cast<std::uint32_t>(resources_.size()));
+      resources_.push_back({std::move(base), &schema, its});
       within = static_cast<std::uint32_t>(resources_.size() - 1);
     }
   }
@@ -136,15 +154,21 @@ void schema_document::scan(const json& root) {
   }
 }
 
-schema_document::id schema_document::number_of(const json& schema, id within, std::string_view step) {
+schema_document::id schema_document::number_of(const json& schema, id within, const schema_step& step) {
   const auto [found, is_new] = numbers_.try_emplace(&schema, static_cast<id>(places_.size()));
   if (is_new) {
     const auto known = resource_of_.find(&schema);
-    places_.push_back(
-        {&schema, known != resource_of_.end() ? known->second : places_[within].resource,
-         step.find('#') != std::string_view::npos ? std::string(step) : places_[within].path + "/" + std::string(step)});
+    const bool is_part = known != resource_of_.end();
+    places_.push_back({&schema, is_part ? known->second : places_[within].resource,
+                       is_part ? resources_[known->second].draft : places_[within].draft, within, step});
   }
   return found->second;
+}
+
+schema_document::id schema_document::add_made(json schema, id within, std::string_view keyword) {
+  const id made = number_of(made_.emplace_back(std::move(schema)), within, {keyword});
+  places_[made].draft = schema_draft::draft2020;
+  return made;
 }
 
 bool schema_document::is_dynamic(std::string_view anchor) const {
@@ -157,11 +181,8 @@ result<schema_document::id> schema_document::find(id from, std::string_view refe
   if (reference.starts_with('#')) return find_in(within, reference.substr(1), reference);
   const std::string uri = resolved(resources_[within].base, reference);
   const std::size_t hash = (std::min)(uri.find('#'), uri.size());
-  const std::string_view base = std::string_view(uri).substr(0, hash);
-  for (std::uint32_t r = 0; r < resources_.size(); ++r) {
-    if (resources_[r].base == base)
-      return find_in(r, std::string_view(uri).substr((std::min)(hash + 1, uri.size())), reference);
-  }
+  if (const auto found = of_base_.find(uri.substr(0, hash)); found != of_base_.end())
+    return find_in(found->second, std::string_view(uri).substr((std::min)(hash + 1, uri.size())), reference);
   return error(errc::bad_value, "\"" + std::string(reference) + "\" is not in this document, and nothing is fetched");
 }
 
@@ -171,53 +192,26 @@ result<schema_document::id> schema_document::find_in(std::uint32_t number, std::
     return error(errc::bad_value, "\"" + std::string(reference) + "\" names nothing in this document");
   };
   const resource& in = resources_[number];
-  const id top = number_of(*in.root, 0, reference);
+  const id top = number_of(*in.root, 0, {reference});
   places_[top].resource = number;
+  places_[top].draft = in.draft;
   if (fragment.empty()) return top;
   if (fragment[0] != '/') {
     const auto anchor = in.anchors.find(fragment);
     if (anchor == in.anchors.end()) return missing();
-    const id found = number_of(*anchor->second, top, reference);
-    return found;
+    return number_of(*anchor->second, top, {reference});
   }
   const json* at = in.root;
   std::uint32_t within = number;
   while (!fragment.empty()) {
-    fragment.remove_prefix(1);
-    const std::size_t end = (std::min)(fragment.find('/'), fragment.size());
-    std::string key;
-    for (std::size_t i = 0; i < end; ++i) {
-      const auto hex = [&](std::size_t k) {
-        const char c = k < end ? fragment[k] : 'x';
-        return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-      };
-      if (fragment[i] == '%' && hex(i + 1) >= 0 && hex(i + 2) >= 0) {
-        key += static_cast<char>(hex(i + 1) * 16 + hex(i + 2));
-        i += 2;
-      } else if (fragment[i] == '~' && i + 1 < end) {
-        key += fragment[++i] == '1' ? '/' : '~';
-      } else {
-        key += fragment[i];
-      }
-    }
-    fragment.remove_prefix(end);
-    const json* next = nullptr;
-    if (at->is(json_kind::array)) {
-      std::size_t n = 0;
-      const bool is_index = !key.empty() && key.size() < 9 && std::all_of(key.begin(), key.end(), [&](char c) {
-        n = n * 10 + static_cast<std::size_t>(c - '0');
-        return c >= '0' && c <= '9';
-      });
-      if (is_index && n < at->items().size()) next = &at->items()[n];
-    } else {
-      next = at->find(key);
-    }
+    const json* next = pointed_at(*at, take_pointer_step(fragment));
     if (!next) return missing();
     at = next;
     if (const auto known = resource_of_.find(at); known != resource_of_.end()) within = known->second;
   }
-  const id found = number_of(*at, 0, reference);
+  const id found = number_of(*at, 0, {reference});
   places_[found].resource = within;
+  places_[found].draft = resources_[within].draft;
   return found;
 }
 

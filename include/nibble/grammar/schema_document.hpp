@@ -1,6 +1,7 @@
 /// schema_document: the schemas of a JSON Schema document by number, and what a reference in one of them names.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -10,11 +11,28 @@
 #include <vector>
 
 #include "nibble/error.hpp"
+#include "nibble/grammar/schema_drafts.hpp"
 #include "nibble/text/json.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
+
+/// How a schema is reached from the one that it stands in: by a keyword, or by a name or a number behind it. What it names has
+/// to stay where it is.
+struct schema_step {
+  static constexpr std::size_t no_place = static_cast<std::size_t>(-1);
+  std::string_view keyword;
+  std::string_view name = {};
+  std::size_t place = no_place;
+
+  std::string text() const {
+    std::string out(keyword);
+    if (name.data()) (out += '/') += name;
+    if (place != no_place) out += '/' + std::to_string(place);
+    return out;
+  }
+};
 
 /// Finds the $id, $anchor and subschemas of a document. Nothing outside of it is fetched.
 class schema_document {
@@ -23,19 +41,24 @@ class schema_document {
 
   explicit schema_document(const json& root);
 
-  /// The number of a schema: a part of the document, or one that was made for it.
-  /// @param step  how it is reached from `within`
-  id number_of(const json& schema, id within, std::string_view step);
+  /// The number of a schema, a part of the document that is reached from `within`.
+  id number_of(const json& schema, id within, const schema_step& step);
+  /// The number of a schema that is made, in words of the newest draft.
+  id add_made(json schema, id within, std::string_view keyword);
   /// Where a schema stands: "/properties/a".
-  const std::string& path(id schema) const noexcept { return places_[schema].path; }
-  /// Keeps a schema that is not part of the document.
-  const json& keep(json schema) { return made_.emplace_back(std::move(schema)); }
+  std::string path(id schema) const;
 
   const json& operator[](id schema) const noexcept { return *places_[schema].schema; }
   id root() const noexcept { return 0; }
+  /// What a schema says by a keyword, or null where it does not, or its draft does not know the keyword.
+  /// @param surely  null, too, where the draft is not known and the newest does not know it
+  const json* keyword(id schema, std::string_view name, bool surely) const;
   /// In drafts up to 7, what stands beside $ref does not count.
-  bool ignores_siblings(id schema) const noexcept { return resources_[places_[schema].resource].old; }
-  bool is_2019() const noexcept { return is_2019_; }
+  bool ignores_siblings(id schema) const noexcept { return places_[schema].draft <= schema_draft::draft7; }
+  /// What `items` lists are places, as they were before prefixItems.
+  bool lists_items(id schema) const noexcept { return places_[schema].draft <= schema_draft::draft2019; }
+  bool knows_const(id schema) const noexcept { return places_[schema].draft != schema_draft::draft4; }
+  bool is_2019(id schema) const noexcept { return places_[schema].draft == schema_draft::draft2019; }
   std::size_t resources() const noexcept { return resources_.size(); }
   /// Some schema has a keyword whose name begins with unevaluated.
   bool has_unevaluated() const noexcept { return has_unevaluated_; }
@@ -50,13 +73,15 @@ class schema_document {
   struct resource {
     std::string base;  // absolute, without fragment
     const json* root;
-    bool old;
+    schema_draft draft;
     std::map<std::string, const json*, std::less<>> anchors = {};
   };
   struct place {
     const json* schema;
     std::uint32_t resource;
-    std::string path;
+    schema_draft draft;
+    id within;
+    schema_step step;  // a reference: it stands there whatever it is within
   };
   void scan(const json& root);
   std::uint32_t add_names(const json& schema, std::uint32_t within);
@@ -64,11 +89,12 @@ class schema_document {
 
   std::deque<json> made_;
   std::vector<resource> resources_;
+  std::unordered_map<std::string, std::uint32_t> of_base_;  // resources
   std::vector<place> places_;
   std::unordered_map<const json*, id> numbers_;
   std::unordered_map<const json*, std::uint32_t> resource_of_;
   std::map<std::string, int, std::less<>> dynamic_anchors_;
-  bool is_2019_ = false, has_unevaluated_ = false;
+  bool has_unevaluated_ = false;
 };
 
 /// True where the name is one that `required` of a schema lists.

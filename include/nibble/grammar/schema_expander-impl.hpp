@@ -27,6 +27,7 @@ inline schema_branch of_type(std::uint8_t types) {
   return b;
 }
 inline schema_literal literal_of(std::uint32_t schema) noexcept { return schema * 2; }
+inline constexpr std::uint64_t most_kept_parts = 500'000;  // of branches that are looked up and not made again
 inline std::uint8_t without(std::uint8_t type) noexcept { return static_cast<std::uint8_t>(schema_branch::all & ~type); }
 
 error schema_expander::refused(id s, std::string_view keyword, std::string_view why, errc code) const {
@@ -42,24 +43,48 @@ result<schema_branches> schema_expander::expand(const std::vector<schema_literal
   return out;
 }
 
-result<schema_branches> schema_expander::of(schema_literal x) {
-  if (x == anything) return schema_branches{{}};
-  if (x == nothing) return schema_branches{};
+result<void> schema_expander::spend(std::uint64_t steps) {
+  const std::uint64_t most = std::uint64_t{10'000} * most_.alternatives;
+  work_ = steps < most - work_ ? work_ + steps : most;
+  if (work_ < most) return {};
+  return error(errc::limit_exceeded, "more than " + std::to_string(most) + " steps to multiply its combinations out");
+}
+
+result<schema_expander::shared_branches> schema_expander::of(schema_literal x) {
+  if (x == anything) return std::make_shared<const schema_branches>(1);
+  if (x == nothing) return std::make_shared<const schema_branches>();
+  if (const auto known = known_.find({x, exact_}); known != known_.end()) return known->second;
   const id s = x / 2;
+  NIBBLE_TRY(spend(1 + document_[s].members().size()));
   if (!active_.insert(x).second) return refused(s, "$ref", "it leads back to itself, before any value is read");
   if (active_.size() > most_.nesting / 4) {
     return refused(s, "", "more than " + std::to_string(most_.nesting / 4) + " schemas apply to one value",
                    errc::limit_exceeded);
   }
-  auto out = x % 2 == 0 ? valid(s) : invalid(s);
+  const bool negating = std::exchange(negating_, x % 2 != 0);
+  auto out = negating_ ? invalid(s) : valid(s);
+  negating_ = negating;
   active_.erase(x);
-  return out;
+  if (!out) return std::move(out).failure();
+  std::uint64_t parts = 0;
+  for (const schema_branch& b : *out) parts += size_of(b).parts;
+  NIBBLE_TRY(spend(parts));
+  auto shared = std::make_shared<const schema_branches>(*std::move(out));
+  if (known_parts_ + parts <= most_kept_parts) known_parts_ += parts, known_.emplace(std::pair(x, exact_), shared);
+  return shared;
 }
 
 result<void> schema_expander::meet(schema_branches& all, const schema_branches& more) {
   schema_branches out;
+  std::vector<branch_size> sizes;
+  for (const schema_branch& b : more) sizes.push_back(size_of(b));
   for (const schema_branch& a : all) {
-    for (const schema_branch& b : more) {
+    const branch_size size = size_of(a);
+    NIBBLE_TRY(spend(size.parts + more.size()));
+    for (std::size_t i = 0; i < more.size(); ++i) {
+      const schema_branch& b = more[i];
+      if ((a.types & b.types) == 0) continue;
+      NIBBLE_TRY(spend(size.of_meet(sizes[i])));
       schema_branch both = a;
       if (!narrow(both, b)) continue;
       out.push_back(std::move(both));
@@ -84,17 +109,33 @@ result<void> schema_expander::meet_of(schema_branches& all, schema_literal x) {
   }
   auto more = of(x);
   if (!more) return std::move(more).failure();
-  return meet(all, *more);
+  return meet(all, **more);
 }
 result<void> schema_expander::add_of(schema_branches& all, schema_literal x) {
   auto more = of(x);
   if (!more) return std::move(more).failure();
-  return add(all, *std::move(more));
+  return add(all, **more);
 }
 
-result<schema_literal> schema_expander::literal(id within, const json& schema, std::string_view step) {
+/// What is valid against one of several, wherever these stand.
+schema_literal schema_expander::either(std::vector<schema_literal> any, id within) {
+  std::sort(any.begin(), any.end());
+  any.erase(std::unique(any.begin(), any.end()), any.end());
+  std::erase(any, nothing);
+  if (any.empty()) return nothing;
+  if (any.size() == 1 || any.back() == anything) return any.back();
+  const auto [found, is_new] = either_numbers_.try_emplace(any, nothing);
+  if (is_new) {
+    const id made = document_.add_made(json::object(), within, "unevaluatedItems");
+    either_.emplace(made, std::move(any));
+    found->second = literal_of(made);
+  }
+  return found->second;
+}
+
+result<schema_literal> schema_expander::literal(id within, const json& schema, const schema_step& step) {
   if (schema.is(json_kind::boolean)) return schema.boolean() ? anything : nothing;
-  if (!schema.is(json_kind::object)) return refused(within, step, "expected a schema");
+  if (!schema.is(json_kind::object)) return refused(within, step.text(), "expected a schema");
   if (schema.members().empty()) return anything;
   return literal_of(document_.number_of(schema, within, step));
 }
@@ -102,7 +143,7 @@ result<std::vector<schema_literal>> schema_expander::literals(id within, const j
   if (!list.is(json_kind::array)) return refused(within, step, "expected an array of schemas");
   std::vector<schema_literal> out;
   for (const json& item : list.items()) {
-    auto x = literal(within, item, std::string(step) + "/" + std::to_string(out.size()));
+    auto x = literal(within, item, {step, {}, out.size()});
     if (!x) return std::move(x).failure();
     out.push_back(*x);
   }
@@ -114,16 +155,12 @@ result<std::uint32_t> schema_expander::count(id s, std::string_view keyword, con
   if (!number || number->negative || !number->fraction.empty())
     return refused(s, keyword, "expected a whole number that is not negative");
   if (number->whole.size() > 9) return schema_branch::unlimited - 1;
-  return static_cast<std::uint32_t>(std::stoul(number->whole));
+  std::uint32_t out = 0;
+  for (const char c : number->whole) out = out * 10 + static_cast<std::uint32_t>(c - '0');
+  return out;
 }
 
 // What is valid.
-
-std::optional<std::string_view> schema_expander::reference_keyword(const json& schema) const {
-  for (const std::string_view key : {"$ref", "$dynamicRef", "$recursiveRef"})
-    if (schema.find(key)) return key;
-  return std::nullopt;
-}
 
 result<schema_expander::id> schema_expander::referenced(id s, std::string_view keyword, std::string_view reference) {
   if (keyword == "$dynamicRef") {
@@ -145,7 +182,7 @@ result<schema_branches> schema_expander::evaluated(id s) {
   if (!schema.is(json_kind::object)) return refused(s, "", "expected a schema");
   schema_branches all = {{}};
   for (const std::string_view key : {"$ref", "$dynamicRef", "$recursiveRef"}) {
-    const json* reference = schema.find(key);
+    const json* reference = keyword(s, key);
     if (!reference) continue;
     if (!reference->is(json_kind::string)) return refused(s, key, "expected a reference");
     auto target = referenced(s, key, reference->string());
@@ -156,7 +193,7 @@ result<schema_branches> schema_expander::evaluated(id s) {
   schema_branch own;
   NIBBLE_TRY(assertions(s, own));
   NIBBLE_TRY(meet(all, {own}));
-  if (const json* value = schema.find("const")) {
+  if (const json* value = keyword(s, "const")) {
     auto more = one_of_values(s, {value});
     if (!more) return more;
     NIBBLE_TRY(meet(all, *more));
@@ -174,6 +211,11 @@ result<schema_branches> schema_expander::evaluated(id s) {
 }
 
 result<schema_branches> schema_expander::valid(id s) {
+  if (const auto made = either_.find(s); made != either_.end()) {
+    schema_branches out;
+    for (const schema_literal x : made->second) NIBBLE_TRY(add_of(out, x));
+    return out;
+  }
   auto all = evaluated(s);
   if (all) NIBBLE_TRY(unevaluated(s, *all));
   return all;

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -36,11 +39,15 @@ class schema_expander {
   std::uint32_t any_text();
   /// The values that a schema is a list of: by enum, const, or a type that has few.
   std::optional<std::vector<json>> values_of(schema_document::id s);
+  /// Counts work: a schema can ask for more of it than it has letters.
+  /// @errors  limit_exceeded
+  result<void> spend(std::uint64_t steps);
 
  private:
   using id = schema_document::id;
 
-  result<schema_branches> of(schema_literal x);
+  using shared_branches = std::shared_ptr<const schema_branches>;
+  result<shared_branches> of(schema_literal x);
   result<schema_branches> valid(id s);
   result<schema_branches> evaluated(id s);
   result<schema_branches> invalid(id s);
@@ -52,6 +59,7 @@ class schema_expander {
   result<void> string_keywords(id s, schema_branch& b);
   result<void> array_keywords(id s, schema_branch& b);
   result<void> object_keywords(id s, schema_branch& b);
+  result<void> property_names(id s, schema_branch& b);
   result<schema_branches> one_of_values(id s, std::vector<const json*> values);
   result<schema_branches> none_of_values(id s, std::vector<const json*> values);
   result<void> invalid_types(id s, schema_branches& out);
@@ -74,11 +82,13 @@ class schema_expander {
   result<id> referenced(id s, std::string_view keyword, std::string_view reference);
   result<schema_branch::members> members_of(id s);
   result<schema_branch::items> items_of(id s);
-  std::optional<std::string_view> reference_keyword(const json& schema) const;
   bool surely_disjoint(id a, id b);
   id followed(id s);
 
-  result<schema_literal> literal(id within, const json& schema, std::string_view step);
+  const json* keyword(id s, std::string_view name) const { return document_.keyword(s, name, negating_); }
+  id made_of(const json& value, id within);
+  schema_literal either(std::vector<schema_literal> any, id within);
+  result<schema_literal> literal(id within, const json& schema, const schema_step& step);
   result<std::vector<schema_literal>> literals(id within, const json& list, std::string_view step);
   result<void> meet(schema_branches& all, const schema_branches& more);
   result<void> add(schema_branches& all, schema_branches more);
@@ -87,15 +97,22 @@ class schema_expander {
   result<std::uint32_t> count(id s, std::string_view keyword, const json& value);
   result<text_literal> expression(id s, std::string_view keyword, std::string_view text, bool whole);
   result<std::optional<text_literal>> names(schema_literal x, bool& none);
-  text_literal list_of_texts(const std::vector<std::string>& all);
+  result<text_literal> list_of_texts(id s, const std::vector<std::string>& all);
+  result<void> format_keyword(id s, std::string_view name, schema_branch& b);
   error refused(id s, std::string_view keyword, std::string_view why, errc code = errc::bad_value) const;
 
   schema_document& document_;
   const grammar_limits& most_;
   automaton& texts_;
   std::set<schema_literal> active_;
+  std::map<std::pair<schema_literal, bool>, shared_branches> known_;  // and whether alternatives were to exclude each other
+  std::uint64_t known_parts_ = 0, work_ = 0;
+  std::unordered_map<const json*, id> made_of_;  // schemas of values
+  std::map<std::vector<schema_literal>, schema_literal> either_numbers_;
+  std::map<id, std::vector<schema_literal>> either_;  // schemas that are made of others: one of these holds
   std::map<std::string, std::uint32_t, std::less<>> expressions_;
-  bool exact_ = false;  // alternatives exclude each other
+  bool exact_ = false;     // alternatives exclude each other
+  bool negating_ = false;  // what is read is what must not hold
   std::uint32_t any_text_ = automaton::none;
 };
 

@@ -109,6 +109,9 @@ result<void> schema_expander::string_keywords(id s, schema_branch& b) {
   if (const json* value = schema.find("minLength")) {
     auto n = count(s, "minLength", *value);
     if (!n) return std::move(n).failure();
+    if (*n > most_.states)
+      return refused(s, "minLength", "more characters than a text could have: at most " + std::to_string(most_.states),
+                     errc::limit_exceeded);
     b.least_characters = (std::max)(b.least_characters, *n);
   }
   if (const json* value = schema.find("maxLength")) {
@@ -122,32 +125,40 @@ result<void> schema_expander::string_keywords(id s, schema_branch& b) {
     if (!x) return std::move(x).failure();
     b.texts.push_back(*x);
   }
-  if (const json* value = schema.find("format")) {
-    for (const string_format& f : string_formats) {
-      if (value->string() != f.name) continue;
-      auto x = expression(s, "format", f.expression, true);
-      if (!x) return std::move(x).failure();
-      b.texts.push_back(*x);
-    }
-  }
+  if (const json* value = schema.find("format")) return format_keyword(s, value->string(), b);
+  return {};
+}
+
+/// Where a format is not known exactly, what must not be of it has to lie beyond all that might be.
+result<void> schema_expander::format_keyword(id s, std::string_view name, schema_branch& b) {
+  const auto* f = std::find_if(std::begin(string_formats), std::end(string_formats),
+                               [&](const string_format& x) { return x.name == name; });
+  if (f == std::end(string_formats)) return {};
+  if (negating_ && f->beyond == any_text_at_all)
+    return refused(s, "format", "the opposite of \"" + std::string(name) + "\" is not supported");
+  auto x = expression(s, "format", negating_ && !f->beyond.empty() ? f->beyond : f->expression, true);
+  if (!x) return std::move(x).failure();
+  b.texts.push_back(*x);
   return {};
 }
 
 result<schema_branch::items> schema_expander::items_of(id s) {
   const json& schema = document_[s];
   schema_branch::items out;
-  const json* first = schema.find("prefixItems");
+  const json* first = keyword(s, "prefixItems");
   const json* rest = schema.find("items");
   std::string_view rest_name = "items", first_name = "prefixItems";
-  if (rest && rest->is(json_kind::array))
-    first = rest, first_name = "items", rest = schema.find("additionalItems"), rest_name = "additionalItems";
+  if (rest && rest->is(json_kind::array)) {
+    if (!document_.lists_items(s) && negating_) return refused(s, "items", "expected a schema");
+    first = rest, first_name = "items", rest = keyword(s, "additionalItems"), rest_name = "additionalItems";
+  }
   if (first) {
     auto all = literals(s, *first, first_name);
     if (!all) return std::move(all).failure();
     out.first = *std::move(all);
   }
   if (rest) {
-    auto x = literal(s, *rest, rest_name);
+    auto x = literal(s, *rest, {rest_name});
     if (!x) return std::move(x).failure();
     out.rest = *x;
   }
@@ -160,7 +171,7 @@ result<void> schema_expander::array_keywords(id s, schema_branch& b) {
   if (!places) return std::move(places).failure();
   b.seen_items = static_cast<std::uint32_t>(places->first.size());
   const json* items = schema.find("items");
-  if (items && (!items->is(json_kind::array) || schema.find("additionalItems"))) b.seen_items = schema_branch::unlimited;
+  if (items && (!items->is(json_kind::array) || keyword(s, "additionalItems"))) b.seen_items = schema_branch::unlimited;
   if (!places->first.empty() || places->rest != anything) b.places.push_back(*std::move(places));
   for (const std::string_view key : {"minItems", "maxItems"}) {
     const json* value = schema.find(key);
@@ -173,19 +184,19 @@ result<void> schema_expander::array_keywords(id s, schema_branch& b) {
                      errc::limit_exceeded);
   }
   if (const json* value = schema.find("uniqueItems")) b.unique = value->boolean();
-  if (const json* value = schema.find("contains")) {
-    auto x = literal(s, *value, "contains");
+  if (const json* value = keyword(s, "contains")) {
+    auto x = literal(s, *value, {"contains"});
     if (!x) return std::move(x).failure();
     schema_branch::contained demand{*x};
     for (const std::string_view key : {"minContains", "maxContains"}) {
-      const json* n_of = schema.find(key);
-      if (!n_of || document_.ignores_siblings(s)) continue;
+      const json* n_of = keyword(s, key);
+      if (!n_of) continue;
       auto n = count(s, key, *n_of);
       if (!n) return std::move(n).failure();
       key == "minContains" ? demand.least = *n : demand.most = *n;
     }
     if (demand.least > 0 || demand.most != schema_branch::unlimited) b.contains.push_back(demand);
-    if (!document_.is_2019()) b.seen_containing.push_back(*x);
+    if (!document_.is_2019(s)) b.seen_containing.push_back(*x);
   }
   return {};
 }
@@ -196,7 +207,7 @@ result<schema_branch::members> schema_expander::members_of(id s) {
   if (const json* value = schema.find("properties")) {
     if (!value->is(json_kind::object)) return refused(s, "properties", "expected an object of schemas");
     for (const json::member& m : value->members()) {
-      auto x = literal(s, m.value, "properties/" + m.key);
+      auto x = literal(s, m.value, {"properties", m.key});
       if (!x) return std::move(x).failure();
       out.named.emplace(m.key, *x);
     }
@@ -204,7 +215,7 @@ result<schema_branch::members> schema_expander::members_of(id s) {
   if (const json* value = schema.find("patternProperties")) {
     if (!value->is(json_kind::object)) return refused(s, "patternProperties", "expected an object of schemas");
     for (const json::member& m : value->members()) {
-      auto x = literal(s, m.value, "patternProperties/" + m.key);
+      auto x = literal(s, m.value, {"patternProperties", m.key});
       if (!x) return std::move(x).failure();
       auto fits = expression(s, "patternProperties", m.key, false);
       if (!fits) return std::move(fits).failure();
@@ -212,7 +223,7 @@ result<schema_branch::members> schema_expander::members_of(id s) {
     }
   }
   if (const json* value = schema.find("additionalProperties")) {
-    auto x = literal(s, *value, "additionalProperties");
+    auto x = literal(s, *value, {"additionalProperties"});
     if (!x) return std::move(x).failure();
     out.others = *x;
   }
@@ -230,9 +241,9 @@ result<void> schema_expander::object_keywords(id s, schema_branch& b) {
   if (const json* value = schema.find("required"); value && value->is(json_kind::array)) {
     for (const json& name : value->items()) {
       if (!name.is(json_kind::string)) return refused(s, "required", "expected an array of names");
-      if (std::find(b.required.begin(), b.required.end(), name.string()) == b.required.end())
-        b.required.emplace_back(name.string());
+      b.required.emplace_back(name.string());
     }
+    sort_names(b.required);
   }
   for (const std::string_view key : {"minProperties", "maxProperties"}) {
     const json* value = schema.find(key);
@@ -244,14 +255,23 @@ result<void> schema_expander::object_keywords(id s, schema_branch& b) {
       return refused(s, key, "more members than a text could have: at most " + std::to_string(most_.states),
                      errc::limit_exceeded);
   }
-  if (const json* value = schema.find("propertyNames")) {
-    auto x = literal(s, *value, "propertyNames");
-    if (!x) return std::move(x).failure();
-    bool none = false;
-    auto fits = names(*x, none);
-    if (!fits) return std::move(fits).failure();
-    if (none) b.groups.push_back({.named = {}, .fitting = {}, .others = nothing});
-    if (!none && *fits) b.groups.push_back({.named = {}, .fitting = {{opposite(**fits), nothing}}, .others = anything});
+  return property_names(s, b);
+}
+
+/// Names that are not valid have no value. Of those that must not be valid only the ones count that surely are not.
+result<void> schema_expander::property_names(id s, schema_branch& b) {
+  const json* value = keyword(s, "propertyNames");
+  if (!value) return {};
+  auto x = literal(s, *value, {"propertyNames"});
+  if (!x) return std::move(x).failure();
+  bool none = false;
+  auto fits = names(negating_ ? opposite(*x) : *x, none);
+  if (!fits) return std::move(fits).failure();
+  const bool all = !none && !*fits;
+  if (negating_ ? all : none) b.groups.push_back({.named = {}, .fitting = {}, .others = nothing});
+  if (!none && !all) {
+    const text_literal forbidden = negating_ ? **fits : opposite(**fits);
+    b.groups.push_back({.named = {}, .fitting = {{forbidden, nothing}}, .others = anything});
   }
   return {};
 }
@@ -261,7 +281,7 @@ result<std::optional<text_literal>> schema_expander::names(schema_literal x, boo
   auto all = of(x);
   if (!all) return std::move(all).failure();
   std::vector<std::uint32_t> starts;
-  for (const schema_branch& b : *all) {
+  for (const schema_branch& b : **all) {
     if ((b.types & schema_branch::string) == 0) continue;
     auto start = texts_of(b, true);
     if (!start) return std::move(start).failure();
@@ -288,13 +308,12 @@ result<std::uint32_t> schema_expander::texts_of(const schema_branch& b, bool cou
   for (const text_literal x : b.texts) starts.push_back(x / 2), wanted.push_back(x % 2 == 0);
   if (counts) {
     const std::uint32_t longest = b.most_characters == schema_branch::unlimited ? b.least_characters : b.most_characters;
-    if (longest > most_.states)
-      return error(errc::limit_exceeded, "a length of " + std::to_string(longest) + " beside a pattern");
     std::uint32_t at = texts_.add({.tag = 0});
     const auto reads = [](std::uint32_t to) {
       return std::vector<automaton::edge>{{0, 0xD7FF, to}, {0xE000, char_set::last, to}};
     };
     if (b.most_characters == schema_branch::unlimited) texts_[at].edges = reads(at);
+    if (texts_.size() + longest > most_.states) return too_many_states(most_.states).in("the lengths of strings");
     for (std::uint32_t n = longest; n > 0; --n)
       at = texts_.add({.edges = reads(at), .tag = n - 1 >= b.least_characters ? 0u : automaton::none});
     starts.push_back(at), wanted.push_back(true);
@@ -316,26 +335,10 @@ result<std::uint32_t> schema_expander::texts_of(const schema_branch& b, bool cou
   return alive[*start - first] ? *start : automaton::none;
 }
 
-text_literal schema_expander::list_of_texts(const std::vector<std::string>& all) {
-  const std::uint32_t root = texts_.add({});
-  for (const std::string& text : all) {
-    std::uint32_t at = root;
-    for (std::size_t i = 0; i < text.size();) {
-      const utf8_character c = decode_utf8(text, i);
-      i += c.size;
-      std::uint32_t next = texts_.step(at, c.code);
-      if (next == automaton::none) {
-        next = texts_.add({});
-        auto& edges = texts_[at].edges;
-        const auto place =
-            std::partition_point(edges.begin(), edges.end(), [&](const automaton::edge& e) { return e.high < c.code; });
-        edges.insert(place, {c.code, c.code, next});
-      }
-      at = next;
-    }
-    texts_[at].tag = 0;
-  }
-  return 2 * root;
+result<text_literal> schema_expander::list_of_texts(id s, const std::vector<std::string>& all) {
+  auto root = add_texts(all, text_tags::alike, most_.states, texts_);
+  if (!root) return refused(s, "enum", root.failure().what(), root.failure().code());
+  return 2 * *root;
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,7 +35,9 @@ class name_automatons {
                                  std::uint32_t any_text) {
     const auto key = std::pair(names, expressions);
     if (const auto known = names_.find(key); known != names_.end()) return known->second;
-    std::vector<std::uint32_t> starts = {any_text, list_of_names(names)};
+    auto list = add_texts(names, text_tags::places, most_.states, made_.texts);
+    if (!list) return std::move(list).failure().in("properties");
+    std::vector<std::uint32_t> starts = {any_text, *list};
     starts.insert(starts.end(), expressions.begin(), expressions.end());
     name_automaton out;
     out.fits.resize(names.size());
@@ -58,55 +61,81 @@ class name_automatons {
   }
 
   /// What a name may still become, for each state that reads one.
-  void add_names() {
-    std::map<std::uint32_t, std::vector<std::uint32_t>> reach_of;  // by the first state of names
-    for (json_shapes::object& o : made_.shapes.objects) {
-      std::vector<std::uint32_t> all, order = {o.keys};
-      std::vector<bool> seen(made_.texts.size() - o.first_state);
-      seen[o.keys - o.first_state] = true;
-      for (std::size_t i = 0; i < order.size(); ++i) {
-        for (const automaton::edge& e : made_.texts[order[i]].edges) {
-          if (seen[e.to - o.first_state]) continue;
-          seen[e.to - o.first_state] = true;
-          order.push_back(e.to);
-        }
+  /// @errors  limit_exceeded; bad_value: names that have to differ, of which there are few
+  result<void> add_names() {
+    struct known_names {
+      std::vector<std::uint32_t> order;
+      shared_words reach;
+    };
+    std::map<std::uint32_t, known_names> known;  // by the first state of names
+    std::size_t words = 0, work = 0;
+    seen_.resize(made_.texts.size());
+    for (std::uint32_t number = 0; number < made_.shapes.objects.size(); ++number) {
+      json_shapes::object& o = made_.shapes.objects[number];
+      auto [found, is_new] = known.try_emplace(o.keys);
+      if (is_new) found->second.order = states_of(o);
+      const std::vector<std::uint32_t>& order = found->second.order;
+      work += order.size() * (o.classes.size() - o.known + 1);  // fits: far below what is in memory, squared
+      if (work > most_work) return error(errc::limit_exceeded, "schema: the names of members take too many steps");
+      if (is_new) {
+        const std::uint32_t last = *std::max_element(order.begin(), order.end());
+        words += std::size_t{last - o.first_state + 1} * o.words();  // fits: both are of what is in memory
+        if (words > most_reach_words) return error(errc::limit_exceeded, "schema: the names of members take too much memory");
+        found->second.reach = std::make_shared<const std::vector<std::uint32_t>>(reach(o, order, last));
       }
-      const std::uint32_t last = *std::max_element(order.begin(), order.end());
-      auto [found, is_new] = reach_of.try_emplace(o.keys);
-      if (is_new) found->second = reach(o, order, last);
-      o.reach = found->second;
-      o.free_names = std::all_of(order.begin(), order.end(), [&](std::uint32_t q) {
+      o.reach = found->second.reach;
+      const auto may_become_new = [&](std::uint32_t q) {
         for (std::uint32_t c = o.known; c < o.classes.size(); ++c)
-          if ((o.reach[std::size_t{q - o.first_state} * o.words() + c / 32] >> c % 32 & 1) != 0 && !o.classes[c].empty())
-            return true;
+          if (!o.classes[c].empty() && reaches(o, q, c)) return true;
         return false;
-      });
+      };
+      o.free_names = std::all_of(order.begin(), order.end(), may_become_new);
+      if (o.remembers && !(o.free_names && are_endless(o, order))) {
+        return error(errc::bad_value,
+                     "schema: minProperties, or members that must be otherwise, are not supported beside names of few kinds");
+      }
       o.target = static_cast<std::uint32_t>(made_.targets.size());
       made_.targets.push_back({.names = o.keys});
+      if (!o.remembers) continue;
+      made_.targets.back().remembered = static_cast<std::uint32_t>(made_.shapes.strings.size());
+      made_.shapes.strings.push_back({.start = o.keys, .remembered = true, .names = number});
     }
+    return {};
   }
 
  private:
-  std::uint32_t list_of_names(const std::vector<std::string>& names) {
-    const std::uint32_t root = made_.texts.add({});
-    for (std::uint32_t n = 0; n < names.size(); ++n) {
-      std::uint32_t at = root;
-      for (std::size_t i = 0; i < names[n].size();) {
-        const utf8_character c = decode_utf8(names[n], i);
-        i += c.size;
-        std::uint32_t next = made_.texts.step(at, c.code);
-        if (next == automaton::none) {
-          next = made_.texts.add({});
-          auto& edges = made_.texts[at].edges;
-          const auto place =
-              std::partition_point(edges.begin(), edges.end(), [&](const automaton::edge& e) { return e.high < c.code; });
-          edges.insert(place, {c.code, c.code, next});
-        }
-        at = next;
+  using shared_words = std::shared_ptr<const std::vector<std::uint32_t>>;
+  static constexpr std::size_t most_reach_words = std::size_t{8} << 20, most_work = 50'000'000;
+
+  static bool reaches(const json_shapes::object& o, std::uint32_t q, std::uint32_t c) {
+    return ((*o.reach)[std::size_t{q - o.first_state} * o.words() + c / 32] >> c % 32 & 1) != 0;
+  }
+
+  /// The states that read the names of an object, in the order in which they are reached.
+  std::vector<std::uint32_t> states_of(const json_shapes::object& o) {
+    std::vector<std::uint32_t> order = {o.keys};
+    seen_[o.keys] = o.keys + 1;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      for (const automaton::edge& e : made_.texts[order[i]].edges) {
+        if (seen_[e.to] == o.keys + 1) continue;
+        seen_[e.to] = o.keys + 1;
+        order.push_back(e.to);
       }
-      made_.texts[at].tag = n;
     }
-    return root;
+    return order;
+  }
+
+  /// Whether each beginning that may become a new name of some class may become any number of them.
+  bool are_endless(const json_shapes::object& o, const std::vector<std::uint32_t>& order) const {
+    for (std::uint32_t c = o.known; c < o.classes.size(); ++c) {
+      if (o.classes[c].empty()) continue;
+      for (const std::uint32_t q : order) {
+        const auto& edges = made_.texts[q].edges;
+        const auto goes_on = [&](const automaton::edge& e) { return reaches(o, e.to, c); };
+        if (reaches(o, q, c) && std::none_of(edges.begin(), edges.end(), goes_on)) return false;
+      }
+    }
+    return true;
   }
 
   std::vector<std::uint32_t> reach(const json_shapes::object& o, const std::vector<std::uint32_t>& order,
@@ -135,6 +164,7 @@ class name_automatons {
 
   const grammar_limits& most_;
   grammar_program& made_;
+  std::vector<std::uint32_t> seen_;  // by state: the first one of the names that it was last found among, and 1
   std::map<std::pair<std::vector<std::string>, std::vector<std::uint32_t>>, name_automaton> names_;
 };
 

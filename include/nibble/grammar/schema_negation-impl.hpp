@@ -22,9 +22,14 @@ result<schema_branches> schema_expander::invalid(id s) {
   const json& schema = document_[s];
   if (schema.is(json_kind::boolean)) return schema.boolean() ? schema_branches{} : schema_branches{{}};
   if (!schema.is(json_kind::object)) return refused(s, "", "expected a schema");
+  if (const auto made = either_.find(s); made != either_.end()) {
+    schema_branches none = {{}};
+    for (const schema_literal x : made->second) NIBBLE_TRY(meet_of(none, opposite(x)));
+    return none;
+  }
   schema_branches out;
   for (const std::string_view key : {"$ref", "$dynamicRef", "$recursiveRef"}) {
-    const json* reference = schema.find(key);
+    const json* reference = keyword(s, key);
     if (!reference) continue;
     auto target = referenced(s, key, reference->string());
     if (!target) return std::move(target).failure();
@@ -99,7 +104,7 @@ result<void> schema_expander::invalid_strings(id s, schema_branches& out) {
 
 result<void> schema_expander::invalid_lists(id s, schema_branches& out) {
   for (const std::string_view key : {"const", "enum"}) {
-    const json* value = document_[s].find(key);
+    const json* value = keyword(s, key);
     if (!value) continue;
     std::vector<const json*> list;
     if (key == "const") list.push_back(value);
@@ -193,7 +198,7 @@ void schema_expander::invalid_members(const schema_branch::members& g, schema_br
 
 result<void> schema_expander::invalid_dependencies(id s, schema_branches& out) {
   for (const std::string_view keyword : {"dependentRequired", "dependentSchemas", "dependencies"}) {
-    const json* value = document_[s].find(keyword);
+    const json* value = this->keyword(s, keyword);
     if (!value) continue;
     for (const json::member& m : value->members()) {
       if (m.value.is(json_kind::array)) {
@@ -203,7 +208,7 @@ result<void> schema_expander::invalid_dependencies(id s, schema_branches& out) {
         }
         continue;
       }
-      auto x = literal(s, m.value, std::string(keyword) + "/" + m.key);
+      auto x = literal(s, m.value, {keyword, m.key});
       if (!x) return std::move(x).failure();
       schema_branches both = {with_member(m.key)};
       NIBBLE_TRY(meet_of(both, opposite(*x)));
@@ -215,16 +220,15 @@ result<void> schema_expander::invalid_dependencies(id s, schema_branches& out) {
 
 /// All else holds, and a member that nothing looked at is not valid.
 result<void> schema_expander::invalid_unevaluated(id s, schema_branches& out) {
-  const json& schema = document_[s];
-  if (const json* value = schema.find("unevaluatedItems"); value && !(value->is(json_kind::boolean) && value->boolean()))
+  if (const json* value = keyword(s, "unevaluatedItems"); value && !(value->is(json_kind::boolean) && value->boolean()))
     return refused(s, "unevaluatedItems", "its opposite is not supported");
-  const json* value = schema.find("unevaluatedProperties");
+  const json* value = keyword(s, "unevaluatedProperties");
   if (!value) return {};
-  auto x = literal(s, *value, "unevaluatedProperties");
+  auto x = literal(s, *value, {"unevaluatedProperties"});
   if (!x) return std::move(x).failure();
-  const bool exact = std::exchange(exact_, true);
+  const bool exact = std::exchange(exact_, true), negating = std::exchange(negating_, false);
   auto others = evaluated(s);
-  exact_ = exact;
+  exact_ = exact, negating_ = negating;
   if (!others) return std::move(others).failure();
   for (schema_branch& b : *others) {
     if (b.seen_members.others == anything || *x == anything) continue;
@@ -247,7 +251,7 @@ result<void> schema_expander::invalid_in_place(id s, schema_branches& out) {
     for (const schema_literal x : *parts) NIBBLE_TRY(add_of(out, opposite(x)));
   }
   if (const json* value = schema.find("not")) {
-    auto x = literal(s, *value, "not");
+    auto x = literal(s, *value, {"not"});
     if (!x) return std::move(x).failure();
     NIBBLE_TRY(add_of(out, *x));
   }
@@ -280,14 +284,14 @@ result<void> schema_expander::invalid_choices(id s, schema_branches& out) {
 
 result<void> schema_expander::invalid_condition(id s, schema_branches& out) {
   const json& schema = document_[s];
-  const json* condition = schema.find("if");
+  const json* condition = keyword(s, "if");
   if (!condition) return {};
-  auto x = literal(s, *condition, "if");
+  auto x = literal(s, *condition, {"if"});
   if (!x) return std::move(x).failure();
   for (const std::string_view key : {"then", "else"}) {
     const json* value = schema.find(key);
     if (!value) continue;
-    auto y = literal(s, *value, key);
+    auto y = literal(s, *value, {key});
     if (!y) return std::move(y).failure();
     schema_branches both;
     NIBBLE_TRY(add_of(both, key == "then" ? *x : opposite(*x)));

@@ -6,8 +6,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "nibble/error.hpp"
 #include "nibble/grammar/program.hpp"
 
 namespace nibble {
@@ -20,7 +23,8 @@ class possible_values {
   explicit possible_values(grammar_program& made) : made_(made), possible_(made.targets.size()) {}
 
   bool contains(std::uint32_t target) const { return possible_[target]; }
-  void remove_others() {
+  /// @errors  bad_value: it is not known whether some values can be
+  result<void> remove_others() {
     for (bool changed = true; changed;) {
       changed = false;
       for (std::size_t n = possible_.size(); n > 0; --n) {
@@ -49,6 +53,8 @@ class possible_values {
     }
     for (json_shapes::object& o : made_.shapes.objects)
       for (choices& c : o.classes) drop(c);
+    if (unsure_.empty()) return {};
+    return error(errc::bad_value, std::string(unsure_));
   }
 
  private:
@@ -61,7 +67,7 @@ class possible_values {
     return std::any_of(c.begin(), c.end(),
                        [&](const json_shapes::choice& x) { return possible_[x.target] && (x.met >> demand & 1) != 0; });
   }
-  bool can_be(const json_shapes::array& a) const {
+  bool can_be(const json_shapes::array& a) {
     std::size_t places = 0;
     while (places < a.first.size() && can_be(a.first[places])) ++places;
     const bool endless = places == a.first.size() && can_be(a.rest);
@@ -73,21 +79,25 @@ class possible_values {
       for (std::size_t i = 0; i < most && i < a.first.size(); ++i)
         for (const json_shapes::choice& x : a.first[i]) values |= some(x) ? x.met : 0;
       for (const json_shapes::choice& x : a.rest) values |= some(x) ? x.met : 0;
-      // a place may need the value that another took: only lists of one kind are sure
-      const bool alike = a.first.empty() || a.least == 0;
-      return alike && static_cast<std::uint32_t>(std::popcount(values)) >= a.least;
+      return static_cast<std::uint32_t>(std::popcount(values)) >= a.least;
     }
-    std::uint64_t demanded = 0;
+    std::uint64_t demanded = 0, largest = 0;
     for (std::size_t d = 0; d < a.demands.size(); ++d) {
       std::uint64_t n = 0;
       for (std::size_t i = 0; i < a.first.size() && i < most; ++i) n += can_meet(a.first[i], d);
       if (most > a.first.size() && can_meet(a.rest, d)) n += most - a.first.size();
       if (n < a.demands[d].least) return false;
       demanded += a.demands[d].least;
+      largest = (std::max<std::uint64_t>)(largest, a.demands[d].least);
     }
-    return demanded <= most;
+    return has_room(demanded, largest, most, "contains: several in as few items as maxItems allows are not supported");
   }
-  bool can_be(const json_shapes::object& o) const {
+  /// Each demand on a value of its own; where only one value could meet several, it is not known whether one does.
+  bool has_room(std::uint64_t all, std::uint64_t least, std::uint64_t most, std::string_view otherwise) {
+    if (all > most && least <= most) unsure_ = otherwise;
+    return all <= most;
+  }
+  bool can_be(const json_shapes::object& o) {
     std::uint64_t required = 0, known = 0;
     bool others = false;
     for (std::uint32_t c = 0; c < o.classes.size(); ++c) {
@@ -101,13 +111,16 @@ class possible_values {
     if (required > most || o.least > most) return false;
     for (std::size_t d = 0; d < o.demands.size(); ++d) {
       const bool met = std::any_of(o.classes.begin(), o.classes.end(), [&](const choices& c) { return can_meet(c, d); });
-      if (!met || o.demands.size() > most) return false;
+      if (!met) return false;
     }
-    return true;
+    if (o.demands.empty()) return true;
+    return has_room(required + o.demands.size(), (std::max<std::uint64_t>)(required, 1), most,
+                    "maxProperties: beside as many members that must be there, or otherwise, it is not supported");
   }
 
   grammar_program& made_;
   std::vector<bool> possible_;
+  std::string_view unsure_;
 };
 
 }  // namespace detail

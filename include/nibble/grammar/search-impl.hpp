@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nibble/grammar/automaton-impl.hpp"
 #include "nibble/grammar/char_set.hpp"
 #include "nibble/grammar/search.hpp"
 #include "nibble/grammar/token_code.hpp"
@@ -59,12 +60,7 @@ inline std::vector<automaton::edge> edges_from(const std::map<char32_t, std::uin
   constexpr char_set::range all[] = {{0, 0xD7FF}, {0xE000, char_set::last}, {first_token_code, last_token_code}};
   std::vector<automaton::edge> out;
   const auto add = [&](char32_t low, char32_t high, std::uint32_t to) {
-    if (low > high || to == automaton::none) return;
-    if (!out.empty() && out.back().to == to && out.back().high + 1 == low) {
-      out.back().high = high;
-    } else {
-      out.push_back({low, high, to});
-    }
+    if (low <= high && to != automaton::none) add_edge(out, low, high, to);
   };
   for (const char_set::range& r : all) {
     char32_t next = r.low;

@@ -47,7 +47,7 @@ grammar_states::grammar_states(const grammar_program& program) : program_(&progr
   first_start_.resize(program.targets.size());
   starts_count_.resize(program.targets.size());
   for (const json_shapes::object& o : program.shapes.objects) {
-    const std::size_t end = o.first_state + o.reach.size() / (std::max)(o.words(), 1u);
+    const std::size_t end = o.first_state + o.reach->size() / (std::max)(o.words(), 1u);
     if (reads_names_.size() < end) reads_names_.resize(end);
     std::fill(reads_names_.begin() + std::ptrdiff_t(o.first_state), reads_names_.begin() + std::ptrdiff_t(end), true);
   }
@@ -137,7 +137,7 @@ std::span<const grammar_states::id> grammar_states::starts(std::uint32_t target)
     const std::size_t first = starts_.size();
     const auto add = [&](std::initializer_list<word> k) { starts_.push_back(named(k)); };
     if (t.start != automaton::none) add({text, t.start});
-    if (t.names != automaton::none) add({string_read, no_value, no_value, t.names, 0});
+    if (t.names != automaton::none) add({string_read, t.remembered, no_value, t.names, 0});
     for (const word q : t.texts) add({text, q});
     for (const word s : t.strings) add({string_open, s});
     for (const word a : t.arrays) {
@@ -159,8 +159,7 @@ std::span<const grammar_states::id> grammar_states::starts(std::uint32_t target)
 
 grammar_states::id grammar_states::step_anew(id s, unsigned char byte) {
   const word what = key(s)[0];
-  const bool alone =
-      what >= string_read && what <= string_low && key(s)[1] != no_value && program_->shapes.strings[key(s)[1]].remembered;
+  const bool alone = what >= string_read && what <= string_low && is_remembered(key(s));
   const id next = next_of(s, byte);
   if (alone || what == array_at || what == object_at || what == object_key) return next;  // too many of them for rows
   if (rows_of_[s] == no_row) {
@@ -287,7 +286,8 @@ bool grammar_states::goes_on_freely(id s) const {
   const std::span<const word> k = key(s);
   if (k[0] != string_read || k[2] != no_value) return false;
   if (k[1] == no_value) return k[3] < reads_names_.size() && reads_names_[k[3]];
-  return program_->shapes.strings[k[1]].remembered && k[3] == program_->shapes.any_text;
+  const json_shapes::string& shape = program_->shapes.strings[k[1]];
+  return shape.remembered && (shape.names != json_shapes::none || k[3] == program_->shapes.any_text);
 }
 
 bool grammar_states::loops_above_ascii(id s) const {

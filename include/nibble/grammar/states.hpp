@@ -130,6 +130,7 @@ class grammar_states {
   bool string_reads_unit(std::span<const word> k, char32_t low, char32_t high) const;
   id string_at(std::span<const word> k, word new_kind, word a, word b, word c);
   id string_character(std::span<const word> k, char32_t code);
+  bool is_remembered(std::span<const word> k) const;
   bool string_may_read(std::span<const word> k, word q) const;
   word string_count(std::span<const word> k, char32_t code) const;
   id string_escaped(std::span<const word> k, unsigned char byte);
@@ -146,12 +147,14 @@ class grammar_states {
   id array_behind(std::span<const word> k, const json_shapes::choice& c);
   bool object_may_end(std::span<const word> k) const;
   bool object_may_go_on(std::span<const word> k) const;
-  bool object_allows(std::span<const word> k, word key_class) const;
-  bool object_can_take(std::span<const word> k, word key_class, const json_shapes::choice& c) const;
+  bool object_allows(std::span<const word> k, word key_class) const { return object_allows(k, key_class, object_missing(k)); }
+  bool object_allows(std::span<const word> k, word key_class, word missing) const;
+  bool object_can_take(std::span<const word> k, word key_class, word missing, const json_shapes::choice& c) const;
+  id object_behind_name(std::span<const word> k, word value);
   bool object_names_are_free(std::span<const word> k) const;
   id object_behind(std::span<const word> k, const json_shapes::choice& c);
   id object_at_place(std::span<const word> k, word new_kind, word where, word key_class);
-  word object_missing(std::span<const word> k, word key_class) const;
+  word object_missing(std::span<const word> k) const;
   void add_array_calls(std::span<const word> k);
   void add_object_calls(std::span<const word> k);
 

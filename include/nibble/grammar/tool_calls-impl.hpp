@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/grammar/schema_strings.hpp"
 #include "nibble/grammar/tool_calls.hpp"
 #include "nibble/text/answer/arguments-impl.hpp"
+#include "nibble/text/answer/plain_text.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -168,9 +170,14 @@ call_rules::id call_rules::python(bool parallel) {
 
 /// Parameters on their own, in the order of the schema.
 call_rules::id call_rules::parameters(const tool_shape& tool) {
+  if (const std::string unmet = unmet_by_members(tool.schema); !unmet.empty()) {
+    out_.fail(error(errc::bad_value, where(tool) + unmet));
+    return out_.nothing();
+  }
   const json* properties = tool.schema.find("properties");
   std::vector<id> parts;
   for (const json::member& m : properties ? properties->members() : std::span<const json::member>()) {
+    if (m.value.is(json_kind::boolean) && !m.value.boolean()) continue;  // it must not come
     const id one = out_.all.call(out_.rule(parameter(tool, m)));
     parts.push_back(is_required(tool.schema, m.key) ? one : out_.optional(one));
   }
@@ -178,24 +185,21 @@ call_rules::id call_rules::parameters(const tool_shape& tool) {
 }
 
 call_rules::id call_rules::parameter(const tool_shape& tool, const json::member& m) {
-  const json* type = m.value.find("type");
-  const json *choices = m.value.find("enum"), *constant = m.value.find("const");
-  const bool is_text = type && type->string() == "string";
+  const bool plain = is_plain_text(m.value, tool.schema);
+  const std::string name = where(tool) + '"' + m.key + '"';
   marked_sequence whole(out_, speller_);
   whole.mark(format_.key_begin).add(literal(m.key)).mark(format_.key_end);
-  if (format_.value_typed) whole.add(literal(is_text ? "true" : "false"));
+  if (format_.value_typed) whole.add(literal(plain ? "true" : "false"));
   whole.mark(format_.value_begin);
-  if (!is_text) {
-    const id value =
-        out_.call(grammar::try_from_schema(tool.member_schema(m.value), out_.limits()), where(tool) + '"' + m.key + '"');
-    return whole.add(value).mark(format_.value_end).pattern();
-  }
-  if (choices || constant) {
-    std::vector<id> parts;
-    for (const json& c : choices ? choices->items() : std::span<const json>(constant, 1)) parts.push_back(literal(c.string()));
-    return whole.add(out_.all.choice(std::move(parts))).mark(format_.value_end).pattern();
+  if (!plain) {
+    whole.add(out_.call(grammar::try_from_schema(tool.member_schema(m.value), out_.limits()), name));
+    return whole.mark(format_.value_end).pattern();
   }
   std::vector<search_mark> ends;
+  if (demands_of_text(m.value)) {
+    speller_.add_marks(without_blanks(format_.value_end), automaton::none, ends);
+    return whole.add(out_.strings(tool.member_schema(m.value), ends, name)).mark(format_.value_end).pattern();
+  }
   speller_.add_marks(without_blanks(format_.value_end), search_mark::stop, ends);
   const std::uint32_t text = out_.declare();
   out_.define_search(text, ends, search_end::at_marks);

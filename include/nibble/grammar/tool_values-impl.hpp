@@ -3,18 +3,26 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "nibble/grammar/parser-impl.hpp"
+#include "nibble/grammar/schema_applicators-impl.hpp"
+#include "nibble/grammar/schema_strings.hpp"
 #include "nibble/grammar/tool_values.hpp"
+#include "nibble/text/answer/plain_text-impl.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
 inline constexpr std::size_t deepest_value = 32;
+inline constexpr std::int64_t most_items = 1'000;
 
 json tool_shape::member_schema(const json& member) const {
   json out = member;
@@ -23,17 +31,53 @@ json tool_shape::member_schema(const json& member) const {
   return out;
 }
 
+/// The first keyword of a schema that demands something and is not among those that are looked at; empty: none is.
+inline std::string_view other_demand(const json& schema, std::initializer_list<std::string_view> looked_at) {
+  const auto is_in = [](const auto& names, std::string_view name) {
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+  };
+  for (const json::member& m : schema.members())
+    if (is_in(demanding_keywords, m.key) && !is_in(looked_at, m.key)) return m.key;
+  return {};
+}
+inline std::string not_supported(std::string_view keyword) {
+  return '"' + std::string(keyword) + "\" is not supported in this format of calls";
+}
+
+std::string unmet_by_members(const json& schema) {
+  const std::string_view other = other_demand(schema, {"type", "properties", "required", "additionalProperties",
+                                                       "unevaluatedProperties", "minProperties", "maxProperties"});
+  if (!other.empty()) return not_supported(other);
+  const json *properties = schema.find("properties"), *required = schema.find("required");
+  std::size_t names = 0;
+  for (const json& name : required ? required->items() : std::span<const json>()) {
+    const json* its = properties ? properties->find(name.string()) : nullptr;
+    if (!its) return "\"required\" names \"" + std::string(name.string()) + "\", which \"properties\" does not";
+    if (its->is(json_kind::boolean) && !its->boolean()) return "\"" + std::string(name.string()) + "\" has no value";
+    ++names;
+  }
+  const auto count = [&](std::string_view key, std::int64_t otherwise) {
+    const json* n = schema.find(key);
+    return n ? n->integer().value_or(-1) : otherwise;
+  };
+  const auto all = static_cast<std::int64_t>(properties ? properties->members().size() : 0);
+  const std::int64_t least = count("minProperties", 0), most = count("maxProperties", all);
+  if (least < 0 || least > static_cast<std::int64_t>(names)) return not_supported("minProperties");
+  return most < all ? not_supported("maxProperties") : std::string();
+}
+
 value_rules::id value_rules::value(const json& schema, const std::string& where, std::size_t depth) {
   if (depth > deepest_value) return refuse(where, "its values are within each other too deeply");
-  if (const json* constant = schema.find("const")) return written(*constant, depth);
-  if (const json* choices = schema.find("enum")) {
-    std::vector<id> parts;
-    for (const json& c : choices->items()) parts.push_back(written(c, depth));
-    return parts.empty() ? refuse(where, "\"enum\" has no value") : out_.all.choice(std::move(parts));
-  }
+  if (schema.is(json_kind::boolean) && !schema.boolean()) return refuse(where, "no value is valid");
+  if (const json* constant = schema.find("const")) return listed(schema, {constant, 1}, where, depth);
+  if (const json* choices = schema.find("enum")) return listed(schema, choices->items(), where, depth);
   for (const std::string_view key : {"anyOf", "oneOf"})
-    if (const json* schemas = schema.find(key)) return any_of(*schemas, where, depth);
-  if (schema.find("$ref")) return refuse(where, "\"$ref\" is not supported in this format of calls");
+    if (schema.find(key)) return any_of(schema, key, where, depth);
+  if (const json* reference = schema.find("$ref")) {
+    if (const auto other = other_demand(schema, {"$ref"}); !other.empty()) return refuse(where, not_supported(other));
+    const json* target = referred_to(tool_.schema, reference->string());
+    return target ? value(*target, where, depth + 1) : refuse(where, "\"$ref\" names nothing in the tool's parameters");
+  }
   const json* type = schema.find("type");
   if (type && type->is(json_kind::string)) return of_type(type->string(), schema, where, depth);
   std::vector<id> parts;
@@ -46,6 +90,8 @@ value_rules::id value_rules::value(const json& schema, const std::string& where,
 }
 
 value_rules::id value_rules::of_type(std::string_view type, const json& schema, const std::string& where, std::size_t depth) {
+  for (const std::string_view key : {"allOf", "not", "if"})
+    if (schema.find(key)) return refuse(where, not_supported(key));
   if (type == "boolean") return out_.all.choice({literal(how_.truth), literal(how_.untruth)});
   if (type == "null") return literal(how_.nothing);
   if (type == "array") return array(schema, where, depth);
@@ -53,38 +99,84 @@ value_rules::id value_rules::of_type(std::string_view type, const json& schema, 
     const id inside = members(schema, how_.quoted_keys, how_.behind_key, where, depth);
     return out_.all.sequence({literal("{"), inside, literal("}")});
   }
-  if (type == "string" && !how_.quote.empty()) return text();
+  if (type == "string" && !how_.quote.empty()) return text(schema, where);
   if (type != "string" && type != "number" && type != "integer") return refuse(where, "a type that is not known");
   json one = tool_.member_schema(schema);
   one.set("type", type);
   return out_.call(grammar::try_from_schema(one, out_.limits()), where + "its schema");
 }
 
-value_rules::id value_rules::any_of(const json& schemas, const std::string& where, std::size_t depth) {
+/// Of the values that a schema lists, those that the rest of it allows.
+value_rules::id value_rules::listed(const json& schema, std::span<const json> values, const std::string& where,
+                                    std::size_t depth) {
+  const auto allowed = grammar::try_from_schema(tool_.member_schema(schema), out_.limits());
+  if (!allowed) return out_.call(allowed, where + "its schema");
   std::vector<id> parts;
-  for (const json& s : schemas.items()) parts.push_back(value(s, where, depth + 1));
+  grammar_parser parser(*allowed);
+  for (const json& v : values) {
+    parser.reset();
+    if (parser.accept(v.text()) && parser.may_end()) parts.push_back(written(v, depth));
+  }
+  return parts.empty() ? refuse(where, "no value is valid") : out_.all.choice(std::move(parts));
+}
+
+/// Whether no value is of two schemas, as their types or lists say.
+inline bool are_apart(const json& a, const json& b) {
+  const auto kinds = [](const json& schema) {
+    std::vector<std::string_view> out;
+    if (const json* type = schema.find("type")) {
+      if (type->is(json_kind::string)) out.push_back(type->string());
+      for (const json& t : type->items()) out.push_back(t.string());
+    }
+    std::replace(out.begin(), out.end(), std::string_view("integer"), std::string_view("number"));
+    return out;
+  };
+  const auto one = kinds(a), other = kinds(b);
+  if (!one.empty() && !other.empty() && std::find_first_of(one.begin(), one.end(), other.begin(), other.end()) == one.end())
+    return true;
+  return list_other_texts(a, b, true);
+}
+
+value_rules::id value_rules::any_of(const json& schema, std::string_view key, const std::string& where, std::size_t depth) {
+  if (const auto other = other_demand(schema, {key}); !other.empty())
+    return refuse(where, not_supported(other) + " beside \"" + std::string(key) + '"');
+  const auto schemas = schema.find(key)->items();
+  std::vector<id> parts;
+  for (std::size_t i = 0; i < schemas.size(); ++i) {
+    for (std::size_t k = 0; k < i && key == "oneOf"; ++k)
+      if (!are_apart(schemas[i], schemas[k])) return refuse(where, not_supported(key) + ", where two may be valid at once");
+    parts.push_back(value(schemas[i], where, depth + 1));
+  }
   return parts.empty() ? refuse(where, "a choice of no schemas") : out_.all.choice(std::move(parts));
 }
 
 value_rules::id value_rules::array(const json& schema, const std::string& where, std::size_t depth) {
-  const json* items = schema.find("items");
-  const auto count = [&](std::string_view key, std::uint32_t otherwise) {
+  const json *items = schema.find("items"), *unique = schema.find("uniqueItems");
+  const std::string_view other = other_demand(schema, {"type", "items", "minItems", "maxItems", "uniqueItems"});
+  if (!other.empty()) return refuse(where, not_supported(other));
+  if (unique && unique->boolean()) return refuse(where, not_supported("uniqueItems"));
+  if (items && items->is(json_kind::array)) return refuse(where, not_supported("items") + " as a list");
+  const bool none = items && items->is(json_kind::boolean) && !items->boolean();
+  const auto count = [&](std::string_view key, std::int64_t otherwise) {
     const json* n = schema.find(key);
-    const auto value = n ? n->integer() : std::nullopt;
-    return value && *value >= 0 && *value <= 1000 ? static_cast<std::uint32_t>(*value) : otherwise;
+    return n ? n->integer().value_or(-1) : otherwise;
   };
-  const std::uint32_t least = count("minItems", 0), most = count("maxItems", pattern::unlimited);
+  const std::int64_t least = count("minItems", 0), most = none ? 0 : count("maxItems", pattern::unlimited);
+  if (least < 0 || least > most_items) return refuse(where, "\"minItems\" is no number up to 1000");
+  if (most < 0) return refuse(where, "\"maxItems\" is no number");
   if (least > most) return refuse(where, "\"minItems\" is more than \"maxItems\"");
   if (most == 0) return literal("[]");
   const id one = out_.all.call(out_.rule(value(items ? *items : json::object(), where, depth + 1)));
-  const std::uint32_t more = most == pattern::unlimited ? most : most - 1;
+  const std::uint32_t more = most > most_items ? pattern::unlimited : static_cast<std::uint32_t>(most - 1);
+  if (most > most_items && schema.find("maxItems")) return refuse(where, "\"maxItems\" is no number up to 1000");
   const id next = out_.all.sequence({literal(how_.between), one});
-  const id some = out_.all.sequence({one, out_.all.repeat(next, least > 0 ? least - 1 : 0, more)});
+  const id some = out_.all.sequence({one, out_.all.repeat(next, least > 0 ? static_cast<std::uint32_t>(least - 1) : 0, more)});
   return out_.all.sequence({literal("["), least > 0 ? some : out_.optional(some), literal("]")});
 }
 
 value_rules::id value_rules::members(const json& schema, bool quoted_keys, std::string_view before_value,
                                      const std::string& where, std::size_t depth) {
+  if (const std::string unmet = unmet_by_members(schema); !unmet.empty()) return refuse(where, unmet);
   const json* properties = schema.find("properties");
   struct member {
     id whole;
@@ -92,6 +184,7 @@ value_rules::id value_rules::members(const json& schema, bool quoted_keys, std::
   };
   std::vector<member> all;
   for (const json::member& m : properties ? properties->members() : std::span<const json::member>()) {
+    if (m.value.is(json_kind::boolean) && !m.value.boolean()) continue;  // it must not come
     std::string key = m.key;
     if (quoted_keys) key.clear(), append_json_string(m.key, key);
     const id of = value(m.value, where + '"' + m.key + "\": ", depth + 1);
@@ -126,12 +219,19 @@ value_rules::id value_rules::written(const json& value, std::size_t depth) {
   }
 }
 
-value_rules::id value_rules::text() {
-  std::vector<search_mark> ends;
-  speller_.add_marks(how_.quote, search_mark::stop, ends);
+value_rules::id value_rules::text(const json& schema, const std::string& where) {
+  const id quote = speller_.pattern(how_.quote, out_);
+  std::vector<search_mark> marks;
+  if (demands_of_text(schema)) {
+    speller_.add_marks(how_.quote, automaton::none, marks);
+    json one = tool_.member_schema(schema);
+    one.set("type", "string");
+    return out_.all.sequence({quote, out_.strings(one, marks, where + "its schema"), quote});
+  }
+  speller_.add_marks(how_.quote, search_mark::stop, marks);
   const std::uint32_t inside = out_.declare();
-  out_.define_search(inside, ends, search_end::at_marks);
-  return out_.all.sequence({speller_.pattern(how_.quote, out_), out_.all.call(inside)});
+  out_.define_search(inside, marks, search_end::at_marks);
+  return out_.all.sequence({quote, out_.all.call(inside)});
 }
 
 }  // namespace detail

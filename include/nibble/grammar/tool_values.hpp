@@ -1,7 +1,9 @@
 /// tool_values: arguments of tools in the notations that are no JSON: Python's literals, Gemma's objects, plain text in marks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,9 @@ struct value_notation {
 };
 inline constexpr value_notation python_notation{{}, "True", "False", "None"};
 inline constexpr value_notation gemma_notation{"<|\"|>", "true", "false", "null", false, ":", ","};
+
+/// What an object's schema says that a list of its members, each at most once, may not meet: a sentence, or nothing.
+std::string unmet_by_members(const json& schema);
 
 /// A tool that may be called.
 struct tool_shape {
@@ -48,10 +53,11 @@ class value_rules {
 
  private:
   id of_type(std::string_view type, const json& schema, const std::string& where, std::size_t depth);
-  id any_of(const json& schemas, const std::string& where, std::size_t depth);
+  id any_of(const json& schema, std::string_view key, const std::string& where, std::size_t depth);
   id array(const json& schema, const std::string& where, std::size_t depth);
+  id listed(const json& schema, std::span<const json> values, const std::string& where, std::size_t depth);
   id written(const json& value, std::size_t depth);
-  id text();
+  id text(const json& schema, const std::string& where);
   id literal(std::string_view text) { return out_.text(characters_of(text)); }
   id refuse(const std::string& where, std::string_view what) {
     out_.fail(error(errc::bad_value, where + std::string(what)));

@@ -13,6 +13,7 @@
 #include "nibble/error.hpp"
 #include "nibble/file/limits.hpp"
 #include "nibble/gguf/metadata.hpp"
+#include "nibble/text/hex.hpp"
 #include "nibble/text/json.hpp"
 #include "nibble/text/utf8.hpp"
 
@@ -224,11 +225,7 @@ class json_reader {
   result<void> read_hex(std::uint32_t& out) {
     ++at_;
     for (int i = 0; i < 4; ++i, ++at_) {
-      const char c = at_ < text_.size() ? text_[at_] : '\0';
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
+      const int digit = hex_value(at_ < text_.size() ? text_[at_] : '\0');
       if (digit < 0) return expected("four hexadecimal digits behind \\u");
       out = out << 4 | static_cast<std::uint32_t>(digit);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "nibble/text/answer/json_scanner.hpp"
+#include "nibble/text/hex.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -9,7 +10,6 @@ namespace detail {
 
 inline bool is_json_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 inline bool is_json_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-inline bool is_hexadecimal(char c) noexcept { return is_json_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 json_scanner::verdict json_scanner::feed(char c) noexcept {
   state_ = next(c);
@@ -45,7 +45,7 @@ json_scanner::state json_scanner::next(char c) noexcept {
       if (c == 'u') return state::unicode;
       return std::string_view("\"\\/bfnrt").find(c) == std::string_view::npos ? state::wrong : state::text;
     case state::unicode:
-      if (!is_hexadecimal(c)) return state::wrong;
+      if (hex_value(c) < 0) return state::wrong;
       return --left_ == 0 ? state::text : state::unicode;
     case state::literal:
       if (c != word_.front()) return state::wrong;
