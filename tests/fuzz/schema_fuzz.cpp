@@ -1,5 +1,5 @@
-/// Fuzz target: any bytes as a JSON Schema, compiled and walked. What is accepted can be gone on with, what ends is JSON, and no
-/// value is of a schema and of its opposite.
+/// Fuzz target: any bytes as a JSON Schema, compiled and walked. What is accepted can be gone on with, what ends is JSON, and
+/// no value is of a schema and of its opposite.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

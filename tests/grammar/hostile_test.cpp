@@ -95,6 +95,21 @@ TEST_CASE("a name is kept once, however many schemas stand below it") {
             .find("more than 200000 states") != std::string::npos);
 }
 
+TEST_CASE("values that need each other are found in any order") {
+  const auto needs = [](const std::string& i) {
+    if (i == "0") return std::string(R"({"type":"null"})");
+    const std::string other = std::to_string((std::stoul(i) + 9'900 - 6'337) % 9'900);
+    return R"({"type":"object","required":["p"],"properties":{"p":{"$ref":"#/prefixItems/)" + other + "\"}}}";
+  };
+  CHECK(schema(R"({"type":"array","minItems":1,"prefixItems":[)" + list(9'900, needs) + "]}") == "");
+  CHECK(schema(R"({"prefixItems":[)" + list(300'000, [](const std::string& i) { return R"({"minimum":)" + i + "}"; }) + "]}") ==
+        "schema: more than 20000 different sets of values");
+  CHECK(schema(R"({"type":"array","uniqueItems":true,"items":{"enum":[)" +
+               list(60'000, [](const std::string& i) { return i; }) + "]}}") != "");
+  CHECK(schema(R"({"allOf":[)" + list(60'000, [](const std::string& i) { return R"({"$ref":"#/$defs/x)" + i + "\"}"; }) +
+               R"(],"$defs":{)" + list(60'000, [](const std::string& i) { return "\"x" + i + "\":{}"; }) + "}}") != "");
+}
+
 TEST_CASE("objects of many names are read in time") {
   const std::string many = list(3'000, [](const std::string& i) { return "\"name" + i + R"(":{"type":"integer"})"; });
   for (const char* more : {"", R"(,"maxProperties":2000)", R"(,"minProperties":1500,"additionalProperties":false)"}) {

@@ -66,6 +66,7 @@ class schema_compiler {
     std::erase(all, anything);
     for (const schema_literal x : all)
       if (x == nothing || std::binary_search(all.begin(), all.end(), opposite(x))) return std::nullopt;
+    if (nodes_.size() > most_.schema_nodes) return std::nullopt;  // which run() says
     const auto [found, is_new] = numbers_.try_emplace(all, static_cast<std::uint32_t>(nodes_.size()));
     if (is_new) {
       nodes_.push_back(std::move(all));
@@ -187,6 +188,8 @@ class schema_compiler {
     return {};
   }
 
+  static constexpr std::size_t most_values = 31;  // of a set: bits of a word
+
   /// An array whose items differ: of values that are not many, or of strings.
   result<void> add_set(std::uint32_t n, const schema_branch& b) {
     const auto refusal = [] {
@@ -204,7 +207,7 @@ class schema_compiler {
       for (const schema_branch::items& p : b.places) all[i].push_back(i < p.first.size() ? p.first[i] : p.rest);
       few &= add_values_of(all[i], values) || (i == places && b.most_items <= places);
     }
-    if (!few || values.size() > 31) return places == 0 ? add_string_set(n, b, all[0], refusal()) : refusal();
+    if (!few || values.size() > most_values) return places == 0 ? add_string_set(n, b, all[0], refusal()) : refusal();
     json_shapes::array shape;
     shape.least = b.least_items, shape.most = b.most_items, shape.set = true;
     shape.demands.assign(values.size(), {0, 1});
@@ -235,6 +238,7 @@ class schema_compiler {
           return value.text() == other.text();
         };
         if (value.is(json_kind::array) || value.is(json_kind::object)) return false;
+        if (out.size() > most_values) return false;
         if (std::none_of(out.begin(), out.end(), same)) out.push_back(value);
       }
       return true;
@@ -329,7 +333,7 @@ class schema_compiler {
     auto classes = names_.classes(names, expressions, expander_.any_text());
     if (!classes) return std::move(classes).failure();
     const std::size_t lists = b.groups.size() + b.some.size() + expressions.size();
-    NIBBLE_TRY(expander_.spend(std::uint64_t{classes->fits.size()} * (lists + 1) << b.some.size()));
+    NIBBLE_TRY(expander_.spend(std::uint64_t{classes->fits.size()} * (lists * lists + 1) << b.some.size()));
 
     json_shapes::object shape;
     shape.keys = classes->start, shape.first_state = classes->first_state;

@@ -204,6 +204,7 @@ result<schema_document::id> schema_document::find_in(std::uint32_t number, std::
   const json* at = in.root;
   std::uint32_t within = number;
   while (!fragment.empty()) {
+    passed_ += at->members().size();
     const json* next = pointed_at(*at, take_pointer_step(fragment));
     if (!next) return missing();
     at = next;

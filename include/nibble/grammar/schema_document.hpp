@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "nibble/error.hpp"
@@ -68,6 +69,8 @@ class schema_document {
   /// The schema that a reference names.
   /// @errors  bad_value: it is not in the document
   result<id> find(id from, std::string_view reference);
+  /// Members that find() has passed by since this was asked last.
+  std::uint64_t take_passed() noexcept { return std::exchange(passed_, 0); }
 
  private:
   struct resource {
@@ -94,6 +97,7 @@ class schema_document {
   std::unordered_map<const json*, id> numbers_;
   std::unordered_map<const json*, std::uint32_t> resource_of_;
   std::map<std::string, int, std::less<>> dynamic_anchors_;
+  std::uint64_t passed_ = 0;
   bool has_unevaluated_ = false;
 };
 

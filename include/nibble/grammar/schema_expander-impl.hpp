@@ -70,6 +70,7 @@ result<schema_expander::shared_branches> schema_expander::of(schema_literal x) {
   for (const schema_branch& b : *out) parts += size_of(b).parts;
   NIBBLE_TRY(spend(parts));
   auto shared = std::make_shared<const schema_branches>(*std::move(out));
+  parts += 8 * shared->size();
   if (known_parts_ + parts <= most_kept_parts) known_parts_ += parts, known_.emplace(std::pair(x, exact_), shared);
   return shared;
 }
@@ -171,6 +172,7 @@ result<schema_expander::id> schema_expander::referenced(id s, std::string_view k
   if (keyword == "$recursiveRef" && document_.resources() > 1)
     return refused(s, keyword, "it depends on what refers to this schema, which is not supported");
   auto found = document_.find(s, reference);
+  NIBBLE_TRY(spend(document_.take_passed() / 8));
   if (!found) return refused(s, keyword, found.failure().what());
   return found;
 }

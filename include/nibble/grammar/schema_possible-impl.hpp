@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,20 +26,9 @@ class possible_values {
   bool contains(std::uint32_t target) const { return possible_[target]; }
   /// @errors  bad_value: it is not known whether some values can be
   result<void> remove_others() {
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (std::size_t n = possible_.size(); n > 0; --n) {
-        if (possible_[n - 1]) continue;
-        const grammar_target& t = made_.targets[n - 1];
-        const auto array = [&](std::uint32_t a) { return can_be(made_.shapes.arrays[a]); };
-        const auto object = [&](std::uint32_t o) { return can_be(made_.shapes.objects[o]); };
-        if (t.texts.empty() && t.strings.empty() && std::none_of(t.arrays.begin(), t.arrays.end(), array) &&
-            std::none_of(t.objects.begin(), t.objects.end(), object))
-          continue;
-        possible_[n - 1] = changed = true;
-      }
-    }
+    find();
     const auto drop = [&](choices& c) { std::erase_if(c, [&](const json_shapes::choice& x) { return !possible_[x.target]; }); };
+    unsure_ = {};  // asked again, now that all is known
     for (grammar_target& t : made_.targets) {
       std::erase_if(t.arrays, [&](std::uint32_t a) { return !can_be(made_.shapes.arrays[a]); });
       std::erase_if(t.objects, [&](std::uint32_t o) { return !can_be(made_.shapes.objects[o]); });
@@ -59,6 +49,44 @@ class possible_values {
 
  private:
   using choices = std::vector<json_shapes::choice>;
+
+  bool is_possible(const grammar_target& t) {
+    const auto array = [&](std::uint32_t a) { return can_be(made_.shapes.arrays[a]); };
+    const auto object = [&](std::uint32_t o) { return can_be(made_.shapes.objects[o]); };
+    return !t.texts.empty() || !t.strings.empty() || std::any_of(t.arrays.begin(), t.arrays.end(), array) ||
+           std::any_of(t.objects.begin(), t.objects.end(), object);
+  }
+  /// The targets that have a part of each.
+  std::vector<std::vector<std::uint32_t>> users() const {
+    std::vector<std::vector<std::uint32_t>> out(made_.targets.size());
+    for (std::uint32_t n = 0; n < made_.targets.size(); ++n) {
+      const auto add = [&](const choices& c) {
+        for (const json_shapes::choice& x : c)
+          if (out[x.target].empty() || out[x.target].back() != n) out[x.target].push_back(n);
+      };
+      for (const std::uint32_t a : made_.targets[n].arrays) {
+        std::for_each(made_.shapes.arrays[a].first.begin(), made_.shapes.arrays[a].first.end(), add);
+        add(made_.shapes.arrays[a].rest);
+      }
+      for (const std::uint32_t o : made_.targets[n].objects)
+        std::for_each(made_.shapes.objects[o].classes.begin(), made_.shapes.objects[o].classes.end(), add);
+    }
+    return out;
+  }
+  /// Each target is looked at once, and again when a part of it is found to be possible.
+  void find() {
+    const std::vector<std::vector<std::uint32_t>> used_by = users();
+    std::vector<std::uint32_t> open(made_.targets.size());
+    std::iota(open.begin(), open.end(), 0u);
+    while (!open.empty()) {
+      const std::uint32_t n = open.back();
+      open.pop_back();
+      if (possible_[n] || !is_possible(made_.targets[n])) continue;
+      possible_[n] = true;
+      for (const std::uint32_t user : used_by[n])
+        if (!possible_[user]) open.push_back(user);
+    }
+  }
 
   bool can_be(const choices& c) const {
     return std::any_of(c.begin(), c.end(), [&](const json_shapes::choice& x) { return possible_[x.target]; });
