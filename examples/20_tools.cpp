@@ -42,7 +42,7 @@ int main(int argc, char** argv) try {
     const nibble::chat_options prompt{
         .tools = tools, .tool_choice = round == 0 ? nibble::tool_choice::required : nibble::tool_choice::automatic};
     auto reply = session.chat(talk, form, prompt, {.max_tokens = 200, .show_special = true});
-    nibble::chat_parser parser(form.answers(), {}, tools);
+    nibble::chat_parser parser = reply.parser();
     for (auto& event : reply) parser.feed(event.text);
     parser.finish();
     const nibble::chat_answer& answer = parser.answer();

@@ -80,7 +80,6 @@ class call_check {
 };
 
 nlohmann::ordered_json ask(nibble::session& session, const nibble::json& tools, nibble::tool_choice choice) {
-  const nibble::answer_syntax& form = session.model().chat_form()->answers();
   const call_check check(tools);
   std::size_t calls = 0, right = 0, answers = 0, called = 0, cut = 0;
   double seconds = 0;
@@ -88,7 +87,7 @@ nlohmann::ordered_json ask(nibble::session& session, const nibble::json& tools, 
     const std::vector<nibble::chat_message> talk{{"user", questions[i]}};
     auto reply = session.chat(talk, {.tools = tools, .tool_choice = choice},
                               {.max_tokens = 200, .sampler = nibble::temperature{0.8f}, .seed = i, .show_special = true});
-    nibble::chat_parser parser(form, {}, tools);
+    nibble::chat_parser parser = reply.parser();
     for (const auto& event : reply) parser.feed(event.text);
     parser.finish();
     seconds += std::chrono::duration<double>(reply.stats().prompt_time + reply.stats().generation_time).count();

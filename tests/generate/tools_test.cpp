@@ -32,7 +32,7 @@ struct said {
 
 said ask(nibble::session& session, const nibble::chat_options& prompt, std::uint64_t seed = 1) {
   auto reply = session.chat(talk, form, prompt, {.max_tokens = 120, .sampler = nibble::temperature{1}, .seed = seed});
-  nibble::chat_parser parser(form.answers());
+  nibble::chat_parser parser = reply.parser();
   for (const auto& event : reply) parser.feed(event.text);
   parser.finish();
   return {parser.answer(), reply.reason()};
@@ -80,6 +80,35 @@ TEST_CASE("a model that may call tools speaks as it likes, and one that has none
   REQUIRE_FALSE(wrong);
   CHECK(std::string(wrong.failure().what()) == "tool 0: it has no name");
   CHECK(session.try_chat(talk, form, {.tools = json::array({1}), .tool_choice = tool_choice::unconstrained}));
+}
+
+TEST_CASE("a reply is read from where its prompt ended: within the reasoning, or behind the mark of a call") {
+  const auto model = nibble::any_model::load(nibble_test::golden("../../examples/models/nibble-tiny-Q4_K_M.gguf"));
+  nibble::session session(model);
+  const auto answer_to = [&](std::string_view source, const nibble::chat_options& prompt, std::string_view asked) {
+    const auto written = nibble::chat_template::parse(source);
+    const std::vector<nibble::chat_message> messages = {{"user", std::string(asked)}};
+    auto reply = session.chat(messages, written, prompt, {.max_tokens = 60, .sampler = nibble::temperature{1}, .seed = 1});
+    nibble::chat_parser parser = reply.parser();
+    for (const auto& event : reply) parser.feed(event.text);
+    parser.finish();
+    return parser.answer();
+  };
+  const nibble::chat_answer thought =
+      answer_to("{{ messages[0].content }}{% if add_generation_prompt %}\n<think>\n{% endif %}{# </think> #}", {}, "Why?");
+  CHECK(thought.text.empty());
+  CHECK(!thought.reasoning.empty());
+  const nibble::chat_answer typed = answer_to("{{ messages[0].content }}{# <think></think> #}", {}, "Why? <think>");
+  CHECK(typed.reasoning.empty());  // it is no mark, for a user wrote it
+  CHECK(!typed.text.empty());
+  const nibble::chat_answer called =
+      answer_to("{{ messages[0].content }}\n>>>{# >>>all #}",
+                {.tools = tools, .tool_choice = tool_choice::required, .parallel_calls = false}, "Look!");
+  REQUIRE(called.calls.size() == 1);
+  CHECK(called.calls[0].complete);
+  CHECK(called.text.empty());
+  nibble::chat_parser plain = session.generate("a").parser();
+  CHECK(plain.feed("<think>").front().part == nibble::answer_part::text);
 }
 
 TEST_CASE("an answer becomes the message with which the conversation goes on") {

@@ -93,6 +93,7 @@ TEST_CASE("a call that a template writes is read as that call") {
     MESSAGE("skipped: needs the shared data set");
     return;
   }
+  const auto tools = nibble::json::parse(R"([{"type": "function", "function": {"name": "ipython"}}])");
   std::size_t read = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "golden")) {
     const std::string file = entry.path().filename().string(), mark = "__tool_use";
@@ -106,7 +107,7 @@ TEST_CASE("a call that a template writes is read as that call") {
     if (turn.find("print('Hello, World!')") == turn.npos || !syntax.calls) continue;
     if (turn.find("{{\"code\"") != turn.npos) continue;  // the one that takes a text for an object of its own
     for (const std::size_t size : {std::size_t{1}, std::size_t{5}, turn.size()}) {
-      nibble::chat_parser parser(syntax);
+      nibble::chat_parser parser(syntax, {}, tools);
       // what stands before the turn ends with a mark of the answer, or one that opens the turn and is no part of it
       std::size_t from = 0;
       for (const std::string_view opened :

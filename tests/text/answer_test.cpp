@@ -27,10 +27,18 @@ static bool operator==(const chat_answer& a, const chat_answer& b) {
 }  // namespace nibble
 
 namespace {
+const nibble::json some_tools = nibble::json::parse(R"([{"name": "look"}, {"name": "stop"}])");
+
+/// Calls whose marks may stand in any text are only those of tools.
+const nibble::json& tools_of(const answer_syntax& syntax) {
+  static const nibble::json none;
+  return syntax.calls && (syntax.calls->whole || syntax.calls->plain_marks) ? some_tools : none;
+}
+
 /// Reads in pieces of `size` bytes, and adds up what the deltas say, which has to be what answer() says.
 chat_answer read_in_pieces(const answer_syntax& syntax, std::string_view text, std::size_t size,
                            std::string_view prompt_end = {}) {
-  chat_parser parser(syntax, prompt_end);
+  chat_parser parser(syntax, prompt_end, tools_of(syntax));
   chat_answer sum;
   std::size_t open = 0;
   const auto add = [&](std::span<const nibble::answer_delta> deltas) {
@@ -290,13 +298,40 @@ TEST_CASE("channels: what is thought, said and called") {
   CHECK(answer.reasoning == "Hm.More.");
   CHECK(answer.text == "I look.");
   CHECK(read("gpt-oss", "<|channel|>final<|message|>Hi<|return|>").text == "Hi");
+  CHECK(read("gpt-oss", "<|channel|>final <|constrain|>json<|message|>{}<|return|>").text == "{}");
+}
+
+TEST_CASE("channels: calls in each place where their receiver may stand, at the beginning too, and of the model's own tools") {
+  const std::string_view prompt = "<|end|><|start|>assistant";
+  const auto of = [&](std::string_view said) {
+    const chat_answer answer = read("gpt-oss", said, prompt);
+    return answer.text + '|' + answer.reasoning + '|' + calls_of(answer);
+  };
+  CHECK(of(" to=functions.look<|channel|>commentary json<|message|>{\"a\":1}<|call|>") == "||look {\"a\":1}\n");
+  CHECK(of("<|channel|>analysis to=functions.look <|constrain|>json<|message|>{}<|call|>") == "||look {}\n");
+  CHECK(of("<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>analysis to=python code<|message|>print(1)"
+           "<|call|>") == "|Hm.|python {\"code\":\"print(1)\"}\n");
+  CHECK(of(" to=browser.search<|channel|>analysis code<|message|>{\"query\":\"x\"}<|call|>") ==
+        "||browser.search {\"query\":\"x\"}\n");
+  CHECK(of("<|channel|>commentary to=functions.python<|message|>{\"x\":1}<|call|>") == "||python {\"x\":1}\n");
+  CHECK(of("<|channel|>final<|message|>Hi") == "Hi||");
+  CHECK(of("Hi") == "Hi||");
+  CHECK(read("gpt-oss", " to=functions.look").text == " to=functions.look");
 }
 
 TEST_CASE("what is no call is text") {
   CHECK(read("hermes", "Use <tool_call> for that.").text == "Use <tool_call> for that.");
   CHECK(read("hermes", "Use\n<tool_call>\n{\"nam\": 1}\n</tool_call>").text.starts_with("Use\n<tool_call>\n{\"nam\": 1}"));
   CHECK(read("llama-3", "{\"a\": [1, 2]}").text == "{\"a\": [1, 2]}");
-  CHECK(read("llama-3", "{ \"name\": \"Ada\" } is an object").calls.size() == 1);
+  CHECK(read("llama-3", "{ \"name\": \"look\" } is an object").calls.size() == 1);
+  for (const std::string_view said :
+       {"{\"name\": \"Ada\", \"age\": 36}", "{\"name\": \"Ada\", \"parameters\": {}} is one", "<function=Ada>{}</function>"}) {
+    CHECK(read("llama-3", said).text == said);
+    CHECK(read("functionary-v3.1", said).text == said);
+  }
+  CHECK(read("functionary-v3.2", "all\nType\n>>> print(1)\n1", ">>>").text == "Type\n>>> print(1)\n1");
+  CHECK(calls_of(read("functionary-v3.2", "python\nprint(1)\n>>> 2", ">>>")) == "python {\"code\":\"print(1)\\n>>> 2\"} ...\n");
+  CHECK(calls_of(read("functionary-v3.2", "python\n{\"code\": 1}", ">>>")) == "python {\"code\": 1} ...\n");
   CHECK(read("llama-3", "See {\"name\": \"f\", \"parameters\": {}}").calls.empty());
   CHECK(read("functionary-v3.2", "Hello", ">>>").text == "Hello");
   CHECK(read("functionary-v3.2", "all\nHello", "<|end_header_id|>\n\n>>>").text == "Hello");
@@ -305,6 +340,33 @@ TEST_CASE("what is no call is text") {
   CHECK(read("gemma4", "<|tool_call>call:{}<tool_call|>").calls.empty());
   CHECK(read("qwen3-coder", "<tool_call>" + std::string(5000, 'x')).calls.empty());
   CHECK(read("qwen3-coder", "<tool_call><function=" + std::string(5000, 'x')).calls.empty());
+}
+
+TEST_CASE("without tools an answer that looks like a call without marks is text, as it comes") {
+  const std::string said = "{\"name\": \"look\", \"parameters\": {\"far\": 1}}";
+  for (const char* format : {"llama-3", "functionary-v3.1", "functionary-v3.2"}) {
+    chat_parser parser(answer_syntax::named(format));
+    std::string text;
+    for (const char c : said) {
+      for (const nibble::answer_delta& d : parser.feed({&c, 1})) text += d.text;
+      CHECK(text.size() == parser.answer().text.size());
+    }
+    CHECK(text == said);
+  }
+  chat_parser parser(answer_syntax::named("llama-3"), {}, some_tools);
+  CHECK(parser.feed("{\"name\": \"Ada\", ").size() == 1);  // it waits no longer than for the name
+}
+
+TEST_CASE("a call of a tool that there is not is never complete") {
+  for (const example& e : examples) {
+    CAPTURE(e.format);
+    const auto syntax = answer_syntax::named(e.format);
+    chat_parser parser(syntax, {}, nibble::json::parse(R"([{"type": "function", "function": {"name": "stop"}}])"));
+    parser.feed(e.written), parser.finish();
+    for (const tool_call& call : parser.answer().calls) CHECK(call.complete == (call.name == "stop"));
+    if (syntax.calls->whole || syntax.calls->plain_marks) continue;
+    CHECK(parser.answer().calls.size() == 2);
+  }
 }
 
 TEST_CASE("arguments that are no object make a call incomplete; a string with an object in it is that") {
@@ -316,8 +378,8 @@ TEST_CASE("arguments that are no object make a call incomplete; a string with an
   CHECK(of("12") == "f 12 ...\n");
   CHECK(of("\"x\"") == "f \"x\" ...\n");
   CHECK(of("{\"a\": 01}") == "f {\"a\": 0 ...\n");
-  CHECK(calls_of(read("functionary-v3.1", "<function=f>\"{\\\"a\\\":1}\"</function>")) == "f {\"a\":1}\n");
-  CHECK(calls_of(read("functionary-v3.1", "<function=f>[]</function>")) == "f [] ...\n");
+  CHECK(calls_of(read("functionary-v3.1", "<function=look>\"{\\\"a\\\":1}\"</function>")) == "look {\"a\":1}\n");
+  CHECK(calls_of(read("functionary-v3.1", "<function=look>[]</function>")) == "look [] ...\n");
   CHECK(calls_of(read("hermes", "<tool_call>{\"arguments\": {\"a\": 1}, \"id\": 7, \"name\": \"f\"}</tool_call>")) ==
         "f {\"a\": 1}\n");
   CHECK(calls_of(read("hermes", "<tool_call>{\"name\": \"f\", \"parameters\": {}}</tool_call>")) == "f {}\n");
@@ -382,6 +444,13 @@ TEST_CASE("calls in Python: literals of all kinds") {
   };
   CHECK(of("f(a='it\\'s', b=\"\\x41\\u00fc\\n\", c=(1, -2.5,), d={'k': [True]})") ==
         "f {\"a\":\"it's\",\"b\":\"A\u00fc\\n\",\"c\":[1,-2.5],\"d\":{\"k\":[true]}}\n");
+  CHECK(of("f(a=\"1\\/2\", b=\"\\ud83d\\ude00\", c='\\ud83d', d='\\ud83d\\u0041', e='\\U0001F600\\x4')") ==
+        "f {\"a\":\"1/2\",\"b\":\"\U0001F600\",\"c\":\"\\\\ud83d\",\"d\":\"\\\\ud83dA\",\"e\":\"\U0001F600\\\\x4\"}\n");
+  CHECK(of("f(a=[1 2])").empty());
+  CHECK(of("f(a=[[] []])").empty());
+  CHECK(of("f(a=1 b=2)").empty());
+  CHECK(of("f(a='x' 'y')").empty());
+  CHECK(of("f(a=1 , b=2,)") == "f {\"a\":1,\"b\":2}\n");
   CHECK(of("a.b.c()") == "a.b.c {}\n");
   CHECK(of("f(x=g)") == "f {\"x\":g} ...\n");
   CHECK(of("f(1)").empty());
@@ -420,6 +489,10 @@ TEST_CASE("behind Llama's mark of Python stand a call as JSON, one in Python's w
   }
   CHECK(read("I say <|python_tag|>x = 1", 3).text == "I say");
   CHECK(read("<|python_tag|>", 3).calls.empty());
+  chat_parser parser(syntax, {}, some_tools);
+  parser.feed("<|python_tag|>x = 1"), parser.finish();
+  REQUIRE(parser.answer().calls.size() == 1);
+  CHECK_FALSE(parser.answer().calls[0].complete);
 }
 
 TEST_CASE("a call whose name or key is too long ends behind a whole character") {

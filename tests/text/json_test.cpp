@@ -117,7 +117,17 @@ TEST_CASE("numbers stay as they are written, and tell their value") {
   for (const char* text : {"0", "-0", "1.10", "1E400", "123456789012345678901234567890", "-1.5e-3"}) CHECK(again(text) == text);
   CHECK(json::try_parse("9223372036854775807")->integer() == std::numeric_limits<std::int64_t>::max());
   CHECK(json::try_parse("-9223372036854775808")->integer() == std::numeric_limits<std::int64_t>::min());
-  for (const char* text : {"9223372036854775808", "1.0", "1e3", "\"1\"", "null"}) CHECK_FALSE(json::try_parse(text)->integer());
+  for (const char* text : {"9223372036854775808", "-9223372036854775809", "1.5", "1e-1", "1e19", "1e99999999999999999999",
+                           "1e-99999999999999999999", "92233720368547758080e-2", "\"1\"", "null"})
+    CHECK_FALSE(json::try_parse(text)->integer());
+  CHECK(json::try_parse("30.0")->integer() == 30);
+  CHECK(json::try_parse("-3.0e1")->integer() == -30);
+  CHECK(json::try_parse("0.00120e+5")->integer() == 120);
+  CHECK(json::try_parse("1200e-2")->integer() == 12);
+  CHECK(json::try_parse("-0")->integer() == 0);
+  CHECK(json::try_parse("0.0e99999999999999999999")->integer() == 0);
+  CHECK(json::try_parse("9.223372036854775807e18")->integer() == std::numeric_limits<std::int64_t>::max());
+  CHECK(json::try_parse("-9223372036854775808.000")->integer() == std::numeric_limits<std::int64_t>::min());
   CHECK(json::try_parse("1.5e2")->real() == 150.0);
   CHECK(json::try_parse("1e400")->real() == std::numeric_limits<double>::infinity());
   CHECK(json::try_parse("-1e99999999999999999999")->real() == -std::numeric_limits<double>::infinity());

@@ -14,8 +14,12 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-generation::generation(detail::session_state& session, detail::prompt prompt, generate_options options)
-    : session_(&session), prompt_(std::move(prompt)), events_(session.transcript.tokenizer(), std::move(options)) {}
+generation::generation(detail::session_state& session, detail::prompt prompt, generate_options options,
+                       std::shared_ptr<const chat_parser> parser)
+    : session_(&session),
+      prompt_(std::move(prompt)),
+      events_(session.transcript.tokenizer(), std::move(options)),
+      parser_(std::move(parser)) {}
 
 generation::iterator generation::begin() & {
   if (session_ && number_ == 0) {

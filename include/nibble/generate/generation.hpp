@@ -14,6 +14,7 @@
 #include "nibble/generate/event_builder.hpp"
 #include "nibble/generate/options.hpp"
 #include "nibble/generate/stats.hpp"
+#include "nibble/text/answer/parser.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -62,11 +63,19 @@ class generation {
   finish reason() const noexcept { return session_ ? events_.reason() : finish::cancelled; }
   const generation_stats& stats() const& noexcept { return stats_; }
   const generation_stats& stats() const&& = delete;
+  /// What takes this reply apart as it comes. Of session::chat it knows how the model writes reasoning and calls, what the
+  /// prompt ended with, and the tools; of other prompts all is text.
+  /// @example  auto reply = session.chat(talk, {.tools = tools}, {.show_special = true});
+  ///           auto parser = reply.parser();
+  ///           for (auto& event : reply) parser.feed(event.text);
+  ///           parser.finish();
+  chat_parser parser() const { return parser_ ? *parser_ : chat_parser(); }
 
  private:
   friend class session;
 
-  generation(detail::session_state& session, detail::prompt prompt, generate_options options);
+  generation(detail::session_state& session, detail::prompt prompt, generate_options options,
+             std::shared_ptr<const chat_parser> parser = nullptr);
 
   void place_prompt();
   void advance();
@@ -82,7 +91,8 @@ class generation {
   event_builder events_;
   std::optional<token_event> event_;  // that the range stands at; empty at the end
   generation_stats stats_;
-  std::size_t number_ = 0;  // among the session's generations that have begun; 0: not begun
+  std::shared_ptr<const chat_parser> parser_;  // as it is before the reply; null: all is text
+  std::size_t number_ = 0;                     // among the session's generations that have begun; 0: not begun
 };
 
 /// Points into its generation, which must stay where it is.

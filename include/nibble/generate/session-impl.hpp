@@ -210,14 +210,15 @@ result<generation> session::try_chat(std::span<const chat_message> messages, con
                                      const chat_options& prompt, generate_options options) & {
   const auto parts = form.try_render(messages, prompt);
   if (!parts) return parts.failure();
+  const std::string_view end = prompt_end(*parts);
   if (detail::constrains(prompt, form.answers())) {
-    const std::string_view end = parts->empty() ? std::string_view() : std::string_view(parts->back().text);
     auto reply = try_tool_grammar(prompt.tools, form.answers(), tokenizer(),
                                   {prompt.tool_choice, prompt.only_tool, prompt.parallel_calls, end});
     if (!reply) return std::move(reply).failure();
     options.sampler = grammar_constraint(*std::move(reply), state().trie(), {.canonical = true}) | std::move(options.sampler);
   }
-  return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, 0}, std::move(options));
+  auto parser = std::make_shared<const chat_parser>(form.answers(), end, prompt.tools);
+  return generation(state(), {tokenizer().encode(*parts, {.eos = false}), {}, 0}, std::move(options), std::move(parser));
 }
 
 result<generation> session::try_infill(std::string_view prefix, std::string_view suffix, const infill_options& gap,

@@ -56,7 +56,10 @@ std::vector<std::string_view> call_rules::marks() const {
     if (mark = without_blanks(mark); !mark.empty()) out.push_back(mark);
   };
   add(format_.calls_begin);
-  if (format_.calls_begin.empty()) add(format_.call_begin), add(format_.other_begin);
+  if (format_.calls_begin.empty()) {
+    add(format_.call_begin);
+    for (const std::string_view begin : format_.other_begins) add(begin);
+  }
   add(format_.code_begin);
   return out;
 }

@@ -42,6 +42,15 @@ inline constexpr std::string_view gemma_source =
 /// Stands for the token that begins a text where its name is not known: no character of any text.
 inline constexpr std::string_view nameless_bos = "\uFDD0";
 
+/// Takes all copies of a mark out of a text.
+/// @cost  O(text.size())
+inline void take_out(std::string_view mark, std::string& text) {
+  std::string rest;
+  std::size_t at = 0;
+  for (std::size_t end; (end = text.find(mark, at)) != text.npos; at = end + mark.size()) rest.append(text, at, end - at);
+  if (at > 0) text = rest.append(text, at);
+}
+
 inline json values_of(std::span<const chat_message> messages, const chat_options& options) {
   std::vector<json> all;
   all.reserve(messages.size());
@@ -53,11 +62,16 @@ inline json values_of(std::span<const chat_message> messages, const chat_options
   json out =
       json::object({{"messages", json::array(std::move(all))}, {"add_generation_prompt", options.add_generation_prompt}});
   if (!options.tools.is(json_kind::null)) out.set("tools", options.tools);
-  for (const json::member& extra : options.extra.members()) out.set(extra.key, extra.value);
+  for (const json::member& extra : options.extra.members())
+    if (!out.find(extra.key)) out.set(extra.key, extra.value);
   return out;
 }
 
 }  // namespace detail
+
+std::string_view prompt_end(std::span<const prompt_part> prompt) noexcept {
+  return prompt.empty() || !prompt.back().special ? std::string_view() : std::string_view(prompt.back().text);
+}
 
 chat_message message_of(const chat_answer& answer) {
   chat_message out{"assistant", answer.text};
@@ -121,10 +135,9 @@ result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_
     parts->front().begins = true;
     parts->front().text.erase(0, bos.size());
   }
-  for (prompt_part& part : *parts)
-    for (std::size_t at = 0;
-         part.special && bos == detail::nameless_bos && (at = part.text.find(bos, at)) != std::string::npos;)
-      part.text.erase(at, bos.size());
+  if (bos == detail::nameless_bos)
+    for (prompt_part& part : *parts)
+      if (part.special) detail::take_out(bos, part.text);
   return parts;
 }
 

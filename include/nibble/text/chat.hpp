@@ -25,9 +25,13 @@ inline namespace NIBBLE_ABI {
 struct chat_message {
   std::string role;
   std::string content;
-  json more =
-      {};  ///< an object of what else it has: tool_calls, tool_call_id, name; a content of it takes the place of the text
+  /// An object of what else it has: tool_calls, tool_call_id, name; a content of it takes the place of the text.
+  json more = {};
 };
+
+/// What a template has written at the end of a prompt: a reply goes on from there, and chat_parser and tool_rules want to know.
+/// What people wrote there is left out. Valid as long as the prompt.
+std::string_view prompt_end(std::span<const prompt_part> prompt) noexcept;
 
 struct chat_answer;
 /// The message of an answer, for the conversation to go on with: its text, and its calls, whose arguments are objects.
@@ -43,12 +47,12 @@ enum class tool_choice : std::uint8_t {
 };
 
 /// What a prompt says besides its messages, and what that means for the reply.
-/// @example  session.chat(talk, {.tools = nibble::json::parse(tools), .extra = nibble::json::object({{"enable_thinking",
-/// false}})})
+/// @example  session.chat(talk, {.tools = nibble::json::parse(tools), .extra = nibble::json::parse(R"({"enable_thinking":
+/// false})")})
 struct chat_options {
   json tools = {};                       ///< an array of tools as the template knows them, or null
   bool add_generation_prompt = true;     ///< ends with the beginning of the assistant's turn, for the model to go on
-  json extra = {};                       ///< an object of further variables, or null
+  json extra = {};                       ///< an object of further variables, or null; those above are not replaced
   std::optional<std::int64_t> now = {};  ///< see template_options
   /// With tools, a session leaves only tokens that go on as the model's format and the tools' schemas say: see tool_grammar.
   nibble::tool_choice tool_choice = nibble::tool_choice::automatic;

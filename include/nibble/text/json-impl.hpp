@@ -148,10 +148,32 @@ std::string_view json::digits() const& noexcept {
   return number ? std::string_view(number->text) : std::string_view();
 }
 std::optional<std::int64_t> json::integer() const noexcept {
-  std::int64_t value = 0;
-  const std::string_view text = digits();
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return failed == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+  std::string_view text = digits();
+  const bool minus = text.starts_with('-');
+  if (minus) text.remove_prefix(1);
+  const std::size_t end = std::min(text.find_first_of("eE"), text.size());
+  const std::string_view written = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  if (text.starts_with('+')) text.remove_prefix(1);
+  std::int64_t power = 0;
+  const auto [last, failed] = std::from_chars(text.data(), text.data() + text.size(), power);
+  if (failed == std::errc::result_out_of_range)
+    power = text.starts_with('-') ? -(std::int64_t{1} << 62) : std::int64_t{1} << 62;
+  const std::size_t point = std::min(written.find('.'), written.size()), behind = written.find_last_not_of("0.");
+  if (behind == written.npos) return written.empty() ? std::nullopt : std::optional<std::int64_t>(0);
+  const std::int64_t zeros = power + static_cast<std::int64_t>(point) - static_cast<std::int64_t>(behind) - (behind < point);
+  if (zeros < 0 || zeros > 18) return std::nullopt;
+  const std::uint64_t most = (std::uint64_t{1} << 63) - !minus;
+  std::uint64_t value = 0;
+  const auto append = [&](char c) {
+    const auto digit = static_cast<std::uint64_t>(c - '0');
+    return value <= (most - digit) / 10 && (value = value * 10 + digit, true);
+  };
+  for (const char c : written.substr(0, behind + 1))
+    if (c != '.' && !append(c)) return std::nullopt;
+  for (std::int64_t i = 0; i < zeros; ++i)
+    if (!append('0')) return std::nullopt;
+  return static_cast<std::int64_t>(minus ? 0 - value : value);
 }
 std::optional<double> json::real() const noexcept {
   return is(json_kind::number) ? std::optional(detail::real_of(digits())) : std::nullopt;

@@ -86,7 +86,8 @@ class json {
   /// A number as it is written, or nothing.
   std::string_view digits() const& noexcept;
   std::string_view digits() const&& = delete;
-  /// A number that is written as an integer, without fraction and exponent, and fits.
+  /// A number that is whole and fits, however it is written: 30, 30.0 and 3e1 are the same.
+  /// @cost  O(digits)
   std::optional<std::int64_t> integer() const noexcept;
   /// The nearest double of a number: an infinity beyond the largest.
   std::optional<double> real() const noexcept;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -128,15 +130,14 @@ class python_reader {
     call.name = word();
     call.arguments = "{";
     if (call.name.empty() || !skip("(")) return false;
-    for (;;) {
-      skip_blanks();
-      if (skip(",")) continue;
-      if (skip(")")) break;
+    for (skip_blanks(); !skip(")"); skip_blanks()) {
       if (call.arguments.size() > 1) call.arguments += ',';
       append_json_string(word(), call.arguments);
       skip_blanks();
       call.arguments += ':';
       if (!skip("=") || !append_value(call.arguments)) return false;
+      skip_blanks();
+      if (!skip(",") && !text_.starts_with(")")) return false;
     }
     call.arguments += '}';
     call.complete = is_json_object(call.arguments);
@@ -152,13 +153,16 @@ class python_reader {
       if (text_.empty()) return false;
       const char c = text_.front();
       const bool opens = c == '[' || c == '{' || c == '(', closes = c == ']' || c == '}' || c == ')';
+      const bool separates = c == ',' || c == ':',
+                 wanted = std::string_view("[{,:").find(json.back()) != std::string_view::npos;
+      if (!closes && !separates && !wanted) return false;  // two values in a row
       if (opens) {
         if (out.open.size() == json_scanner::most_depth) return false;
         out.begin(c == '{' ? c : '[');
       } else if (c == '\'' || c == '"') {
         if (!append_text(json)) return false;
         continue;
-      } else if (closes || c == ',' || c == ':') {
+      } else if (closes || separates) {
         if (out.open.empty() || (closes && !out.closes(c))) return false;
         if (closes) out.end();
         if (!closes) json += c;
@@ -193,7 +197,7 @@ class python_reader {
   }
 
   void append_escaped(std::string& out) {
-    constexpr std::string_view letters = "nrtbf\\'\"\n", meanings = "\n\r\t\b\f\\'\"";
+    constexpr std::string_view letters = "nrtbf/\\'\"\n", meanings = "\n\r\t\b\f/\\'\"";
     const char c = text_.size() > 1 ? text_[1] : '\\';
     text_.remove_prefix(std::min<std::size_t>(2, text_.size()));
     if (const std::size_t at = letters.find(c); at != letters.npos) {
@@ -201,21 +205,26 @@ class python_reader {
       return;
     }
     const std::size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
-    std::uint32_t code = 0;
-    std::size_t read = 0;
-    for (; read < std::min(digits, text_.size()); ++read) {
-      const std::size_t value = std::string_view("0123456789abcdefABCDEF").find(text_[read]);
-      if (value == std::string_view::npos) break;
-      code = code * 16 + static_cast<std::uint32_t>(value < 16 ? value : value - 6);
+    std::uint32_t code = hexadecimal(text_.substr(0, digits), digits);
+    const bool first = digits == 4 && code >= 0xD800 && code < 0xDC00 && text_.substr(4).starts_with("\\u");
+    if (const std::uint32_t second = first ? hexadecimal(text_.substr(6, 4), 4) : 0; second >= 0xDC00 && second < 0xE000) {
+      code = 0x10000 + ((code - 0xD800) << 10) + (second - 0xDC00);  // of JSON: a character in two halves
+      text_.remove_prefix(6);
     }
-    const bool scalar = code < 0xD800 || (code > 0xDFFF && code < 0x110000);
-    if (digits == 0 || read < digits || !scalar) {
+    if (digits == 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
       out += '\\';
       out += c;
       return;
     }
     text_.remove_prefix(digits);
     append_utf8(static_cast<char32_t>(code), out);
+  }
+
+  /// So many digits as a number; one that no character has, if there are others.
+  static std::uint32_t hexadecimal(std::string_view text, std::size_t digits) noexcept {
+    std::uint32_t code = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), code, 16);
+    return text.size() == digits && end == text.data() + digits && failed == std::errc() ? code : 0xFFFFFFFF;
   }
 
   std::string_view word() noexcept {

@@ -15,7 +15,7 @@ struct tool_call {
   std::string id;  ///< as the model wrote it, or call_1, call_2 and so on
   std::string name;
   std::string arguments;  ///< a JSON object, if the call is complete
-  bool complete = false;  ///< it ended as its format says, with an object for arguments
+  bool complete = false;  ///< it ended as its format says, with an object for arguments, and there is a tool of this name
 };
 
 namespace detail {

@@ -41,18 +41,21 @@ struct answer_format {
   bool list = false;
   std::string_view calls_begin = {}, calls_end = {};
   std::string_view call_begin = {}, call_end = {};
-  std::string_view other_begin = {};            ///< another call_begin that models write, too
-  std::string_view name_end = {};               ///< empty: a name ends with its line, or at the next mark
+  std::array<std::string_view, 3> other_begins = {};  ///< what models write for call_begin, too
+  std::array<std::string_view, 3> own_begins = {};    ///< and for tools of their own, which no prompt names
+  std::string_view name_end = {};                     ///< empty: a name ends with its line, or at the next mark
   std::string_view id_end = {}, id_begin = {};  ///< an id stands before the name and id_end, or behind the name and id_begin
   std::string_view id_prefix = {}, id_suffix = {};  ///< the name stands in an id, between these
   std::string_view key_begin = {}, key_end = {}, value_begin = {}, value_end = {};
   bool value_typed = false;  ///< "true" or "false" stands before value_begin: a text, or JSON
   std::string_view name_key = "name", arguments_key = "arguments", id_key = "id";
-  bool whole = false;                            ///< no marks: a call begins an answer, or follows another one
-  std::string_view text_name = {};               ///< what is given to the call of this name is text for the reader
-  std::string_view code_begin = {};              ///< NAME.call(KEY=VALUE, ...) follows, or code to the end of the answer,
-  std::string_view code_name = {};               ///< which is a call of this name with {"code": ...}; or a call as usual
-  reasoning_marks reasoning = {};                ///< empty: those that the template names
+  bool whole = false;               ///< no marks: a call begins an answer, or follows another one
+  bool plain_marks = false;         ///< its marks may stand in any text
+  std::string_view text_name = {};  ///< what is given to the call of this name is text for the reader
+  std::string_view code_begin =
+      {};                           ///< behind it NAME.call(KEY=VALUE, ...), a call as usual, or code to the end of the answer,
+  std::string_view code_name = {};  ///< which is a call of this name with {"code": ...}; so is code behind this name
+  reasoning_marks reasoning = {};   ///< empty: those that the template names
   std::array<std::string_view, 6> ignored = {};  ///< marks that structure an answer
 };
 

@@ -13,41 +13,61 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 chat_parser::chat_parser(answer_syntax syntax, std::string_view prompt_end, const json& tools) : syntax_(syntax) {
-  find_texts(tools);
+  read_tools(tools);
   const answer_format none, &f = syntax_.calls ? *syntax_.calls : none;
   add_mark(syntax_.reasoning.begin, meaning::reasoning);
   add_mark(syntax_.reasoning.end, meaning::reasoning_end);
   add_mark(f.calls_begin, meaning::calls);
-  if (f.calls_begin.empty()) add_mark(f.call_begin, meaning::call);
-  if (f.calls_begin.empty()) add_mark(f.other_begin, meaning::call);
+  if (f.calls_begin.empty()) {
+    add_mark(f.call_begin, meaning::call);
+    for (const std::string_view text : f.other_begins) add_mark(text, meaning::call);
+    for (const std::string_view text : f.own_begins) add_mark(text, meaning::call);
+  }
   add_mark(f.code_begin, meaning::code);
   for (const std::string_view text : f.ignored) add_mark(text, meaning::nothing);
+  begin_behind(prompt_end);
+}
+
+/// Where an answer stands when it begins.
+void chat_parser::begin_behind(std::string_view prompt_end) {
+  const answer_format none, &f = syntax_.calls ? *syntax_.calls : none;
   const std::string_view end = detail::without_blanks(prompt_end);
   const auto ends_with = [end](std::string_view text) {
     text = detail::without_blanks(text);
     return !text.empty() && end.ends_with(text);
   };
-  if (ends_with(syntax_.reasoning.begin)) {
-    leave_mark(place::reasoning);
-  } else if (f.calls_begin.empty() && ends_with(f.call_begin)) {
+  if (ends_with(syntax_.reasoning.begin)) return leave_mark(place::reasoning);
+  if (f.calls_begin.empty() && ends_with(f.call_begin)) {
+    any_name_ = !f.plain_marks;
     place_ = place::header;
-  } else if (!prompt_end.empty()) {
-    fresh_ = ends_with(syntax_.reasoning.end);
+    return;
   }
+  fresh_ = ends_with(syntax_.reasoning.end);
+  for (const mark& m : marks_)  // one that may be the beginning of another
+    if (m.says == meaning::nothing && ends_with(m.text) && std::any_of(marks_.begin(), marks_.end(), [&](const mark& other) {
+          return other.text.size() > m.text.size() && other.text.starts_with(m.text);
+        }))
+      buffer_ = m.text;
 }
 
-void chat_parser::find_texts(const json& tools) {
+void chat_parser::read_tools(const json& tools) {
   for (const json& tool : tools.items()) {
     const json* function = tool.find("function");
     if (!function) function = &tool;
     const json *name = function->find("name"), *schema = function->find("parameters");
+    if (!name || name->string().empty()) continue;
+    tools_.emplace_back(name->string());
     const json* properties = schema ? schema->find("properties") : nullptr;
-    if (!name || !properties) continue;
-    for (const json::member& m : properties->members())
+    for (const json::member& m : properties ? properties->members() : std::span<const json::member>())
       if (const json* type = m.value.find("type"); type && type->string() == "string")
         texts_.emplace_back(name->string(), m.key);
   }
+  std::sort(tools_.begin(), tools_.end());
   std::sort(texts_.begin(), texts_.end());
+}
+
+bool chat_parser::is_tool(std::string_view name) const noexcept {
+  return std::binary_search(tools_.begin(), tools_.end(), name);
 }
 
 void chat_parser::add_mark(std::string_view text, meaning says) {
@@ -146,13 +166,13 @@ bool chat_parser::find_mark(mark& out, bool& waits) const noexcept {
 }
 
 bool chat_parser::read_prose() {
-  const bool whole = syntax_.calls && syntax_.calls->whole && place_ == place::text;
+  const bool whole = syntax_.calls && syntax_.calls->whole && place_ == place::text && !tools_.empty();
   for (; at_ < buffer_.size(); ++at_) {
     const char c = buffer_[at_];
     if (detail::blanks.find(c) != detail::blanks.npos) continue;
     if (whole && !said_ && c == '{') {
       give_prose(prose_end_);
-      bracket_ = 0, calls_here_ = 0, place_ = place::calls;
+      bracket_ = 0, calls_here_ = 0, any_name_ = false, place_ = place::calls;
       return true;
     }
     if (first_bytes_[static_cast<unsigned char>(c)]) {
@@ -176,6 +196,7 @@ bool chat_parser::read_prose() {
 void chat_parser::begin_part(const mark& m) {
   give_prose(prose_end_);
   at_ += m.text.size();
+  any_name_ = m.says == meaning::code || !syntax_.calls || !syntax_.calls->plain_marks;
   switch (m.says) {
     case meaning::reasoning:
       return leave_mark(place::reasoning);

@@ -49,18 +49,23 @@ struct answer_delta {
 /// name; a call that breaks off behind its name is not complete, and what follows is text. Any bytes are taken; what is no
 /// UTF-8 becomes U+FFFD.
 ///
-/// The marks of many models are control tokens: give it the text of events with generate_options::show_special.
+/// The marks of many models are control tokens: give it the text of events with generate_options::show_special. Of a session's
+/// reply, generation::parser is the one to take.
 /// @cost     O(bytes), and no more memory than the answer takes
-/// @example  nibble::chat_parser parser(nibble::answer_syntax::of(chat_template));
-///           for (auto& event : session.generate(prompt, {.show_special = true}))
+/// @example  auto reply = session.chat(talk, {.tools = tools}, {.show_special = true});
+///           nibble::chat_parser parser = reply.parser();
+///           for (auto& event : reply)
 ///             for (const nibble::answer_delta& delta : parser.feed(event.text)) show(delta);
 ///           parser.finish();
 ///           for (const nibble::tool_call& call : parser.answer().calls) run(call.name, call.arguments);
 class chat_parser {
  public:
-  /// @param prompt_end  what the prompt ended with, which may have begun the reasoning or a call already
-  /// @param tools       those of the prompt, as OpenAI's interface describes them. Where a format writes parameters without
-  ///                    their types, one whose schema says string is a string, and not the number that it may look like
+  /// @param prompt_end  what the template wrote at the end of the prompt, which may have begun the reasoning or a call already:
+  ///                    see nibble::prompt_end
+  /// @param tools       those of the prompt, as OpenAI's interface describes them; without any, calls of any name are complete.
+  ///                    Where calls have no marks, or such as may stand in any text (Llama 3, functionary), only calls of these
+  ///                    are calls. Where a format writes parameters without their types, one whose schema says string is a
+  ///                    string, and not the number that it may look like
   explicit chat_parser(answer_syntax syntax = {}, std::string_view prompt_end = {}, const json& tools = {});
 
   /// @return  what is new; it stays until the next call
@@ -99,6 +104,8 @@ class chat_parser {
     std::size_t call, begin;
   };
 
+  void read_tools(const json& tools);
+  void begin_behind(std::string_view prompt_end);
   void add_mark(std::string_view text, meaning says);
   std::span<const answer_delta> run();
   bool step();
@@ -128,8 +135,8 @@ class chat_parser {
   bool read_python();
   bool read_code();
   void add_parameter();
-  void find_texts(const json& tools);
 
+  bool is_tool(std::string_view name) const noexcept;
   void begin_call(std::string_view name);
   void add_arguments(std::string_view json);
   void add_whole_arguments(std::string_view json);
@@ -150,6 +157,8 @@ class chat_parser {
   bool fresh_ = false;                               // behind a mark: blanks are dropped
   bool said_ = false;                                // something, since the last mark
   bool named_ = false;                               // the call that is read
+  bool any_name_ = false;                            // it may have any; otherwise, that of a tool
+  bool misnamed_ = false;                            // it has none that it may have
   bool open_member_ = false;                         // of a call's object: its value is read
   bool streams_ = false, has_arguments_ = false;     // that value is the arguments, given out as it comes; they are there
   bool holds_arguments_ = false;                     // they came before the name
@@ -159,6 +168,7 @@ class chat_parser {
   std::size_t calls_here_ = 0;  // behind the mark that began them
   detail::json_scanner scanner_;
   std::string key_, value_, held_, id_;
+  std::vector<std::string> tools_;                          // their names, sorted
   std::vector<std::pair<std::string, std::string>> texts_;  // tools and their parameters that are strings, sorted
 
   chat_answer answer_;

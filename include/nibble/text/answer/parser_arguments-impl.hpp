@@ -63,11 +63,17 @@ bool chat_parser::end_header() {
     leave_mark(place::text);
     return true;
   }
+  scanner_ = {};
+  quoted_ = false;
+  if (!f.code_name.empty() && name == f.code_name) {
+    value_.clear();
+    any_name_ = true;
+    place_ = place::code;
+    return true;
+  }
   begin_call(name);
   if (!named_) return give_up();
-  scanner_ = {};
   value_.clear();
-  quoted_ = false;
   if (f.shape == call_shape::parameters) add_arguments("{");
   place_ = f.shape == call_shape::parameters ? place::keys : f.shape == call_shape::gemma ? place::gemma : place::arguments;
   return true;
@@ -234,20 +240,29 @@ bool chat_parser::read_python() {
   return true;
 }
 
-/// A call as JSON, one in Python's way, or code; the latter two to the end of the answer.
+/// Behind the mark of code: a call as JSON, one in Python's way, or code; behind the name of what takes code: arguments, or
+/// code.
 bool chat_parser::read_code() {
+  const answer_format& f = *syntax_.calls;
   if (value_.empty() && !skip_blanks()) return ended_ && give_up();
   if (value_.empty() && buffer_[at_] == '{') {
-    bracket_ = 0, calls_here_ = 0, place_ = place::calls;
+    bracket_ = 0, calls_here_ = 0, place_ = f.code_begin.empty() ? place::arguments : place::calls;
+    if (f.code_begin.empty()) begin_call(f.code_name);
     return true;
   }
-  value_.append(buffer_, at_);
-  at_ = buffer_.size();
-  if (!ended_) return false;
+  found end = found::none;
+  for (; at_ < buffer_.size() && end != found::whole; ++at_) {
+    end = find(f.call_end);
+    if (end == found::beginning) return false;
+    if (end == found::none) value_ += buffer_[at_];
+  }
+  if (end == found::whole) at_ += detail::without_blanks(f.call_end).size() - 1;
+  if (end != found::whole && !ended_) return false;
   constexpr std::string_view called = ".call";
   std::vector<tool_call> calls;
-  const bool all = detail::read_python_calls(value_, calls) && calls.size() == 1 && calls[0].name.ends_with(called);
-  std::string name(syntax_.calls->code_name), arguments = "{\"code\":";
+  const bool all =
+      !f.code_begin.empty() && detail::read_python_calls(value_, calls) && calls.size() == 1 && calls[0].name.ends_with(called);
+  std::string name(f.code_name), arguments = "{\"code\":";
   detail::append_json_string(value_, arguments);
   arguments += '}';
   if (all) name = calls[0].name.substr(0, calls[0].name.size() - called.size()), arguments = calls[0].arguments;

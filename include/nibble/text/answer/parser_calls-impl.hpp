@@ -44,7 +44,7 @@ bool chat_parser::read_calls() {
     }
   }
   if (at_ == buffer_.size() && !ended_) return false;
-  const found end = find(f.calls_end), begin = std::max(find(f.call_begin), find(f.other_begin));
+  const found end = find(f.calls_end), begin = find(f.call_begin);
   if (end == found::whole) {
     at_ += detail::without_blanks(f.calls_end).size();
     if (calls_here_ == 0) return give_up();
@@ -53,14 +53,14 @@ bool chat_parser::read_calls() {
   }
   if (end == found::beginning || begin == found::beginning) return false;
   if (begin == found::whole) {
-    at_ += detail::without_blanks(find(f.call_begin) == found::whole ? f.call_begin : f.other_begin).size();
+    at_ += detail::without_blanks(f.call_begin).size();
     value_.clear();
     place_ = place::header;
     return true;
   }
   if (objects && at_ < buffer_.size() && buffer_[at_] == '{' && bracket_ != ']') {
     scanner_ = {};
-    open_member_ = streams_ = has_arguments_ = holds_arguments_ = named_ = false;
+    open_member_ = streams_ = has_arguments_ = holds_arguments_ = named_ = misnamed_ = false;
     value_.clear();
     place_ = place::json;
     return true;
@@ -78,7 +78,7 @@ bool chat_parser::read_json() {
     const auto verdict = scanner_.feed(buffer_[at_]);
     if (verdict == detail::json_scanner::verdict::wrong) return give_up();
     read_member(buffer_[at_], before, depth, key);
-    if (verdict != detail::json_scanner::verdict::done) continue;
+    if (verdict != detail::json_scanner::verdict::done && !misnamed_) continue;
     ++at_;
     if (!named_) return give_up();
     if (!has_arguments_) add_arguments("{}");
@@ -148,8 +148,9 @@ void chat_parser::end_member() {
 }
 
 void chat_parser::begin_call(std::string_view name) {
-  named_ = !name.empty() && name.size() <= detail::most_name_bytes;
-  if (!named_) return;
+  named_ = !name.empty() && name.size() <= detail::most_name_bytes && (any_name_ || is_tool(name));
+  misnamed_ = !named_;
+  if (misnamed_) return;
   answer_.calls.push_back({id_, std::string(name), {}, false});
   give(answer_part::call, name);
   from_ = at_;
@@ -167,7 +168,7 @@ void chat_parser::add_whole_arguments(std::string_view json) {
 
 void chat_parser::end_call(bool ended_well) {
   tool_call& call = answer_.calls.back();
-  call.complete = ended_well && detail::is_json_object(call.arguments);
+  call.complete = ended_well && detail::is_json_object(call.arguments) && (tools_.empty() || is_tool(call.name));
   if (call.id.empty()) call.id = "call_" + std::to_string(answer_.calls.size());
   give(answer_part::call_end, {});
   named_ = quoted_ = behind_key_ = false;
