@@ -44,6 +44,18 @@ std::string traced(std::string_view source, std::string_view values) {
   return out;
 }
 
+/// The same of times: of a format that people wrote, and of the template's.
+std::string traced_time(std::string_view values) {
+  nibble::template_options options;
+  options.now = july_2024;
+  const auto parts =
+      jinja_template::try_parse("{{ strftime_now(f) }}{{ strftime_now('%Y') }}")->try_render(*json::try_parse(values), options);
+  REQUIRE(parts);
+  std::string out;
+  for (const auto& part : *parts) out += part.special ? part.text : "[" + part.text + "]";
+  return out;
+}
+
 errc code_of(std::string_view source, const json& values = json::object(), const nibble::limits& limits = {}) {
   const auto made = jinja_template::try_parse(source, limits);
   if (!made) return made.failure().code();
@@ -142,6 +154,18 @@ TEST_CASE("each piece of the output knows whether the template wrote it") {
   CHECK(traced("{{ ('www.' ~ s[0] ~ '.de') | urlize(rel=s, target=s) }}{{ s[:1] | random }}", people) ==
         "<a href=\"https://www.[a].de\" rel=\"[a&lt;|b|&gt;c noopener]\" target=\"[a&lt;|b|&gt;c]\">www.[a].de</a>[a]");
   CHECK(traced("{{ n + 1 }}{{ n | string }}{{ n | float }}{{ n * 0.5 }}{{ s | length }}", people) == "[655.02.5]7");
+}
+
+TEST_CASE("what people wrote stays theirs as a format, what fills a field, a separator or an indent") {
+  const std::string_view people =
+      R"({"f": "%Y<|b|>%%", "s": "<|", "c": "<", "n": 7, "p": "%+d%5d%-3s|%c%%", "b": "{:+}{:<>3}{{{0:>2}x"})";
+  CHECK(traced_time(people) == "[2024<|b|>%]2024");
+  CHECK(traced("{{ [1, {'a': 2}] | tojson(separators=(s, c)) }}", people) == "[1[<|]{\"a\"[<]2}]");
+  CHECK(traced("{{ [1] | tojson(indent=s) }}", people) == "[\n[<|]1\n]");
+  CHECK(traced("{{ 'x'.center(3, c) }}{{ 'x'.ljust(3, c) }}{{ 'x'.rjust(3, c) }}", people) == "[<]x[<]x[<<<<]x");
+  CHECK(traced("{{ p % (1, 2, 'x', 65) }}", people) == "[+1    2]x[  |A%]");
+  CHECK(traced("{{ b.format(1, 2) }}", people) == "[+1<<2{ 1x]");
+  CHECK(traced("{{ '{:+}{:<3}|'.format(1, 2) }}{{ '%3d' % 5 }}{{ n | filesizeformat }}", people) == "+12  |  5[7 Bytes]");
 }
 
 TEST_CASE("what is wrong in a template is said with its line and column") {
@@ -253,6 +277,52 @@ TEST_CASE("what a template draws depends on the time that it is told alone") {
   const std::string said = written(draws);
   CHECK(said == written(draws));
   for (const char digit : {'0', '4', '9'}) CHECK(said.find(digit) != said.npos);
+}
+
+TEST_CASE("searches take time in proportion to the texts, and so do many names") {
+  if (NIBBLE_TEST_SANITIZED) return;
+  const auto seconds = [](std::string_view source, const json& values = json::object()) {
+    const std::clock_t begin = std::clock();
+    static_cast<void>(written(source, values));
+    return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  };
+  for (const std::string_view search :
+       {".find(", ".rfind(", ".count(", ".split(", ".rsplit(", ".partition(", ".rpartition(", ".index("})
+    for (const std::string_view part :
+         {"'a' * 4000000 + 'b')", "'b' + 'a' * 4000000)", "'a' * 2000000 + 'b' + 'a' * 2000000)"}) {
+      CAPTURE(search);
+      CAPTURE(part);
+      CHECK(seconds("{{ ('a' * 8000000)" + std::string(search) + std::string(part) + " }}") < 2);
+    }
+  CHECK(seconds("{{ ('a' * 4000000 + 'b') in 'a' * 8000000 }}") < 2);
+  CHECK(seconds("{{ ('a' * 8000000).replace('a' * 4000000 + 'b', 'c') | length }}") < 2);
+  std::string names = "{% set z = 1 %}", many = "{% macro m(";
+  for (int i = 0; i < 50'000; ++i) names += "{%set a" + std::to_string(i) + "=1%}";
+  CHECK(seconds(names + "{% for i in range(100000) %}{{ z }}{{ a49999 }}{{ nothing }}{% endfor %}") < 2);
+  for (int i = 0; i < 20'000; ++i) many += "p" + std::to_string(i) + ",";
+  many += "p) %}{% endmacro %}{{ m(";
+  for (int i = 20'000; i > 0; --i) many += "p" + std::to_string(i - 1) + "=1,";
+  CHECK(seconds(many + "p=1) }}") < 2);
+  CHECK(seconds(
+            "{% set n = namespace(i=range(100000) | map('abs')) %}{% for i in range(100000) %}{{ n.i | first }}{% endfor %}") <
+        2);
+  CHECK(seconds("{% for i in range(100000) %}{% if s is lower or s.isupper() or s is sameas t or s.isascii() and "
+                "s.removeprefix(t) %}{% endif %}{% endfor %}",
+                json::object({{"s", repeated("a1", 500'000) + "B"}, {"t", repeated("a1", 500'000) + "C"}})) < 5);
+  CHECK(seconds("{% for i in range(100) %}{% set x = 'a' * 16000000 %}{% endfor %}") < 5);
+}
+
+TEST_CASE("limits hold before memory is taken") {
+  CHECK(code_of("{{ ('a ' * 3000000) | wordwrap | length }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ strftime_now('%c' * 1000000) | length }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ ('<' * 8000000) | e | length }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ ('\u20ac' * 5000000) | tojson(ensure_ascii=true) | length }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ ('\\x01' * 8000000) | pprint | length }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ ('%' * 8000000) | urlencode | length }}") == errc::limit_exceeded);
+  CHECK(code_of("{{ s.replace('', '-') | length }}", json::object({{"s", std::string(2'000'000, 'a')}})) == errc::limit_exceeded);
+  CHECK(code_of("{{ ((s ~ '-') * 2000000) | length }}", json::object({{"s", "a"}})) == errc::limit_exceeded);
+  CHECK(written("{{ ('a' * 16000000)[::-1] | length }}{{ ('ab' * 4000000)[::2] | last }}{{ ('a' * 16000000) | last }}") ==
+        "=16000000aa");
 }
 
 TEST_CASE("limits of templates are the caller's: one less than what is needed is refused") {

@@ -117,10 +117,10 @@ inline value repeated(run& r, const value& v, std::int64_t times) {
   const std::uint64_t count = times > 0 ? static_cast<std::uint64_t>(times) : 0;
   if (v.is_text()) {
     const traced_text& text = text_of(v)->text;
-    traced_text out;
+    const std::size_t runs = product_of_sizes(text.runs(), as_size(count));
     if (!r.may_be_long(product_of_sizes(text.size(), as_size(count)))) return value::none();
-    for (std::uint64_t i = 0; i < count && !text.empty(); ++i) out.append(text);
-    return r.text(std::move(out), text_of(v)->safe);
+    if (text.runs() > 1 && !(r.may_be_long(product_of_sizes(runs, 16)) && r.charge(runs * 16))) return value::none();
+    return r.text(text.repeated(text.empty() ? 0 : as_size(count)), text_of(v)->safe);
   }
   const std::vector<value>& items = list_of(v)->items;
   std::vector<value> out;
@@ -136,7 +136,7 @@ inline value joined(run& r, const value& a, const value& b) {
   traced_text out;
   for (const value* v : {&a, &b}) {
     if (safe && !text_of(*v)->safe)
-      append_escaped(text_of(*v)->text, out);
+      append_escaped(r, text_of(*v)->text, out);
     else
       out.append(text_of(*v)->text);
   }
@@ -152,6 +152,7 @@ inline value binary(run& r, operation op, const value& a, const value& b) {
   const bool plain_list = a.is(kind::list) && (list_of(a)->form == list_form::list || list_of(a)->form == list_form::tuple);
   if (op == operation::add && a.is_text() && b.is_text()) return joined(r, a, b);
   if (op == operation::add && plain_list && b.is(kind::list) && list_of(a)->form == list_of(b)->form) {
+    if (!r.charge((list_of(a)->items.size() + list_of(b)->items.size()) * 8)) return value::none();
     std::vector<value> out = list_of(a)->items;
     out.insert(out.end(), list_of(b)->items.begin(), list_of(b)->items.end());
     return r.list(std::move(out), list_of(a)->form);
@@ -170,12 +171,24 @@ inline value binary(run& r, operation op, const value& a, const value& b) {
   return value::none();
 }
 
+/// An integer that no 64 bits hold, with the other sign: the least that they hold may come of it.
+inline value negated_digits(run& r, const value& v) {
+  const std::string_view digits = text_of(v)->text.view();
+  const origin from = text_of(v)->text.whole_origin();
+  if (digits == "9223372036854775808") return value::integer(std::numeric_limits<std::int64_t>::min(), from);
+  r.charge(digits.size());
+  const bool minus = digits.starts_with('-');
+  return r.memory.text(traced_text(minus ? std::string(digits.substr(1)) : '-' + std::string(digits), from), false,
+                       kind::digits);
+}
+
 /// -v, or +v.
 inline value negated(run& r, const value& v, bool minus) {
   if (v.is_integer())
     return minus ? integer_binary(r, operation::subtract, 0, v.as_integer(), v.from())
                  : value::integer(v.as_integer(), v.from());
   if (v.is(kind::real)) return value::real(minus ? -v.as_real() : v.as_real(), v.from());
+  if (v.is(kind::digits)) return minus ? negated_digits(r, v) : v;
   if (v.is_undefined()) r.fail(undefined_reason(v));
   r.fail("a sign does not belong to a " + std::string(type_name(v)));
   return value::none();

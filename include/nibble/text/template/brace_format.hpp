@@ -21,14 +21,14 @@ class brace_formatter {
  public:
   brace_formatter(run& r, const arguments& given) : run_(r), given_(given) {}
 
-  traced_text format(const traced_text& text) {
-    const std::string_view all = text.view();
-    for (std::size_t at = 0; at < all.size() && run_.charge() && run_.may_be_long(out_.size());) {
+  traced_text write(const traced_text& format) {
+    const std::string_view all = format.view();
+    for (std::size_t at = 0; at < all.size() && run_.charge() && run_.may_be_long(out_);) {
       const std::size_t brace = (std::min)(all.find_first_of("{}", at), all.size());
-      out_.append(text, at, brace);
+      out_.append(format, at, brace);
       if (brace == all.size()) break;
       if (all.substr(brace, 2) == "{{" || all.substr(brace, 2) == "}}") {
-        out_.append(text, brace, brace + 1);
+        out_.append(format, brace, brace + 1);
         at = brace + 2;
         continue;
       }
@@ -37,7 +37,7 @@ class brace_formatter {
         run_.fail("a format with a brace that stands alone");
         break;
       }
-      write_field(all.substr(brace + 1, end - brace - 1));
+      write_field(all.substr(brace + 1, end - brace - 1), format.cut(brace, end).whole_origin());
       at = end + 1;
     }
     return std::move(out_);
@@ -63,7 +63,7 @@ class brace_formatter {
       if (at >= given_.plain.size()) return run_.fail("too few values for the format"), value::none();
       out = given_.plain[at];
     } else {
-      const value* known = given_.find(first);
+      const value* known = run_.charge(given_.named.size() * 16) ? given_.find(first) : nullptr;
       if (!known) return run_.fail("nothing is named " + detail::quoted(first)), value::none();
       out = *known;
     }
@@ -80,7 +80,7 @@ class brace_formatter {
     return out;
   }
 
-  void write_field(std::string_view text) {
+  void write_field(std::string_view text, origin from) {
     const std::size_t colon = (std::min)(text.find(':'), text.size());
     std::string_view name = text.substr(0, colon);
     char conversion = '\0';
@@ -99,6 +99,7 @@ class brace_formatter {
       return run_.fail("a format with an unknown conversion");
     const bool number = !conversion && v.is_number() && !v.is(kind::boolean);
     field f;
+    f.from = from;
     if (!read_description(colon < text.size() ? text.substr(colon + 1) : std::string_view(), f)) return;
     if (!number && f.type != '\0' && f.type != 's') return run_.fail("a format of numbers for a " + std::string(type_name(v)));
     if (number)

@@ -1,6 +1,7 @@
 /// time_text: a time as strftime writes it, without a locale.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "nibble/config.hpp"
+#include "nibble/text/template/run.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -51,14 +53,8 @@ struct time_field {
   std::string_view word = {};
 };
 
-inline std::string time_text(std::string_view format, std::int64_t seconds);
-
-/// Appends what a letter stands for, if it is known.
-/// @param bare  without zeros in front
-inline bool append_time(char letter, bool bare, std::int64_t seconds, std::string& out) {
-  constexpr std::string_view months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                         "July",    "August",   "September", "October", "November", "December"};
-  constexpr std::string_view days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+/// What stands for a letter: a format of other letters, or nothing.
+inline std::string_view time_format(char letter) noexcept {
   constexpr std::pair<char, std::string_view> formats[] = {{'F', "%Y-%m-%d"},
                                                            {'T', "%H:%M:%S"},
                                                            {'X', "%H:%M:%S"},
@@ -67,7 +63,17 @@ inline bool append_time(char letter, bool bare, std::int64_t seconds, std::strin
                                                            {'x', "%m/%d/%y"},
                                                            {'c', "%a %b %e %H:%M:%S %Y"},
                                                            {'r', "%I:%M:%S %p"}};
-  const calendar c = calendar_of(seconds);
+  for (const auto& [its_letter, stands_for] : formats)
+    if (its_letter == letter) return stands_for;
+  return {};
+}
+
+/// Appends what a letter stands for, or the letter itself where it is not known.
+/// @param bare  without zeros in front
+inline void append_time(char letter, bool bare, const calendar& c, std::int64_t seconds, std::string& out) {
+  constexpr std::string_view months[] = {"January", "February", "March",     "April",   "May",      "June",
+                                         "July",    "August",   "September", "October", "November", "December"};
+  constexpr std::string_view days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
   const std::string_view month = months[c.month - 1], day = days[c.weekday];
   const time_field fields[] = {{'Y', c.year, 1},
                                {'y', c.year % 100, 2},
@@ -95,18 +101,14 @@ inline bool append_time(char letter, bool bare, std::int64_t seconds, std::strin
                                {'%', 0, 0, '0', "%"},
                                {'z'},
                                {'Z'}};
-  for (const auto& [its_letter, stands_for] : formats)
-    if (its_letter == letter) return out += time_text(stands_for, seconds), true;
   for (const time_field& f : fields)
     if (f.letter == letter)
-      return out += f.width == 0 ? std::string(f.word) : padded(f.number, bare ? 1 : f.width, f.fill), true;
-  return false;
+      return static_cast<void>(out += f.width == 0 ? std::string(f.word) : padded(f.number, bare ? 1 : f.width, f.fill));
+  (out += '%') += letter;
 }
 
-/// @param format  letters behind '%' as strftime knows them; a '-' before one leaves zeros out
-/// @source        strftime in the C locale
-inline std::string time_text(std::string_view format, std::int64_t seconds) {
-  std::string out;
+/// The same of a format.
+inline void append_times(std::string_view format, const calendar& c, std::int64_t seconds, std::string& out) {
   for (std::size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%' || i + 1 == format.size()) {
       out += format[i];
@@ -114,7 +116,28 @@ inline std::string time_text(std::string_view format, std::int64_t seconds) {
     }
     const bool bare = format[i + 1] == '-' && i + 2 < format.size();
     i += bare ? 2 : 1;
-    if (!append_time(format[i], bare, seconds, out)) (out += '%') += format[i];
+    const std::string_view other = time_format(format[i]);
+    if (other.empty())
+      append_time(format[i], bare, c, seconds, out);
+    else
+      append_times(other, c, seconds, out);
+  }
+}
+
+/// The time that a run knows. It is written by whoever wrote the format.
+/// @param format  letters behind '%' as strftime knows them; a '-' before one leaves zeros out
+/// @source        strftime in the C locale
+inline traced_text time_text(run& r, const traced_text& format) {
+  const calendar c = calendar_of(r.now);
+  const std::string_view all = format.view();
+  traced_text out;
+  for (std::size_t at = 0; at < all.size() && r.charge(64) && r.may_be_long(out);) {
+    const std::size_t percent = (std::min)(all.find('%', at), all.size());
+    out.append(format, at, percent);
+    at = (std::min)(percent + (all.substr(percent, 2) == "%-" ? 3 : 2), all.size());
+    std::string written;
+    append_times(all.substr(percent, at - percent), c, r.now, written);
+    out.append(written, format.cut(percent, at).whole_origin());
   }
   return out;
 }

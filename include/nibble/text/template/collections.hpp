@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <compare>
 #include <cstddef>
@@ -15,7 +16,9 @@
 
 #include "nibble/config.hpp"
 #include "nibble/core/checked.hpp"
+#include "nibble/text/json.hpp"
 #include "nibble/text/template/run.hpp"
+#include "nibble/text/template/text_search.hpp"
 #include "nibble/text/utf8.hpp"
 
 namespace nibble {
@@ -39,14 +42,20 @@ inline bool is_true(const value& v) noexcept {
       return list_of(v)->form == list_form::iterator || !list_of(v)->items.empty();
     case kind::dict:
       return !dict_of(v)->entries.empty();
-    case kind::loop:
-      return !loop_of(v)->items.empty();
     default:
       return true;
   }
 }
 
 inline bool is_equal(run& r, const value& a, const value& b);
+
+/// Whether an integer that no 64 bits hold is what a double says.
+inline bool is_equal(std::string_view digits, double number) noexcept {
+  if (!std::isfinite(number) || std::floor(number) != number) return false;
+  char text[400];
+  const auto done = std::to_chars(text, text + sizeof text, number, std::chars_format::fixed, 0);
+  return digits == std::string_view(text, static_cast<std::size_t>(done.ptr - text));
+}
 
 inline bool are_equal(run& r, const std::vector<value>& a, const std::vector<value>& b) {
   if (a.size() != b.size()) return false;
@@ -64,6 +73,8 @@ inline std::size_t hash_of(run& r, const value& v) {
     case kind::real:
       return std::hash<double>()(v.as_real());
     case kind::digits:
+      r.charge(text_of(v)->text.size());
+      return std::hash<double>()(real_of(text_of(v)->text.view()));
     case kind::text:
       r.charge(text_of(v)->text.size());
       return std::hash<std::string_view>()(text_of(v)->text.view());
@@ -71,6 +82,7 @@ inline std::size_t hash_of(run& r, const value& v) {
       if (list_of(v)->form != list_form::tuple) break;
       std::size_t hash = 17;
       const run::level inside(r);
+      r.charge(list_of(v)->items.size() * 8);
       for (const value& item : list_of(v)->items)
         if (!r.failed()) hash = hash * 31 + hash_of(r, item);
       return hash;
@@ -105,13 +117,6 @@ inline entry* find_entry(run& r, dict_node& dict, const value& key) {
     if (slot == 0) return nullptr;
     if (is_equal(r, dict.entries[slot - 1].key, key)) return &dict.entries[slot - 1];
   }
-  return nullptr;
-}
-/// The value of a text, or null; also for what is no dict.
-inline const value* find_member(const value& dict, std::string_view name) {
-  if (!dict.is(kind::dict)) return nullptr;
-  for (const entry& e : dict_of(dict)->entries)
-    if (e.key.is_text() && view_of(e.key) == name) return &e.held;
   return nullptr;
 }
 
@@ -153,6 +158,8 @@ inline bool are_equal(run& r, dict_node& a, dict_node& b) {
 inline bool is_equal(run& r, const value& a, const value& b) {
   if (a.is_integer() && b.is_integer()) return a.as_integer() == b.as_integer();
   if (a.is_number() && b.is_number()) return a.as_real() == b.as_real();
+  if (a.is(kind::digits) && b.is(kind::real)) return is_equal(text_of(a)->text.view(), b.as_real());
+  if (b.is(kind::digits) && a.is(kind::real)) return is_equal(text_of(b)->text.view(), a.as_real());
   if (a.type() != b.type()) return false;
   switch (a.type()) {
     case kind::undefined:
@@ -228,6 +235,7 @@ inline std::size_t length_of(run& r, const value& v) {
     case kind::dict:
       return dict_of(v)->entries.size();
     case kind::loop:
+      while (r.loops->pull(*loop_of(v))) continue;
       return loop_of(v)->items.size();
     case kind::list:
       if (list_of(v)->form != list_form::iterator) return list_of(v)->items.size();
@@ -254,6 +262,13 @@ inline std::vector<value> characters_of(run& r, const traced_text& text) {
   return out;
 }
 
+/// The next item of an iterator; false if there is none, or after a failure.
+inline bool next_item(run& r, const value& iterator, value& out) {
+  const run::level inside(r);
+  stream& rest = *list_of(iterator)->rest;
+  return r.charge() && rest.next(r, rest, out) && !r.failed();
+}
+
 /// What a loop over a value gives: items, keys or characters. An iterator is empty afterwards.
 inline std::vector<value> items_of(run& r, const value& v) {
   std::vector<value> out;
@@ -267,10 +282,13 @@ inline std::vector<value> items_of(run& r, const value& v) {
       for (const entry& e : dict_of(v)->entries) out.push_back(e.key);
       return out;
     case kind::list: {
-      list_node& list = *list_of(v);
+      const list_node& list = *list_of(v);
       r.charge(list.items.size() * 8);
       if (list.form != list_form::iterator) return list.items;
-      out.swap(list.items);
+      for (value item; next_item(r, v, item);) {
+        out.push_back(std::move(item));
+        if (!r.may_take(out.capacity() * sizeof(value))) break;
+      }
       return out;
     }
     default:
@@ -279,7 +297,18 @@ inline std::vector<value> items_of(run& r, const value& v) {
   }
 }
 
-/// @source  Python's `in`
+/// The next item of a stream's source, which may be an iterator.
+inline bool next_of_source(run& r, stream& from, value& out) {
+  if (!std::exchange(from.begun, true) && !from.source.is(kind::list)) from.source = r.list(items_of(r, from.source));
+  if (r.failed()) return false;
+  if (is_list(from.source, list_form::iterator)) return next_item(r, from.source, out);
+  const std::vector<value>& items = list_of(from.source)->items;
+  if (from.at == items.size() || !r.charge()) return false;
+  out = items[from.at++];
+  return true;
+}
+
+/// @source  Python's `in`, which takes what it has looked at out of an iterator
 inline bool contains(run& r, const value& whole, const value& part) {
   switch (whole.type()) {
     case kind::undefined:
@@ -290,11 +319,16 @@ inline bool contains(run& r, const value& whole, const value& part) {
         r.fail("only a text can be in a text, found a " + std::string(type_name(part)));
         return false;
       }
-      r.charge(view_of(whole).size());
-      return view_of(whole).find(view_of(part)) != std::string_view::npos;
+      r.charge(sum_of_sizes(view_of(whole).size(), view_of(part).size()));
+      return text_search(view_of(part)).find(view_of(whole)) != text_search::none;
     case kind::dict:
       return find_entry(r, *dict_of(whole), part) != nullptr;
     case kind::list:
+      if (is_list(whole, list_form::iterator)) {
+        for (value item; next_item(r, whole, item);)
+          if (is_equal(r, item, part)) return !r.failed();
+        return false;
+      }
       for (const value& item : list_of(whole)->items)
         if (!r.charge() || is_equal(r, item, part)) return !r.failed();
       return false;

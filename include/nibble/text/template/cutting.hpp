@@ -15,6 +15,7 @@
 #include "nibble/text/margin.hpp"
 #include "nibble/text/template/collections.hpp"
 #include "nibble/text/template/run.hpp"
+#include "nibble/text/template/text_search.hpp"
 #include "nibble/text/utf8.hpp"
 
 namespace nibble {
@@ -49,7 +50,9 @@ inline traced_text stripped(run& r, const traced_text& text, const std::string_v
 /// Pieces of a text, as values.
 class splitter {
  public:
-  splitter(run& r, const traced_text& text) : run_(r), text_(text), all_(text.view()) { r.charge(all_.size()); }
+  splitter(run& r, const traced_text& text, bool safe = false) : run_(r), text_(text), all_(text.view()), safe_(safe) {
+    r.charge(all_.size());
+  }
 
   /// @source  Python's str.split(None, most)
   std::vector<value> at_spaces(std::int64_t most) {
@@ -85,17 +88,19 @@ class splitter {
     return std::move(out_);
   }
   std::vector<value> at(std::string_view separator, std::int64_t most) {
+    const text_search search(separator);
     std::size_t begin = 0;
-    for (std::size_t end; !run_.failed() && most-- != 0 && (end = all_.find(separator, begin)) != all_.npos;
+    for (std::size_t end; !run_.failed() && most-- != 0 && (end = search.find(all_, begin)) != all_.npos;
          begin = end + separator.size())
       add(begin, end);
     add(begin, all_.size());
     return std::move(out_);
   }
   std::vector<value> at_last(std::string_view separator, std::int64_t most) {
+    const text_search search(separator, true);
     std::size_t end = all_.size();
-    while (!run_.failed() && most-- != 0 && end >= separator.size()) {
-      const std::size_t begin = all_.rfind(separator, end - separator.size());
+    while (!run_.failed() && most-- != 0) {
+      const std::size_t begin = search.find_last(all_, end);
       if (begin == all_.npos) break;
       add(begin + separator.size(), end);
       end = begin;
@@ -119,7 +124,7 @@ class splitter {
   }
 
  private:
-  void add(std::size_t begin, std::size_t end) { out_.push_back(run_.text(text_.cut(begin, end), false)); }
+  void add(std::size_t begin, std::size_t end) { out_.push_back(run_.text(text_.cut(begin, end), safe_)); }
   /// Bytes of the end of a line that begins here, or 0.
   std::size_t line_end(std::size_t at) const noexcept {
     const std::string_view rest = all_.substr(at, 3);
@@ -132,6 +137,7 @@ class splitter {
   run& run_;
   const traced_text& text_;
   std::string_view all_;
+  bool safe_;
   std::vector<value> out_;
 };
 
@@ -139,11 +145,12 @@ class splitter {
 /// @source      Python's str.replace
 inline traced_text replaced(run& r, const traced_text& text, std::string_view old, const traced_text& by, std::int64_t most) {
   const std::string_view all = text.view();
+  const text_search search(old);
   traced_text out;
   std::size_t at = 0;
-  r.charge(all.size());
-  while (most-- != 0 && r.charge(by.size()) && r.may_be_long(sum_of_sizes(out.size(), by.size()))) {
-    std::size_t found = old.empty() ? at : all.find(old, at);
+  r.charge(sum_of_sizes(all.size(), old.size()));
+  while (most-- != 0 && r.charge(by.size()) && r.may_be_long(out, by.size())) {
+    std::size_t found = old.empty() ? at : search.find(all, at);
     if (found == all.npos) break;
     out.append(text, at, found);
     out.append(by);
@@ -199,12 +206,13 @@ inline traced_text sliced(const traced_text& text, const stretch& s) {
     const std::size_t begin = place_of(all, static_cast<std::size_t>(s.first));
     return text.cut(begin, begin + place_of(all.substr(begin), static_cast<std::size_t>(s.count)));
   }
-  std::vector<std::size_t> places;
-  for (std::size_t at = 0; at < all.size(); at += decode_utf8(all, at).size) places.push_back(at);
   traced_text out;
-  for (std::int64_t i = 0, at = s.first; i < s.count; ++i, at += s.step) {
-    const std::size_t begin = places[static_cast<std::size_t>(at)];
+  std::size_t begin = place_of(all, static_cast<std::size_t>(s.first));
+  for (std::int64_t i = 0; i < s.count; ++i) {
     out.append(text, begin, begin + decode_utf8(all, begin).size);
+    if (i + 1 == s.count) break;
+    if (s.step > 0) begin += place_of(all.substr(begin), static_cast<std::size_t>(s.step));
+    for (std::int64_t back = s.step; back < 0; ++back) begin -= last_size(all.substr(0, begin));
   }
   return out;
 }

@@ -57,8 +57,7 @@ class expression_evaluator {
   /// The variable that a name means here, or null.
   value* find_variable(index name) {
     for (scope_node* scope = scope_of(scope_); scope; scope = scope->parent.is(kind::scope) ? scope_of(scope->parent) : nullptr)
-      for (binding& b : scope->bindings)
-        if (b.name == name) return &b.held;
+      if (value* found = scope->find(name)) return found;
     return nullptr;
   }
   value look_up(index name) {
@@ -67,10 +66,10 @@ class expression_evaluator {
   }
   void set_variable(index name, value held) {
     scope_node& scope = *scope_of(scope_);
-    for (binding& b : scope.bindings)
-      if (b.name == name) return static_cast<void>(b.held = std::move(held));
-    scope.bindings.push_back({name, std::move(held)});
-    run_.memory.recount(&scope, sizeof(scope_node) + scope.bindings.capacity() * sizeof(binding));
+    if (value* known = scope.find(name)) return static_cast<void>(*known = std::move(held));
+    scope.add(name, std::move(held));
+    run_.memory.recount(&scope, sizeof(scope_node) + scope.bindings.capacity() * sizeof(binding) +
+                                    scope.slots.capacity() * sizeof(std::uint32_t));
   }
   /// A new scope within another.
   value make_scope(const value& parent) {
@@ -227,6 +226,7 @@ class expression_evaluator {
       } else if (a.kind == argument_kind::spread) {
         for (value& item : items_of(run_, v)) out.plain.push_back(std::move(item));
       } else if (v.is(kind::dict)) {
+        run_.charge(dict_of(v)->entries.size() * 16);
         for (const entry& each : dict_of(v)->entries) out.named.emplace_back(each.key, each.held);
       } else {
         run_.fail("'**' wants a dict, found a " + std::string(type_name(v)));

@@ -28,7 +28,7 @@ inline value make_range(run& r, const arguments& given) {
   if (r.failed()) return value::none();
   constexpr std::int64_t widest = std::int64_t{1} << 61;
   if (first < -widest || first > widest || last < -widest || last > widest || step < -widest || step > widest)
-    return r.fail("a range too widest away"), value::none();
+    return r.fail("a range with a bound too far from 0"), value::none();
   const std::int64_t way = step > 0 ? last - first : first - last, stride = step > 0 ? step : -step;
   const std::int64_t count = way > 0 ? (way + stride - 1) / stride : 0;
   if (count > longest_range) return r.fail_beyond("a range too long", longest_range), value::none();
@@ -43,6 +43,7 @@ inline value make_dict(run& r, const arguments& given, kind k) {
   value out = value::refer(k, made);
   if (given.plain.size() > 1) r.fail("expected one dict, found " + std::to_string(given.plain.size()) + " arguments");
   if (given.plain.size() == 1 && given.plain[0].is(kind::dict)) {
+    r.charge(dict_of(given.plain[0])->entries.size() * 8);
     for (const entry& e : dict_of(given.plain[0])->entries) set_entry(r, *made, e.key, e.held);
   } else if (given.plain.size() == 1) {
     for (const value& pair : items_of(r, given.plain[0])) {
@@ -99,7 +100,7 @@ inline constexpr auto all_functions = std::to_array<named_function>({
     {"strftime_now",
      [](run& r, const arguments& given) {
        const bound b(r, "strftime_now", given, {"format"}, 1);
-       return r.failed() ? value::none() : r.text(time_text(text_argument(r, *b[0]).view(), r.now));
+       return r.failed() ? value::none() : r.text(time_text(r, text_argument(r, *b[0])));
      }},
 });
 

@@ -13,8 +13,8 @@ inline namespace NIBBLE_ABI {
 namespace detail::jinja {
 
 /// @source  markupsafe.escape
-inline void append_escaped(const traced_text& text, traced_text& out) {
-  text.each_run(0, text.size(), [&](std::string_view run, origin from) {
+inline void append_escaped(run& r, const traced_text& text, traced_text& out) {
+  text.each_piece([&](std::string_view run, origin from) {
     std::string written;
     for (const char c : run) {
       switch (c) {
@@ -38,6 +38,7 @@ inline void append_escaped(const traced_text& text, traced_text& out) {
       }
     }
     out.append(written, from);
+    return r.may_be_long(out);
   });
 }
 

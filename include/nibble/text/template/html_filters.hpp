@@ -18,13 +18,13 @@ inline value escape_filter(run& r, const value& v, const arguments&) {
   if (v.is_text() && text_of(v)->safe) return v;
   const value whole = as_text(r, v);
   traced_text out;
-  append_escaped(text_of(whole)->text, out);
+  append_escaped(r, text_of(whole)->text, out);
   return r.text(std::move(out), true);
 }
 inline value force_escape_filter(run& r, const value& v, const arguments&) {
   const value whole = as_text(r, v);
   traced_text out;
-  append_escaped(text_of(whole)->text, out);
+  append_escaped(r, text_of(whole)->text, out);
   return r.text(std::move(out), true);
 }
 inline value safe_filter(run& r, const value& v, const arguments&) {
@@ -63,7 +63,7 @@ inline value xmlattr_filter(run& r, const value& v, const arguments& given) {
     const value key = as_text(r, e.key), name = escape_filter(r, e.key, {}), held = escape_filter(r, e.held, {});
     if (view_of(key).find_first_of(" \t\n\v\f\r/>=") != std::string_view::npos)
       r.fail("xmlattr: a name has no space, and none of / > =: " + detail::quoted(view_of(key)));
-    if (!r.charge() || !r.may_be_long(out.size())) break;
+    if (!r.charge() || !r.may_be_long(out)) break;
     if (spaced || !out.empty()) out.append(" ", origin::program);
     out.append(text_of(name)->text);
     out.append("=\"", origin::program);

@@ -14,7 +14,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail::jinja {
 
-class interpreter final : expression_evaluator {
+class interpreter final : expression_evaluator, loop_source {
  public:
   using expression_evaluator::expression_evaluator;
 
@@ -22,6 +22,7 @@ class interpreter final : expression_evaluator {
   traced_text render() {
     scope_ = make_scope(value());
     root_ = scope_;
+    run_.loops = this;
     traced_text out;
     out_ = &out;
     static_cast<void>(execute(code_.body));
@@ -63,7 +64,7 @@ class interpreter final : expression_evaluator {
   }
   end execute(const statement& s) {
     run_.place = s.at;
-    if (!run_.charge() || !run_.may_be_long(out_->size())) return end::left;
+    if (!run_.charge() || !run_.may_be_long(*out_)) return end::left;
     switch (s.kind) {
       case statement_kind::text:
         write(code_.constants[s.a].text);
@@ -93,10 +94,8 @@ class interpreter final : expression_evaluator {
         break;
       case statement_kind::with:
         return with(s);
-      case statement_kind::scope: {
-        const turned inner(*this, s.flag ? make_scope(root_) : scope_, nullptr);
-        return execute(s.b);
-      }
+      case statement_kind::scope:
+        return execute_in(s.flag ? make_scope(root_) : scope_, s.b);
       case statement_kind::leave:
         return end::left;
       case statement_kind::next:
@@ -108,6 +107,10 @@ class interpreter final : expression_evaluator {
     return end::done;
   }
 
+  end execute_in(value scope, index block) {
+    const turned inner(*this, std::move(scope), nullptr);
+    return execute(block);
+  }
   void write(const std::string& text) {
     run_.charge(text.size());
     out_->append(text, origin::program);
@@ -131,40 +134,48 @@ class interpreter final : expression_evaluator {
     if (!run_.failed()) run_loop(s, all, scope_, 0);
   }
   void run_loop(const statement& s, const value& all, const value& around, std::int64_t depth) {
-    std::vector<value> items = items_of(run_, all);
-    if (s.c != nothing) items = chosen(s, std::move(items), around);
-    if (run_.failed()) return;
-    if (items.empty()) {
-      if (s.e == nothing) return;
-      const turned inner(*this, make_scope(around), nullptr);
-      return static_cast<void>(execute(s.e));
-    }
     auto* made = run_.memory.make<loop_node>(kind::loop);
     const value facts = value::refer(kind::loop, made);
-    made->items = std::move(items);
+    made->is_open = s.c != nothing || is_list(all, list_form::iterator);
+    if (made->is_open)
+      made->rest.source = all;
+    else
+      made->items = items_of(run_, all);
     made->depth = depth;
     made->recursive = s.flag;
     made->body = static_cast<index>(&s - code_.statements.data());
     made->scope = around;
     run_.memory.recount(made, sizeof(loop_node) + made->items.capacity() * sizeof(value));
-    for (made->index = 0; made->index < made->items.size() && run_.charge(); ++made->index) {
+    for (made->index = 0; (made->index < made->items.size() || pull(*made)) && run_.charge(); ++made->index) {
       const turned inner(*this, make_scope(around), nullptr);
       if (loop_name_ != nothing) set_variable(loop_name_, facts);
       const value item = made->items[made->index];
       assign(code_.targets[s.a], item);
-      if (run_.failed() || execute(s.d) == end::left) break;
+      if (run_.failed() || execute(s.d) == end::left) return;
     }
+    if (!made->items.empty() || s.e == nothing || run_.failed()) return;
+    const turned inner(*this, make_scope(around), nullptr);
+    static_cast<void>(execute(s.e));
   }
-  /// Those for which the condition of a loop holds.
-  std::vector<value> chosen(const statement& s, std::vector<value> items, const value& around) {
-    std::vector<value> out;
-    for (value& item : items) {
-      const turned inner(*this, make_scope(around), nullptr);
-      assign(code_.targets[s.a], item);
-      if (is_true(evaluate(s.c))) out.push_back(std::move(item));
+  /// The next one for which the condition of the loop holds, looked at when it is needed and no earlier.
+  bool pull(loop_node& loop) override {
+    const statement& s = code_.statements[loop.body];
+    const std::size_t place = run_.place;
+    for (value item; loop.is_open && next_of_source(run_, loop.rest, item);) {
+      if (s.c != nothing && !holds(s, item, loop.scope)) continue;
       if (run_.failed()) break;
+      run_.place = place;
+      loop.items.push_back(std::move(item));
+      run_.memory.recount(&loop, sizeof(loop_node) + loop.items.capacity() * sizeof(value));
+      return true;
     }
-    return out;
+    loop.is_open = false;
+    return false;
+  }
+  bool holds(const statement& s, const value& item, const value& around) {
+    const turned inner(*this, make_scope(around), nullptr);
+    assign(code_.targets[s.a], item);
+    return !run_.failed() && is_true(evaluate(s.c));
   }
   value call_loop(const value& of, const arguments& given) override {
     const loop_node& facts = *loop_of(of);
@@ -257,6 +268,7 @@ class interpreter final : expression_evaluator {
   bool bind_parameters(const definition& d, arguments& given) {
     std::vector<bool> used(given.named.size());
     const auto take = [&](std::string_view name) -> const value* {
+      run_.charge(used.size() * 16);
       for (std::size_t i = 0; i < used.size(); ++i)
         if (!used[i] && view_of(given.named[i].first) == name) return used[i] = true, &given.named[i].second;
       return nullptr;

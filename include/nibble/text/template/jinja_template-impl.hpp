@@ -73,9 +73,9 @@ class value_maker {
     return std::all_of(text.begin(), text.end(), [](char c) { return is_ascii_word(c) || c == '_' || c == '-' || c == ' '; });
   }
   value number(const json& from) {
-    if (const auto whole = from.integer()) return value::integer(*whole, origin::people);
     const std::string_view digits = from.digits();
     if (digits.find_first_of(".eE") != digits.npos) return value::real(real_of(digits), origin::people);
+    if (const auto whole = from.integer()) return value::integer(*whole, origin::people);
     return run_.memory.text(traced_text(std::string(digits), origin::people), false, kind::digits);
   }
   value list(const json& from, bool messages) {
@@ -157,7 +157,7 @@ result<std::vector<prompt_part>> jinja_template::try_render(const json& values, 
     std::vector<jinja::value> outside = jinja::outside_values(r, *code_, values, options);
     if (!r.failed()) text = jinja::interpreter(*code_, r, std::move(outside)).render();
   }
-  if (!r.failed()) static_cast<void>(r.may_be_long(text.size()));
+  if (!r.failed()) static_cast<void>(r.may_be_long(text));
   if (r.failed())
     return jinja::failure_at(r.wrong(), code_->source, r.is_beyond() ? errc::limit_exceeded : errc::invalid_argument);
   std::vector<prompt_part> out;

@@ -1,7 +1,6 @@
 /// append_json: a value as JSON, which keeps its origins.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>
@@ -12,6 +11,7 @@
 #include "nibble/text/json.hpp"
 #include "nibble/text/template/printing.hpp"
 #include "nibble/text/template/run.hpp"
+#include "nibble/text/template/sorting.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -20,8 +20,8 @@ namespace detail::jinja {
 /// @source  the arguments of Python's json.dumps
 struct json_style {
   bool indents = false, ascii = false, sorts = false;
-  std::string indent = {};
-  std::string items = ", ", keys = ": ";
+  traced_text indent = {};
+  traced_text items{", ", origin::program}, keys{": ", origin::program};
 };
 
 class json_writer {
@@ -30,7 +30,7 @@ class json_writer {
 
   void write(const value& v) {
     const run::level inside(run_);
-    if (!run_.charge() || !run_.may_be_long(out_.size())) return;
+    if (!run_.charge() || !run_.may_be_long(out_)) return;
     switch (v.type()) {
       case kind::none:
         return put("null");
@@ -58,6 +58,9 @@ class json_writer {
 
  private:
   void put(std::string_view text, origin from = origin::program) { out_.append(text, from); }
+  void put(const traced_text& text) {
+    if (run_.charge(text.size()) && run_.may_be_long(out_, text.size())) out_.append(text);
+  }
   static std::string real(double number) {
     if (std::isnan(number)) return "NaN";
     return std::isinf(number) ? (number < 0 ? "-Infinity" : "Infinity") : real_text(number);
@@ -65,18 +68,18 @@ class json_writer {
   void write_text(const traced_text& text) {
     run_.charge(text.size());
     put("\"");
-    text.each_run(0, text.size(), [&](std::string_view run, origin from) {
+    text.each_piece([&](std::string_view piece, origin from) {
       std::string written;
-      append_json_string(run, written, style_.ascii);
+      append_json_string(piece, written, style_.ascii);
       put(std::string_view(written).substr(1, written.size() - 2), from);
+      return run_.may_be_long(out_);
     });
     put("\"");
   }
   void new_line(std::size_t depth) {
     if (!style_.indents) return;
-    std::string line = "\n";
-    for (std::size_t i = 0; i < depth; ++i) line += style_.indent;
-    put(line);
+    put("\n");
+    for (std::size_t i = 0; i < depth && !run_.failed(); ++i) put(style_.indent);
   }
   void write_list(const list_node& list) {
     if (list.items.empty()) return put("[]");
@@ -100,21 +103,17 @@ class json_writer {
   }
   void write_dict(const dict_node& dict) {
     if (dict.entries.empty()) return put("{}");
-    std::vector<const entry*> order;
-    for (const entry& e : dict.entries) order.push_back(&e);
-    if (style_.sorts) {
-      for (const entry* e : order)
-        if (!e->key.is_text()) return run_.fail("only texts as keys can be sorted");
-      std::sort(order.begin(), order.end(), [](const entry* a, const entry* b) { return view_of(a->key) < view_of(b->key); });
-    }
+    std::vector<keyed> order;
+    for (const entry& e : dict.entries) order.push_back({e.key, e.held});
+    if (style_.sorts) sort_keyed(run_, order, false);
     put("{");
     ++depth_;
     for (std::size_t i = 0; i < order.size() && !run_.failed(); ++i) {
       if (i > 0) put(style_.items);
       new_line(depth_);
-      write_key(order[i]->key);
+      write_key(order[i].key);
       put(style_.keys);
-      write(order[i]->held);
+      write(order[i].item);
     }
     new_line(--depth_);
     put("}");

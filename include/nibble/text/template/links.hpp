@@ -119,7 +119,7 @@ class link_writer {
       out.append(escaped, at, end);
       for (at = end; end < all.size() && margin(all.substr(end), false) == 0;) end += code_point_at(all, end).size;
       if (end > at) add_word(escaped, at, end, out);
-      if (!run_.may_be_long(out.size())) break;
+      if (!run_.may_be_long(out)) break;
       at = end;
     }
     return out;
@@ -221,11 +221,11 @@ inline value urlize_filter(run& r, const value& v, const arguments& given) {
   if (r.failed()) return value::none();
   traced_text attributes(" rel=\"", origin::program);
   for (std::size_t i = 0; i < relations.size(); ++i)
-    append_escaped(traced_text((i > 0 ? " " : "") + relations[i], related), attributes);
+    append_escaped(r, traced_text((i > 0 ? " " : "") + relations[i], related), attributes);
   attributes.append("\"", origin::program);
   if (b.given(2)) {
     attributes.append(" target=\"", origin::program);
-    append_escaped(text_argument(r, *b[2]), attributes);
+    append_escaped(r, text_argument(r, *b[2]), attributes);
     attributes.append("\"", origin::program);
   }
   const value whole = escape_filter(r, v, {});

@@ -13,6 +13,7 @@
 #include "nibble/core/rng.hpp"
 #include "nibble/text/template/methods.hpp"
 #include "nibble/text/template/reading_numbers.hpp"
+#include "nibble/text/template/sorting.hpp"
 #include "nibble/text/template/tests.hpp"
 
 namespace nibble {
@@ -45,17 +46,16 @@ inline value length_filter(run& r, const value& v, const arguments&) {
 }
 inline value list_filter(run& r, const value& v, const arguments&) { return r.list(items_of(r, v)); }
 inline value first_filter(run& r, const value& v, const arguments&) {
-  if (is_list(v, list_form::iterator) && !list_of(v)->items.empty()) {
-    value out = list_of(v)->items.front();
-    list_of(v)->items.erase(list_of(v)->items.begin());
-    return out;
-  }
+  value first;
+  if (is_list(v, list_form::iterator) && next_item(r, v, first)) return first;
   if (v.is_text() && !view_of(v).empty()) return r.text(text_of(v)->text.cut(0, decode_utf8(view_of(v), 0).size));
   const std::vector<value> items = items_of(r, v);
   return items.empty() ? value::undefined(lack::said, r.text("there is no first item")) : items.front();
 }
 inline value last_filter(run& r, const value& v, const arguments&) {
   if (is_list(v, list_form::iterator)) r.fail("a generator has no last item");
+  if (v.is_text() && !view_of(v).empty())
+    return r.text(text_of(v)->text.cut(view_of(v).size() - last_size(view_of(v)), view_of(v).size()));
   const std::vector<value> items = items_of(r, v);
   return items.empty() ? value::undefined(lack::said, r.text("there is no last item")) : items.back();
 }
@@ -76,7 +76,8 @@ inline value reverse_filter(run& r, const value& v, const arguments&) {
   }
   std::vector<value> items = items_of(r, v);
   std::reverse(items.begin(), items.end());
-  return r.list(std::move(items), is_list(v, list_form::iterator) ? list_form::list : list_form::iterator);
+  const value all = r.list(std::move(items));
+  return is_list(v, list_form::iterator) ? all : r.iterator({next_of_source, all});
 }
 
 inline value join_filter(run& r, const value& v, const arguments& given) {
@@ -86,7 +87,7 @@ inline value join_filter(run& r, const value& v, const arguments& given) {
   traced_text out;
   bool first = true;
   for (const value& item : items_of(r, v)) {
-    if (!r.charge() || !r.may_be_long(sum_of_sizes(out.size(), view_of(separator).size()))) break;
+    if (!r.charge(view_of(separator).size()) || !r.may_be_long(out, view_of(separator).size())) break;
     if (!first) out.append(text_of(separator)->text);
     append_text(r, path_of(r, item, b[1]), out);
     first = false;
@@ -94,69 +95,50 @@ inline value join_filter(run& r, const value& v, const arguments& given) {
   return r.text(std::move(out));
 }
 
-inline value map_filter(run& r, const value& v, const arguments& given) {
-  std::vector<value> out;
-  if (!is_true(v)) return r.list({}, list_form::iterator);
-  const value* attribute = given.find("attribute");
-  if (given.plain.empty() && !attribute) return r.fail("map needs the name of a filter, or an attribute"), value::none();
+/// The name of a filter or a test among what map, select and their like are given, and what is given to that.
+inline arguments arguments_behind(const arguments& given, std::size_t name) {
+  return {{given.plain.begin() + static_cast<std::ptrdiff_t>(name) + 1, given.plain.end()}, given.named};
+}
+
+inline bool next_mapped(run& r, stream& from, value& out) {
+  const arguments& given = from.given;
+  if (!from.begun && !is_true(from.source)) return false;
+  if (given.plain.empty() && !given.find("attribute")) return r.fail("map needs the name of a filter, or an attribute"), false;
+  value item;
   if (given.plain.empty()) {
     const bound b(r, "map", given, {"attribute", "default"});
-    for (const value& item : items_of(r, v)) {
-      if (r.failed()) break;
-      out.push_back(path_of(r, item, b[0], b[1]));
-    }
-    return r.list(std::move(out), list_form::iterator);
+    if (r.failed() || !next_of_source(r, from, item)) return false;
+    out = path_of(r, item, b[0], b[1]);
+    return true;
   }
-  const arguments rest{{given.plain.begin() + 1, given.plain.end()}, given.named};
   const std::string_view name = text_argument(r, given.plain[0]).view();
-  for (const value& item : items_of(r, v)) {
-    if (!r.charge()) break;
-    out.push_back(call_filter(r, name, item, rest));
-  }
-  return r.list(std::move(out), list_form::iterator);
+  if (r.failed() || !next_of_source(r, from, item)) return false;
+  out = call_filter(r, name, item, arguments_behind(given, 0));
+  return true;
 }
+inline value map_filter(run& r, const value& v, const arguments& given) { return r.iterator({next_mapped, v, given}); }
 
 /// select, reject, selectattr, rejectattr.
-inline value select_filter(run& r, const value& v, const arguments& given, bool wanted, bool attribute) {
-  std::vector<value> out;
-  if (!is_true(v)) return r.list({}, list_form::iterator);
-  const std::size_t skip = attribute ? 1 : 0;
-  if (given.plain.size() < skip) return r.fail("the name of an attribute is missing"), value::none();
+template <bool Wanted, bool Attribute>
+bool next_selected(run& r, stream& from, value& out) {
+  const arguments& given = from.given;
+  constexpr std::size_t skip = Attribute ? 1 : 0;
+  if (!from.begun && !is_true(from.source)) return false;
+  if (given.plain.size() < skip) return r.fail("the name of an attribute is missing"), false;
   const bool tests = given.plain.size() > skip;
   const std::string_view name = tests ? text_argument(r, given.plain[skip]).view() : std::string_view();
-  arguments rest;
-  if (tests) rest = {{given.plain.begin() + static_cast<std::ptrdiff_t>(skip) + 1, given.plain.end()}, given.named};
-  for (const value& item : items_of(r, v)) {
-    if (!r.charge()) break;
-    const value looked_at = attribute ? path_of(r, item, &given.plain[0]) : item;
-    if ((tests ? call_test(r, name, looked_at, rest) : is_true(looked_at)) == wanted) out.push_back(item);
+  const arguments rest = tests ? arguments_behind(given, skip) : arguments();
+  for (value item; !r.failed() && next_of_source(r, from, item);) {
+    const value looked_at = Attribute ? path_of(r, item, &given.plain[0]) : item;
+    if ((tests ? call_test(r, name, looked_at, rest) : is_true(looked_at)) != Wanted) continue;
+    out = std::move(item);
+    return true;
   }
-  return r.list(std::move(out), list_form::iterator);
+  return false;
 }
-
-/// Items with the keys they are ordered by.
-struct keyed {
-  value key, item;
-};
-/// Sorts without moving what is equal. A failure of a comparison ends it in some order.
-/// @cost  O(n log n) comparisons
-inline void sort_keyed(run& r, std::vector<keyed>& all, bool reverse) {
-  std::vector<keyed> room(all.size());
-  for (std::size_t width = 1; width < all.size() && r.charge(all.size()); width = product_of_sizes(width, 2)) {
-    for (std::size_t begin = 0; begin < all.size(); begin += 2 * width) {
-      const std::size_t middle = (std::min)(begin + width, all.size()), end = (std::min)(begin + 2 * width, all.size());
-      std::size_t left = begin, right = middle;
-      for (std::size_t at = begin; at < end; ++at) {
-        bool takes_right = left == middle;
-        if (!takes_right && right < end) {
-          const auto order = compare(r, all[right].key, all[left].key);
-          takes_right = reverse ? order > 0 : order < 0;
-        }
-        room[at] = std::move(all[takes_right ? right++ : left++]);
-      }
-    }
-    all.swap(room);
-  }
+template <bool Wanted, bool Attribute>
+value select_filter(run& r, const value& v, const arguments& given) {
+  return r.iterator({next_selected<Wanted, Attribute>, v, given});
 }
 
 inline value sort_filter(run& r, const value& v, const arguments& given) {
@@ -215,19 +197,21 @@ inline value groupby_filter(run& r, const value& v, const arguments& given) {
   return r.list(std::move(out));
 }
 
+inline bool next_unique(run& r, stream& from, value& out) {
+  const bound b(r, "unique", from.given, {"case_sensitive", "attribute"});
+  if (!from.kept.is(kind::dict)) from.kept = value::refer(kind::dict, r.memory.make<dict_node>(kind::dict));
+  for (value item; !r.failed() && next_of_source(r, from, item);) {
+    const value key = without_case(r, path_of(r, item, b[1]), b[0] && is_true(*b[0]));
+    if (find_entry(r, *dict_of(from.kept), key) || r.failed()) continue;
+    set_entry(r, *dict_of(from.kept), key, value::none());
+    out = std::move(item);
+    return true;
+  }
+  return false;
+}
 inline value unique_filter(run& r, const value& v, const arguments& given) {
   const bound b(r, "unique", given, {"case_sensitive", "attribute"});
-  auto* seen = r.memory.make<dict_node>(kind::dict);
-  const value kept = value::refer(kind::dict, seen);
-  std::vector<value> out;
-  for (const value& item : items_of(r, v)) {
-    if (r.failed()) break;
-    const value key = without_case(r, path_of(r, item, b[1]), b[0] && is_true(*b[0]));
-    if (find_entry(r, *seen, key)) continue;
-    set_entry(r, *seen, key, value::none());
-    out.push_back(item);
-  }
-  return r.list(std::move(out), list_form::iterator);
+  return r.failed() ? value::none() : r.iterator({next_unique, v, given});
 }
 inline value extreme_filter(run& r, const value& v, const arguments& given, bool most) {
   const bound b(r, most ? "max" : "min", given, {"case_sensitive", "attribute"});
@@ -252,21 +236,36 @@ inline value sum_filter(run& r, const value& v, const arguments& given) {
   return total;
 }
 
+/// A row is given when the first item behind it is known.
+inline bool next_batch(run& r, stream& from, value& out) {
+  const bound b(r, "batch", from.given, {"linecount", "fill_with"}, 1);
+  const std::int64_t size = integer_argument(r, b[0], 1);
+  std::vector<value> row = std::exchange(from.pending, {});
+  for (value item; !r.failed() && next_of_source(r, from, item);) {
+    if (static_cast<std::int64_t>(row.size()) == size) {
+      from.pending = {std::move(item)};
+      out = r.list(std::move(row));
+      return true;
+    }
+    row.push_back(std::move(item));
+  }
+  if (row.empty()) return false;
+  while (b.given(1) && static_cast<std::int64_t>(row.size()) < size && r.charge()) row.push_back(*b[1]);
+  out = r.list(std::move(row));
+  return true;
+}
 inline value batch_filter(run& r, const value& v, const arguments& given) {
   const bound b(r, "batch", given, {"linecount", "fill_with"}, 1);
-  const std::int64_t size = integer_argument(r, b[0], 1);
-  if (r.failed()) return value::none();
-  std::vector<value> out, row;
-  for (const value& item : items_of(r, v)) {
-    if (!r.charge()) break;
-    if (static_cast<std::int64_t>(row.size()) == size) out.push_back(r.list(std::exchange(row, {})));
-    row.push_back(item);
-  }
-  while (!row.empty() && b.given(1) && static_cast<std::int64_t>(row.size()) < size && r.charge()) row.push_back(*b[1]);
-  if (!row.empty()) out.push_back(r.list(std::move(row)));
-  return r.list(std::move(out), list_form::iterator);
+  return r.failed() ? value::none() : r.iterator({next_batch, v, given});
 }
-inline value slice_filter(run& r, const value& v, const arguments& given) {
+
+/// Items of a list that is made when the first of them is asked for.
+template <value (*Make)(run& r, const value& v, const arguments& given)>
+bool next_of_all(run& r, stream& from, value& out) {
+  if (!from.begun) from.source = Make(r, from.source, from.given);
+  return !r.failed() && next_of_source(r, from, out);
+}
+inline value slices_of(run& r, const value& v, const arguments& given) {
   const bound b(r, "slice", given, {"slices", "fill_with"}, 1);
   const std::int64_t count = integer_argument(r, b[0], 1);
   if (!r.failed() && count < 1) r.fail("slice wants one or more slices");
@@ -283,14 +282,20 @@ inline value slice_filter(run& r, const value& v, const arguments& given) {
     out.push_back(r.list(std::move(part)));
     at = end;
   }
-  return r.list(std::move(out), list_form::iterator);
+  return r.list(std::move(out));
+}
+inline value slice_filter(run& r, const value& v, const arguments& given) {
+  const bound b(r, "slice", given, {"slices", "fill_with"}, 1);
+  return r.failed() ? value::none() : r.iterator({next_of_all<slices_of>, v, given});
 }
 
-inline value items_filter(run& r, const value& v, const arguments& given) {
-  if (v.is_undefined()) return r.list({}, list_form::iterator);
+inline value items_of_dict(run& r, const value& v, const arguments& given) {
+  if (v.is_undefined()) return r.list({});
   if (!v.is(kind::dict)) return r.fail("items wants a dict, found a " + std::string(type_name(v))), value::none();
-  const value view = items_method(r, v, given);
-  return r.list(list_of(view)->items, list_form::iterator);
+  return items_method(r, v, given);
+}
+inline value items_filter(run& r, const value& v, const arguments& given) {
+  return r.iterator({next_of_all<items_of_dict>, v, given});
 }
 inline value default_filter(run& r, const value& v, const arguments& given) {
   const bound b(r, "default", given, {"default_value", "boolean"});

@@ -53,7 +53,7 @@ inline value split_method(run& r, const value& self, const arguments& given, boo
   const bound b(r, last ? "rsplit" : "split", given, {"sep", "maxsplit"});
   const std::int64_t most = integer_argument(r, b[1], -1);
   if (r.failed()) return value::none();
-  splitter pieces(r, text_of(self)->text);
+  splitter pieces(r, text_of(self)->text, text_of(self)->safe);
   if (!b.given(0)) return r.list(last ? pieces.at_last_spaces(most) : pieces.at_spaces(most));
   const std::string_view separator = text_argument(r, *b[0]).view();
   if (separator.empty()) r.fail("a text cannot be split at an empty one");
@@ -67,8 +67,9 @@ inline value partition_method(run& r, const value& self, const arguments& given,
   const traced_text& text = text_of(self)->text;
   const std::string_view separator = text_argument(r, *b[0]).view();
   if (separator.empty()) r.fail("a text cannot be split at an empty one");
-  if (!r.charge(text.size())) return value::none();
-  const std::size_t at = last ? text.view().rfind(separator) : text.view().find(separator);
+  if (!r.charge(sum_of_sizes(text.size(), separator.size()))) return value::none();
+  const text_search search(separator, last);
+  const std::size_t at = last ? search.find_last(text.view()) : search.find(text.view());
   const value none = r.text(std::string());
   if (at == std::string_view::npos)
     return r.list(last ? std::vector<value>{none, none, self} : std::vector<value>{self, none, none}, list_form::tuple);
@@ -79,6 +80,7 @@ inline value partition_method(run& r, const value& self, const arguments& given,
 /// The part of a text that `start` and `end` of a method name, as bytes.
 inline std::pair<std::size_t, std::size_t> searched(run& r, std::string_view text, const value* start, const value* end) {
   if (!start && !end) return {0, text.size()};
+  if (!r.charge(text.size())) return {0, 0};
   const std::size_t size = character_count(text);
   std::int64_t from = 0, to = 0;
   if (start && !start->is(kind::none)) from = integer_argument(r, start, 0);
@@ -96,11 +98,12 @@ inline value find_method_of(run& r, const value& self, const arguments& given, b
   if (r.failed()) return value::none();
   const std::string_view text = view_of(self), part = text_argument(r, *b[0]).view();
   const auto [begin, end] = searched(r, text, b[1], b[2]);
-  if (!r.charge(text.size())) return value::none();
+  if (!r.charge(sum_of_sizes(text.size(), part.size()))) return value::none();
   std::size_t at = std::string_view::npos;
   if (begin <= end) {
     const std::string_view within = text.substr(begin, end - begin);
-    at = last ? within.rfind(part) : within.find(part);
+    const text_search search(part, last);
+    at = last ? search.find_last(within) : search.find(within);
   }
   if (at == std::string_view::npos && must) r.fail("the text does not contain " + detail::quoted(part));
   return value::integer(at == std::string_view::npos ? -1
@@ -112,11 +115,12 @@ inline value count_method(run& r, const value& self, const arguments& given) {
   if (r.failed()) return value::none();
   const std::string_view text = view_of(self), part = text_argument(r, *b[0]).view();
   const auto [begin, end] = searched(r, text, b[1], b[2]);
-  if (!r.charge(text.size()) || begin > end) return value::integer(0);
+  if (!r.charge(sum_of_sizes(text.size(), part.size())) || begin > end) return value::integer(0);
   const std::string_view within = text.substr(begin, end - begin);
   if (part.empty()) return value::integer(static_cast<std::int64_t>(character_count(within)) + 1);
+  const text_search search(part);
   std::int64_t count = 0;
-  for (std::size_t at = within.find(part); at != within.npos; at = within.find(part, at + part.size())) ++count;
+  for (std::size_t at = search.find(within); at != within.npos; at = search.find(within, at + part.size())) ++count;
   return value::integer(count);
 }
 
@@ -146,8 +150,7 @@ inline value join_method(run& r, const value& self, const arguments& given) {
   bool first = true;
   for (const value& item : items_of(r, *b[0])) {
     const traced_text& text = text_argument(r, item);
-    if (!r.charge(text.size()) || !r.may_be_long(sum_of_sizes(out.size(), sum_of_sizes(view_of(self).size(), text.size()))))
-      break;
+    if (!r.charge(text.size()) || !r.may_be_long(out, sum_of_sizes(view_of(self).size(), text.size()))) break;
     if (!first) out.append(text_of(self)->text);
     out.append(text);
     first = false;
@@ -169,20 +172,18 @@ inline value replace_method(run& r, const value& self, const arguments& given) {
 inline value justify_method(run& r, const value& self, const arguments& given, std::string_view name, char align) {
   const bound b(r, name, given, {"width", "fillchar"}, 1);
   const std::int64_t width = integer_argument(r, b[0], 0);
-  field f;
-  if (b[1]) f.fill = std::string(text_argument(r, *b[1]).view());
-  if (!r.failed() && character_count(f.fill) != 1) r.fail("expected one character to fill with");
+  traced_text fill(" ", origin::program);
+  if (b[1]) fill = text_argument(r, *b[1]);
+  if (!r.failed() && character_count(fill.view()) != 1) r.fail("expected one character to fill with");
   if (width > 0 && !r.may_be_long(static_cast<std::uint64_t>(width))) return value::none();
   if (r.failed()) return value::none();
   const std::size_t size = length_of(r, self);
-  f.width = width > 0 ? static_cast<std::size_t>(width) : 0;
-  const std::size_t room = f.width > size ? f.width - size : 0;
-  const std::size_t before = align == '<' ? 0 : align == '>' ? room : room / 2 + (room & f.width & 1);
-  traced_text out;
-  r.charge(f.width);
-  for (std::size_t i = 0; i < before; ++i) out.append(f.fill, origin::program);
+  const std::size_t all = width > 0 ? static_cast<std::size_t>(width) : 0, room = all > size ? all - size : 0;
+  const std::size_t before = align == '<' ? 0 : align == '>' ? room : room / 2 + (room & all & 1);
+  if (!r.charge(all)) return value::none();
+  traced_text out = fill.repeated(before);
   out.append(text_of(self)->text);
-  for (std::size_t i = before; i < room; ++i) out.append(f.fill, origin::program);
+  out.append(fill.repeated(room - before));
   return r.text(std::move(out), text_of(self)->safe);
 }
 inline value zfill_method(run& r, const value& self, const arguments& given) {
@@ -203,6 +204,7 @@ inline value without_edge(run& r, const value& self, const arguments& given, boo
   if (r.failed()) return value::none();
   const traced_text& text = text_of(self)->text;
   const std::string_view edge = text_argument(r, *b[0]).view();
+  if (!r.charge(edge.size())) return value::none();
   const bool has = end ? text.view().ends_with(edge) : text.view().starts_with(edge);
   const std::size_t size = has ? edge.size() : 0;
   return r.text(text.cut(end ? 0 : size, text.size() - (end ? size : 0)));
@@ -210,25 +212,25 @@ inline value without_edge(run& r, const value& self, const arguments& given, boo
 
 template <casing How>
 value case_method(run& r, const value& self, const arguments&) {
-  r.charge(view_of(self).size() * 64);
+  if (!r.charge(view_of(self).size() * 64)) return value::none();
   return r.text(in_case(text_of(self)->text, How), text_of(self)->safe);
 }
 template <text_kind Kind>
 value kind_method(run& r, const value& self, const arguments&) {
-  r.charge(view_of(self).size());
-  return value::boolean(is_of(view_of(self), Kind));
+  return value::boolean(r.charge(view_of(self).size() * 16) && is_of(view_of(self), Kind));
 }
-inline value ascii_method(run&, const value& self, const arguments&) {
+inline value ascii_method(run& r, const value& self, const arguments&) {
   const std::string_view text = view_of(self);
+  r.charge(text.size());
   return value::boolean(std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }));
 }
 inline value splitlines_method(run& r, const value& self, const arguments& given) {
   const bound b(r, "splitlines", given, {"keepends"});
   if (r.failed()) return value::none();
-  return r.list(splitter(r, text_of(self)->text).lines(b[0] && is_true(*b[0])));
+  return r.list(splitter(r, text_of(self)->text, text_of(self)->safe).lines(b[0] && is_true(*b[0])));
 }
 inline value format_method(run& r, const value& self, const arguments& given) {
-  traced_text out = brace_formatter(r, given).format(text_of(self)->text);
+  traced_text out = brace_formatter(r, given).write(text_of(self)->text);
   return r.text(std::move(out), text_of(self)->safe);
 }
 
@@ -240,6 +242,7 @@ inline value items_method(run& r, const value& self, const arguments&) {
 inline value keys_method(run& r, const value& self, const arguments&) { return r.list(items_of(r, self), list_form::keys); }
 inline value values_method(run& r, const value& self, const arguments&) {
   std::vector<value> out;
+  r.charge(dict_of(self)->entries.size() * 8);
   for (const entry& e : dict_of(self)->entries) out.push_back(e.held);
   return r.list(std::move(out), list_form::values);
 }
@@ -292,7 +295,7 @@ inline value reset_method(run&, const value& self, const arguments&) {
 // clang-format off
 inline constexpr auto all_methods = std::to_array<named_method>({
     // of texts
-    {"capitalize", case_method<casing::capital>}, {"casefold", case_method<casing::lower>},
+    {"capitalize", case_method<casing::capital>}, {"casefold", case_method<casing::folded>},
     {"center", [](run& r, const value& s, const arguments& a) { return justify_method(r, s, a, "center", '^'); }},
     {"count", count_method},
     {"endswith", [](run& r, const value& s, const arguments& a) { return edge_method(r, s, a, true); }},
@@ -302,7 +305,7 @@ inline constexpr auto all_methods = std::to_array<named_method>({
     {"isalnum", kind_method<text_kind::letters_and_digits>}, {"isalpha", kind_method<text_kind::letters>}, {"isascii", ascii_method},
     {"isdecimal", kind_method<text_kind::decimals>}, {"isdigit", kind_method<text_kind::digits>},
     {"isidentifier", kind_method<text_kind::name>}, {"islower", kind_method<text_kind::lower>},
-    {"isnumeric", kind_method<text_kind::digits>}, {"isspace", kind_method<text_kind::spaces>},
+    {"isnumeric", kind_method<text_kind::numbers>}, {"isspace", kind_method<text_kind::spaces>},
     {"istitle", kind_method<text_kind::title>}, {"isupper", kind_method<text_kind::upper>},
     {"join", join_method},
     {"ljust", [](run& r, const value& s, const arguments& a) { return justify_method(r, s, a, "ljust", '<'); }},

@@ -29,6 +29,7 @@ struct field {
   std::size_t width = 0;
   std::int64_t precision = -1;
   char type = '\0';
+  origin from = origin::program;  ///< who described it, and so writes what fills it
 };
 inline constexpr std::size_t widest_field = 10'000;
 
@@ -87,11 +88,11 @@ inline void append_in_field(const traced_text& text, std::string_view sign, cons
   const char align = f.align ? f.align : usual;
   const std::size_t before = align == '<' ? 0 : align == '^' ? room / 2 : room;
   const auto pad = [&](std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) out.append(f.fill, origin::program);
+    for (std::size_t i = 0; i < count; ++i) out.append(f.fill, f.from);
   };
-  if (align == '=') out.append(sign, origin::program);
+  if (align == '=') out.append(sign, f.from);
   pad(before);
-  if (align != '=') out.append(sign, origin::program);
+  if (align != '=') out.append(sign, f.from);
   out.append(text);
   pad(room - before);
 }
@@ -100,7 +101,7 @@ inline void append_number(run& r, const value& v, const field& f, traced_text& o
   bool negative = false;
   const std::string digits = number_field(r, v, f, negative);
   const std::string_view sign = negative ? "-" : f.sign == '+' ? "+" : f.sign == ' ' ? " " : "";
-  append_in_field(traced_text(digits, v.from()), sign, f, '>', out);
+  append_in_field(traced_text(digits, joined_origin(v.from(), f.from)), sign, f, '>', out);
 }
 /// The first characters of a text, if its precision says so, in its field.
 inline void append_words(const traced_text& text, const field& f, char usual, traced_text& out) {
@@ -119,7 +120,7 @@ class percent_formatter {
 
   traced_text format() {
     const std::string_view text = format_.view();
-    while (at_ < text.size() && run_.charge() && run_.may_be_long(out_.size())) {
+    while (at_ < text.size() && run_.charge() && run_.may_be_long(out_)) {
       const std::size_t percent = (std::min)(text.find('%', at_), text.size());
       out_.append(format_, at_, percent);
       at_ = percent;
@@ -127,8 +128,8 @@ class percent_formatter {
     }
     const bool tuple = is_list(values_, list_form::tuple);
     const std::size_t count = tuple ? list_of(values_)->items.size() : 1;
-    if (used_ < count && !named_ && (tuple || !values_.is(kind::dict)) && !(tuple == false && values_.is(kind::list)))
-      run_.fail("not all values have a place in the format");
+    const bool has_names = values_.is(kind::dict) || values_.is(kind::list) || values_.is_undefined();  // or could have
+    if (used_ < count && !named_ && (tuple || !has_names)) run_.fail("not all values have a place in the format");
     return std::move(out_);
   }
 
@@ -197,7 +198,8 @@ class percent_formatter {
     while (peek() == 'l' || peek() == 'h' || peek() == 'L') ++at_;
     f.type = peek();
     at_ += at_ < format_.size();
-    if (f.type == '%') return out_.append("%", format_.origin_at(begin));
+    f.from = format_.cut(begin, at_).whole_origin();
+    if (f.type == '%') return out_.append("%", f.from);
     write(by_name ? chosen : next(), f);
   }
   void write(const value& v, field f) {
@@ -210,21 +212,7 @@ class percent_formatter {
       f.type == 's' ? append_text(run_, v, text) : append_repr(run_, v, text);
       return append_words(text, f, '>', out_);
     }
-    if (f.type == 'c') {
-      traced_text text;
-      if (v.is_integer() && v.as_integer() >= 0 && v.as_integer() < 0x110000 &&
-          (v.as_integer() < 0xD800 || v.as_integer() > 0xDFFF)) {
-        std::string character;
-        append_utf8(static_cast<char32_t>(v.as_integer()), character);
-        text = traced_text(character, v.from());
-      } else if (v.is_text() && character_count(view_of(v)) == 1) {
-        text = text_of(v)->text;
-      } else {
-        return run_.fail("%c wants a character");
-      }
-      f.fill = " ";
-      return append_words(text, f, '>', out_);
-    }
+    if (f.type == 'c') return write_character(v, f);
     const bool whole = f.type == 'd' || f.type == 'i' || f.type == 'u' || type == 'x' || f.type == 'o';
     if (!whole && type != 'f' && type != 'e' && type != 'g') return run_.fail("a format with an unknown conversion");
     if (!v.is_number())
@@ -239,6 +227,22 @@ class percent_formatter {
     }
     if (f.fill == "0" && !f.align) f.align = '=';
     append_number(run_, number, f, out_);
+  }
+
+  void write_character(const value& v, field f) {
+    traced_text text;
+    const std::int64_t code = v.is_integer() ? v.as_integer() : -1;
+    if (code >= 0 && code < 0x110000 && (code < 0xD800 || code > 0xDFFF)) {
+      std::string character;
+      append_utf8(static_cast<char32_t>(code), character);
+      text = traced_text(character, joined_origin(v.from(), f.from));
+    } else if (v.is_text() && character_count(view_of(v)) == 1) {
+      text = text_of(v)->text;
+    } else {
+      return run_.fail("%c wants a character");
+    }
+    f.fill = " ";
+    append_words(text, f, '>', out_);
   }
 
   run& run_;

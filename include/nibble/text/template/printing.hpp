@@ -38,12 +38,12 @@ inline bool is_printable(const code_point& c) noexcept {
 }
 
 /// A text in quotes, with escapes, that keeps its origins.
-inline void append_quoted(const traced_text& text, traced_text& out) {
+inline void append_quoted(run& r, const traced_text& text, traced_text& out) {
   static constexpr char hex[] = "0123456789abcdef";
   const std::string_view all = text.view();
   const char quote = all.find('\'') != all.npos && all.find('"') == all.npos ? '"' : '\'';
   out.append(std::string(1, quote), origin::program);
-  text.each_run(0, text.size(), [&](std::string_view run, origin from) {
+  text.each_piece([&](std::string_view run, origin from) {
     std::string written;
     for (std::size_t at = 0; at < run.size();) {
       const code_point c = code_point_at(run, at);
@@ -62,6 +62,7 @@ inline void append_quoted(const traced_text& text, traced_text& out) {
       at += c.size;
     }
     out.append(written, from);
+    return r.may_be_long(out);
   });
   out.append(std::string(1, quote), origin::program);
 }
@@ -121,7 +122,7 @@ inline void append_dict(run& r, const dict_node& dict, traced_text& out) {
 /// @source  Python's str()
 inline void append_text(run& r, const value& v, traced_text& out) {
   const run::level inside(r);
-  if (!r.charge() || !r.may_be_long(out.size())) return;
+  if (!r.charge() || !r.may_be_long(out)) return;
   switch (v.type()) {
     case kind::undefined:
       return;
@@ -146,6 +147,7 @@ inline void append_text(run& r, const value& v, traced_text& out) {
       append_dict(r, *dict_of(v), out);
       return out.append(">", origin::program);
     case kind::loop:
+      while (r.loops->pull(*loop_of(v))) continue;
       return out.append(
           "<LoopContext " + std::to_string(loop_of(v)->index + 1) + "/" + std::to_string(loop_of(v)->items.size()) + ">",
           origin::program);
@@ -162,7 +164,7 @@ inline void append_repr(run& r, const value& v, traced_text& out) {
   if (!v.is_text()) return append_text(r, v, out);
   r.charge(text_of(v)->text.size());
   if (text_of(v)->safe) out.append("Markup(", origin::program);
-  append_quoted(text_of(v)->text, out);
+  append_quoted(r, text_of(v)->text, out);
   if (text_of(v)->safe) out.append(")", origin::program);
 }
 

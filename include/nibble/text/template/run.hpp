@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,15 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail::jinja {
 
+/// Whoever knows where more items of a loop come from.
+struct loop_source {
+  /// Takes one more item into a loop; false if there is none.
+  virtual bool pull(loop_node& loop) = 0;
+
+ protected:
+  ~loop_source() = default;
+};
+
 /// A failure is kept and not thrown: what goes on afterwards gives values of no meaning, and ends soon.
 class run {
  public:
@@ -34,6 +44,7 @@ class run {
   std::int64_t now = 0;
   /// Items that were drawn at random.
   std::uint64_t draws = 0;
+  loop_source* loops = nullptr;
 
   void fail(std::string what) { wrong_.set(place, std::move(what)); }
   void fail_beyond(const std::string& what, std::uint64_t limit) {
@@ -62,6 +73,18 @@ class run {
     if (bytes > limits_.template_output_bytes) fail_beyond("a text too long", limits_.template_output_bytes);
     return !failed();
   }
+  /// The same of one that is being written, which must not be made of too many pieces either.
+  bool may_be_long(const traced_text& text, std::size_t more = 0) {
+    const std::uint64_t most = limits_.template_output_bytes / 16;
+    if (text.runs() > most + 16) fail_beyond("a text of too many pieces by turns of a template and others", most);
+    return may_be_long(sum_of_sizes(text.size(), more));
+  }
+  /// Whether there is room for so many bytes beside those of the heap.
+  bool may_take(std::size_t bytes) {
+    if (sum_of_sizes(memory.bytes(), bytes) > memory_bytes(limits_))
+      fail_beyond("too many bytes of texts and lists", memory_bytes(limits_));
+    return !failed();
+  }
 
   value text(traced_text text, bool safe = false) {
     charge(text.size());
@@ -71,6 +94,17 @@ class run {
   value list(std::vector<value> items, list_form form = list_form::list) {
     charge(items.size() * 8);
     return memory.list(std::move(items), form);
+  }
+
+  /// What gives its items one after another.
+  value iterator(stream from) {
+    charge();
+    value out = memory.list({}, list_form::iterator);
+    list_node& made = *list_of(out);
+    const std::size_t given = from.given.plain.capacity() + 2 * from.given.named.capacity();
+    made.rest = std::make_unique<stream>(std::move(from));
+    memory.recount(&made, sizeof(list_node) + sizeof(stream) + given * sizeof(value));
+    return out;
   }
 
   /// Counts calls inside of each other, as long as it lives.
@@ -102,18 +136,6 @@ class run {
   std::uint64_t steps_left_, depth_ = 0;
   mistake wrong_;
   bool beyond_ = false;
-};
-
-/// What a call is given.
-struct arguments {
-  std::vector<value> plain;
-  std::vector<std::pair<value, value>> named;  ///< names as texts
-
-  const value* find(std::string_view name) const noexcept {
-    for (const auto& [known, held] : named)
-      if (view_of(known) == name) return &held;
-    return nullptr;
-  }
 };
 
 /// Arguments by the names of their parameters.

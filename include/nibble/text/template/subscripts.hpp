@@ -36,14 +36,16 @@ inline bool is_changing(const value& owner, std::string_view name) noexcept {
 inline bool loop_fact(run& r, const value& of, std::string_view name, value& out) {
   const loop_node& loop = *loop_of(of);
   const auto number = [&](std::size_t n) { return out = value::integer(static_cast<std::int64_t>(n)), true; };
-  const std::size_t at = loop.index, size = loop.items.size();
+  const auto size = [&] { return length_of(r, of); };
+  const std::size_t at = loop.index;
+  const auto has_next = [&] { return at + 1 < loop.items.size() || r.loops->pull(*loop_of(of)); };
   if (name == "index") return number(at + 1);
   if (name == "index0") return number(at);
-  if (name == "revindex") return number(size - at);
-  if (name == "revindex0") return number(size - at - 1);
-  if (name == "length") return number(size);
+  if (name == "revindex") return number(size() - at);
+  if (name == "revindex0") return number(size() - at - 1);
+  if (name == "length") return number(size());
   if (name == "first") return out = value::boolean(at == 0), true;
-  if (name == "last") return out = value::boolean(at + 1 == size), true;
+  if (name == "last") return out = value::boolean(!has_next()), true;
   if (name == "depth") return out = value::integer(loop.depth + 1), true;
   if (name == "depth0") return out = value::integer(loop.depth), true;
   if (name == "previtem") {
@@ -51,20 +53,20 @@ inline bool loop_fact(run& r, const value& of, std::string_view name, value& out
     return true;
   }
   if (name == "nextitem") {
-    out = at + 1 < size ? loop.items[at + 1] : value::undefined(lack::said, r.text("there is no item behind the last"));
+    out = has_next() ? loop.items[at + 1] : value::undefined(lack::said, r.text("there is no item behind the last"));
     return true;
   }
   return false;
 }
 
 /// What an object has besides items and methods.
-inline bool fact_of(run& r, const value& of, std::string_view name, value& out) {
+inline bool fact_of(run& r, const value& of, const value& key, value& out) {
+  const std::string_view name = view_of(key);
   switch (of.type()) {
     case kind::loop:
       return loop_fact(r, of, name, out);
     case kind::space:
-      for (const entry& e : dict_of(of)->entries)
-        if (view_of(e.key) == name) return out = e.held, true;
+      if (const entry* found = find_entry(r, *dict_of(of), key)) return out = found->held, true;
       return false;
     case kind::cycler:
       if (name != "current") return false;
@@ -88,7 +90,7 @@ inline bool can_be_asked(run& r, const value& of) {
 /// What Python's getattr gives, if anything.
 inline bool python_attribute(run& r, const value& of, const value& name, value& out) {
   const std::string_view text = view_of(name);
-  if (fact_of(r, of, text, out)) return true;
+  if (fact_of(r, of, name, out)) return true;
   if (text.starts_with("__") || is_changing(of, text)) {
     out = value::undefined(lack::unsafe, name, of.type());
     return true;
@@ -161,6 +163,7 @@ inline value slice_of(run& r, const value& of, const value* from, const value* t
   if (r.failed()) return value::none();
   if (of.is_text()) return r.text(sliced(text_of(of)->text, s), text_of(of)->safe);
   std::vector<value> out;
+  r.charge(static_cast<std::size_t>(s.count) * 8);
   for (std::int64_t i = 0, at = s.first; i < s.count; ++i, at += s.step)
     out.push_back(list_of(of)->items[static_cast<std::size_t>(at)]);
   return r.list(std::move(out), list_of(of)->form == list_form::group ? list_form::tuple : list_of(of)->form);

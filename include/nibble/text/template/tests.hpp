@@ -33,12 +33,15 @@ inline bool is_remainder(run& r, const value& v, std::int64_t by, std::int64_t r
 inline bool is_sized(const value& v) noexcept {
   return v.is_text() || v.is(kind::dict) || v.is_undefined() || (v.is(kind::list) && is_indexed(list_of(v)->form));
 }
-inline bool is_same(const value& a, const value& b) noexcept {
-  if (a.type() != b.type()) return false;
+inline bool is_same(run& r, const value& a, const value& b) {
+  if (a.type() != b.type() || !r.charge(view_of(a).size())) return false;
   if (a.has_node()) return a.referred() == b.referred() || (a.is_text() && view_of(a) == view_of(b));
   return a.is(kind::real) ? a.as_real() == b.as_real() : a.as_integer() == b.as_integer();
 }
-inline bool is_cased(run& r, const value& v, text_kind kind) { return is_of(view_of(as_text(r, v)), kind); }
+inline bool is_cased(run& r, const value& v, text_kind kind) {
+  const value text = as_text(r, v);
+  return r.charge(view_of(text).size() * 16) && is_of(view_of(text), kind);
+}
 
 // clang-format off
 /// @source  Jinja's builtin tests
@@ -65,7 +68,7 @@ inline constexpr auto all_tests = std::to_array<named_test>({
     {"filter", false, [](run&, const value& v, const value&) { return is_filter(view_of(v)); }},
     {"test", false, [](run&, const value& v, const value&) { return is_test(view_of(v)); }},
     {"divisibleby", true, [](run& r, const value& v, const value& o) { const value rest = binary(r, operation::modulo, v, o); return !r.failed() && rest.as_real() == 0; }},
-    {"sameas", true, [](run&, const value& v, const value& o) { return is_same(v, o); }},
+    {"sameas", true, [](run& r, const value& v, const value& o) { return is_same(r, v, o); }},
     {"in", true, [](run& r, const value& v, const value& o) { return contains(r, o, v); }},
     {"==", true, is_equal}, {"eq", true, is_equal}, {"equalto", true, is_equal},
     {"!=", true, [](run& r, const value& v, const value& o) { return !is_equal(r, v, o); }},

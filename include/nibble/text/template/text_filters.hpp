@@ -35,7 +35,7 @@ inline value title_filter(run& r, const value& v, const arguments&) {
   const traced_text& text = text_of(whole)->text;
   const std::string_view all = text.view();
   traced_text out;
-  r.charge(all.size() * 64);
+  if (!r.charge(all.size() * 64)) return value::none();
   const auto breaks = [&](std::size_t at) -> std::size_t {
     if (std::string_view("-({[<").find(all[at]) != std::string_view::npos) return 1;
     return margin(all.substr(at), false);
@@ -88,7 +88,7 @@ inline value indent_filter(run& r, const value& v, const arguments& given) {
   const std::vector<value> lines = splitter(r, whole).lines(false);
   const bool first = b[1] && is_true(*b[1]), blank = b[2] && is_true(*b[2]);
   traced_text out;
-  for (std::size_t i = 0; i < lines.size() && r.charge(by.size()) && r.may_be_long(out.size()); ++i) {
+  for (std::size_t i = 0; i < lines.size() && r.charge(by.size()) && r.may_be_long(out, by.size()); ++i) {
     if (i > 0) out.append("\n", origin::program);
     if (i == 0 ? first : blank || !view_of(lines[i]).empty()) out.append(by);
     out.append(text_of(lines[i])->text);
@@ -129,7 +129,7 @@ inline value wordwrap_filter(run& r, const value& v, const arguments& given) {
     std::vector<traced_text> lines = word_wrapper(r, text_of(paragraph)->text, how).lines();
     if (lines.empty()) lines.emplace_back();
     for (const traced_text& line : lines) {
-      if (!r.charge(between.size()) || !r.may_be_long(sum_of_sizes(out.size(), between.size()))) return value::none();
+      if (!r.charge(between.size()) || !r.may_be_long(out, between.size())) return value::none();
       if (!std::exchange(first, false)) out.append(between);
       out.append(line);
     }
@@ -142,7 +142,7 @@ inline value wordcount_filter(run& r, const value& v, const arguments&) {
   const std::string_view all = view_of(whole);
   std::int64_t count = 0;
   bool inside = false;
-  r.charge(all.size());
+  if (!r.charge(all.size() * 16)) return value::none();
   for (std::size_t at = 0; at < all.size();) {
     const code_point c = code_point_at(all, at);
     const bool word = c.is_letter() || c.is_number() || c.ascii == '_';
@@ -170,9 +170,10 @@ inline value urlencode_filter(run& r, const value& v, const arguments&) {
   traced_text out;
   const auto quote = [&](const value& part, bool query) {
     const value text = as_text(r, part);
-    text_of(text)->text.each_run(0, view_of(text).size(), [&](std::string_view run, origin from) {
+    r.charge(view_of(text).size());
+    text_of(text)->text.each_piece([&](std::string_view piece, origin from) {
       std::string written;
-      for (const char c : run) {
+      for (const char c : piece) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte < 0x80 && (is_ascii_word(c) || (plain.find(c) != plain.npos && !(query && c == '/'))))
           written += c;
@@ -182,6 +183,7 @@ inline value urlencode_filter(run& r, const value& v, const arguments&) {
           (written += '%') += {hex[byte >> 4], hex[byte & 15]};
       }
       out.append(written, from);
+      return r.may_be_long(out);
     });
   };
   if (v.is_text() || !is_iterable(v)) {
@@ -209,18 +211,19 @@ inline value tojson_filter(run& r, const value& v, const arguments& given) {
   style.sorts = b[3] && is_true(*b[3]);
   if (b.given(1)) {
     style.indents = true;
-    style.items = ",";
+    style.items = traced_text(",", origin::program);
     const std::int64_t width = b[1]->is_text() ? 0 : integer_argument(r, b[1], 0);
     if (width > static_cast<std::int64_t>(widest_field)) r.fail_beyond("an indent too wide", widest_field);
     if (r.failed()) return value::none();
-    style.indent =
-        b[1]->is_text() ? std::string(view_of(*b[1])) : std::string(width > 0 ? static_cast<std::size_t>(width) : 0, ' ');
+    style.indent = b[1]->is_text()
+                       ? text_of(*b[1])->text
+                       : traced_text(std::string(width > 0 ? static_cast<std::size_t>(width) : 0, ' '), origin::program);
   }
   if (b.given(2)) {
     const bool pair = b[2]->is(kind::list) && list_of(*b[2])->items.size() == 2;
     if (!pair) return r.fail("separators are two texts"), value::none();
-    style.items = std::string(text_argument(r, list_of(*b[2])->items[0]).view());
-    style.keys = std::string(text_argument(r, list_of(*b[2])->items[1]).view());
+    style.items = text_argument(r, list_of(*b[2])->items[0]);
+    style.keys = text_argument(r, list_of(*b[2])->items[1]);
   }
   traced_text out;
   json_writer(r, style, out).write(v);
@@ -232,7 +235,7 @@ inline value int_filter(run& r, const value& v, const arguments& given) {
   const std::int64_t base = integer_argument(r, b[1], 10);
   if (base != 0 && (base < 2 || base > 36)) r.fail("a base is 0 or 2 to 36");
   if (v.is_undefined()) r.fail(undefined_reason(v));
-  if (r.failed()) return value::none();
+  if (!r.charge(view_of(v).size() * 4)) return value::none();
   if (v.is_integer()) return value::integer(v.as_integer(), v.from());
   if (v.is(kind::digits)) return v;
   std::int64_t whole = 0;
@@ -248,6 +251,7 @@ inline value float_filter(run& r, const value& v, const arguments& given) {
   const bound b(r, "float", given, {"default"});
   double number = 0;
   if (v.is_undefined()) r.fail(undefined_reason(v));
+  if (!r.charge(view_of(v).size() * 4)) return value::none();
   if (v.is_number()) return value::real(v.as_real(), v.from());
   if (v.is(kind::digits)) return value::real(real_of(text_of(v)->text.view()), v.from());
   if (v.is_text() && read_real(view_of(v), number)) return value::real(number, text_of(v)->text.whole_origin());
@@ -293,14 +297,15 @@ inline value filesizeformat_filter(run& r, const value& v, const arguments& give
   const value read = float_filter(r, v, {});
   const double bytes = read.as_real(), base = binary ? 1024 : 1000;
   if (r.failed()) return value::none();
-  if (bytes == 1) return r.text(std::string("1 Byte"));
-  if (bytes < base) return r.text(std::to_string(static_cast<std::int64_t>(bytes)) + " Bytes");
+  if (bytes == 1) return r.text(std::string("1 Byte"), read.from());
+  if (bytes < base) return r.text(std::to_string(static_cast<std::int64_t>(bytes)) + " Bytes", read.from());
   double unit = base;
   std::size_t i = 0;
   while (i + 1 < 8 && bytes >= unit * base) unit *= base, ++i;
   field f;
   f.precision = 1, f.type = 'f';
-  return r.text(digits_of(r, bytes / unit, f) + " " + (binary ? "KMGTPEZY" : "kMGTPEZY")[i] + (binary ? "iB" : "B"));
+  return r.text(digits_of(r, bytes / unit, f) + " " + (binary ? "KMGTPEZY" : "kMGTPEZY")[i] + (binary ? "iB" : "B"),
+                read.from());
 }
 
 }  // namespace detail::jinja

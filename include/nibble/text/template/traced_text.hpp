@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nibble/config.hpp"
+#include "nibble/core/checked.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -30,6 +31,8 @@ class traced_text {
   std::string_view view() const noexcept { return bytes_; }
   std::size_t size() const noexcept { return bytes_.size(); }
   bool empty() const noexcept { return bytes_.empty(); }
+  /// Stretches of one origin; none of an empty text.
+  std::size_t runs() const noexcept { return bytes_.empty() ? 0 : turns_.size() + 1; }
   std::size_t memory_bytes() const noexcept { return bytes_.capacity() + turns_.capacity() * sizeof(std::size_t); }
 
   /// Who wrote the byte at `at`; that of the last byte, past the end.
@@ -57,6 +60,34 @@ class traced_text {
     return out;
   }
 
+  /// The text so many times.
+  traced_text repeated(std::size_t count) const {
+    traced_text out;
+    if (turns_.empty() && count > 0) {
+      out = *this;
+      out.bytes_.reserve(product_of_sizes(bytes_.size(), count));
+      while (out.bytes_.size() <= bytes_.size() * count / 2 && !bytes_.empty()) out.bytes_ += out.bytes_;
+      out.bytes_.append(out.bytes_, 0, bytes_.size() * count - out.bytes_.size());
+    }
+    for (std::size_t i = 0; i < count && !turns_.empty(); ++i) out.append(*this);
+    return out;
+  }
+
+  /// Calls f(bytes, origin) for each stretch of one origin, in pieces of whole characters and some kilobytes, until it is
+  /// false: for what may become much longer.
+  template <class F>
+  void each_piece(F&& f) const {
+    constexpr std::size_t most = 1 << 14;
+    bool more = true;
+    each_run(0, size(), [&](std::string_view run, origin from) {
+      while (more && !run.empty()) {
+        std::size_t end = (std::min)(most, run.size());
+        while (end < run.size() && (static_cast<unsigned char>(run[end]) & 0xC0) == 0x80) ++end;
+        more = f(run.substr(0, end), from);
+        run.remove_prefix(end);
+      }
+    });
+  }
   /// Calls f(bytes, origin) for each stretch of one origin between two places.
   template <class F>
   void each_run(std::size_t begin, std::size_t end, F&& f) const {

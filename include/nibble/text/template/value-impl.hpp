@@ -20,9 +20,15 @@ void each_held(node* n, F&& f) noexcept {
   const auto all = [&](std::vector<value>& values) {
     for (value& v : values) f(v);
   };
+  const auto all_of = [&](stream& s) {
+    f(s.source), f(s.kept);
+    all(s.given.plain), all(s.pending);
+    for (auto& [name, held] : s.given.named) f(name), f(held);
+  };
   switch (n->type) {
     case kind::list:
       all(static_cast<list_node*>(n)->items);
+      if (stream* rest = static_cast<list_node*>(n)->rest.get()) all_of(*rest);
       break;
     case kind::dict:
     case kind::space:
@@ -30,6 +36,7 @@ void each_held(node* n, F&& f) noexcept {
       break;
     case kind::loop:
       all(static_cast<loop_node*>(n)->items);
+      all_of(static_cast<loop_node*>(n)->rest);
       f(static_cast<loop_node*>(n)->changed);
       f(static_cast<loop_node*>(n)->scope);
       break;

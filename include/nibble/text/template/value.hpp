@@ -1,8 +1,10 @@
 /// value: what an expression of a template gives, and the heap that keeps texts, lists and dicts of one run.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +18,7 @@ inline namespace NIBBLE_ABI {
 namespace detail::jinja {
 
 class heap;
+class run;
 struct node;
 
 enum class kind : std::uint8_t {
@@ -153,9 +156,33 @@ enum class list_form : std::uint8_t { list, tuple, range, group, items, keys, va
 /// Whether it has places with numbers, and slices; others are only gone through.
 constexpr bool is_indexed(list_form form) noexcept { return form <= list_form::group; }
 
+/// What a call is given.
+struct arguments {
+  std::vector<value> plain;
+  std::vector<std::pair<value, value>> named;  ///< names as texts
+
+  const value* find(std::string_view name) const noexcept;
+};
+
+/// Where the items of an iterator come from: those of a source through a filter, each of them made when it is asked for.
+struct stream {
+  /// The next item; false if there is none, or after a failure.
+  using step = bool (*)(run& r, stream& from, value& out);
+
+  step next = nullptr;
+  value source;
+  arguments given = {};             ///< to the filter
+  std::vector<value> pending = {};  ///< what was taken from the source, and is not given yet
+  value kept = {};                  ///< what the filter remembers
+  std::size_t at = 0;               ///< items that were taken of a source that is a list
+  bool begun = false;
+};
+
+/// An iterator has no items, but a stream.
 struct list_node : node {
   std::vector<value> items;
   list_form form = list_form::list;
+  std::unique_ptr<stream> rest = {};
 };
 
 /// Keys in their order, found by hash where there are many. A namespace is one, too.
@@ -168,13 +195,47 @@ struct binding {
   std::uint32_t name;
   value held;
 };
+/// Variables, found by the hash of their names where there are many.
 struct scope_node : node {
   std::vector<binding> bindings;
+  std::vector<std::uint32_t> slots;  // 1 + index of a binding; empty for few
   value parent;
+
+  /// The variable of a name, or null.
+  /// @cost  O(1)
+  value* find(std::uint32_t name) noexcept {
+    if (slots.empty()) {
+      for (binding& b : bindings)
+        if (b.name == name) return &b.held;
+      return nullptr;
+    }
+    const std::uint32_t slot = slots[place_of(name)];
+    return slot == 0 ? nullptr : &bindings[slot - 1].held;
+  }
+  /// A name that find() does not know.
+  void add(std::uint32_t name, value held) {
+    bindings.push_back({name, std::move(held)});
+    if (bindings.size() > 8 && bindings.size() * 2 > slots.size()) {
+      slots.assign((std::max)(std::size_t{32}, slots.size() * 4), 0);
+      for (std::size_t i = 0; i + 1 < bindings.size(); ++i)
+        slots[place_of(bindings[i].name)] = static_cast<std::uint32_t>(i + 1);
+    }
+    if (!slots.empty()) slots[place_of(name)] = static_cast<std::uint32_t>(bindings.size());
+  }
+
+ private:
+  /// Where a name stands among the slots, or would.
+  std::size_t place_of(std::uint32_t name) const noexcept {
+    std::size_t at = (name * std::uint64_t{0x9E3779B97F4A7C15} >> 20) & (slots.size() - 1);
+    while (slots[at] != 0 && bindings[slots[at] - 1].name != name) at = (at + 1) & (slots.size() - 1);
+    return at;
+  }
 };
 
 struct loop_node : node {
-  std::vector<value> items;
+  std::vector<value> items;  ///< as far as they are known
+  stream rest = {};          ///< those behind, as long as it is open
+  bool is_open = false;
   std::size_t index = 0;
   std::int64_t depth = 0;
   value changed;           ///< the arguments of the latest changed()
@@ -293,6 +354,11 @@ inline cycle_node* cycle_of(const value& v) noexcept { return static_cast<cycle_
 
 /// The bytes of a text; nothing for other values.
 inline std::string_view view_of(const value& v) noexcept { return v.is_text() ? text_of(v)->text.view() : std::string_view(); }
+inline const value* arguments::find(std::string_view name) const noexcept {
+  for (const auto& [known, held] : named)
+    if (view_of(known) == name) return &held;
+  return nullptr;
+}
 inline bool is_list(const value& v, list_form form) noexcept { return v.is(kind::list) && list_of(v)->form == form; }
 
 }  // namespace detail::jinja

@@ -31,7 +31,9 @@ class word_wrapper {
  public:
   word_wrapper(run& r, const traced_text& text, const wrapping& how) : run_(r), text_(text), how_(how) {
     const std::string_view all = text.view();
-    r.charge(all.size() * 64);
+    const std::size_t most = character_count(all);
+    if (!r.charge(all.size() * 64) || !r.may_take(product_of_sizes(most, sizeof(character) + sizeof(piece)))) return;
+    characters_.reserve(most);
     for (std::size_t at = 0; at < all.size();) {
       const code_point c = code_point_at(all, at);
       const bool letter = c.is_letter() || c.ascii == '_' || (c.is_number() && !is_decimal(c.code));
