@@ -424,6 +424,40 @@ TEST_CASE("a parameter that the tool's schema calls a string is one") {
   CHECK(calls_of(parser.answer()) == "f {\"x\":\"12\",\"n\":12}\ng {\"y\":\"true\",\"x\":1}\n");
 }
 
+TEST_CASE("a parameter that may be something else than a text is JSON, texts in quotes included") {
+  const auto tools = nibble::json::parse(
+      R"([{"name": "f", "parameters": {"$defs": {"s": {"type": "string"}}, "properties": {
+          "choice": {"enum": ["celsius", 1]}, "words": {"enum": ["1", "a"]}, "either": {"type": ["string", "null"]},
+          "optional": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "referred": {"$ref": "#/$defs/s"}, "any": {}}}}])");
+  const auto of = [&](std::string_view format, std::string_view key, std::string_view value) {
+    const bool typed = format == "deepseek-v3.2";
+    std::string said = "<tool_call><function=f>\n<parameter=" + std::string(key) + ">\n" + std::string(value) +
+                       "\n</parameter>\n</function>\n</tool_call>";
+    if (typed)
+      said = "<｜DSML｜function_calls><｜DSML｜invoke name=\"f\"><｜DSML｜parameter name=\"" + std::string(key) +
+             "\" string=\"false\">" + std::string(value) + "</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜function_calls>";
+    chat_parser parser(answer_syntax::named(format), {}, typed ? nibble::json() : tools);
+    parser.feed(said), parser.finish();
+    REQUIRE(parser.answer().calls.size() == 1);
+    const auto arguments = nibble::json::try_parse(parser.answer().calls[0].arguments);
+    REQUIRE(arguments);
+    return arguments->find(key)->text();
+  };
+  for (const char* key : {"choice", "either", "optional", "any"}) {
+    CAPTURE(key);
+    CHECK(of("qwen3-coder", key, "\"celsius\"") == "\"celsius\"");
+    CHECK(of("qwen3-coder", key, "celsius") == "\"celsius\"");
+    CHECK(of("qwen3-coder", key, "None") == "null");
+  }
+  for (const char* key : {"words", "referred"}) {
+    CAPTURE(key);
+    CHECK(of("qwen3-coder", key, "1") == "\"1\"");
+    CHECK(of("qwen3-coder", key, "\"a\"") == R"("\"a\"")");
+  }
+  CHECK(of("qwen3-coder", "unknown", "\"a\"") == R"("\"a\"")");
+  CHECK(of("deepseek-v3.2", "either", "\"a\"") == "\"a\"");
+}
+
 TEST_CASE("ids are the model's, or numbered") {
   CHECK(read("kimi-k2", "<|tool_calls_section_begin|><|tool_call_begin|>functions.a.b:3<|tool_call_argument_begin|>{}")
             .calls[0]

@@ -32,9 +32,9 @@ inline std::string_view json_word(std::string_view word) noexcept {
   return word == "True" ? "true" : word == "False" ? "false" : word == "None" ? "null" : word;
 }
 
-void append_parameter(std::string_view text, std::string& json) {
+void append_parameter(std::string_view text, bool quoted, std::string& json) {
   const std::string_view word = json_word(without_blanks(text));
-  if (!word.empty() && word.front() != '"' && is_json(word)) {
+  if (!word.empty() && (quoted || word.front() != '"') && is_json(word)) {
     json += word;
   } else {
     append_json_string(text, json);

@@ -22,7 +22,8 @@ namespace detail {
 
 /// Appends what a parameter says as JSON. A text that is no number, object, array, true, false or null (None, True and False,
 /// too) is a string.
-void append_parameter(std::string_view text, std::string& json);
+/// @param quoted  a string of JSON is that, and not a text that begins with a quote
+void append_parameter(std::string_view text, bool quoted, std::string& json);
 
 /// Appends an object of Gemma's, without its outer braces, as JSON. What is not well formed does not become JSON.
 /// @cost  O(text)

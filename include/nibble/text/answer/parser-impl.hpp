@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "nibble/text/answer/arguments-impl.hpp"
 #include "nibble/text/answer/parser.hpp"
+#include "nibble/text/answer/plain_text.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -59,11 +61,16 @@ void chat_parser::read_tools(const json& tools) {
     tools_.emplace_back(name->string());
     const json* properties = schema ? schema->find("properties") : nullptr;
     for (const json::member& m : properties ? properties->members() : std::span<const json::member>())
-      if (const json* type = m.value.find("type"); type && type->string() == "string")
-        texts_.emplace_back(name->string(), m.key);
+      parameters_.push_back({std::string(name->string()), m.key, detail::is_plain_text(m.value, *schema)});
   }
   std::sort(tools_.begin(), tools_.end());
-  std::sort(texts_.begin(), texts_.end());
+  std::sort(parameters_.begin(), parameters_.end(),
+            [](const parameter& a, const parameter& b) { return std::tie(a.tool, a.name) < std::tie(b.tool, b.name); });
+}
+const chat_parser::parameter* chat_parser::find_parameter(std::string_view tool, std::string_view name) const noexcept {
+  const auto at = std::partition_point(parameters_.begin(), parameters_.end(),
+                                       [&](const parameter& p) { return p.tool != tool ? p.tool < tool : p.name < name; });
+  return at != parameters_.end() && at->tool == tool && at->name == name ? &*at : nullptr;
 }
 
 bool chat_parser::is_tool(std::string_view name) const noexcept {

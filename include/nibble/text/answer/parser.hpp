@@ -64,8 +64,9 @@ class chat_parser {
   ///                    see nibble::prompt_end
   /// @param tools       those of the prompt, as OpenAI's interface describes them; without any, calls of any name are complete.
   ///                    Where calls have no marks, or such as may stand in any text (Llama 3, functionary), only calls of these
-  ///                    are calls. Where a format writes parameters without their types, one whose schema says string is a
-  ///                    string, and not the number that it may look like
+  ///                    are calls. Where a format writes parameters without their types, one whose schema allows texts alone is
+  ///                    a text, and not the number that it may look like; one that may be something else is JSON where it is
+  ///                    that, texts in quotes included; one that no schema tells of is a text in quotes as it stands
   explicit chat_parser(answer_syntax syntax = {}, std::string_view prompt_end = {}, const json& tools = {});
 
   /// @return  what is new; it stays until the next call
@@ -103,6 +104,10 @@ class chat_parser {
     answer_part part;
     std::size_t call, begin;
   };
+  struct parameter {
+    std::string tool, name;
+    bool is_text;
+  };
 
   void read_tools(const json& tools);
   void begin_behind(std::string_view prompt_end);
@@ -137,6 +142,7 @@ class chat_parser {
   void add_parameter();
 
   bool is_tool(std::string_view name) const noexcept;
+  const parameter* find_parameter(std::string_view tool, std::string_view name) const noexcept;
   void begin_call(std::string_view name);
   void add_arguments(std::string_view json);
   void add_whole_arguments(std::string_view json);
@@ -168,8 +174,8 @@ class chat_parser {
   std::size_t calls_here_ = 0;  // behind the mark that began them
   detail::json_scanner scanner_;
   std::string key_, value_, held_, id_;
-  std::vector<std::string> tools_;                          // their names, sorted
-  std::vector<std::pair<std::string, std::string>> texts_;  // tools and their parameters that are strings, sorted
+  std::vector<std::string> tools_;     // their names, sorted
+  std::vector<parameter> parameters_;  // of all tools, sorted
 
   chat_answer answer_;
   std::string given_;  // the text of deltas

@@ -178,11 +178,11 @@ void chat_parser::add_parameter() {
   std::string json = answer_.calls.back().arguments == "{" ? "" : ",";
   detail::append_json_string(detail::without_blanks(key_), json);
   json += ':';
-  const std::pair<std::string, std::string> asked(answer_.calls.back().name, detail::without_blanks(key_));
-  if (f.value_typed ? typed_as_text_ : std::binary_search(texts_.begin(), texts_.end(), asked)) {
+  const parameter* known = find_parameter(answer_.calls.back().name, detail::without_blanks(key_));
+  if (f.value_typed ? typed_as_text_ : known && known->is_text) {
     detail::append_json_string(text, json);
   } else {
-    detail::append_parameter(text, json);
+    detail::append_parameter(text, f.value_typed || known, json);
   }
   add_arguments(json);
 }
