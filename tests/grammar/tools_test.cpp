@@ -357,6 +357,29 @@ TEST_CASE("what cannot be a tool, or cannot be called, is an error that names it
   CHECK(said(tools, answer_syntax::named("lfm2"), {}) == "tool \"a\": \"x\": its values are within each other too deeply");
 }
 
+TEST_CASE("a call that the end of the prompt has begun is right, too") {
+  const nibble::tokenizer words = letters_and({"<|nothing|>"});
+  const answer_syntax form = answer_syntax::named("gpt-oss");
+  const std::string_view prompt = "<|end|><|start|>assistant",
+                         call = " to=functions.look<|message|>{\"where\": \"up\"}<|call|>";
+  for (const tool_choice choice : {tool_choice::automatic, tool_choice::required}) {
+    nibble::grammar_parser parser(nibble::tool_grammar(two_tools, form, words, {.choice = choice, .prompt_end = prompt}));
+    CHECK(parser.accept(" to=functions."));
+    CHECK_FALSE(parser.accept("nothing"));
+    CHECK(parser.accept(call.substr(call.find("look"))));
+    CHECK(parser.may_end());
+    nibble::chat_parser reader(form, prompt, two_tools);
+    reader.feed(call), reader.finish();
+    REQUIRE(reader.answer().calls.size() == 1);
+    CHECK(reader.answer().calls[0].complete);
+  }
+  nibble::grammar_parser free(nibble::tool_grammar(two_tools, form, words, {.prompt_end = prompt}));
+  CHECK_FALSE(free.accept(" Hi"));
+  CHECK(free.accept("<|channel|>final<|message|> Hi"));
+  nibble::grammar_parser elsewhere(nibble::tool_grammar(two_tools, form, words, {.prompt_end = "<|end|>"}));
+  CHECK(elsewhere.accept(" to=functions.nothing"));
+}
+
 TEST_CASE("what published templates write of a call is what the grammar allows") {
   const std::filesystem::path folder = std::filesystem::path(NIBBLE_TEST_SHARED) / "templates";
   if (!std::filesystem::exists(folder)) {

@@ -42,13 +42,29 @@ class reply_rules {
     if (ends_with(form_.reasoning.begin)) return reasoning_before(said);
     const bool has_begun = behind_mark_ != automaton::none && format_.calls_begin.empty();
     if (has_begun && ends_with(format_.call_begin)) return behind_mark_;
-    if (without_blanks(form_.reasoning.begin).empty()) return said;
-    const id reasoned = out_.all.sequence(
-        {blanks(), speller_.pattern(without_blanks(form_.reasoning.begin), out_), out_.all.call(reasoning_before(said))});
-    return out_.rule(out_.all.choice({reasoned, out_.all.call(said)}));
+    std::vector<id> parts{call_behind(end, said)};
+    if (const std::string_view mark = without_blanks(form_.reasoning.begin); !mark.empty())
+      parts.push_back(out_.all.sequence({blanks(), speller_.pattern(mark, out_), out_.all.call(reasoning_before(said))}));
+    return out_.rule(out_.all.choice(std::move(parts)));
   }
 
  private:
+  /// What is said at once. Where the prompt ended with the beginning of a mark of calls, such as that of the assistant's turn,
+  /// the rest of the mark begins a call, and nothing else begins with its first letter.
+  id call_behind(std::string_view end, std::uint32_t said) {
+    for (const std::string_view turn : format_.ignored)
+      for (const std::string_view mark : format_.other_begins) {
+        if (turn.empty() || !end.ends_with(turn) || !mark.starts_with(turn) || behind_mark_ == automaton::none) continue;
+        const std::string_view rest = mark.substr(turn.size());
+        const id call = out_.all.sequence({speller_.pattern(rest, out_), out_.all.call(behind_mark_)});
+        if (must_call()) return out_.all.choice({call, out_.all.call(said)});
+        const std::uint32_t other = out_.declare();
+        out_.define_search_but(other, std::u32string(1, static_cast<unsigned char>(rest.front())), said);
+        return out_.all.choice({call, out_.all.call(other)});
+      }
+    return out_.all.call(said);
+  }
+
   bool calls() const { return form_.calls != nullptr && format_.shape != call_shape::none && calls_.any(); }
   bool has_text_call() const { return !format_.text_name.empty(); }  // what is given to it is text for the reader
   bool must_call() const { return rules_.choice == tool_choice::required; }
