@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+#if !defined(_WIN32)
+#include <sys/resource.h>
+#endif
+
 #include "file/temporary_folder.hpp"
 #include "generate/replies.hpp"
 #include "nibble/core/checksum.hpp"
@@ -179,11 +183,50 @@ TEST_CASE("models of different files have different fingerprints, however they a
   smallest_model file("llama");
   const auto before = nibble::any_model::load(file.bytes(), {.threads = 1}).fingerprint();
   for (const std::size_t i : {std::size_t{0}, file.tensors.size() / 2, file.tensors.size() - 1}) {
-    auto changed = file;
-    changed.tensors[i].data[0] ^= std::byte{1};
-    CHECK(nibble::any_model::load(changed.bytes(), {.threads = 1}).fingerprint() != before);
+    const std::size_t bytes = file.tensors[i].data.size();
+    for (const std::size_t at : {std::size_t{0}, bytes / 2, bytes - 1}) {
+      auto changed = file;
+      changed.tensors[i].data[at] ^= std::byte{1};
+      CHECK(nibble::any_model::load(changed.bytes(), {.threads = 1}).fingerprint() != before);
+    }
   }
+  const auto with = [&](const char* key, nibble::value value) {
+    auto changed = file;
+    changed.meta.set(key, std::move(value));
+    return nibble::any_model::load(changed.bytes(), {.threads = 1}).fingerprint();
+  };
+  CHECK(with("llama.rope.freq_base", nibble::value(5000.0f)) != before);
+  CHECK(with("llama.rope.freq_base", nibble::value(5000.0f)) != with("llama.rope.freq_base", nibble::value(6000.0f)));
+  CHECK(with("general.name", nibble::value("another")) == before);
 }
+
+#if !defined(_WIN32)
+TEST_CASE("where the disk is full, a session is not saved, the old file stays, and the session goes on") {
+  const temporary_folder folder;
+  const auto path = folder / "session.bin";
+  auto s = after(stories(), 200, 4);
+  const memory saved = s.save();
+  nibble::session other(stories(), {.context = 300});
+  other.load(saved);
+  const auto old = folder.put("session.bin", memory(10, std::byte{7}));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit small = before;
+  std::size_t refused = 0;
+  for (const std::size_t room : {std::size_t{0}, std::size_t{100}, saved.size() / 2, saved.size() - 1}) {
+    small.rlim_cur = room;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    const auto done = s.try_save(path);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    refused += !done && done.failure().code() == errc::io;
+    CHECK(read_all(old).size() == 10);
+    CHECK(folder.files() == 1);
+    CHECK(s.save() == saved);
+  }
+  CHECK(refused == 4);
+  same(drawn(s, 10), drawn(other, 10));
+}
+#endif
 
 TEST_CASE("a session is saved to a file that appears whole or not at all") {
   const temporary_folder folder;

@@ -51,6 +51,7 @@ struct fake : nibble::detail::evaluation {
   stored_types kv() const noexcept override { return {nibble::tensor_type::f32, nibble::tensor_type::f32}; }
   std::size_t saved_bytes(std::size_t) const noexcept override { return 0; }
   void save(std::span<std::byte>) const override {}
+  nibble::result<void> try_save(nibble::byte_sink&) const override { return {}; }
   nibble::result<void> try_load(std::size_t, std::span<const std::byte>, std::span<const float>) override { return {}; }
 
   static float hash(const tokens& ids) {

@@ -28,6 +28,9 @@ TEST_CASE("sequences report what they cannot be asked") {
   CHECK(refused([&] { s.assign(t); }));
   CHECK(refused([&] { t.assign(s); }));
   CHECK(refused([&] { static_cast<void>(s.try_fork()); }));
+  std::vector<std::byte> none;
+  nibble::vector_sink sink(none);
+  CHECK(refused([&] { static_cast<void>(nibble::saved_sequence::try_save(s, sink)); }));
   s.rollback();
   std::vector<std::byte> saved(nibble::saved_sequence::bytes(s, 0) + 1);
   CHECK(refused([&] { nibble::saved_sequence::save(s, saved); }));

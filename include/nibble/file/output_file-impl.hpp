@@ -187,6 +187,17 @@ inline bool may_grow(std::uint64_t size, std::uint64_t more) noexcept {
   return size <= limit.rlim_cur && more <= limit.rlim_cur - size;
 }
 
+/// Waits until the disk has what was written: whether it has. On macOS fsync leaves it in the disk's own memory.
+inline bool reach_disk(int file) noexcept {
+#if defined(F_FULLFSYNC)
+  if (::fcntl(file, F_FULLFSYNC) == 0) return true;  // not every file system knows it
+#endif
+  int done = 0;
+  do done = ::fsync(file);
+  while (done != 0 && errno == EINTR);
+  return done == 0;
+}
+
 }  // namespace detail
 
 output_file::handle output_file::none() noexcept { return -1; }
@@ -240,12 +251,12 @@ result<void> output_file::try_commit() {
   NIBBLE_TRY(put(buffer_));
   buffer_.clear();
   const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
-  if (::fsync(file_) != 0) return detail::os_failure(path_, "write", detail::os_code());
+  if (!detail::reach_disk(file_)) return detail::os_failure(path_, "write", detail::os_code());
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) return detail::os_failure(path_, "replace", detail::os_code());
   ::close(std::exchange(file_, none()));
   // The new name itself reaches the disk with its folder; systems that cannot do this for a folder are left at that.
   if (const int fd = ::open(folder.c_str(), O_RDONLY | O_CLOEXEC); fd >= 0) {
-    static_cast<void>(::fsync(fd));
+    static_cast<void>(detail::reach_disk(fd));
     ::close(fd);
   }
   return {};
@@ -280,7 +291,7 @@ result<void> try_overwrite(const std::filesystem::path& path, std::uint64_t offs
       if (written <= 0) return detail::os_failure(path, "write", written < 0 ? errno : ENOSPC);
       rest = rest.subspan(static_cast<std::size_t>(written)), at += static_cast<std::uint64_t>(written);
     }
-    if (::fsync(file.fd) != 0) return detail::os_failure(path, "write", detail::os_code());
+    if (!detail::reach_disk(file.fd)) return detail::os_failure(path, "write", detail::os_code());
     return {};
   };
   auto done = detail::write_or_restore(write, bytes, old);

@@ -10,6 +10,7 @@
 #include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
+#include "nibble/file/byte_sink.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 #include "nibble/kv/sliding_context.hpp"
 #include "nibble/model/feed_outcome.hpp"
@@ -60,6 +61,7 @@ struct evaluation {
   virtual stored_types kv() const noexcept = 0;
   virtual std::size_t saved_bytes(std::size_t position) const noexcept = 0;
   virtual void save(std::span<std::byte> out) const = 0;
+  virtual result<void> try_save(byte_sink& out) const = 0;
   virtual result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) = 0;
 };
 

@@ -25,7 +25,7 @@ inline error saved_error(errc code, std::string_view what, std::uint64_t expecte
   return saved_error(code, std::string(what) + ": expected " + std::to_string(expected) + ", found " + std::to_string(found));
 }
 
-std::vector<std::byte> save(const transcript& said) {
+inline saved_header header_of(const transcript& said) noexcept {
   const evaluation& e = said.evaluator();
   saved_header h;
   h.kv = e.kv(), h.fingerprint = e.fingerprint();
@@ -34,6 +34,12 @@ std::vector<std::byte> save(const transcript& said) {
   if (const sliding_context s = e.sliding(); h.forgotten > 0 || h.position > s.size)
     h.size = s.size, h.kept = s.kept, h.step = s.step;
   h.bytes = saved_bytes(e, h);
+  return h;
+}
+
+std::vector<std::byte> save(const transcript& said) {
+  const evaluation& e = said.evaluator();
+  const saved_header h = header_of(said);
   std::vector<std::byte> out(as_size(h.bytes));
   std::byte* at = out.data();
   const auto put = [&](std::span<const std::byte> bytes) {
@@ -48,6 +54,32 @@ std::vector<std::byte> save(const transcript& said) {
   const std::uint64_t sum = checksum({out.data(), at});
   put(std::as_bytes(std::span(&sum, 1)));
   return out;
+}
+
+/// Hands bytes on, and adds them up.
+class summing_sink final : public byte_sink {
+ public:
+  summing_sink(byte_sink& to, std::uint64_t bytes) noexcept : to_(to), sum_(bytes) {}
+  result<void> try_write(std::span<const std::byte> bytes) override {
+    sum_.add(bytes);
+    return to_.try_write(bytes);
+  }
+  std::uint64_t sum() const noexcept { return sum_.sum(); }
+
+ private:
+  byte_sink& to_;
+  running_checksum sum_;
+};
+
+result<void> try_save(const transcript& said, byte_sink& out) {
+  const saved_header h = header_of(said);
+  summing_sink summed(out, h.bytes - sizeof(std::uint64_t));
+  NIBBLE_TRY(summed.try_write(std::as_bytes(std::span(&h, 1))));
+  NIBBLE_TRY(summed.try_write(std::as_bytes(said.tokens())));
+  NIBBLE_TRY(summed.try_write(std::as_bytes(said.logits())));
+  NIBBLE_TRY(said.evaluator().try_save(summed));
+  const std::uint64_t sum = summed.sum();
+  return out.try_write(std::as_bytes(std::span(&sum, 1)));
 }
 
 /// Whether what a saved text has forgotten is what this session would have.

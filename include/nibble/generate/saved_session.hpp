@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "nibble/error.hpp"
+#include "nibble/file/byte_sink.hpp"
 #include "nibble/generate/transcript.hpp"
 #include "nibble/gguf/tensor_type.hpp"
 
@@ -42,6 +43,9 @@ static_assert(sizeof(saved_header) == 96);
 
 /// @errors  std::bad_alloc
 std::vector<std::byte> save(const transcript& said);
+/// The same bytes, piece by piece.
+/// @errors  what the sink says; out_of_memory
+result<void> try_save(const transcript& said, byte_sink& out);
 /// Whether `header` begins the state of a session like this, of `bytes` bytes.
 /// @errors  malformed, unsupported_version, truncated; invalid_argument: of another model or format; limit_exceeded: it holds
 ///          more than the context

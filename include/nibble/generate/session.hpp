@@ -132,16 +132,19 @@ class session {
 
   /// What the session is, as bytes: its tokens, and all that the model keeps of them, so that it goes on later, or elsewhere,
   /// with the same bits. A generation is not of it.
-  /// @cost  a copy of the keys and values that the session has
+  /// @errors  std::bad_alloc
+  /// @cost    a copy of the keys and values that the session has
   std::vector<std::byte> save() const;
   /// The same into a file, which appears whole or not at all.
-  /// @errors  as output_file
+  /// @errors  as output_file; out_of_memory
+  /// @cost    no copy: it is written page by page
   result<void> try_save(const std::filesystem::path& path) const;
   /// Becomes what a session of the same model and format of keys and values was. A generation that is being read is over. What
   /// the session can be cut back to without processing tokens again is not kept.
   /// @errors  malformed: other or damaged bytes; truncated, unsupported_version; invalid_argument: of another model or format;
   ///          limit_exceeded: more tokens than the context; out_of_memory; io. Nothing has changed then
   result<void> try_load(std::span<const std::byte> bytes);
+  /// @cost    memory for the whole file until it is done
   result<void> try_load(const std::filesystem::path& path);
 #if NIBBLE_EXCEPTIONS
   void save(const std::filesystem::path& path) const { try_save(path).value(); }

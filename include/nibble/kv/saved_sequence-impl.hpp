@@ -67,10 +67,33 @@ void saved_sequence::save(const sequence& s, std::span<std::byte> out) NIBBLE_NO
   if (s.has_state()) std::memcpy(to, pool.state(s.slots_[0]), pool.slot_bytes_);
 }
 
+result<void> saved_sequence::try_save(const sequence& s, byte_sink& out) {
+  NIBBLE_ASSERT(s.pending_ == 0);
+  kv_pool& pool = *s.pool_;
+  std::size_t most = 0;
+  for (const kv_pool::layer& l : pool.layers_) most = std::max(most, l.page_bytes);
+  auto last = aligned_buffer::try_allocate(most);  // a page with zeros behind the end
+  if (!last) return std::move(last).failure();
+  result<void> done;
+  for_each_page(s, s.length_, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
+    if (!done) return;
+    const std::byte* page = pool.page(l, head, s.tables_[l.reach].at(tile));
+    const std::size_t held = s.length_ - tile * page_positions;
+    if (held < page_positions) {
+      std::memcpy(last->data(), page, l.page_bytes);
+      detail::clear_slots(pool.room_.types, l.key_dim, l.value_dim, held, last->data());
+      page = last->data();
+    }
+    done = out.try_write({page, l.page_bytes});
+  });
+  if (!done || !s.has_state()) return done;
+  return out.try_write({reinterpret_cast<const std::byte*>(pool.state(s.slots_[0])), pool.slot_bytes_});
+}
+
 result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span<const std::byte> from) {
   NIBBLE_ASSERT(s.pending_ == 0 && length <= s.pool_->room_.most_positions() && from.size() == bytes(s, length));
   kv_pool& pool = *s.pool_;
-  const std::lock_guard lock(pool.changing_);
+  std::unique_lock lock(pool.changing_);
   for (std::size_t r = 0; r < s.tables_.size(); ++r) {
     const detail::shared_numbers& pages = pool.reaches_[r].pages;
     std::size_t free = pages.available(), needed = 0;
@@ -90,6 +113,7 @@ result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span
     if (pool.room_.sliding.slides()) t.origin = t.first;
     for_each_tile(s, r, length, [&](std::size_t tile) { t.put(tile, pool.take(r)); });
   }
+  lock.unlock();  // nobody else has these pages
   const std::byte* at = from.data();
   for_each_page(s, length, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
     std::memcpy(pool.page(l, head, s.tables_[l.reach].at(tile)), at, l.page_bytes);

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "nibble/error.hpp"
+#include "nibble/file/byte_sink.hpp"
 #include "nibble/kv/sequence.hpp"
 
 namespace nibble {
@@ -23,6 +24,12 @@ class saved_sequence {
   static std::size_t bytes(const sequence& s, std::size_t length) noexcept;
   /// @errors  none; precondition: out has bytes(s, s.length()), and no step is open
   static void save(const sequence& s, std::span<std::byte> out) NIBBLE_NOEXCEPT;
+  /// The same bytes, page by page.
+  /// @errors  what the sink says; out_of_memory: there is none for a page; precondition: no step is open
+  static result<void> try_save(const sequence& s, byte_sink& out);
+#if NIBBLE_EXCEPTIONS
+  static void save(const sequence& s, byte_sink& out) { try_save(s, out).value(); }
+#endif
   /// Makes a sequence what another was, of the same layers and format. What that could be cut back to is not kept.
   /// @errors  out_of_memory: the pool has no room for it, and nothing has changed; precondition: `from` has bytes(s, length),
   /// the

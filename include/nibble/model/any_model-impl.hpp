@@ -99,16 +99,29 @@ inline result<const architecture_entry*> choose(const known_architectures& known
                                                (several ? "one of " + names + "; " : names + ", ") + "found " + quoted(*name));
 }
 
-/// See any_model::fingerprint. Of each tensor the first and the last cache line are read.
+/// What a file says of its model, in any order, but for its vocabulary and for what a model is called, and how it is split.
+inline std::uint64_t fingerprint_of(const metadata& meta) noexcept {
+  std::uint64_t sum = 0;
+  for (const metadata_entry& entry : meta) {
+    const std::string_view key = entry.key;
+    if (key.starts_with("general.") || key.starts_with("tokenizer.") || key.starts_with("split.")) continue;
+    sum += checksum(entry.value.bytes(), checksum(std::as_bytes(std::span<const char>(key))));
+  }
+  return sum;
+}
+
+/// See any_model::fingerprint. Of each tensor a few cache lines are read, from the first to the last.
 inline result<std::uint64_t> fingerprint_of(const gguf_file& file, std::string_view architecture) {
-  std::uint64_t sum = checksum(std::as_bytes(std::span<const char>(architecture)));
+  constexpr std::uint64_t steps = 4;
+  std::uint64_t sum = checksum(std::as_bytes(std::span<const char>(architecture)), fingerprint_of(file.meta()));
   for (const tensor_info& t : file.tensors()) {
     sum = checksum(std::as_bytes(std::span<const char>(t.name)), sum);
     const std::uint64_t numbers[] = {static_cast<std::uint64_t>(t.type), t.bytes};
     sum = checksum(std::as_bytes(std::span(numbers)), checksum(std::as_bytes(std::span(t.dims)), sum));
     std::array<std::byte, cache_line> some{};
     const std::uint64_t count = std::min<std::uint64_t>(t.bytes, some.size());
-    for (const std::uint64_t place : {std::uint64_t{0}, t.bytes - count}) {
+    for (std::uint64_t i = 0; i <= steps; ++i) {
+      const std::uint64_t places = t.bytes - count, place = places / steps * i + places % steps * i / steps;
       NIBBLE_TRY(file.try_read(t, place, std::span(some).first(static_cast<std::size_t>(count))));
       sum = checksum(some, sum);
     }

@@ -104,6 +104,11 @@ class evaluator {
   /// tokens: see saved_sequence.
   /// @errors  none; precondition: `out` has saved_bytes(position())
   void save(std::span<std::byte> out) const NIBBLE_NOEXCEPT { saved_sequence::save(runner_.sequence(0), out); }
+  /// The same, page by page: see saved_sequence::try_save.
+  result<void> try_save(byte_sink& out) const { return saved_sequence::try_save(runner_.sequence(0), out); }
+#if NIBBLE_EXCEPTIONS
+  void save(byte_sink& out) const { try_save(out).value(); }
+#endif
   std::size_t saved_bytes(std::size_t position) const NIBBLE_NOEXCEPT {
     return saved_sequence::bytes(runner_.sequence(0), position);
   }
