@@ -258,3 +258,23 @@ TEST_CASE("a pool without a prefix cache keeps nothing, and one with it takes wh
     CHECK(r.recall(text_of(200)) == 0);
   }
 }
+
+TEST_CASE("what depends on more than its tokens is found by those alone that depend on the same") {
+  for (const auto& layers : kinds_of_layers) {
+    const auto pool = kv_pool::create(layers, room_of(3, 0, 12));
+    const tokens text = text_of(128);
+    reader one{layers, sequence::create(*pool)}, other{layers, sequence::create(*pool)};
+    one.read(text);  // key 0
+    REQUIRE(other.s.recall(text, 7) == 0);
+    for (std::size_t end = 64; end <= 128; end += 64) {
+      REQUIRE(other.add(std::span(text).subspan(end - 64, 64)));
+      other.s.remember(other.held, 7);
+    }
+    for (const std::uint64_t key : {0, 7, 8}) {
+      reader third{layers, sequence::create(*pool)};
+      CHECK(third.s.recall(text, key) == (key == 8 ? 0 : 128));
+      third.held.assign(text.begin(), text.begin() + std::ptrdiff_t(third.s.length()));
+      CHECK(third.whole());
+    }
+  }
+}

@@ -25,14 +25,13 @@ void kv_pool::forget_oldest(std::size_t kind) noexcept {
   prefixes_.drop(n, kind, let_go);
 }
 
-std::size_t sequence::recall(std::span<const token> tokens) NIBBLE_NOEXCEPT {
+std::size_t sequence::recall(std::span<const token> tokens, std::uint64_t key) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0 && length_ == 0);
   prefix_cache& cache = pool_->prefixes_;
   if (!cache) return 0;
   const std::lock_guard lock(pool_->changing_);
-  const prefix_cache::node n = longest_prefix(tokens.first(std::min(tokens.size(), context())));
+  const prefix_cache::node n = longest_prefix(tokens.first(std::min(tokens.size(), context())), key);
   if (n == prefix_cache::root) return 0;
-  cache.advance_clock();
   length_ = cache.depth(n) * page_positions;
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     table& t = tables_[r];
@@ -55,13 +54,13 @@ std::size_t sequence::recall(std::span<const token> tokens) NIBBLE_NOEXCEPT {
 }
 
 /// The last node along these tokens behind which everything is there: what each window sees, and the states.
-prefix_cache::node sequence::longest_prefix(std::span<const token> tokens) const noexcept {
+prefix_cache::node sequence::longest_prefix(std::span<const token> tokens, std::uint64_t key) const noexcept {
   prefix_cache& cache = pool_->prefixes_;
   const std::span<std::size_t> run = cache.run();  // pages of a kind without a gap, up to a node
   std::fill(run.begin(), run.end(), 0);
   prefix_cache::node best = prefix_cache::root, at = prefix_cache::root;
   for (std::size_t depth = 1; depth * page_positions <= tokens.size(); ++depth) {
-    at = cache.find(at, tokens.subspan((depth - 1) * page_positions, page_positions));
+    at = cache.find(at, tokens.subspan((depth - 1) * page_positions, page_positions), key);
     if (at == prefix_cache::nothing) break;
     bool whole = true;
     for (std::size_t kind = 0; kind < run.size(); ++kind) {
@@ -75,26 +74,27 @@ prefix_cache::node sequence::longest_prefix(std::span<const token> tokens) const
   return best;
 }
 
-void sequence::remember(std::span<const token> tokens) NIBBLE_NOEXCEPT {
+void sequence::remember(std::span<const token> tokens, std::uint64_t key) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0 && tokens.size() == length_);
   prefix_cache& cache = pool_->prefixes_;
   if (!cache) return;
   const std::lock_guard lock(pool_->changing_);
   const bool at_border = has_state() && length_ > 0 && length_ % page_positions == 0;
   const auto let_go = [&](std::size_t of, std::uint32_t number) { pool_->numbers(of).let_go(number); };
-  cache.advance_clock();
   prefix_cache::node at = prefix_cache::root;
   for (std::size_t tile = 0; tile < length_ / page_positions; ++tile) {
     const std::span<const token> page = tokens.subspan(tile * page_positions, page_positions);
-    prefix_cache::node next = cache.find_or_add(at, page);
-    if (next == prefix_cache::nothing && cache.prune(at, let_go)) next = cache.find_or_add(at, page);
+    prefix_cache::node next = cache.find_or_add(at, page, key);
+    if (next == prefix_cache::nothing && cache.prune(at, let_go)) next = cache.find_or_add(at, page, key);
     if (next == prefix_cache::nothing) break;
     at = next;
-    for (std::size_t r = 0; r < tables_.size(); ++r) keep_page(r, tile, at);
   }
   if (at_border && cache.depth(at) * page_positions == length_ && cache.held(at, tables_.size()) == prefix_cache::nothing) {
     pool_->slots_.keep(slots_[0]);
     cache.hold(at, tables_.size(), slots_[0]);
+  }
+  for (prefix_cache::node n = at; n != prefix_cache::root; n = cache.parent(n)) {
+    for (std::size_t r = 0; r < tables_.size(); ++r) keep_page(r, cache.depth(n) - 1, n);
   }
   cache.trim(at);
 }

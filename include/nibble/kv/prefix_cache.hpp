@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "nibble/core/checked.hpp"
+#include "nibble/core/checksum.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/kv/tile.hpp"
@@ -23,7 +25,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 /// It knows numbers of pages and of slots, by their kind: what owns them is its pool's to say, under whose lock it stands.
-/// @cost  all memory is taken when it is made; giving up one looks at every node
+/// @cost  all memory is taken when it is made; to find, to touch and to give up a node takes as long for many as for few
 class prefix_cache {
  public:
   using node = std::uint32_t;
@@ -38,23 +40,29 @@ class prefix_cache {
   explicit operator bool() const noexcept { return !nodes_.empty(); }
   std::size_t kinds() const noexcept { return run_.size(); }
 
-  /// The node of these tokens behind a node, or nothing. @shape page (page_positions)
-  node find(node parent, std::span<const token> page) const noexcept;
+  /// The node of these tokens behind a node, or nothing.
+  /// @shape   page (page_positions)
+  /// @param   key  what else its numbers depend on: all behind it have the same
+  node find(node parent, std::span<const token> page, std::uint64_t key = 0) const noexcept;
   /// The same, made where there is none. Nothing where there is no room: then prune() makes some.
-  node find_or_add(node parent, std::span<const token> page) noexcept;
+  node find_or_add(node parent, std::span<const token> page, std::uint64_t key = 0) noexcept;
   node parent(node n) const noexcept { return nodes_[n].parent; }
   /// Pages up to the end of a node.
   std::size_t depth(node n) const noexcept { return nodes_[n].depth; }
 
   /// What it owns of a kind, or nothing.
-  std::uint32_t held(node n, std::size_t kind) const noexcept { return item_of(n, kind).number; }
-  void hold(node n, std::size_t kind, std::uint32_t number) noexcept { item_of(n, kind) = {clock_, number}; }
-  /// What is used from now on is used at the same time, until the next call.
-  void advance_clock() noexcept { ++clock_; }
-  void touch(node n, std::size_t kind) noexcept { item_of(n, kind).used = clock_; }
+  std::uint32_t held(node n, std::size_t kind) const noexcept { return numbers_[n * kinds() + kind]; }
+  void hold(node n, std::size_t kind, std::uint32_t number) noexcept {
+    numbers_[n * kinds() + kind] = number;
+    touch(n, kind);
+  }
+  /// It is used now. Of a path the last node is to be touched first, so that it is also the first to go.
+  void touch(node n, std::size_t kind) noexcept {
+    move_to_newest(n, kind);
+    move_to_newest(n, kinds());
+  }
 
-  /// The node whose number of a kind was not used for longest, of those for which may_go(number); of some that were used at the
-  /// same time the one with most tokens.
+  /// The node whose number of a kind was not used for longest, of those for which may_go(number); nothing where there is none.
   template <class F>
   node oldest(std::size_t kind, F&& may_go) const noexcept;
   /// Gives up a number, and the node where nothing is left of it: on_number(kind, number).
@@ -75,84 +83,104 @@ class prefix_cache {
  private:
   struct page_node {
     std::array<token, page_positions> tokens;
-    node parent, first_child, next;  // next: of the same parent, or of those that are free
+    std::uint64_t key;
+    node parent, first_child, next, previous;  // of the same parent; next: also of those that are free
+    node next_alike;                           // in the same place of first_alike_
     std::uint32_t depth;
   };
-  struct item {
-    std::uint64_t used;
-    std::uint32_t number;
+  /// Those before and behind in the order in which they were used: a ring around the root, whose `next` is the oldest.
+  struct link {
+    node previous, next;
   };
 
-  item& item_of(node n, std::size_t kind) noexcept { return items_[n * kinds() + kind]; }
-  const item& item_of(node n, std::size_t kind) const noexcept { return items_[n * kinds() + kind]; }
-  bool is_there(node n) const noexcept { return n == root || nodes_[n].parent != nothing; }
   bool holds_nothing(node n) const noexcept {
-    for (std::size_t kind = 0; kind < kinds(); ++kind) {
-      if (held(n, kind) != nothing) return false;
-    }
-    return true;
+    const auto own = std::span(numbers_).subspan(n * kinds(), kinds());
+    return std::all_of(own.begin(), own.end(), [](std::uint32_t number) { return number == nothing; });
   }
+  std::size_t place_of(node parent, std::span<const token> page, std::uint64_t key) const noexcept {
+    return detail::checksum(std::as_bytes(page), key ^ std::uint64_t{parent} << 32) & (first_alike_.size() - 1);
+  }
+  static constexpr std::size_t places(std::size_t nodes) noexcept {
+    return nodes > largest_size / 2 ? largest_size : std::bit_ceil(nodes);
+  }
+
+  // Kinds of links: those of numbers, and behind them that of nodes.
+  link& link_of(node n, std::size_t kind) noexcept { return links_[n * (kinds() + 1) + kind]; }
+  const link& link_of(node n, std::size_t kind) const noexcept { return links_[n * (kinds() + 1) + kind]; }
+  void take_from_order(node n, std::size_t kind) noexcept;
+  void move_to_newest(node n, std::size_t kind) noexcept;
+  std::uint32_t take_number(node n, std::size_t kind) noexcept;
   void remove(node n) noexcept;
 
   std::vector<page_node> nodes_;
-  std::vector<item> items_;
+  std::vector<std::uint32_t> numbers_;  // (nodes, kinds)
+  std::vector<link> links_;             // (nodes, kinds + 1); one that is in no order is linked to itself
+  std::vector<node> first_alike_;       // by place_of()
   std::vector<std::size_t> run_;
   node free_ = nothing;
-  std::uint64_t clock_ = 0;
 };
 
 inline prefix_cache::prefix_cache(std::size_t nodes, std::size_t kinds)
-    : nodes_(nodes + 1), items_((nodes + 1) * kinds, item{0, nothing}), run_(kinds) {
-  nodes_[root] = {{}, nothing, nothing, nothing, 0};
+    : nodes_(nodes + 1),
+      numbers_((nodes + 1) * kinds, nothing),
+      links_((nodes + 1) * (kinds + 1)),
+      first_alike_(places(nodes + 1), nothing),
+      run_(kinds) {
+  nodes_[root] = {{}, 0, nothing, nothing, nothing, nothing, nothing, 0};
   for (std::size_t i = nodes; i > 0; --i) {
-    nodes_[i] = {{}, nothing, nothing, free_, 0};
+    nodes_[i] = {{}, 0, nothing, nothing, free_, nothing, nothing, 0};
     free_ = static_cast<node>(i);
+  }
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    const auto own = static_cast<node>(i / (kinds + 1));
+    links_[i] = {own, own};
   }
 }
 
 constexpr std::size_t prefix_cache::planned_bytes(std::size_t nodes, std::size_t kinds) noexcept {
   nodes = sum_of_sizes(nodes, 1);
-  return sum_of_sizes(sum_of_sizes(product_of_sizes(nodes, sizeof(page_node)), product_of_sizes(nodes, kinds, sizeof(item))),
-                      product_of_sizes(kinds, sizeof(std::size_t)));
+  std::size_t bytes = product_of_sizes(nodes, sizeof(page_node));
+  bytes = sum_of_sizes(bytes, product_of_sizes(nodes, kinds, sizeof(std::uint32_t)));
+  bytes = sum_of_sizes(bytes, product_of_sizes(nodes, kinds + 1, sizeof(link)));
+  bytes = sum_of_sizes(bytes, product_of_sizes(places(nodes), sizeof(node)));
+  return sum_of_sizes(bytes, product_of_sizes(kinds, sizeof(std::size_t)));
 }
 
-inline prefix_cache::node prefix_cache::find(node parent, std::span<const token> page) const noexcept {
-  for (node n = nodes_[parent].first_child; n != nothing; n = nodes_[n].next) {
-    if (std::equal(page.begin(), page.end(), nodes_[n].tokens.begin())) return n;
+inline prefix_cache::node prefix_cache::find(node parent, std::span<const token> page, std::uint64_t key) const noexcept {
+  for (node n = first_alike_[place_of(parent, page, key)]; n != nothing; n = nodes_[n].next_alike) {
+    const page_node& found = nodes_[n];
+    if (found.parent == parent && found.key == key && std::equal(page.begin(), page.end(), found.tokens.begin())) return n;
   }
   return nothing;
 }
 
-inline prefix_cache::node prefix_cache::find_or_add(node parent, std::span<const token> page) noexcept {
-  const node found = find(parent, page);
+inline prefix_cache::node prefix_cache::find_or_add(node parent, std::span<const token> page, std::uint64_t key) noexcept {
+  const node found = find(parent, page, key);
   if (found != nothing || free_ == nothing) return found;
-  const node made = free_;
+  const node made = free_, sibling = nodes_[parent].first_child;
   page_node& n = nodes_[made];
   free_ = n.next;
   std::copy(page.begin(), page.end(), n.tokens.begin());
-  n.parent = parent, n.first_child = nothing, n.depth = nodes_[parent].depth + 1;
-  n.next = nodes_[parent].first_child;
+  n.key = key, n.parent = parent, n.first_child = nothing, n.depth = nodes_[parent].depth + 1;
+  n.next = sibling, n.previous = nothing;
+  if (sibling != nothing) nodes_[sibling].previous = made;
   nodes_[parent].first_child = made;
+  n.next_alike = std::exchange(first_alike_[place_of(parent, page, key)], made);
+  move_to_newest(made, kinds());
   return made;
 }
 
 template <class F>
 prefix_cache::node prefix_cache::oldest(std::size_t kind, F&& may_go) const noexcept {
-  node best = nothing;
-  for (node n = 1; n < nodes_.size(); ++n) {
-    const item& i = item_of(n, kind);
-    if (i.number == nothing || !may_go(i.number)) continue;
-    const bool older = best == nothing || i.used < item_of(best, kind).used ||
-                       (i.used == item_of(best, kind).used && nodes_[n].depth > nodes_[best].depth);
-    if (older) best = n;
+  for (node n = link_of(root, kind).next; n != root; n = link_of(n, kind).next) {
+    if (may_go(held(n, kind))) return n;
   }
-  return best;
+  return nothing;
 }
 
 template <class F>
 void prefix_cache::drop(node n, std::size_t kind, F&& on_number) noexcept {
-  on_number(kind, item_of(n, kind).number);
-  item_of(n, kind).number = nothing;
+  on_number(kind, take_number(n, kind));
   trim(n);
 }
 
@@ -162,7 +190,7 @@ void prefix_cache::drop_all(node n, F&& on_number, node spared) noexcept {
   for (node at = n;;) {  // always the first child, until there is none
     while (nodes_[at].first_child != nothing) at = nodes_[at].first_child;
     for (std::size_t kind = 0; kind < kinds(); ++kind) {
-      const std::uint32_t number = std::exchange(item_of(at, kind).number, nothing);
+      const std::uint32_t number = take_number(at, kind);
       if (number != nothing) on_number(kind, number);
     }
     const node parent = nodes_[at].parent;
@@ -175,26 +203,45 @@ void prefix_cache::drop_all(node n, F&& on_number, node spared) noexcept {
 
 template <class F>
 bool prefix_cache::prune(node spared, F&& on_number) noexcept {
-  node best = nothing;
-  std::uint64_t best_used = 0;
-  for (node n = 1; n < nodes_.size(); ++n) {
-    if (!is_there(n) || nodes_[n].first_child != nothing || n == spared) continue;
-    std::uint64_t used = 0;
-    for (std::size_t kind = 0; kind < kinds(); ++kind) used = std::max(used, item_of(n, kind).used);
-    if (best == nothing || used < best_used) best = n, best_used = used;
+  for (node n = link_of(root, kinds()).next; n != root; n = link_of(n, kinds()).next) {
+    if (nodes_[n].first_child != nothing || n == spared) continue;
+    drop_all(n, on_number, spared);
+    return true;
   }
-  if (best == nothing) return false;
-  drop_all(best, on_number, spared);
-  return true;
+  return false;
+}
+
+inline void prefix_cache::take_from_order(node n, std::size_t kind) noexcept {
+  link& own = link_of(n, kind);
+  link_of(own.previous, kind).next = own.next;
+  link_of(own.next, kind).previous = own.previous;
+  own = {n, n};
+}
+
+inline void prefix_cache::move_to_newest(node n, std::size_t kind) noexcept {
+  take_from_order(n, kind);
+  link& end = link_of(root, kind);
+  link_of(n, kind) = {end.previous, root};
+  link_of(end.previous, kind).next = n;
+  end.previous = n;
+}
+
+inline std::uint32_t prefix_cache::take_number(node n, std::size_t kind) noexcept {
+  take_from_order(n, kind);
+  return std::exchange(numbers_[n * kinds() + kind], nothing);
 }
 
 /// Takes a node without children out of the tree.
 inline void prefix_cache::remove(node n) noexcept {
-  node* link = &nodes_[nodes_[n].parent].first_child;
-  while (*link != n) link = &nodes_[*link].next;
-  *link = nodes_[n].next;
-  nodes_[n].parent = nothing;
-  nodes_[n].next = free_;
+  page_node& gone = nodes_[n];
+  (gone.previous == nothing ? nodes_[gone.parent].first_child : nodes_[gone.previous].next) = gone.next;
+  if (gone.next != nothing) nodes_[gone.next].previous = gone.previous;
+  node* alike = &first_alike_[place_of(gone.parent, gone.tokens, gone.key)];
+  while (*alike != n) alike = &nodes_[*alike].next_alike;
+  *alike = gone.next_alike;
+  take_from_order(n, kinds());
+  gone.parent = nothing;
+  gone.next = free_;
   free_ = n;
 }
 

@@ -104,14 +104,15 @@ class sequence final {
 
   /// Goes on behind the longest beginning of `tokens` that some sequence of the pool has remembered, with the same bits, and
   /// shares what is kept of it. @returns its length, a multiple of page_positions; 0 where there is none
+  /// @param   key  what keys and values depend on beside tokens: others with another find nothing
   /// @errors  none; precondition: it is empty, no step is open
-  std::size_t recall(std::span<const token> tokens) NIBBLE_NOEXCEPT;
+  std::size_t recall(std::span<const token> tokens, std::uint64_t key = 0) NIBBLE_NOEXCEPT;
   /// Leaves the pages that are full, and states that stand at the end of one, to those that begin alike. To be called after
   /// each step that fills a page, where windows and states are to be found at each of them; does nothing where
   /// kv_room::prefix_cache is false. What is kept is of no use to others before it is recalled, and gives way to all else.
   /// @param   tokens  all that the sequence holds
   /// @errors  none; precondition: as many tokens as length(), no step is open
-  void remember(std::span<const token> tokens) NIBBLE_NOEXCEPT;
+  void remember(std::span<const token> tokens, std::uint64_t key = 0) NIBBLE_NOEXCEPT;
 
   /// The keys and values of layer i, those included that the open step adds; null for a layer that keeps none.
   kv_layer layer(std::size_t i) const noexcept;
@@ -174,7 +175,7 @@ class sequence final {
   bool keeps_for_mark(std::size_t reach, std::size_t tile) const noexcept;
   bool windows_hold(std::size_t position) const noexcept;
   std::size_t resumable_state(std::size_t position) const noexcept;
-  prefix_cache::node longest_prefix(std::span<const token> tokens) const noexcept;
+  prefix_cache::node longest_prefix(std::span<const token> tokens, std::uint64_t key) const noexcept;
   void keep_page(std::size_t reach, std::size_t tile, prefix_cache::node at) noexcept;
   bool has_state() const noexcept { return pool_->slot_bytes_ > 0; }
   void release() noexcept;

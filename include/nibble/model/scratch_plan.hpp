@@ -253,9 +253,6 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
     if (!use.adapter.is_of(m)) return invalid("adapters: one was loaded for another model");
     if (!std::isfinite(use.scale)) return invalid("adapters: expected a finite scale");
   }
-  if (!o.adapters.empty() && o.prefix_cache.value_or(false)) {
-    return invalid("prefix_cache: it does not know adapters, so the two exclude each other");
-  }
   if (o.when_full.slides) NIBBLE_TRY(check_slides(m, o));
   return check_proportion(m, types);
 }

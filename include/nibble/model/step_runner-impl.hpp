@@ -201,11 +201,11 @@ void step_runner::fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT {
 
 std::size_t step_runner::recall(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(sequence < sequences_.size());
-  return sequences_[sequence].recall(tokens);
+  return sequences_[sequence].recall(tokens, fingerprint(sequence));
 }
 void step_runner::remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(sequence < sequences_.size());
-  sequences_[sequence].remember(tokens);
+  sequences_[sequence].remember(tokens, fingerprint(sequence));
 }
 
 result<void> step_runner::try_load(std::size_t sequence, std::size_t length, std::span<const std::byte> state) {

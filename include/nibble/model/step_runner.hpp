@@ -119,7 +119,7 @@ class step_runner {
   /// Makes one sequence a fork of another.
   void fork(std::size_t from, std::size_t to) NIBBLE_NOEXCEPT;
 
-  /// See sequence::recall and ::remember.
+  /// See sequence::recall and ::remember: what sequences with the same adapters share.
   std::size_t recall(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT;
   void remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT;
 
