@@ -117,6 +117,17 @@ TEST_CASE("statistics count what was asked, cached, processed and said, and metr
   CHECK(plain.back() == '\n');
 }
 
+TEST_CASE("tokens of prompts count once, however short they are and however often they are read") {
+  const std::size_t three_pages = stories().plan({.context = 192, .marks = false}).kv;
+  scheduler s(stories(), {.running = 4, .room = {.context = 200, .prefill_chunk = 64, .kv_bytes = three_pages}});
+  for (const std::size_t length : {1, 40, 60, 50, 62})
+    s.submit({.prompt = some_tokens(length, 9 * length), .options = {.max_tokens = 20}});
+  run_all(s);
+  const auto stats = s.stats();
+  CHECK(stats.preemptions > 0);
+  CHECK(stats.prompt_tokens == 1 + 40 + 60 + 50 + 62);
+}
+
 TEST_CASE("every ending has a name, and there are as many as are counted") {
   for (std::size_t i = 0; i < nibble::finish_count; ++i) CHECK(name_of(static_cast<finish>(i)) != "?");
   CHECK(name_of(static_cast<finish>(nibble::finish_count)) == "?");
@@ -178,6 +189,9 @@ TEST_CASE("those that come while nothing runs wait for others, but not for ever,
   CHECK(one.ids().size() == 4);
   CHECK(two.ids().size() == 4);
   CHECK(s.stats().steps == 4);  // both in each
+  two = s.submit({.prompt = some_tokens(3, 1), .options = {.max_tokens = 4}});
+  CHECK(s.run_for(std::chrono::hours(1)));  // it gives the time back
+  CHECK(two.ids().empty());
   scheduler soon(stories(), {.running = 2, .room = room, .batch_wait = 1ms});
   auto alone = soon.submit({.prompt = some_tokens(3, 0), .options = {.max_tokens = 4}});
   run_all(soon);  // until then there is something to do

@@ -4,55 +4,21 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
-#include <cmath>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "generate/replies.hpp"
+#include "generate/scheduled.hpp"
 #include "nibble/core/rng.hpp"
-#include "nibble/sample/temperature.hpp"
 #include "support/smallest_model.hpp"
 
 using namespace nibble_test;
 using nibble::request;
 using nibble::scheduler;
-
-namespace {
-tokens some_tokens(std::size_t count, std::size_t from, std::size_t vocabulary) {
-  tokens out;
-  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<token>(3 + (from + i) * 7919 % (vocabulary - 3)));
-  return out;
-}
-nibble::generate_options drawing(std::size_t count, std::uint64_t seed) {
-  return {.max_tokens = count, .sampler = nibble::temperature{1.2f}, .seed = seed, .logprobs = seed % 3 == 0};
-}
-/// A request, and what a session answers to it.
-struct pair {
-  request asked;
-  reply expected;
-};
-pair asked_of(const nibble::any_model& model, std::size_t context, tokens prompt, nibble::generate_options options) {
-  nibble::session alone(model, {.context = context});
-  auto expected = read(alone.try_generate(prompt, options).value());
-  return {{.prompt = std::move(prompt), .options = std::move(options)}, std::move(expected)};
-}
-void check(const nibble::answer& found, const reply& expected) {
-  CHECK(found.ids() == expected.ids);
-  CHECK(found.text() == expected.text());
-  CHECK(found.reason() == expected.reason);
-  const bool reports = !expected.logprobs.empty() && !std::isnan(expected.logprobs.front());
-  CHECK(found.logprobs() == (reports ? expected.logprobs : std::vector<float>()));
-}
-void run_all(scheduler& s) {
-  while (s.run_once()) continue;
-  CHECK(s.running() == 0);
-  CHECK(s.waiting() == 0);
-}
-}  // namespace
 
 TEST_CASE("whatever comes when, and however little memory there is, each answer is that of a session alone") {
   std::vector<nibble::any_model> models{stories(), windowed()};
@@ -149,27 +115,45 @@ TEST_CASE("a thousand requests that are cancelled leave room for the next") {
   check(last, sound.expected);
 }
 
-TEST_CASE("threads submit and read while one runs the scheduler") {
+TEST_CASE("threads submit, read, cancel, are too late and ask for statistics while one runs the scheduler") {
   std::vector<pair> all;
   for (std::size_t i = 0; i < 8; ++i) all.push_back(asked_of(stories(), 200, some_tokens(10 + i * 9, i, 512), drawing(20, i)));
   scheduler s(stories(), {.running = 3, .room = {.context = 200, .prefill_chunk = 16}});
   nibble::stop_source stop;
   std::thread running([&] { s.run(stop.get_token()); });
   std::vector<std::string> texts(all.size());
+  std::atomic<int> cancelled{0}, too_late{0};
   std::vector<std::thread> asking;
   for (std::size_t i = 0; i < all.size(); ++i) {
     asking.emplace_back([&, i] {
       for (int round = 0; round < 3; ++round) {
-        auto answer = s.submit(all[i].asked);
+        request late = all[i].asked;
+        late.deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(100 * round);
+        auto answer = s.submit(all[i].asked), let_go = s.submit(all[i].asked), passed = s.submit(late);
         texts[i].clear();
-        while (const auto more = answer.next()) texts[i] += *more;
+        while (const auto more = answer.next()) {
+          texts[i] += *more;
+          let_go.cancel();
+        }
+        if (let_go.wait() == finish::cancelled) ++cancelled;
+        if (passed.wait() == finish::too_late) ++too_late;
       }
     });
   }
+  std::thread counting([&] {
+    while (!stop.stop_requested()) {
+      const auto stats = s.stats();
+      CHECK(stats.running <= 3);
+      CHECK(s.metrics().size() > 100);
+    }
+  });
   for (std::thread& t : asking) t.join();
   stop.request_stop();
-  running.join();
+  running.join(), counting.join();
   for (std::size_t i = 0; i < all.size(); ++i) CHECK(texts[i] == all[i].expected.text());
+  CHECK(cancelled > 0);
+  CHECK(too_late > 0);
+  CHECK(s.stats().submitted == 3 * 3 * all.size());
 }
 
 TEST_CASE("the more urgent begins first, and who has waited long enough is more urgent than who has just come") {
@@ -204,7 +188,7 @@ TEST_CASE("what does not fit says so, and what is no token is refused") {
   CHECK(nothing.ids().size() == 2);
   const auto refused = s.try_submit({.prompt = {1, 512}});
   REQUIRE(!refused);
-  CHECK(std::string(refused.failure().what()) == "token 1 of the prompt: expected 0 to 511, found 512");
+  CHECK(std::string(refused.failure().what()) == "token 1: expected 0 to 511, found 512");
   CHECK(!scheduler::try_create(stories(), {.running = 0}));
 }
 

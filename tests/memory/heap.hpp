@@ -31,6 +31,8 @@ inline std::atomic<std::size_t> live_bytes{0}, most_live_bytes{0}, allocations{0
 
 /// Allocations that are granted before all others are refused; negative: none is.
 inline std::atomic<long> until_refusal{-1};
+/// Those of more bytes are refused.
+inline std::atomic<std::size_t> largest_granted{PTRDIFF_MAX};
 
 namespace heap {
 inline bool refused() noexcept { return until_refusal >= 0 && --until_refusal < 0 && (until_refusal = 0, true); }
@@ -64,13 +66,13 @@ inline const header& header_of(void* memory) noexcept { return static_cast<heade
 
 extern "C" {
 void* malloc(std::size_t bytes) noexcept {
-  if (bytes > PTRDIFF_MAX) return nullptr;
+  if (bytes > nibble_test::largest_granted) return nullptr;
   return nibble_test::heap::take(bytes);
 }
 void* calloc(std::size_t count, std::size_t bytes) noexcept {
   using nibble_test::heap::header;
   if (bytes > 0 && count > PTRDIFF_MAX / bytes) return nullptr;
-  if (nibble_test::heap::refused()) return nullptr;
+  if (nibble_test::heap::refused() || count * bytes > nibble_test::largest_granted) return nullptr;
   return nibble_test::heap::count(__libc_calloc(1, count * bytes + sizeof(header)), count * bytes, sizeof(header));
 }
 void free(void* memory) noexcept {

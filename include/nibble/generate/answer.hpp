@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "nibble/core/checked.hpp"
+#include "nibble/core/deadline.hpp"
+#include "nibble/core/thrown_by.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/generate/event.hpp"
@@ -52,9 +54,9 @@ struct answer_state {
   void add(const token_event& event) {
     {
       const std::lock_guard lock(changing);
-      text += event.text;
       if (event.id != no_token) ids.push_back(event.id);
       if (event.id != no_token && reports) logprobs.push_back(event.logprob);
+      text += event.text;
     }
     if (!event.text.empty()) changed.notify_all();
   }
@@ -76,7 +78,7 @@ struct answer_state {
       calls.swap(at_end);
     }
     changed.notify_all();
-    for (const auto& call : calls) call();
+    for (const auto& call : calls) static_cast<void>(thrown_by(call));
   }
 };
 }  // namespace detail
@@ -115,10 +117,11 @@ class answer {
   /// Waits for the end, but no longer than this. @returns whether it has come
   bool wait_for(std::chrono::nanoseconds time) const {
     std::unique_lock lock(state_->changing);
-    return state_->changed.wait_for(lock, time, [&] { return state_->reason != finish::none; });
+    const auto until = detail::deadline_after(std::chrono::steady_clock::now(), time);
+    return state_->changed.wait_until(lock, until, [&] { return state_->reason != finish::none; });
   }
-  /// Calls f at the end, on the thread that runs the scheduler; at once where it has come. It must not throw, nor destroy the
-  /// scheduler.
+  /// Calls f at the end, on the thread that runs the scheduler, where what it throws is dropped; at once where it has come. It
+  /// must not destroy the scheduler.
   void on_end(std::function<void()> f) const {
     {
       const std::lock_guard lock(state_->changing);

@@ -50,34 +50,43 @@ struct answer_reader {
 struct scheduled_request {
   scheduled_request(const nibble::tokenizer& tokenizer, request r, std::shared_ptr<answer_state> to,
                     std::chrono::nanoseconds aging)
-      : shared(r.coalesce), due(schedule_clock::now().time_since_epoch() - r.priority * aging) {
+      : shared(r.coalesce),
+        due(double(schedule_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)) -
+            double(r.priority) * double(aging.count())) {
     readers.emplace_back(r, std::move(to));
     tokens = std::move(r.prompt);
     prompt_tokens = tokens.size();
+    adapters = std::move(r.adapters);
     builder.emplace(tokenizer, std::move(r.options));
   }
 
   /// Tokens that its sequence does not have yet.
   std::size_t left() const noexcept { return tokens.size() - fed; }
   bool ended() const noexcept { return builder->reason() != finish::none; }
+  bool before(const scheduled_request& other) const noexcept {
+    return due != other.due ? due < other.due : number < other.number;
+  }
   /// Whether its answer, which has not begun, will be that to `other`, too.
   bool answers(const scheduled_request& other) const {
     const generate_options &a = builder->options(), &b = other.builder->options();
     return shared && other.shared && generated == 0 && prompt_tokens == other.prompt_tokens && a.seed == b.seed &&
            a.max_tokens == b.max_tokens && a.stop == b.stop && a.stop_tokens == b.stop_tokens &&
            a.show_special == b.show_special && a.logprobs == b.logprobs && a.alternatives == b.alternatives &&
-           std::equal(other.tokens.begin(), other.tokens.end(), tokens.begin());
+           adapters == other.adapters && std::equal(other.tokens.begin(), other.tokens.end(), tokens.begin());
   }
 
   std::optional<event_builder> builder;
   std::vector<token> tokens;  // its prompt, and its answer so far
   std::vector<answer_reader> readers;
+  std::vector<float> adapters;               // scales of them
   bool shared;                               // with others that ask the same
-  std::chrono::nanoseconds due;              // who has less is more urgent
+  double due;                                // nanoseconds: who has less is more urgent
+  std::size_t number = 0;                    // those before it: the first of those that are as urgent
   std::size_t prompt_tokens = 0;             // as they were given
   std::size_t fed = 0;                       // tokens that its sequence has
   std::optional<std::size_t> sequence = {};  // while it runs
   std::size_t given = 0;                     // tokens in the step that is made
+  std::size_t most_new = 0;                  // tokens of its answer that there is memory for
 
   std::size_t generated = 0, cached = 0, processed = 0, preemptions = 0;
   std::optional<schedule_clock::time_point> started = {}, first_token = {}, last_token = {};

@@ -5,6 +5,9 @@
 #include <mutex>
 #include <utility>
 
+#include "nibble/core/checked.hpp"
+#include "nibble/core/deadline.hpp"
+#include "nibble/core/thrown_by.hpp"
 #include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/in_sight.hpp"
 #include "nibble/generate/reply_ends.hpp"
@@ -12,26 +15,11 @@
 #include "nibble/generate/scheduler_queue-impl.hpp"
 #include "nibble/generate/scheduler_state.hpp"
 #include "nibble/generate/scheduler_stats-impl.hpp"
+#include "nibble/kv/pool-impl.hpp"
+#include "nibble/model/scratch_plan.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
-
-namespace detail {
-/// Calls what is the user's. @returns what it threw
-template <class F>
-std::exception_ptr thrown_by(F&& f) {
-#if NIBBLE_EXCEPTIONS
-  try {
-    f();
-  } catch (...) {
-    return std::current_exception();
-  }
-#else
-  f();
-#endif
-  return nullptr;
-}
-}  // namespace detail
 
 scheduler::implementation::implementation(const any_model& model, const scheduler_options& options, batch_evaluator evaluator)
     : model_(model),
@@ -39,20 +27,48 @@ scheduler::implementation::implementation(const any_model& model, const schedule
       layers_(model.kv()),
       evaluator_(std::move(evaluator)),
       scratch_(model.tokenizer().size()) {
-  for (std::size_t i = evaluator_.sequences(); i > 0; --i) free_.push_back(i - 1);
+  const std::size_t most = evaluator_.sequences();
+  for (std::size_t i = most; i > 0; --i) free_.push_back(i - 1);
+  running_.reserve(most), chunks_.reserve(most), in_step_.reserve(most);
+  const kv_room room = detail::room_of(evaluator_.options(), most, false);
+  const bool sees_all = std::any_of(layers_.begin(), layers_.end(),
+                                    [&](const kv_shape& l) { return l.heads > 0 && detail::window_of(l, room) == 0; });
+  longest_alone_ = sees_all ? product_of_sizes(detail::most_pages(layers_, room), page_positions) : largest_size;
   if (evaluator_.sliding().slides()) in_sight_.reserve(evaluator_.context());
   states_for_others_ = *evaluator_.options().prefix_cache &&
                        std::any_of(layers_.begin(), layers_.end(), [](const kv_shape& l) { return l.state > 0; });
 }
 
-scheduler::implementation::~implementation() {
-  take_new();
-  for (detail::request_list* list : {&running_, &waiting_}) {
-    for (auto& r : *list) end(*r, finish::cancelled);
+void scheduler::implementation::close() noexcept {
+  detail::request_list last;
+  {
+    const std::lock_guard lock(coming_);
+    closed_ = true;
+    last.swap(new_);
+  }
+  in_use_ = true;
+  for (detail::request_list* list : {&running_, &waiting_, &last}) {
+    for (auto& r : *list) static_cast<void>(detail::thrown_by([&] { end(*r, finish::cancelled); }));
   }
 }
 
+namespace detail {
+/// True as long as it is there.
+class raised_flag {
+ public:
+  explicit raised_flag(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+  ~raised_flag() { flag_ = false; }
+  raised_flag(const raised_flag&) = delete;
+  raised_flag& operator=(const raised_flag&) = delete;
+
+ private:
+  bool& flag_;
+};
+}  // namespace detail
+
 bool scheduler::implementation::run_once() {
+  if (in_use_) return false;
+  const detail::raised_flag in_use(in_use_);
   take_new();
   drop_what_is_over(running_);
   drop_what_is_over(waiting_);
@@ -78,15 +94,16 @@ void scheduler::implementation::make_step() {
 }
 
 bool scheduler::implementation::run_for(std::chrono::nanoseconds budget) {
-  const auto until = clock::now() + budget;
+  const auto until = detail::deadline_after(clock::now(), budget);
   do {
     if (!run_once()) return false;
+    if (waits_) return true;
   } while (clock::now() + last_step_ < until);
   return true;
 }
 
 void scheduler::implementation::run(stop_token stop) {
-  while (!stop.stop_requested()) {
+  while (!in_use_ && !stop.stop_requested()) {
     const bool busy = run_once();
     if (!running_.empty()) continue;
     std::unique_lock lock(coming_);
@@ -123,14 +140,14 @@ std::size_t scheduler::implementation::part_of_prompt(scheduled& r, std::size_t 
     r.fed = evaluator_.recall(*r.sequence, std::span<const token>(r.tokens).first(r.tokens.size() - 1));
     if (r.preemptions == 0) {
       r.cached = r.fed;
-      stats_.prompt_tokens += r.tokens.size(), stats_.cached_tokens += r.cached;
+      stats_.cached_tokens += r.cached;
     }
   }
   if (states_for_others_) room = std::min(room, page_positions - r.fed % page_positions);
   return std::min({r.left(), room, evaluator_.options().prefill_chunk});
 }
 
-/// Where there is no memory for all that runs, the last of them make room.
+/// Where there is no memory for all that runs, the least urgent of them make room.
 feed_outcome scheduler::implementation::step() {
   feed_outcome how = feed_outcome::memory_full;
   while (!running_.empty() && how == feed_outcome::memory_full) {
@@ -142,43 +159,51 @@ feed_outcome scheduler::implementation::step() {
 }
 
 void scheduler::implementation::preempt() {
-  std::unique_ptr<scheduled> last = std::move(running_.back());
-  running_.pop_back();
+  const auto least =
+      std::max_element(running_.begin(), running_.end(), [](const auto& a, const auto& b) { return a->before(*b); });
+  std::unique_ptr<scheduled> last = std::move(*least);
+  running_.erase(least);
   if (running_.empty()) return end(*last, finish::memory_full);  // it has all that there is
   give_back(*last);
   ++last->preemptions, ++stats_.preemptions;
   waiting_.push_back(std::move(last));
 }
 
+/// First all requests know what the step has made of them; then come callbacks and memory. What they throw ends one of them.
 void scheduler::implementation::read_rows() {
+  for (scheduled* r : in_step_) {
+    r->fed += r->given;
+    r->processed += r->given;
+    if (r->fed % page_positions < r->given) evaluator_.remember(*r->sequence, std::span<const token>(r->tokens).first(r->fed));
+  }
   std::size_t row = 0;
   for (std::size_t i = 0; i < in_step_.size(); ++i) {
+    if (!chunks_[i].wanted) continue;
     scheduled& r = *in_step_[i];
-    r.fed += r.given;
-    r.processed += r.given;
-    if (r.fed % page_positions < r.given) evaluator_.remember(*r.sequence, std::span<const token>(r.tokens).first(r.fed));
-    if (chunks_[i].wanted) choose_token(r, evaluator_.logits(row++));
+    const std::span<float> logits = evaluator_.logits(row++);
+    const auto thrown = detail::thrown_by([&] { choose_token(r, logits); });
+    if (!thrown) continue;
+    r.thrown = thrown;
+    end(r, finish::cancelled);
   }
   std::erase_if(running_, [](const auto& r) { return r->ended(); });
 }
 
-/// Chooses the token behind what it has, and shows its event. What a sampler throws ends this request alone.
+/// Chooses the token behind what it has, and shows its event.
+/// @errors  what a sampler throws
 void scheduler::implementation::choose_token(scheduled& r, std::span<float> logits) {
   const std::size_t room = evaluator_.most_tokens() - r.tokens.size();
   if (r.builder->accepted() == 0) {
     if (const finish behind = detail::end_behind_prompt(room, r.builder->remaining()); behind != finish::none)
       return end(r, behind);
   }
-  std::optional<token_event> event;
   const auto seen = detail::in_sight(r.tokens, evaluator_.sliding(), in_sight_);
-  r.thrown = detail::thrown_by([&] { event = r.builder->next(logits, seen, scratch_); });
-  if (r.thrown) static_cast<void>(r.builder->end(finish::cancelled));
-  show(r, event);
+  show(r, r.builder->next(logits, seen, scratch_));
   if (!r.ended() && room > 1) return;
   end(r, finish::context_full);  // or as its builder says
 }
 
-/// What a callback throws ends it for this reader; without readers the request is over.
+/// What a callback throws, or too little memory for an answer, ends it for this reader; without readers the request is over.
 void scheduler::implementation::show(scheduled& r, const std::optional<token_event>& event) {
   if (!event) return;
   if (event->id != no_token) {
@@ -186,9 +211,10 @@ void scheduler::implementation::show(scheduled& r, const std::optional<token_eve
     count_token(r);
   }
   std::erase_if(r.readers, [&](detail::answer_reader& reader) {
-    reader.state->add(*event);
-    if (!reader.on_event) return false;
-    const auto thrown = detail::thrown_by([&] { reader.on_event(*event); });
+    const auto thrown = detail::thrown_by([&] {
+      reader.state->add(*event);
+      if (reader.on_event) reader.on_event(*event);
+    });
     if (thrown) close(r, reader, finish::cancelled, thrown);
     return thrown != nullptr;
   });
@@ -229,6 +255,20 @@ void scheduler::implementation::count_token(scheduled& r) {
   r.last_token = now;
 }
 
+namespace detail {
+/// Bytes of what a scheduler has beside its evaluator, but for requests.
+inline std::size_t sampling_bytes_of(const any_model& model, const batch_evaluator& evaluator) noexcept {
+  const std::size_t seen = evaluator.sliding().slides() ? evaluator.context() : 0;
+  return sum_of_sizes(sampling_scratch::planned_bytes(model.vocabulary()), product_of_sizes(seen, sizeof(token)));
+}
+}  // namespace detail
+
+memory_plan scheduler::implementation::memory() const noexcept {
+  memory_plan plan = evaluator_.memory();
+  plan.sampling = detail::sampling_bytes_of(model_, evaluator_);
+  return plan;
+}
+
 scheduler_stats scheduler::implementation::stats() const {
   const auto used = evaluator_.used(), cached = evaluator_.cached();
   const std::lock_guard lock(counting_);
@@ -238,18 +278,26 @@ scheduler_stats scheduler::implementation::stats() const {
 }
 
 result<scheduler> scheduler::try_create(const any_model& model, const scheduler_options& options) {
-  session_options room = options.room;
-  room.marks = false, room.state_interval = 0, room.forks = 0;  // none is cut back but to its beginning
+  session_options room = detail::room_of_batch(options.room);
   room.prefix_cache = room.prefix_cache.value_or(true);
   NIBBLE_TRY(detail::check_generates(model, room));
   auto evaluator = batch_evaluator::try_create(model, options.running, room);
   if (!evaluator) return std::move(evaluator).failure();
+  const std::size_t all = sum_of_sizes(evaluator->memory().total(), detail::sampling_bytes_of(model, *evaluator));
+  NIBBLE_TRY(detail::check_cap("model and scheduler", all, model.memory_cap()));
   return scheduler(std::make_unique<implementation>(model, options, *std::move(evaluator)));
 }
 scheduler::scheduler(std::unique_ptr<implementation> made) noexcept : made_(std::move(made)) {}
 scheduler::scheduler(scheduler&&) noexcept = default;
-scheduler& scheduler::operator=(scheduler&&) noexcept = default;
-scheduler::~scheduler() = default;
+scheduler& scheduler::operator=(scheduler&& other) noexcept {
+  if (this == &other) return *this;
+  if (made_) made_->close();  // callbacks may still ask it for something
+  made_ = std::move(other.made_);
+  return *this;
+}
+scheduler::~scheduler() {
+  if (made_) made_->close();
+}
 
 result<answer> scheduler::try_submit(request r) { return made_->take(std::move(r)); }
 bool scheduler::run_once() { return made_->run_once(); }

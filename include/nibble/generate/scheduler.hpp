@@ -33,10 +33,14 @@ struct request {
   /// When the answer is of no use any more: finish::too_late.
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   /// Called with each event, by the thread that runs the scheduler. What it throws ends this request, and is thrown by
-  /// answer::wait.
+  /// answer::wait. It may submit and cancel; it must neither wait for an answer, nor destroy the scheduler.
   std::function<void(const token_event&)> on_event = {};
-  /// Shares the answer of a request that came before and has no token yet, where both say so, and have the same prompt and
-  /// options; that their samplers are the same is the caller's word. Each still has its own answer, callback and end.
+  /// How much of each of the adapters in scheduler_options::room, in their order; empty: as they say. What is cached for others
+  /// is for those with the same alone.
+  std::vector<float> adapters = {};
+  /// Shares the answer of a request that came before and has no token yet, where both say so, and have the same prompt,
+  /// adapters and options; that their samplers are the same is the caller's word. Each still has its own answer, callback and
+  /// end.
   bool coalesce = false;
 };
 
@@ -46,7 +50,7 @@ struct scheduler_options {
   /// Room of each request. `kv_bytes` is what all of them share; where it is too little for those that run, the last of them
   /// makes room, waits, and goes on later with the same bits. `prefill_chunk` is how many tokens a step has at most: parts of
   /// prompts get what is left by answers, so that those keep their pace. Where the context slides, the tokens of an answer stay
-  /// nevertheless: one that makes room reads them all again.
+  /// nevertheless: one that makes room reads them all again. Schedulers do not guess: steps are full without.
   session_options room = {};
   /// How long a request must wait to be as urgent as one of the next higher priority that has just come: none waits for ever.
   std::chrono::nanoseconds aging = std::chrono::seconds(1);
@@ -80,19 +84,21 @@ class scheduler {
   scheduler(scheduler&&) noexcept;
   scheduler& operator=(scheduler&&) noexcept;
 
-  /// Takes a request, which begins with the next step that has room for it. From any thread.
-  /// @errors  invalid_argument: a token that is not in the vocabulary
+  /// Takes a request, which begins with the next step that has room for it. From any thread. Any number wait, each with its
+  /// prompt: a host that bounds them looks at stats().waiting. Its answer takes, from when it begins until the last handle of
+  /// it is gone, 12 bytes for each of its max_tokens, or as many as there is context for.
+  /// @errors  invalid_argument: a token that is not in the vocabulary, another number of adapters, or one that is not finite
   result<answer> try_submit(request r);
 #if NIBBLE_EXCEPTIONS
   answer submit(request r) { return try_submit(std::move(r)).value(); }
 #endif
 
-  /// One step for as many requests as there is room for. False if there was nothing to do; true without a step while those that
-  /// came wait for others, see scheduler_options::batch_wait.
-  /// @errors  what the model's executor throws: nothing has changed, and it may be called again
+  /// One step for as many requests as there is room for. False if there was nothing to do, and where it is called by what a
+  /// step calls; true without a step while those that came wait for others, see scheduler_options::batch_wait.
+  /// @errors  what the model's executor throws, and out of memory: no request is lost, and it may be called again
   bool run_once();
   /// Steps until `budget` is over, as far as the last step tells how long the next one takes; at least one. False if nothing is
-  /// left to do.
+  /// left to do; true at once while those that came wait for others.
   bool run_for(std::chrono::nanoseconds budget);
   /// Steps, and waits for requests where there are none, until it is told to stop: between steps, or within 10 ms of idling.
   void run(stop_token stop);
@@ -100,7 +106,7 @@ class scheduler {
   /// Requests that have room, and those that wait for it: for the thread that makes the steps.
   std::size_t running() const noexcept;
   std::size_t waiting() const noexcept;
-  /// Bytes that are allocated for keys, values, states and steps.
+  /// Bytes that are allocated for keys, values, states, steps, and to choose tokens: not those of requests.
   memory_plan memory() const noexcept;
   /// What it has done so far, as it was behind the last step. From any thread.
   scheduler_stats stats() const;

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
+#include "nibble/core/checked.hpp"
+#include "nibble/core/thrown_by.hpp"
+#include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/reply_ends.hpp"
 #include "nibble/generate/scheduler_state.hpp"
-#include "nibble/kv/pool.hpp"
+#include "nibble/kv/pool-impl.hpp"
 #include "nibble/model/scratch_plan.hpp"
 #include "nibble/text/tokenizer.hpp"
 
@@ -15,26 +19,39 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 result<answer> scheduler::implementation::take(request r) {
-  for (std::size_t i = 0; i < r.prompt.size(); ++i) {
-    if (static_cast<std::size_t>(r.prompt[i]) < model_.vocabulary()) continue;  // a negative one is huge
-    return error(errc::invalid_argument, "token " + std::to_string(i) + " of the prompt: expected 0 to " +
-                                             std::to_string(model_.vocabulary() - 1) + ", found " +
-                                             std::to_string(r.prompt[i]));
-  }
+  NIBBLE_TRY(detail::check_tokens(r.prompt, model_.vocabulary()));
+  NIBBLE_TRY(set_adapters(r));
   auto state = std::make_shared<detail::answer_state>();
   auto made = std::make_unique<scheduled>(model_.tokenizer(), std::move(r), state, options_.aging);
   {
     const std::lock_guard lock(coming_);
-    new_.push_back(std::move(made));
+    if (!closed_) new_.push_back(std::move(made));
   }
+  if (made) state->end(finish::cancelled, {});
   came_.notify_one();
   return answer(std::move(state));
 }
 
+/// @errors  invalid_argument
+result<void> scheduler::implementation::set_adapters(request& r) const {
+  const std::vector<adapter_use>& all = evaluator_.options().adapters;
+  if (r.adapters.empty()) {
+    for (const adapter_use& use : all) r.adapters.push_back(use.scale);
+  }
+  if (r.adapters.size() != all.size()) {
+    return error(errc::invalid_argument, "request::adapters: expected " + std::to_string(all.size()) + " scales, found " +
+                                             std::to_string(r.adapters.size()));
+  }
+  const bool finite = std::all_of(r.adapters.begin(), r.adapters.end(), [](float scale) { return std::isfinite(scale); });
+  return finite ? result<void>() : error(errc::invalid_argument, "request::adapters: expected finite scales");
+}
+
 void scheduler::implementation::take_new() {
   const std::lock_guard lock(coming_);
+  const std::size_t most = waiting_.size() + running_.size() + new_.size();  // those that make room wait again
+  if (most > waiting_.capacity()) waiting_.reserve(std::max(most, product_of_sizes(2, waiting_.capacity())));
   for (auto& r : new_) {
-    ++stats_.submitted;
+    r->number = stats_.submitted++;
     if (r->shared && coalesce(*r)) {
       ++stats_.coalesced;
     } else {
@@ -49,7 +66,11 @@ bool scheduler::implementation::coalesce(scheduled& r) {
   for (detail::request_list* list : {&running_, &waiting_}) {
     for (auto& other : *list) {
       if (!other->answers(r)) continue;
-      other->readers.push_back(std::move(r.readers.front()));
+      const bool no_memory = detail::thrown_by([&] {
+                               r.readers.front().state->reserve(other->most_new);
+                               other->readers.push_back(std::move(r.readers.front()));
+                             }) != nullptr;
+      if (no_memory) return false;
       other->due = std::min(other->due, r.due);
       return true;
     }
@@ -80,41 +101,61 @@ void scheduler::implementation::drop_what_is_over(detail::request_list& list) {
 
 /// Whether those that wait are too few to begin with, and none has waited long enough.
 bool scheduler::implementation::waits_for_more() const {
-  if (!running_.empty() || waiting_.size() >= evaluator_.sequences()) return false;
+  if (!running_.empty() || waiting_.empty() || waiting_.size() >= evaluator_.sequences()) return false;
   const auto now = clock::now();
   return std::none_of(waiting_.begin(), waiting_.end(),
-                      [&](const auto& r) { return now - r->readers.front().came >= options_.batch_wait; });
+                      [&](const auto& r) { return r->started || now - r->readers.front().came >= options_.batch_wait; });
 }
 
-/// Gives room to those that wait, the most urgent first, as long as there are sequences, and pages for all that they have said.
+/// Gives room to those that wait, the most urgent first, as long as there are sequences and pages.
 void scheduler::implementation::admit() {
-  if (waits_for_more()) return;
-  while (!free_.empty() && !waiting_.empty()) {
+  waits_ = waits_for_more();
+  while (!waits_ && !free_.empty() && !waiting_.empty()) {
     const auto first =
-        std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) { return a->due < b->due; });
-    scheduled& r = **first;
-    const finish early =
-        detail::end_before_prompt(model_.tokenizer(), evaluator_.most_tokens(), 0, r.tokens.size(), r.builder->remaining());
-    if (early != finish::none) {
-      end(r, early);
+        std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) { return a->before(*b); });
+    if (const finish early = end_without_room(**first); early != finish::none) {
+      end(**first, early);
       waiting_.erase(first);
       continue;
     }
-    if (r.tokens.empty()) r.tokens.push_back(*detail::beginning_of_text(model_.tokenizer()));
-    const std::size_t used = evaluator_.used().pages, needed = page_bytes_of(r.tokens.size() + 1);
-    if (!running_.empty() && needed > evaluator_.memory().kv - used) return;  // alone, it may try
-    r.sequence = free_.back();
-    free_.pop_back();
-    const std::size_t room = evaluator_.most_tokens() - r.tokens.size();
-    const std::size_t more = std::min({r.builder->remaining(), evaluator_.context(), room});
-    r.tokens.reserve(r.tokens.size() + more);
-    if (!r.started) {
-      r.started = clock::now();
-      for (auto& reader : r.readers) reader.state->reserve(more);
-    }
+    if (!running_.empty() && !has_pages_for(**first)) return;  // alone, it may try
+    give_room(**first);
     running_.push_back(std::move(*first));
     waiting_.erase(first);
   }
+}
+
+/// Why a request ends before it is given any room, or finish::none.
+finish scheduler::implementation::end_without_room(const scheduled& r) const {
+  const finish early =
+      detail::end_before_prompt(model_.tokenizer(), evaluator_.most_tokens(), 0, r.tokens.size(), r.builder->remaining());
+  if (early != finish::none) return early;
+  return std::min(r.tokens.size(), evaluator_.context()) > longest_alone_ ? finish::memory_full : finish::none;
+}
+
+/// Whether there are pages for all that it has said, beside those of the tokens that others have not read yet.
+bool scheduler::implementation::has_pages_for(const scheduled& r) const {
+  std::size_t taken = evaluator_.used().pages;
+  for (const auto& other : running_)
+    taken = sum_of_sizes(taken, page_bytes_of(other->tokens.size() + 1) - page_bytes_of(other->fed));
+  return sum_of_sizes(taken, page_bytes_of(r.tokens.size() + 1)) <= evaluator_.memory().kv;
+}
+
+/// Takes memory first, and then a sequence: an exception leaves it as it was.
+void scheduler::implementation::give_room(scheduled& r) {
+  if (r.tokens.empty()) r.tokens.push_back(*detail::beginning_of_text(model_.tokenizer()));
+  const std::size_t room = evaluator_.most_tokens() - r.tokens.size();
+  r.most_new = std::min({r.builder->remaining(), evaluator_.context(), room});
+  r.tokens.reserve(r.tokens.size() + r.most_new);
+  if (!r.started) {
+    for (auto& reader : r.readers) reader.state->reserve(r.most_new);
+  }
+  r.sequence = free_.back();
+  free_.pop_back();
+  evaluator_.adapt(*r.sequence, r.adapters);
+  if (r.started) return;
+  r.started = clock::now();
+  stats_.prompt_tokens += r.tokens.size();
 }
 
 /// Bytes of the pages that so many positions of a sequence take.
@@ -123,7 +164,7 @@ std::size_t scheduler::implementation::page_bytes_of(std::size_t positions) cons
   if (positions <= room.context) room.sliding = {};
   room.context = std::min(positions, room.context), room.page_bytes = 0;
   room.prefill_chunk = std::min(room.prefill_chunk, room.context);
-  return kv_pool::planned_bytes(layers_, room).pages;
+  return detail::page_bytes_of(layers_, room, largest_size);
 }
 
 }  // namespace NIBBLE_ABI

@@ -21,7 +21,9 @@ inline namespace NIBBLE_ABI {
 class scheduler::implementation {
  public:
   implementation(const any_model& model, const scheduler_options& options, batch_evaluator evaluator);
-  ~implementation();
+
+  /// Whoever still waits for an answer hears that it is cancelled, and so does who asks from now on.
+  void close() noexcept;
 
   // From any thread.
   result<answer> take(request r);
@@ -33,18 +35,22 @@ class scheduler::implementation {
   void run(stop_token stop);
   std::size_t running() const noexcept { return running_.size(); }
   std::size_t waiting() const noexcept { return waiting_.size(); }
-  memory_plan memory() const noexcept { return evaluator_.memory(); }
+  memory_plan memory() const noexcept;
 
  private:
   using clock = detail::schedule_clock;
   using scheduled = detail::scheduled_request;
 
   // Before a step: who comes, goes, and has room. See scheduler_queue-impl.hpp.
+  result<void> set_adapters(request& r) const;
   void take_new();
   bool coalesce(scheduled& r);
   void drop_what_is_over(detail::request_list& list);
   bool waits_for_more() const;
   void admit();
+  finish end_without_room(const scheduled& r) const;
+  bool has_pages_for(const scheduled& r) const;
+  void give_room(scheduled& r);
   std::size_t page_bytes_of(std::size_t positions) const;
 
   // The step, and what comes of it. See scheduler-impl.hpp.
@@ -66,18 +72,23 @@ class scheduler::implementation {
   std::vector<kv_shape> layers_;
   batch_evaluator evaluator_;
   sampling_scratch scratch_;
-  std::vector<token> in_sight_;             // room for those that a sampler is shown
-  detail::request_list running_, waiting_;  // in the order in which they were given room; in no order
-  std::vector<std::size_t> free_;           // sequences
+  std::vector<token> in_sight_;  // room for those that a sampler is shown
+  /// In the order in which they were given room; in no order, with places for those that run, too.
+  detail::request_list running_, waiting_;
+  std::vector<std::size_t> free_;  // sequences
   std::vector<batch_evaluator::chunk> chunks_;
   std::vector<scheduled*> in_step_;  // whose chunks these are
+  std::size_t longest_alone_;        // positions that fit where nothing else does
   clock::duration last_step_{0};
   detail::step_pace pace_;
   bool states_for_others_ = false;  // at borders of pages, in the prefix cache
+  bool waits_ = false;              // for more requests to begin with
+  bool in_use_ = false;             // by a step, whose callbacks may not begin another
 
   std::mutex coming_;  // of what follows
   std::condition_variable came_;
   detail::request_list new_;
+  bool closed_ = false;
 
   scheduler_stats stats_;
   mutable std::mutex counting_;  // of what follows

@@ -31,7 +31,9 @@ struct scheduler_stats {
   time_histogram step_time;
 };
 
-/// The text format of Prometheus, version 0.0.4. @param model  what the label `model` says; none where it is empty
+/// The text format of Prometheus, version 0.0.4. A bucket counts times below its bound, to the microsecond: whether one that is
+/// equal to it counts as well cannot be told.
+/// @param model  what the label `model` says; none where it is empty
 std::string prometheus_text(const scheduler_stats& stats, std::string_view model = {});
 
 }  // namespace NIBBLE_ABI

@@ -1,0 +1,160 @@
+/// Who gets room in a scheduler, who makes room, and what of it is others'.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <limits>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "generate/scheduled.hpp"
+#include "support/adapters.hpp"
+#include "support/smallest_model.hpp"
+
+using namespace nibble_test;
+using namespace std::chrono_literals;
+using nibble::request;
+using nibble::scheduler;
+
+namespace {
+/// Room for so many pages of 64 positions, of a model whose layers see all.
+std::size_t pages(std::size_t count) { return stories().plan({.context = 64 * count, .marks = false}).kv; }
+constexpr auto for_ever = std::chrono::nanoseconds::max();
+}  // namespace
+
+TEST_CASE("a request is given room where there is memory for all that others have not read yet, so none makes room at once") {
+  scheduler s(stories(), {.running = 8, .room = {.context = 200, .prefill_chunk = 16, .kv_bytes = pages(5)}});
+  std::vector<pair> all;
+  std::vector<nibble::answer> answers;
+  for (std::size_t i = 0; i < 5; ++i) {
+    all.push_back(asked_of(stories(), 200, some_tokens(100, i * 50, 512), drawing(10, i)));
+    answers.push_back(s.submit(all[i].asked));
+  }
+  s.run_once();
+  CHECK(s.running() == 2);
+  run_all(s);
+  for (std::size_t i = 0; i < 5; ++i) check(answers[i], all[i].expected);
+  CHECK(s.stats().preemptions == 0);
+}
+
+TEST_CASE("memory that requests share counts once, so many run that begin alike") {
+  scheduler s(stories(), {.running = 8, .room = {.context = 300, .prefill_chunk = 128, .kv_bytes = pages(9)}});
+  const tokens start = some_tokens(192, 0, 512);
+  for (token last = 5; last < 8; ++last) {  // four pages each, three of which are the same
+    tokens prompt = start;
+    prompt.push_back(last);
+    s.submit({.prompt = std::move(prompt), .options = {.max_tokens = 20}});
+    for (int i = 0; i < 3; ++i) s.run_once();
+  }
+  CHECK(s.running() == 3);
+  run_all(s);
+  CHECK(s.stats().preemptions == 0);
+}
+
+TEST_CASE("a prompt that fits nowhere ends at once, and holds nobody up") {
+  scheduler s(stories(), {.running = 8, .room = {.context = 300, .prefill_chunk = 16, .kv_bytes = pages(2)}});
+  auto one = s.submit({.prompt = some_tokens(20, 0, 512), .options = {.max_tokens = 30}});
+  s.run_once();
+  auto large = s.submit({.prompt = some_tokens(129, 0, 512), .priority = 9});
+  auto small = s.submit({.prompt = some_tokens(20, 9, 512), .options = {.max_tokens = 30}});
+  s.run_once();
+  CHECK(large.reason() == finish::memory_full);
+  CHECK(s.running() == 2);
+  auto exact = s.submit({.prompt = some_tokens(128, 0, 512), .options = {.max_tokens = 1}});
+  run_all(s);
+  CHECK(exact.reason() == finish::max_tokens);
+}
+
+TEST_CASE("the least urgent makes room, whoever came last") {
+  scheduler s(stories(), {.running = 3, .room = {.context = 300, .prefill_chunk = 64, .kv_bytes = pages(5)}, .aging = 1h});
+  std::vector<nibble::answer> low;
+  for (std::size_t i = 0; i < 2; ++i)
+    low.push_back(s.submit({.prompt = some_tokens(50, i * 60, 512), .options = {.max_tokens = 100}}));
+  for (int i = 0; i < 4; ++i) s.run_once();
+  const auto urgent = asked_of(stories(), 300, some_tokens(50, 200, 512), {.max_tokens = 100});
+  request asked = urgent.asked;
+  asked.priority = 1;
+  auto first = s.submit(asked);
+  run_all(s);
+  check(first, urgent.expected);
+  CHECK(first.stats().preemptions == 0);
+  CHECK(low[0].stats().preemptions + low[1].stats().preemptions > 0);
+  for (auto& answer : low) CHECK((answer.reason() == finish::max_tokens || answer.reason() == finish::end_of_text));
+}
+
+TEST_CASE("times and priorities may be as large as numbers are") {
+  for (const auto aging : {for_ever, std::chrono::nanoseconds(std::chrono::hours(24 * 365))}) {
+    scheduler s(stories(), {.running = 1, .room = {.context = 100}, .aging = aging});
+    std::vector<int> order;
+    constexpr int most = std::numeric_limits<int>::max();
+    for (const int priority : {0, 2, -most, 2, most, 1000, 0}) {
+      request r{.prompt = some_tokens(3, 0, 512), .options = {.max_tokens = 1}, .priority = priority};
+      r.on_event = [&order, priority](const nibble::token_event&) { order.push_back(priority); };
+      s.submit(r);
+    }
+    CHECK(!s.run_for(for_ever));
+    CHECK(order == std::vector{most, 1000, 2, 2, 0, 0, -most});
+  }
+  scheduler s(stories(), {.running = 1, .room = {.context = 100}});
+  auto answer = s.submit({.prompt = some_tokens(3, 0, 512), .options = {.max_tokens = 60}});
+  std::thread other([&] { run_all(s); });
+  CHECK(answer.wait_for(for_ever));
+  CHECK(!s.submit({.prompt = some_tokens(3, 0, 512)}).wait_for(-1ns));
+  other.join();
+}
+
+TEST_CASE("requests take what they shall of adapters, also behind what others with the same have read") {
+  for (const char* name : {"llama", "gemma3", "qwen35"}) {
+    INFO(name);
+    const auto model = nibble::any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
+    const std::vector<nibble::adapter_use> both{{control_vector(model, 1)}, {control_vector(model, 2), 0}};
+    scheduler s(model, {.running = 4, .room = {.context = 200, .prefill_chunk = 64, .adapters = both}});
+    const tokens prompt = some_tokens(130, 0, model.vocabulary());
+    std::set<tokens> different;
+    for (int round = 0; round < 3; ++round) {
+      for (const std::vector<float>& scales : {std::vector<float>{}, {0, 0}, {1, 0}, {0, 1}, {0.5f, -1}}) {
+        auto room = nibble::session_options{.context = 200, .adapters = both};
+        for (std::size_t i = 0; i < scales.size(); ++i) room.adapters[i].scale = scales[i];
+        nibble::session alone(model, room);
+        const auto expected = read(alone.try_generate(prompt, drawing(12, 3)).value());
+        request r{.prompt = prompt, .options = drawing(12, 3), .adapters = scales, .coalesce = true};
+        auto answer = s.submit(r);
+        if (round == 2) s.submit({.prompt = prompt, .options = drawing(12, 3), .adapters = {2, 2}, .coalesce = true});
+        run_all(s);
+        check(answer, expected);
+        const bool as_options_say = scales.empty() || scales == std::vector<float>{1, 0};
+        const bool hit = round > 0 || (as_options_say && !scales.empty());
+        CHECK(answer.stats().cached_tokens == (hit ? 128 : 0));
+        if (round == 0 && !hit) different.insert(expected.ids);
+      }
+    }
+    CHECK(s.stats().coalesced == 0);
+    CHECK(different.size() == 4);
+  }
+}
+
+TEST_CASE("scales of adapters that make no sense are refused") {
+  const auto refused = [](scheduler& made, std::vector<float> scales) {
+    auto answer = made.try_submit({.prompt = {3}, .adapters = std::move(scales)});
+    return answer ? std::string() : std::string(answer.failure().what());
+  };
+  scheduler plain(stories(), {.room = {.context = 100}});
+  CHECK(refused(plain, {1}) == "request::adapters: expected 0 scales, found 1");
+  scheduler tuned(stories(), {.room = {.context = 100, .adapters = {{control_vector(stories(), 1)}}}});
+  CHECK(refused(tuned, {1, 2}) == "request::adapters: expected 1 scales, found 2");
+  CHECK(refused(tuned, {std::numeric_limits<float>::infinity()}) == "request::adapters: expected finite scales");
+  CHECK(refused(tuned, {0.5f}).empty());
+}
+
+TEST_CASE("a cap of memory counts what a scheduler has to choose tokens") {
+  for (const auto policy : {nibble::context_policy::stop(), nibble::context_policy::sinks(4)}) {
+    const nibble::scheduler_options few{.running = 2, .room = {.context = 100, .when_full = policy}};
+    const auto plan = scheduler(stories(), few).memory();
+    CHECK(plan.sampling >= 12 * 512 + (policy.slides ? 400 : 0));
+    for (const std::size_t cap : {plan.total(), plan.total() - 1}) {
+      const auto model = nibble::any_model::load(golden("models/stories260K-q8_0.gguf"), {.threads = 2, .memory_cap = cap});
+      CHECK(scheduler::try_create(model, few).has_value() == (cap == plan.total()));
+    }
+  }
+}
