@@ -144,6 +144,22 @@ TEST_CASE("narrower ones find what the same search with an evaluator for each te
   }
 }
 
+TEST_CASE("a search for answers of any length goes on until none can be better") {
+  for (const double penalty : {0.0, 1.0, 3.0}) {
+    beam_options o{.beams = 2, .max_tokens = 9, .length_penalty = penalty, .stop_tokens = {7, 20, 33, 1, 2, 3, 4}};
+    const auto expected = nibble::beam_search(letters(), prompt, o, {.context = 32});
+    for (const std::size_t most : {std::size_t{9}, nibble::largest_size}) {
+      o.max_tokens = most;
+      const auto found = nibble::beam_search(letters(), prompt, o, {.context = prompt.size() + 9});
+      REQUIRE(found.size() == expected.size());
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        CHECK(found[i].tokens == expected[i].tokens);
+        CHECK(found[i].score == expected[i].score);
+      }
+    }
+  }
+}
+
 TEST_CASE("a beam of one is the most likely token each time") {
   const auto found =
       nibble::beam_search(letters(), prompt, {.beams = 1, .max_tokens = 12, .length_penalty = 0}, {.context = 32});

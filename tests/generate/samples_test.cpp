@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "generate/replies.hpp"
+#include "nibble/generate/draft_model.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "support/smallest_model.hpp"
 
@@ -55,6 +57,10 @@ TEST_CASE("samples end with a full context, too little memory, a request to stop
     CHECK((s.reason == finish::context_full || s.reason == finish::end_of_text));
     CHECK(s.tokens.size() <= 4);
   }
+  for (const auto& s : nibble::samples(model, tokens(64, 300), 3, {.sampler = warm}, {.context = 64})) {
+    CHECK(s.reason == finish::context_full);
+    CHECK(s.tokens.empty());
+  }
   const std::size_t page = model.plan({.context = 64}).kv;
   std::size_t full = 0;
   for (const auto& s :
@@ -70,6 +76,24 @@ TEST_CASE("samples end with a full context, too little memory, a request to stop
     CHECK(s.mean_logprob() == 0);
   }
   CHECK(nibble::samples(model, tokens(70, 5), 2, {}, {.context = 64})[0].reason == finish::context_full);
+}
+
+TEST_CASE("samples go on behind their context where sessions do, with the same tokens, and have no room to guess") {
+  const auto& model = stories();
+  const tokens prompt = model.tokenizer().encode("Once upon a time");
+  const nibble::generate_options options{.max_tokens = 90, .sampler = warm, .seed = 3};
+  const nibble::session_options room{.context = 40, .prefill_chunk = 8, .when_full = nibble::context_policy::sinks(4)};
+  auto guessing = room;
+  guessing.speculation = nibble::draft_model{.model = model};
+  const auto found = nibble::samples(model, prompt, 3, options, guessing);
+  for (std::uint64_t seed = 3; seed < 6; ++seed) {
+    auto own = options;
+    own.seed = seed;
+    nibble::session alone(model, room);
+    const tokens expected = read(alone.generate(prompt, own)).ids;
+    CHECK(expected.size() > 60);
+    CHECK(std::any_of(found.begin(), found.end(), [&](const auto& s) { return s.tokens == expected; }));
+  }
 }
 
 TEST_CASE("samples that make no sense are refused") {

@@ -66,6 +66,16 @@ TEST_CASE("what cannot be scored is told: other tokens, more than the context, m
   const auto longer = nibble::try_score(stories(), tokens(9, 7), {.context = 8});
   REQUIRE(!longer);
   CHECK(std::string(longer.failure().what()) == "session_options::context: expected room for 9 tokens, found 8");
+  const tokens text(300, 7);
+  const std::size_t little = stories().plan({.context = 64}).kv;
+  const auto full = nibble::try_score(stories(), text, {.prefill_chunk = 32, .kv_bytes = little});
+  REQUIRE(!full);
+  CHECK(full.failure().code() == nibble::errc::out_of_memory);
+  CHECK(std::string(full.failure().what()) ==
+        "session_options::kv_bytes: expected room for the keys and values of 299 tokens, found " + std::to_string(little) +
+            " bytes");
+  const auto states = nibble::any_model::load(nibble_test::smallest_model("mamba2").bytes());
+  CHECK(nibble::try_score(states, tokens{1, 2}, {.when_full = nibble::context_policy::sinks()}));  // scores stop
   const auto vectors = nibble::any_model::load(nibble_test::smallest_model("bert").bytes());
   CHECK(!nibble::try_score(vectors, tokens{1, 2}));
 }

@@ -119,7 +119,7 @@ TEST_CASE("tokens that are not in the vocabulary are refused before anything hap
     const auto r = session.try_generate(tokens{1, bad});
     REQUIRE(!r);
     CHECK(r.failure().code() == nibble::errc::invalid_argument);
-    CHECK(std::string(r.failure().what()) == "token 1 of the prompt: expected 0 to 511, found " + std::to_string(bad));
+    CHECK(std::string(r.failure().what()) == "token 1: expected 0 to 511, found " + std::to_string(bad));
     CHECK_THROWS_AS(session.generate(tokens{bad}), nibble::error);
   }
   CHECK(session.position() == 0);

@@ -171,6 +171,22 @@ TEST_CASE("a model drafts for itself, and is right where the most likely token i
   }
 }
 
+TEST_CASE("a draft model follows a session that begins again with a text of about the length at which it stood") {
+  for (const std::size_t length : {150, 230, 234, 235, 236, 237, 238, 239, 240, 241, 300}) {
+    INFO(length);
+    nibble::session plain(stories(), {.context = 400}),
+        session(stories(), {.context = 400, .speculation = draft_model{.model = stories(), .guesses = 5, .always = true}});
+    for (const std::size_t count : {std::size_t{300}, length}) {
+      tokens prompt;
+      for (std::size_t i = 0; i < count; ++i) prompt.push_back(token(3 + (i * i + count) % 500));
+      session.reset(), plain.reset();
+      const auto expected = read(plain.generate(prompt, {.max_tokens = 12}));
+      CHECK(read(session.generate(prompt, {.max_tokens = 12})).ids == expected.ids);
+    }
+    CHECK(session.stats().guessed_tokens > 0);
+  }
+}
+
 TEST_CASE("stop strings, stop tokens, grammars and full contexts end a reply where they do without guesses") {
   const auto grammar = nibble::grammar::from_gbnf("root ::= (\" the \" | \" cat \" | \" big \"){3,20} \"end\"");
   std::vector<nibble::generate_options> all{{.max_tokens = 80, .stop = {" the"}},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nibble/core/rng.hpp"
+#include "nibble/sample/find_best.hpp"
 
 using nibble::candidate;
 using nibble::candidates;
@@ -227,4 +228,19 @@ TEST_CASE("probabilities are the softmax, sum to one, and are zero where there i
   nibble::softmax(c, none);
   CHECK(none == std::vector<double>(4, 0.0));
   nibble::softmax(candidates(), {});
+}
+
+TEST_CASE("the best few of all tokens are the first of the sorted list, with ties, infinities and NaN") {
+  for (const std::size_t size : {1, 2, 40, 500}) {
+    const auto logits = some_logits(size, size);
+    std::vector<candidate> all, best;
+    for (std::size_t i = 0; i < size; ++i) all.push_back({token(i), logits[i]});
+    std::sort(all.begin(), all.end(), &nibble::ranks_before);
+    for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{7}, size, size + 3}) {
+      nibble::detail::find_best(
+          size, count, [&](std::size_t i) { return logits[i]; }, best);
+      REQUIRE(best.size() == std::min(count, size));
+      for (std::size_t i = 0; i < best.size(); ++i) CHECK(best[i].id == all[i].id);
+    }
+  }
 }

@@ -10,9 +10,9 @@
 #include "nibble/generate/beam_search.hpp"
 #include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/reply_ends.hpp"
-#include "nibble/generate/score-impl.hpp"
 #include "nibble/model/batch_evaluator.hpp"
 #include "nibble/sample/candidates.hpp"
+#include "nibble/sample/find_best.hpp"
 #include "nibble/sample/softmax.hpp"
 #include "nibble/text/tokenizer.hpp"
 
@@ -73,14 +73,14 @@ class beam_searcher {
   void choose() {
     std::fill(taken_.begin(), taken_.end(), 0u);
     for (group& g : groups_) {
-      std::vector<candidate_beam> all = candidates_of(g);
+      find_candidates(g);
       const auto better = [](const candidate_beam& a, const candidate_beam& b) {
         if (a.rank != b.rank) return a.rank > b.rank;
         return a.parent != b.parent ? a.parent < b.parent : a.id < b.id;
       };
-      std::sort(all.begin(), all.end(), better);
+      std::sort(all_.begin(), all_.end(), better);
       std::vector<running> next;
-      for (const candidate_beam& c : all) {
+      for (const candidate_beam& c : all_) {
         if (next.size() == size_of_group()) break;
         const running& from = g.live[c.parent];
         if (is_end(c.id)) {
@@ -98,30 +98,27 @@ class beam_searcher {
   }
 
   /// The best tokens behind each beam of a group: as many as may be followed, and all that may end it before.
-  std::vector<candidate_beam> candidates_of(const group& g) {
-    std::vector<candidate_beam> all;
+  void find_candidates(const group& g) {
+    all_.clear();
     const std::size_t ends = model_.tokenizer().vocabulary().ends().size() + options_.stop_tokens.size();
     for (std::size_t i = 0; i < g.live.size(); ++i) {
       const std::span<float> logits = evaluator_.logits(g.live[i].row);
       for (const token id : model_.tokenizer().vocabulary().suppressed())
         logits[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
-      std::vector<candidate> some(logits.size());
-      const auto loss = [&](token id) { return options_.diversity * double(taken_[static_cast<std::size_t>(id)]); };
-      for (std::size_t id = 0; id < some.size(); ++id)
-        some[id] = {static_cast<token>(id), static_cast<float>(double(logits[id]) - loss(static_cast<token>(id)))};
+      const auto loss = [&](std::size_t id) { return options_.diversity * double(taken_[id]); };
       const auto best =
           std::max_element(logits.begin(), logits.end(), [](float a, float b) { return a < b || (a != a && b == b); });
       const auto at = static_cast<token>(best - logits.begin());
       const double sum = double(*best) - double(log_probability(logits, at));  // the logarithm of that of all e^logit
-      const std::size_t count = std::min(some.size(), size_of_group() + ends);
-      std::partial_sort(some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count), some.end(), &ranks_before);
-      for (const candidate& c : std::span(some).first(count)) {
-        const double logprob = g.live[i].logprob + double(logits[static_cast<std::size_t>(c.id)]) - sum;
+      const auto ranked = [&](std::size_t id) { return static_cast<float>(double(logits[id]) - loss(id)); };
+      find_best(logits.size(), size_of_group() + ends, ranked, best_);
+      for (const candidate& c : best_) {
+        const auto id = static_cast<std::size_t>(c.id);
+        const double logprob = g.live[i].logprob + double(logits[id]) - sum;
         if (!(logprob > -std::numeric_limits<double>::infinity())) continue;  // NaN, too
-        all.push_back({logprob - loss(c.id), logprob, i, c.id});
+        all_.push_back({logprob - loss(id), logprob, i, c.id});
       }
     }
-    return all;
   }
 
   finish finish_by(token id) const { return model_.tokenizer().is_end(id) ? finish::end_of_text : finish::stop_token; }
@@ -140,7 +137,8 @@ class beam_searcher {
     if (g.ended.size() < size_of_group()) return false;
     if (options_.early_stop) return true;
     return std::all_of(g.live.begin(), g.live.end(), [&](const running& r) {
-      const std::size_t length = options_.length_penalty > 0 ? options_.max_tokens + 1 : r.tokens.size();
+      const std::size_t longest = std::min(options_.max_tokens, evaluator_.context() - prompt_);
+      const std::size_t length = options_.length_penalty > 0 ? longest : r.tokens.size();
       return score_of(r.logprob, length) <= g.ended.back().score;
     });
   }
@@ -196,14 +194,16 @@ class beam_searcher {
   std::size_t prompt_;
   std::vector<group> groups_;
   std::vector<std::uint32_t> taken_;  // in this step, by groups before
+  std::vector<candidate> best_;       // behind one beam
+  std::vector<candidate_beam> all_;   // behind those of a group
 };
 
 }  // namespace detail
 
 result<std::vector<beam>> try_beam_search(const any_model& model, std::span<const token> prompt, const beam_options& options,
                                           const session_options& room) {
-  session_options o = room;
-  o.speculation = {}, o.marks = false, o.state_interval = 0, o.when_full = {};
+  session_options o = detail::room_of_batch(room);
+  o.when_full = {};
   NIBBLE_TRY(detail::check_generates(model, o));
   NIBBLE_TRY(detail::check_tokens(prompt, model.vocabulary()));
   if (prompt.empty()) return error(errc::invalid_argument, "beam_search: expected a prompt, found no token");

@@ -20,8 +20,9 @@ inline namespace NIBBLE_ABI {
 struct beam_options {
   std::size_t beams = 4;        ///< answers that are followed at once, and given at most
   std::size_t max_tokens = 64;  ///< of an answer
-  double length_penalty = 1;    ///< an answer's score is its log probability divided by its length to the power of this
-  std::size_t groups = 1;       ///< that share the beams, and differ: see diversity; divides `beams`
+  /// An answer's score is its log probability divided by its length to the power of this; the token that ends it counts.
+  double length_penalty = 1;
+  std::size_t groups = 1;  ///< that share the beams, and differ: see diversity; divides `beams`
   /// What a token loses, in log probability, for each beam of an earlier group that takes it in the same step. It only decides
   /// which are followed: scores are the model's.
   double diversity = 0.5;

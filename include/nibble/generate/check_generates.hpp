@@ -1,8 +1,11 @@
-/// check_generates: whether a model can generate text with these options.
+/// What is asked of options and tokens before text is generated with them.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 
+#include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/kv/shape.hpp"
 #include "nibble/model/any_model.hpp"
@@ -12,6 +15,7 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
+/// Whether a model can generate text with these options.
 /// @errors  invalid_argument; unknown_tokenizer: there is none
 inline result<void> check_generates(const any_model& model, const session_options& options) {
   if (options.output != step_output::logits) {
@@ -30,6 +34,23 @@ inline result<void> check_generates(const any_model& model, const session_option
     }
   }
   return {};
+}
+
+/// Whether tokens are of a vocabulary.
+/// @errors  invalid_argument
+inline result<void> check_tokens(std::span<const token> tokens, std::size_t vocabulary) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (static_cast<std::size_t>(tokens[i]) < vocabulary) continue;  // a negative one is huge
+    return error(errc::invalid_argument, "token " + std::to_string(i) + ": expected 0 to " + std::to_string(vocabulary - 1) +
+                                             ", found " + std::to_string(tokens[i]));
+  }
+  return {};
+}
+
+/// Options of sequences that advance together: none of them guesses, or is cut back but to its beginning.
+inline session_options room_of_batch(session_options o) {
+  o.marks = false, o.state_interval = 0, o.forks = 0, o.speculation = {}, o.keep_hidden = false;
+  return o;
 }
 
 }  // namespace detail

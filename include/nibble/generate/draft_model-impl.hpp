@@ -82,7 +82,7 @@ class draft_guesser final : public guesser {
       same = evaluator_.resumable(std::min(same, rest.size() - 1));
     }
     const std::size_t context = evaluator_.context(), behind = said.size() - std::min(said.size(), begin_ + same);
-    if (behind > read_before || said.size() - begin_ + guesses > context) {
+    if (begin_ >= said.size() || behind > read_before || said.size() - begin_ + guesses > context) {
       begin_ = said.size() - std::min({read_before, said.size(), context / 2 + 1});
       same = 0;
     }

@@ -11,6 +11,9 @@ inline namespace NIBBLE_ABI {
 
 /// A model of the same vocabulary says its most likely tokens, as far as it is sure. It reads no more than the last tokens of
 /// what was there before it is asked first, so that it costs little where it is of no use.
+///
+/// A guess is taken where it is the token that the session's own sampler draws from its own logits. The rule of the sources, to
+/// take it with probability min(1, p / q), takes more of them at a temperature, and says other tokens of the same distribution.
 /// @errors   invalid_argument, when a session is made: its vocabulary is another, or it makes no text; as an evaluator on it
 /// @source   Leviathan et al. 2023; Chen et al. 2023, "Accelerating Large Language Model Decoding with Speculative Sampling"
 /// @example  nibble::session session(large, {.speculation = nibble::draft_model{small}});

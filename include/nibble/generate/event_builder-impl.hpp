@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "nibble/generate/event_builder.hpp"
+#include "nibble/sample/find_best.hpp"
 #include "nibble/sample/softmax.hpp"
 #include "nibble/text/tokenizer.hpp"
 
@@ -50,22 +51,10 @@ token_choice event_builder::choose(std::span<float> logits, std::span<const toke
   return choice;
 }
 
-/// The most likely tokens. A list of the best so far has its worst in front.
+/// The most likely tokens.
 void event_builder::find_alternatives(std::span<const float> logits) {
-  const std::size_t count = std::min(options_.alternatives, logits.size());
-  best_.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const candidate c{static_cast<token>(i), logits[i]};
-    if (best_.size() == count && !ranks_before(c, best_.front())) continue;
-    if (best_.size() == count) {
-      std::pop_heap(best_.begin(), best_.end(), &ranks_before);
-      best_.back() = c;
-    } else {
-      best_.push_back(c);
-    }
-    std::push_heap(best_.begin(), best_.end(), &ranks_before);
-  }
-  std::sort_heap(best_.begin(), best_.end(), &ranks_before);
+  detail::find_best(
+      logits.size(), options_.alternatives, [&](std::size_t i) { return logits[i]; }, best_);
   alternatives_.clear();
   const float most = best_.front().logit, first = log_probability(logits, best_.front().id);
   for (const candidate& c : best_) {

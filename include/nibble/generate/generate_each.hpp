@@ -26,9 +26,11 @@ concept each_consumer = std::invocable<F&, std::size_t, const token_event&> &&
      std::predicate<F&, std::size_t, const token_event&>);
 
 namespace detail {
-using each_callback = std::function<bool(std::size_t, const token_event&)>;
+/// What is called with the number of a reply and each of its events: false ends this reply.
+using reply_callback = std::function<bool(std::size_t, const token_event&)>;
 result<std::vector<finish>> generate_each(const any_model& model, std::span<const std::string> prompts,
-                                          const generate_options& options, const each_callback& on_event, session_options room);
+                                          const generate_options& options, const reply_callback& on_event,
+                                          session_options room);
 }  // namespace detail
 
 /// Replies to several prompts at once: each pass over the weights makes one token for every reply that is not at its end, with

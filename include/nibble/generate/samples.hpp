@@ -29,7 +29,8 @@ struct sample {
 
 /// Draws `count` answers to a prompt, which share it and the steps of the model: the i-th is what a session alone says with
 /// options.seed + i. They come best first, by mean_logprob(); equal ones in the order of seeds.
-/// @param    room  of each: its `context`, and the `kv_bytes` of all of them
+/// @param    room  of each: its `context`, and the `kv_bytes` of all of them; where those are too little, the last ones end:
+///                 finish::memory_full. Samples do not guess
 /// @errors   invalid_argument: no prompt, a token that is not in the vocabulary, a count of 0 or above most_sequences;
 ///           out_of_memory. What the model's executor or a sampler throws
 /// @example  auto answers = nibble::samples(model, model.tokenizer().encode("Once"), 8, {.sampler =

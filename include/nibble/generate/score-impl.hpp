@@ -25,22 +25,10 @@ double text_score::perplexity() const noexcept {
   return std::exp(-total() / double(logprobs.size() - 1));
 }
 
-namespace detail {
-/// @errors  invalid_argument
-inline result<void> check_tokens(std::span<const token> tokens, std::size_t vocabulary) {
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (static_cast<std::size_t>(tokens[i]) < vocabulary) continue;  // a negative one is huge
-    return error(errc::invalid_argument, "token " + std::to_string(i) + ": expected 0 to " + std::to_string(vocabulary - 1) +
-                                             ", found " + std::to_string(tokens[i]));
-  }
-  return {};
-}
-}  // namespace detail
-
 result<text_score> try_score(const any_model& model, std::span<const token> tokens, const session_options& room) {
   constexpr std::size_t rows = 32;  // of logits at once
   session_options o = room;
-  o.speculation = {};
+  o.speculation = {}, o.when_full = {};
   if (o.context == 0) o.context = std::max<std::size_t>(tokens.size(), 1);
   o.output_rows = std::max(o.output_rows, std::min(rows, tokens.size()));
   NIBBLE_TRY(detail::check_generates(model, o));
@@ -53,10 +41,13 @@ result<text_score> try_score(const any_model& model, std::span<const token> toke
   if (!e) return std::move(e).failure();
   text_score out{{tokens.begin(), tokens.end()}, std::vector<float>(tokens.size(), std::numeric_limits<float>::quiet_NaN())};
   if (tokens.size() < 2) return out;
-  e->feed_each(tokens.first(tokens.size() - 1), [&](std::size_t i, std::span<const float> logits) {
+  const feed_outcome how = e->feed_each(tokens.first(tokens.size() - 1), [&](std::size_t i, std::span<const float> logits) {
     out.logprobs[i + 1] = log_probability(logits, tokens[i + 1]);
   });
-  return out;
+  if (how == feed_outcome::done) return out;
+  return error(errc::out_of_memory, "session_options::kv_bytes: expected room for the keys and values of " +
+                                        std::to_string(tokens.size() - 1) + " tokens, found " + std::to_string(o.kv_bytes) +
+                                        " bytes");
 }
 
 result<text_score> try_score(const any_model& model, std::string_view text, const session_options& room) {

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/aligned.hpp"
+#include "nibble/core/checked.hpp"
 #include "nibble/file/output_file.hpp"
 #include "nibble/file/readable_file.hpp"
 #include "nibble/generate/check_generates.hpp"
@@ -71,6 +73,7 @@ class model_evaluation final : public evaluation {
   }
   std::size_t saved_bytes(std::size_t position) const noexcept override { return evaluator_.saved_bytes(position); }
   void save(std::span<std::byte> out) const override { evaluator_.save(out); }
+  result<void> try_save(byte_sink& out) const override { return evaluator_.try_save(out); }
   result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits) override {
     return evaluator_.try_load(position, state, logits);
   }
@@ -137,7 +140,8 @@ std::vector<std::byte> session::save() const {
 result<void> session::try_save(const std::filesystem::path& path) const {
   auto file = output_file::try_create(path);
   if (!file) return std::move(file).failure();
-  NIBBLE_TRY(file->try_write(save()));
+  state().transcript.settle();
+  NIBBLE_TRY(detail::try_save(state().transcript, *file));
   return file->try_commit();
 }
 
@@ -155,7 +159,9 @@ result<void> session::try_load(const std::filesystem::path& path) {
     if (file->size() < sizeof(header)) return try_load(std::span<const std::byte>());
     NIBBLE_TRY(file->try_read(0, std::as_writable_bytes(std::span(&header, 1))));
     NIBBLE_TRY(detail::check(state().transcript, header, file->size()));  // before memory is taken for it
-    std::vector<std::byte> bytes(static_cast<std::size_t>(file->size()));
+    auto memory = aligned_buffer::try_allocate(as_size(file->size()));
+    if (!memory) return std::move(memory).failure();
+    const std::span bytes(memory->data(), memory->size());
     NIBBLE_TRY(file->try_read(0, bytes));
     return try_load(bytes);
   };
@@ -185,11 +191,7 @@ generation session::generate(std::string_view prompt, generate_options options) 
 }
 
 result<generation> session::try_generate(std::span<const token> prompt, generate_options options) & {
-  for (std::size_t i = 0; i < prompt.size(); ++i) {
-    if (static_cast<std::size_t>(prompt[i]) < tokenizer().size()) continue;  // a negative one is huge
-    return error(errc::invalid_argument, "token " + std::to_string(i) + " of the prompt: expected 0 to " +
-                                             std::to_string(tokenizer().size() - 1) + ", found " + std::to_string(prompt[i]));
-  }
+  NIBBLE_TRY(detail::check_tokens(prompt, tokenizer().size()));
   return generation(state(), {{prompt.begin(), prompt.end()}}, std::move(options));
 }
 

@@ -174,6 +174,7 @@ class adapter_reader {
     if (!loaded_.takes_directions) {
       return error(errc::unknown_architecture, std::string(loaded_.architecture_name()) + " models take no control vectors");
     }
+    if (file_.tensors().empty()) return error(errc::missing_tensor, "expected direction.N, found no tensors");
     const std::size_t layers = loaded_.kv().size(), width = loaded_.width;
     made_.directions.assign(product_of_sizes(layers, width), 0);
     for (const tensor_info& t : file_.tensors()) {

@@ -93,9 +93,10 @@ struct session_options {
   /// What the keys and values of all sequences that share a pool may take together: a session and its forks, or those of a
   /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full.
   std::size_t kv_bytes = 0;
-  /// Whether what sequences of a pool have processed stays for others that begin with the same tokens, which then begin behind
-  /// them: page by page, the least recently used gives way to what runs, so it takes no memory but its tables. The bits are the
-  /// same. Empty: schedulers have it; sessions, evaluators and batches have not. A session shares it with its forks.
+  /// Whether what sequences of a pool have processed stays for others that begin with the same tokens and adapters, which then
+  /// begin behind them: page by page, the least recently used gives way to what runs, so it takes no memory but its tables. The
+  /// bits are the same. Empty: schedulers have it; sessions, evaluators and batches have not. A session shares it with its
+  /// forks.
   std::optional<bool> prefix_cache = {};
   /// Copies of what recurrent layers keep that there are for it beside those of sequences: each is a place where another may
   /// begin. Each takes as much as the state itself, see memory_plan::states.
@@ -106,7 +107,7 @@ struct session_options {
   /// keys that are, of models whose keys have no bias.
   std::optional<bool> rotated_keys = {}, rotated_values = {};
   /// What becomes of a text that is longer than the context. Where it slides there are no marks, no prefix cache and no
-  /// speculation. Scores, samples and beams stop.
+  /// speculation. Scores and beams stop.
   context_policy when_full = {};
   /// What changes the model for these sequences, all of it at once: see adapter. Their memory is not of the plan, but what they
   /// take of a step is. A batch may say for each sequence how much of them: batch_evaluator::adapt.
