@@ -192,6 +192,23 @@ class schedule_run {
     told_[i].at.push_back(now());
   }
 
+  /// The line of one request.
+  static json line_of(const asked& q, const told& t) {
+    const double first_ms = t.at.empty() ? 0 : (t.at.front() - q.arrival) * 1e3;
+    return {{"arrival_s", q.arrival},
+            {"prompt", q.prompt.size()},
+            {"priority", q.priority},
+            {"tokens", t.ids.size()},
+            {"reason", t.reason},
+            {"hash", t.hash()},
+            {"queue_ms", t.queue_s * 1e3},
+            {"first_token_ms", t.at.empty() ? json(nullptr) : json(first_ms)},
+            {"end_s", t.at.empty() ? json(nullptr) : json(t.at.back())},
+            {"token_ms_p50_p95_p99", p50_p95_p99(t.gaps_ms())},
+            {"cached_tokens", t.cached},
+            {"preemptions", t.preemptions}};
+  }
+
   void print(json totals) {
     json out = identity(a_);
     out.update({{"threads", a_.threads},
@@ -206,22 +223,13 @@ class schedule_run {
       const asked& q = asked_[i];
       const told& t = told_[i];
       const auto ms = t.gaps_ms();
-      const double first_ms = t.at.empty() ? 0 : (t.at.front() - q.arrival) * 1e3;
-      out["requests"].push_back({{"arrival_s", q.arrival},
-                                 {"prompt", q.prompt.size()},
-                                 {"priority", q.priority},
-                                 {"tokens", t.ids.size()},
-                                 {"reason", t.reason},
-                                 {"hash", t.hash()},
-                                 {"queue_ms", t.queue_s * 1e3},
-                                 {"first_token_ms", t.at.empty() ? json(nullptr) : json(first_ms)},
-                                 {"end_s", t.at.empty() ? json(nullptr) : json(t.at.back())},
-                                 {"token_ms_p50_p95_p99", p50_p95_p99(ms)},
-                                 {"cached_tokens", t.cached},
-                                 {"preemptions", t.preemptions}});
+      out["requests"].push_back(line_of(q, t));
       prompts += q.prompt.size(), generated += t.ids.size(), cached += t.cached;
       queue.push_back(t.queue_s * 1e3);
-      if (!t.at.empty()) first.push_back(first_ms), all.push_back((t.at.back() - q.arrival) * 1e3);
+      if (!t.at.empty()) {
+        first.push_back((t.at.front() - q.arrival) * 1e3);
+        all.push_back((t.at.back() - q.arrival) * 1e3);
+      }
       gaps.insert(gaps.end(), ms.begin(), ms.end());
     }
     json sums{{"requests", asked_.size()},

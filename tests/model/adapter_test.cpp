@@ -305,6 +305,7 @@ TEST_CASE("adapters that do not fit are errors that say where") {
   CHECK(code_of([](auto& f) { f.tensors[1].numbers[5] = std::numeric_limits<float>::quiet_NaN(); }) == errc::bad_value);
   const auto vector = [](auto& f) { f.meta.set("general.architecture", nibble::value("controlvector")), f.tensors.pop_back(); };
   CHECK(code_of([&](auto& f) { vector(f); }) == errc::unread_tensor);
+  CHECK(code_of([&](auto& f) { vector(f), f.tensors.clear(); }) == errc::missing_tensor);
   CHECK(code_of([&](auto& f) { vector(f), f.tensors[0].name = "direction.2"; }) == errc::unread_tensor);
   CHECK(code_of([&](auto& f) { vector(f), f.tensors[0].name = "direction.1x"; }) == errc::unread_tensor);
   CHECK(code_of([&](auto& f) { vector(f), f.tensors[0].name = "direction.1"; }) == errc::shape_mismatch);
@@ -318,5 +319,4 @@ TEST_CASE("adapters that do not fit are errors that say where") {
   CHECK(refused({.context = 16, .adapters = {{good.loaded(stranger)}}}));
   CHECK(refused({.context = 16, .adapters = {{good.loaded(loaded), std::numeric_limits<float>::quiet_NaN()}}}));
   CHECK(refused({.context = 16, .adapters = std::vector<nibble::adapter_use>(17, {good.loaded(loaded)})}));
-  CHECK(refused({.context = 16, .prefix_cache = true, .adapters = {{good.loaded(loaded)}}}));
 }

@@ -1,5 +1,6 @@
 /// Random schedules of sixteen sequences: steps of any mix, forks, beginnings that others have read, memory that ends, copies
-/// that were saved, and steps that are given up. Whatever happens to a sequence, it has the bits of one alone.
+/// that were saved, steps that are given up, adapters, and texts longer than their context. Whatever happens to a sequence, it
+/// has the bits of one alone.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,8 +12,9 @@
 #include "nibble/core/stop_token.hpp"
 #include "nibble/kv/saved_sequence.hpp"
 #include "nibble/model/any_model.hpp"
-#include "nibble/model/evaluator.hpp"
+#include "nibble/model/batch_evaluator.hpp"
 #include "nibble/model/step_runner.hpp"
+#include "support/adapters.hpp"
 #include "support/smallest_model.hpp"
 
 using namespace nibble;
@@ -30,14 +32,16 @@ struct counts {
 
 class schedule {
  public:
-  schedule(const any_model& m, std::uint64_t seed, counts& done)
-      : runner_(step_runner::create(m, options(m), sequences)),
-        alone_(evaluator::create(m, {.context = context})),
+  schedule(const any_model& m, const session_options& own, std::uint64_t seed, counts& done)
+      : runner_(step_runner::create(m, options(m, own), sequences)),
+        alone_(batch_evaluator::create(m, 1, own)),
+        adapters_(own.adapters.size()),
         random_(seed),
         done_(done),
         held_(sequences),
-        wanted_text_(sequences) {
-    for (auto& text : wanted_text_) text = some_text();
+        wanted_text_(sequences),
+        scales_(sequences) {
+    for (std::size_t s = 0; s < sequences; ++s) wanted_text_[s] = some_text(), adapt(s, some_scales());
   }
 
   void run(std::size_t steps) {
@@ -48,6 +52,7 @@ class schedule {
         case 0:
           runner_.fork(s, other);
           held_[other] = held_[s];
+          scales_[other] = scales_[s];
           wanted_text_[other] = held_[s];
           append(wanted_text_[other], below(60));
           ++done_.forks;
@@ -69,14 +74,21 @@ class schedule {
   }
 
  private:
-  static session_options options(const any_model& m) {
-    const std::size_t all = m.plan({.context = context, .prefill_chunk = chunk, .marks = false}, sequences).kv;
-    return {.context = context,
-            .prefill_chunk = chunk,
-            .marks = true,
-            .state_interval = 50,
-            .kv_bytes = all / 4,
-            .prefix_cache = true};
+  static session_options options(const any_model& m, session_options o) {
+    o.prefill_chunk = chunk, o.marks = false;
+    o.kv_bytes = m.plan(o, sequences).kv / 4;
+    o.marks = true, o.state_interval = 50, o.prefix_cache = true;
+    return o;
+  }
+  /// Of each adapter often nothing, or one of few amounts: others shall have the same.
+  floats some_scales() {
+    floats out(adapters_);
+    for (float& scale : out) scale = float(below(3)) * 0.5f;
+    return out;
+  }
+  void adapt(std::size_t s, floats scales) {
+    runner_.adapt(s, scales);
+    scales_[s] = std::move(scales);
   }
   std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_.uniform() * double(n)); }
   token some_token() { return static_cast<token>(below(39)); }
@@ -146,6 +158,7 @@ class schedule {
     REQUIRE(runner_.truncate(s, 0));
     held_[s].clear();
     wanted_text_[s] = some_text();
+    adapt(s, some_scales());
     recall(s);
   }
   void recall(std::size_t s) {
@@ -163,6 +176,7 @@ class schedule {
   void save_and_load(std::size_t from, std::size_t to) {
     std::vector<std::byte> bytes(saved_sequence::bytes(runner_.sequence(from), held_[from].size()));
     saved_sequence::save(runner_.sequence(from), bytes);
+    if (runner_.fingerprint(from) != runner_.fingerprint(to)) return;
     if (!runner_.try_load(to, held_[from].size(), bytes)) return;  // no memory: nothing has changed
     held_[to] = held_[from];
     wanted_text_[to] = held_[to];
@@ -171,9 +185,10 @@ class schedule {
   }
 
   void check(std::size_t s, std::span<const float> row) {
-    REQUIRE(alone_.truncate(0));
-    REQUIRE(alone_.feed(held_[s]) == feed_outcome::done);
-    const auto expected = alone_.logits();
+    REQUIRE(alone_.truncate(0, 0));
+    alone_.adapt(0, scales_[s]);
+    REQUIRE(alone_.feed(0, held_[s]) == feed_outcome::done);
+    const auto expected = alone_.logits(0);
     REQUIRE(floats(row.begin(), row.end()) == floats(expected.begin(), expected.end()));
     ++done_.checked;
   }
@@ -190,22 +205,29 @@ class schedule {
   }
 
   step_runner runner_;
-  evaluator alone_;
+  batch_evaluator alone_;
+  std::size_t adapters_;
   rng random_;
   counts& done_;
   std::vector<tokens> held_, wanted_text_;
+  std::vector<floats> scales_;
 };
+
+counts run_schedules(const any_model& m, const session_options& own, std::uint64_t seeds) {
+  counts done;
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    INFO(seed);
+    schedule(m, own, seed, done).run(120);
+  }
+  return done;
+}
 }  // namespace
 
 TEST_CASE("each of sixteen sequences has the bits of one alone, over twenty schedules with all that can happen to it") {
   for (const char* name : {"llama", "gemma3", "lfm2", "qwen35", "falcon-h1"}) {
     INFO(name);
     const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
-    counts done;
-    for (std::uint64_t seed = 0; seed < 20; ++seed) {
-      INFO(seed);
-      schedule(m, seed, done).run(120);
-    }
+    const counts done = run_schedules(m, {.context = context}, 20);
     CHECK(done.mixed > 300);
     CHECK(done.forks > 60);
     CHECK(done.hits > 60);
@@ -213,5 +235,37 @@ TEST_CASE("each of sixteen sequences has the bits of one alone, over twenty sche
     CHECK(done.loaded > 60);
     CHECK(done.cancelled > 60);
     CHECK(done.checked > 400);
+  }
+}
+
+TEST_CASE("so it has with adapters on some, keys and values in formats of their own, and rotated") {
+  for (const char* name : {"llama", "gemma3", "qwen35"}) {
+    INFO(name);
+    const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
+    const std::vector<adapter_use> both{{nibble_test::control_vector(m, 1)}, {nibble_test::control_vector(m, 2)}};
+    const counts done = run_schedules(
+        m, {.context = context, .keys = tensor_type::q8_0, .values = tensor_type::q4_0, .rotated_keys = true, .adapters = both},
+        6);
+    CHECK(done.mixed > 100);
+    CHECK(done.hits > 10);
+    CHECK(done.preempted > 5);
+    CHECK(done.loaded > 5);
+    CHECK(done.checked > 120);
+  }
+}
+
+TEST_CASE("so it has where texts are longer than their context") {
+  for (const char* name : {"llama", "gemma3"}) {
+    INFO(name);
+    const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
+    for (const auto& policy : {context_policy::sinks(4), context_policy::shift(70)}) {
+      const counts done = run_schedules(m, {.context = 100, .when_full = policy}, 6);
+      CHECK(done.mixed > 100);
+      CHECK(done.hits == 0);
+      CHECK(done.forks > 15);
+      CHECK(done.preempted > 5);
+      CHECK(done.loaded > 15);
+      CHECK(done.checked > 120);
+    }
   }
 }
