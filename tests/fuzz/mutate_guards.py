@@ -48,6 +48,10 @@ GUARDED = {  # file: the tests that should notice, the likeliest first
     'model/step_runner-impl.hpp': ['model/evaluator_test.cpp', 'model/seams_test.cpp'],
     'kv/pool-impl.hpp': ['kv/sequence_test.cpp'],
     'generate/check_generates.hpp': ['generate/session_test.cpp', 'generate/options_test.cpp'],
+    'generate/scheduler_queue-impl.hpp': ['generate/scheduler_room_test.cpp'],
+    'generate/score-impl.hpp': ['generate/score_test.cpp'],
+    'generate/samples-impl.hpp': ['generate/samples_test.cpp'],
+    'generate/beam_search-impl.hpp': ['generate/beam_search_test.cpp'],
 }
 READERS = ('error', 'file', 'gguf', 'text')  # what is changed here needs no model to be tested
 FAILS = r'\s*(\{\s*)?(return (error|bad|twice|lacks|fail|invalid|detail::\w+_error)\(|(h|t|tensors)\.reject\(|return ")'

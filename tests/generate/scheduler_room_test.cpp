@@ -158,3 +158,14 @@ TEST_CASE("a cap of memory counts what a scheduler has to choose tokens") {
     }
   }
 }
+
+TEST_CASE("one that has made room does not wait for others to begin with again") {
+  scheduler s(
+      stories(),
+      {.running = 2, .room = {.context = 300, .prefill_chunk = 64, .kv_bytes = pages(3)}, .batch_wait = std::chrono::hours(1)});
+  auto one = s.submit({.prompt = some_tokens(50, 0, 512), .options = {.max_tokens = 100}});
+  auto other = s.submit({.prompt = some_tokens(50, 60, 512), .options = {.max_tokens = 60}});
+  for (int i = 0; i < 1000 && s.run_once(); ++i) continue;
+  CHECK(other.stats().preemptions > 0);
+  for (auto* answer : {&one, &other}) CHECK(answer->reason() != finish::none);
+}
