@@ -86,7 +86,7 @@ TEST_CASE("what is no grammar is refused in a sentence that says where") {
   CHECK(refusal("root ::= \"a\"{2,1}") == "grammar: line 1, column 13: a repetition of at least 2 and at most 1");
   CHECK(refusal("root ::= \"a\"{x}") == "grammar: line 1, column 14: expected a number");
   CHECK(refusal("root ::= \"a\"{1,2") == "grammar: line 1, column 17: expected a closing brace");
-  CHECK(refusal("root ::= <[1]>") == "grammar: line 1, column 10: tokens by name or number are not supported");
+  CHECK(refusal("root ::= <[1]>") == "grammar: line 1, column 10: a token, but no vocabulary is given");
   CHECK(refusal("root ::= \"a\"" + times(60'000, "*")) ==
         "grammar: line 1, column 17: more than three repetitions of one part");
 }

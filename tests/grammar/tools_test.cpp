@@ -325,6 +325,32 @@ TEST_CASE("marks that are control tokens are these tokens, which stand nowhere e
   say("I <|tool_call|>[{\"name\": \"");
 }
 
+TEST_CASE("rules may name tokens of a vocabulary, by name or number") {
+  const nibble::tokenizer words = letters_and({"<|sep|>", "<|other|>", "<|end|>"});
+  const auto trie = std::make_shared<const nibble::token_trie>(words);
+  const nibble::token sep = *words.find_special("<|sep|>"), other = *words.find_special("<|other|>");
+  const auto named = [&](const std::string& text) { return grammar::try_from_gbnf(text, words); };
+  nibble::grammar_matcher matcher(*named("root ::= <|sep|> !<|sep|>* <[" + std::to_string(sep) + "]> <[0]> \"x\""), trie);
+  CHECK_FALSE(nibble::is_allowed(matcher.allowed(), other));
+  REQUIRE(matcher.accept(sep));
+  CHECK(nibble::is_allowed(matcher.allowed(), other));
+  REQUIRE(matcher.accept_text("any <|sep|> text"));
+  REQUIRE(matcher.accept(other));
+  REQUIRE(matcher.accept(sep));
+  CHECK_FALSE(matcher.accept(sep));
+  CHECK(matcher.accept_text("!x"));  // the first token is an exclamation mark
+  CHECK(matcher.is_over());
+  const auto refusal = [&](const std::string& text) { return std::string(named(text).failure().what()); };
+  CHECK(refusal("root ::= <|none|>") == "grammar: line 1, column 10: \"<|none|>\" is no token of the vocabulary");
+  CHECK(refusal("root ::= <[100000]>") == "grammar: line 1, column 10: a number that no token has");
+  CHECK(refusal("root ::= <[x]>") == "grammar: line 1, column 10: expected the number of a token: <[1]>");
+  CHECK(refusal("root ::= <x") == "grammar: line 1, column 10: expected the name of a token: <think>");
+  CHECK(refusal("root ::= !x") == "grammar: line 1, column 11: expected a token behind !");
+  CHECK(refusal("root ::= !<[0]>") == "grammar: line 1, column 10: all but a token that is text is not supported");
+  CHECK(refusal("root ::= <|end|>") ==
+        "grammar: line 1, column 10: a token that ends replies stands behind every text by itself");
+}
+
 TEST_CASE("a mark that ends replies ends them, and is not asked for") {
   const nibble::tokenizer words = letters_and({"<|message|>", "<|call|>"});
   const answer_syntax form = answer_syntax::named("gpt-oss");

@@ -54,6 +54,10 @@ class char_set {
   void add(const char_set& other) {
     for (const range& r : other.ranges_) insert(r.low, r.high);
   }
+  /// Adds marks above the last character, ascending: see mark().
+  void add_marks(char32_t low, char32_t high) {
+    if (low <= high) ranges_.push_back({low, high});
+  }
   char_set inverted() const {
     char_set out;
     char32_t next = 0;

@@ -13,6 +13,7 @@
 #include "nibble/grammar/gbnf.hpp"
 #include "nibble/grammar/repetition.hpp"
 #include "nibble/grammar/scanner.hpp"
+#include "nibble/grammar/token_code.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -20,7 +21,10 @@ namespace detail {
 
 class gbnf_reader {
  public:
-  gbnf_reader(std::string_view text, const grammar_limits& most) : in_(text), most_(most) { number_of("root", 0); }
+  gbnf_reader(std::string_view text, const tokenizer* words, const grammar_limits& most)
+      : in_(text), words_(words), most_(most) {
+    number_of("root", 0);
+  }
 
   result<rule_set> read() {
     skip_space(true);
@@ -115,10 +119,54 @@ class gbnf_reader {
       return atom_id(*inside);
     }
     if (in_.take('.')) return atom_id(all_.characters(char_set::all()));
-    if (in_.peek() == '<' || in_.peek() == '!') return in_.malformed("tokens by name or number are not supported");
+    if (in_.peek() == '<' || in_.peek() == '!') {
+      auto made = any_token();
+      return made ? result<atom_id>(*made) : std::move(made).failure();
+    }
     const std::string_view name = take_name();
     if (name.empty()) return atom_id();
     return atom_id(all_.call(number_of(name, from)));
+  }
+
+  /// A token, or with ! in front of it any character or control token but this one.
+  result<id> any_token() {
+    const std::size_t from = in_.at();
+    const bool inverted = in_.take('!');
+    const auto found = token_here(from);
+    if (!found) return found.failure();
+    if (words_->is_end(*found)) return in_.malformed(from, "a token that ends replies stands behind every text by itself");
+    const std::string_view text = words_->piece(*found);
+    if (words_->is_control(*found) && has_token_code(*found)) {
+      const char32_t code = token_code(*found);
+      if (!inverted) return all_.characters(char_set::mark(code));
+      char_set others = char_set::all();
+      others.add_marks(first_token_code, code - 1), others.add_marks(code + 1, last_token_code);
+      return all_.characters(std::move(others));
+    }
+    if (inverted) return in_.malformed(from, "all but a token that is text is not supported");
+    if (text.empty() || !is_utf8(text)) return in_.malformed(from, "a token that is no text by itself");
+    return all_.literal(text);
+  }
+
+  /// <[NUMBER]>, or <NAME>, whose brackets belong to the name.
+  result<token> token_here(std::size_t from) {
+    const std::size_t begin = in_.at();
+    if (!in_.take('<')) return in_.malformed("expected a token behind !");
+    if (!words_) return in_.malformed(from, "a token, but no vocabulary is given");
+    if (in_.take('[')) {
+      const auto number = in_.take_number();
+      if (!number || !in_.take("]>")) return in_.malformed(from, "expected the number of a token: <[1]>");
+      if (*number >= words_->size()) return in_.malformed(from, "a number that no token has");
+      return static_cast<token>(*number);
+    }
+    const std::size_t size = in_.rest().find('>');
+    if (size == std::string_view::npos || size > 200) return in_.malformed(from, "expected the name of a token: <think>");
+    in_.skip(size + 1);
+    const std::string_view name = in_.since(begin);
+    if (const auto special = words_->find_special(name)) return *special;
+    const std::vector<token> ids = words_->encode(name, {.bos = false, .eos = false});
+    if (ids.size() != 1) return in_.malformed(from, "\"" + std::string(name) + "\" is no token of the vocabulary");
+    return ids.front();
   }
 
   result<id> literal(std::size_t from) {
@@ -236,13 +284,16 @@ class gbnf_reader {
   }
 
   scanner in_;
+  const tokenizer* words_;
   const grammar_limits& most_;
   patterns all_;
   std::vector<named> names_;
   std::map<std::string, std::uint32_t, std::less<>> numbers_;
 };
 
-result<rule_set> read_gbnf(std::string_view text, const grammar_limits& most) { return gbnf_reader(text, most).read(); }
+result<rule_set> read_gbnf(std::string_view text, const tokenizer* words, const grammar_limits& most) {
+  return gbnf_reader(text, words, most).read();
+}
 
 }  // namespace detail
 }  // namespace NIBBLE_ABI

@@ -98,11 +98,20 @@ result<grammar> combined(std::span<const grammar> parts, const grammar_limits& m
 
 }  // namespace detail
 
-result<grammar> grammar::try_from_gbnf(std::string_view text, const grammar_limits& most) {
-  auto rules = detail::read_gbnf(text, most);
+namespace detail {
+inline result<grammar> grammar_of_rules(std::string_view text, const tokenizer* words, const grammar_limits& most) {
+  auto rules = read_gbnf(text, words, most);
   if (!rules) return std::move(rules).failure().in("grammar");
-  auto made = detail::grammar_of(*std::move(rules), most);
+  auto made = grammar_of(*std::move(rules), most);
   return made ? std::move(made) : std::move(made).failure().in("grammar");
+}
+}  // namespace detail
+
+result<grammar> grammar::try_from_gbnf(std::string_view text, const grammar_limits& most) {
+  return detail::grammar_of_rules(text, nullptr, most);
+}
+result<grammar> grammar::try_from_gbnf(std::string_view text, const tokenizer& words, const grammar_limits& most) {
+  return detail::grammar_of_rules(text, &words, most);
 }
 
 result<grammar> grammar::try_from_regex(std::string_view expression, const grammar_limits& most) {

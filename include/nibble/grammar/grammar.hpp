@@ -20,6 +20,7 @@ namespace detail {
 struct grammar_program;
 }
 class json;
+class tokenizer;
 
 /// A compiled grammar. Immutable and cheap to copy; shared by all that read by it.
 ///
@@ -28,10 +29,13 @@ class json;
 ///           auto date = nibble::grammar::from_regex("\\d{4}-\\d{2}-\\d{2}");
 class grammar {
  public:
-  /// A grammar in the dialect of llama.cpp: `root ::= "yes" | "no"`. Rules may call themselves anywhere, on the left too. Each
-  /// has to be defined once. Tokens by name or number (`<[1]>`) are refused: a grammar is of text, whatever the vocabulary.
+  /// A grammar in the dialect of llama.cpp: `root ::= "yes" | "no"`. Rules may call themselves anywhere, on the left too; each is
+  /// defined once.
   /// @errors  malformed, limit_exceeded; the sentence names line and column, or the rule
   static result<grammar> try_from_gbnf(std::string_view text, const grammar_limits& most = {});
+  /// The same with tokens of a vocabulary, by number or name: `root ::= <|sep|> !<|sep|>* <[42]>`. A control token is that
+  /// token; one that is text stands for its text, however that is cut into tokens. `!` is any character or other control token.
+  static result<grammar> try_from_gbnf(std::string_view text, const tokenizer& words, const grammar_limits& most = {});
   /// The texts that a regular expression of ECMAScript matches from their beginning to their end.
   /// @errors  malformed, limit_exceeded
   static result<grammar> try_from_regex(std::string_view expression, const grammar_limits& most = {});
@@ -64,6 +68,9 @@ class grammar {
   static grammar literal(std::string_view text);
 #if NIBBLE_EXCEPTIONS
   static grammar from_gbnf(std::string_view text, const grammar_limits& most = {}) { return try_from_gbnf(text, most).value(); }
+  static grammar from_gbnf(std::string_view text, const tokenizer& words, const grammar_limits& most = {}) {
+    return try_from_gbnf(text, words, most).value();
+  }
   static grammar from_regex(std::string_view expression, const grammar_limits& most = {}) {
     return try_from_regex(expression, most).value();
   }
