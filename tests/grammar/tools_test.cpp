@@ -131,6 +131,36 @@ TEST_CASE("calls that are required are read as calls that fit, in every format")
   }
 }
 
+TEST_CASE("arguments of every kind of schema are read as what the schema allows, in every format") {
+  const nibble::tokenizer words = letters_and({"<|end|>"});
+  const json tools =
+      json::parse(R"([{"name": "set", "parameters": {"type": "object", "$defs": {"unit": {"enum": ["celsius", "5", "true"]}},
+    "properties": {"unit": {"$ref": "#/$defs/unit"}, "zip": {"type": "string", "pattern": "^[0-9]{3}$"},
+                   "note": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]}, "five": {"const": "5"},
+                   "mixed": {"enum": ["a", 1, null, true, "null"]}, "text": {"type": "string", "minLength": 1, "maxLength": 4}},
+    "required": ["unit", "zip", "note", "five", "mixed", "text"], "additionalProperties": false}}])");
+  const grammar arguments = grammar::from_schema(*tools.items()[0].find("parameters"));
+  nibble::rng random(7);
+  for (const nibble::answer_format& f : nibble::answer_formats) {
+    CAPTURE(f.name);
+    answer_syntax form = answer_syntax::named(f.name);
+    form.calls = &f, form.reasoning = {};
+    const grammar g = nibble::tool_grammar(tools, form, words, {.choice = tool_choice::required, .parallel = false});
+    for (int round = 0; round < 12; ++round) {
+      const std::string text = some_text(g, words_of(f), random);
+      CAPTURE(text);
+      nibble::chat_parser reader(form, {}, tools);
+      reader.feed(text);
+      reader.finish();
+      REQUIRE(reader.answer().calls.size() == 1);
+      CAPTURE(reader.answer().calls[0].arguments);
+      CHECK(reader.answer().calls[0].complete);
+      nibble::grammar_parser parser(arguments);
+      CHECK((parser.accept(reader.answer().calls[0].arguments) && parser.may_end()));
+    }
+  }
+}
+
 TEST_CASE("parameters that can only be texts are written as they stand, and as their schema says") {
   const nibble::tokenizer words = letters_and({"<|end|>"});
   const json tools =

@@ -38,7 +38,7 @@ inline result<grammar> grammar_of(rule_set set, const grammar_limits& most, gram
     if (!alive[made.targets.front().start - first]) return error(errc::malformed, "no text is what the rule \"root\" says");
   }
   made.root = static_cast<std::uint32_t>(others);
-  return grammar(std::make_shared<const grammar_program>(std::move(made)));
+  return grammar_parts::made_of(std::move(made));
 }
 
 /// Appends a program to another. @returns the number of its root there
@@ -91,7 +91,7 @@ result<grammar> combined(std::span<const grammar> parts, const grammar_limits& m
   grammar_program made;
   rule_set set;
   std::vector<patterns::id> calls;
-  for (const grammar& part : parts) calls.push_back(set.all.call(append_program(made, *part.program())));
+  for (const grammar& part : parts) calls.push_back(set.all.call(append_program(made, *grammar_parts::program_of(part))));
   set.rules.push_back({"root", body(set.all, std::move(calls))});
   return grammar_of(std::move(set), most, std::move(made));
 }
@@ -120,7 +120,7 @@ result<grammar> grammar::try_from_regex(std::string_view expression, const gramm
   if (!start) return std::move(start).failure().in("expression");
   if (*start == detail::automaton::none) return error(errc::malformed, "expression: no text matches it");
   made.targets.push_back({.start = *start});
-  return grammar(std::make_shared<const detail::grammar_program>(std::move(made)));
+  return detail::grammar_parts::made_of(std::move(made));
 }
 
 result<grammar> grammar::try_from_choices(std::span<const std::string> choices, const grammar_limits& most) {
@@ -173,7 +173,7 @@ grammar grammar::literal(std::string_view text) {
   std::reverse(characters.begin(), characters.end());
   for (const char32_t c : characters) at = made.texts.add({.edges = {{c, c, at}}});
   made.targets.push_back({.start = at});
-  return grammar(std::make_shared<const detail::grammar_program>(std::move(made)));
+  return detail::grammar_parts::made_of(std::move(made));
 }
 
 }  // namespace NIBBLE_ABI

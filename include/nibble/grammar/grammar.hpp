@@ -18,6 +18,7 @@ inline namespace NIBBLE_ABI {
 
 namespace detail {
 struct grammar_program;
+struct grammar_parts;
 }
 class json;
 class tokenizer;
@@ -29,8 +30,8 @@ class tokenizer;
 ///           auto date = nibble::grammar::from_regex("\\d{4}-\\d{2}-\\d{2}");
 class grammar {
  public:
-  /// A grammar in the dialect of llama.cpp: `root ::= "yes" | "no"`. Rules may call themselves anywhere, on the left too; each is
-  /// defined once.
+  /// A grammar in the dialect of llama.cpp: `root ::= "yes" | "no"`. Rules may call themselves anywhere, on the left too; each
+  /// is defined once.
   /// @errors  malformed, limit_exceeded; the sentence names line and column, or the rule
   static result<grammar> try_from_gbnf(std::string_view text, const grammar_limits& most = {});
   /// The same with tokens of a vocabulary, by number or name: `root ::= <|sep|> !<|sep|>* <[42]>`. A control token is that
@@ -103,11 +104,10 @@ class grammar {
   }
 #endif
 
-  /// What its parsers run, which whoever writes a reader of another notation makes.
-  const std::shared_ptr<const detail::grammar_program>& program() const noexcept { return program_; }
+ private:
+  friend struct detail::grammar_parts;
   explicit grammar(std::shared_ptr<const detail::grammar_program> program) noexcept : program_(std::move(program)) {}
 
- private:
   std::shared_ptr<const detail::grammar_program> program_;
 };
 

@@ -15,7 +15,8 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-grammar_parser::grammar_parser(const grammar& g) : program_(g.program()), states_(*program_), stacks_(states_) {
+grammar_parser::grammar_parser(const grammar& g)
+    : program_(detail::grammar_parts::program_of(g)), states_(*program_), stacks_(states_) {
   const detail::grammar_stacks::mark before = stacks_.now();
   stacks_.begin(first_);
   first_may_end_ = stacks_.may_end();

@@ -4,9 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "nibble/grammar/automaton.hpp"
+#include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/json_shapes.hpp"
 
 namespace nibble {
@@ -27,6 +30,14 @@ struct grammar_program {
   json_shapes shapes;
   std::vector<grammar_target> targets;
   std::uint32_t root = 0;  // among targets
+};
+
+/// What a grammar is made of, for those who make one of another notation, and those who read by it.
+struct grammar_parts {
+  static grammar made_of(grammar_program program) {
+    return grammar(std::make_shared<const grammar_program>(std::move(program)));
+  }
+  static const std::shared_ptr<const grammar_program>& program_of(const grammar& g) noexcept { return g.program_; }
 };
 
 }  // namespace detail

@@ -25,7 +25,7 @@ void program_builder::define(std::uint32_t rule, id body) {
 program_builder::id program_builder::call(const grammar& g) {
   if (made_.texts.size() > most_.states) fail(too_many_states(most_.states));
   if (failed_) return nothing();
-  return all.call(append_program(made_, *g.program()));
+  return all.call(append_program(made_, *grammar_parts::program_of(g)));
 }
 
 program_builder::id program_builder::call(result<grammar> made, std::string_view where) {
@@ -63,7 +63,7 @@ program_builder::id program_builder::blanks(std::uint32_t most) {
 result<grammar> program_builder::finish(std::uint32_t root) {
   if (failed_) return *std::move(failed_);
   made_.root = root;
-  return grammar(std::make_shared<const grammar_program>(std::move(made_)));
+  return grammar_parts::made_of(std::move(made_));
 }
 
 }  // namespace detail

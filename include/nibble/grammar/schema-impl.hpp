@@ -394,7 +394,7 @@ result<grammar_program> compile_schema(const json& schema, const grammar_limits&
 result<grammar> grammar::try_from_schema(const json& schema, const grammar_limits& most) {
   auto made = detail::compile_schema(schema, most);
   if (!made) return std::move(made).failure();
-  return grammar(std::make_shared<const detail::grammar_program>(*std::move(made)));
+  return detail::grammar_parts::made_of(*std::move(made));
 }
 
 result<grammar> grammar::try_from_schema(std::string_view schema, const grammar_limits& most) {
