@@ -1,5 +1,6 @@
 /// Fuzz target: any bytes as the answer of a model, in each format. The first byte names the format, the second the size of
-/// pieces; however it is cut, the same is read, and a call that is complete has an object for arguments.
+/// pieces, what the prompt ended with, and whether there are tools; however it is cut, the same is read, and a call that is
+/// complete is of a tool and has an object for arguments.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -16,8 +17,21 @@ void require(bool truth) {
   if (!truth) std::abort();
 }
 
-nibble::chat_answer read(const nibble::answer_syntax& syntax, std::string_view text, std::size_t size) {
-  nibble::chat_parser parser(syntax);
+struct beginning {
+  nibble::answer_syntax syntax;
+  std::string_view prompt_end;
+  nibble::json tools;
+};
+
+const nibble::json& some_tools() {
+  static const auto read = nibble::json::try_parse(
+      R"([{"type": "function", "function": {"name": "look", "parameters": {"properties": {"where": {"type": "string"}, "far": {}}}}}, {"name": "f"}])");
+  require(static_cast<bool>(read));
+  return *read;
+}
+
+nibble::chat_answer read(const beginning& from, std::string_view text, std::size_t size) {
+  nibble::chat_parser parser(from.syntax, from.prompt_end, from.tools);
   const auto check = [](std::span<const nibble::answer_delta> deltas) {
     for (const nibble::answer_delta& d : deltas) require(nibble::is_utf8(d.text));
   };
@@ -39,12 +53,16 @@ void compare(const nibble::chat_answer& a, const nibble::chat_answer& b) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
-  const auto syntax = nibble::answer_syntax::named(nibble::answer_formats[data[0] % nibble::answer_formats.size()].name);
-  const nibble::chat_answer whole = read(syntax, text, size);
-  compare(whole, read(syntax, text, 1u + data[1] % 16u));
+  constexpr std::string_view prompts[] = {"", "<think>\n", "\n>>>", "<|start|>assistant"};
+  const bool has_tools = (data[1] & 16) != 0;
+  const beginning from{nibble::answer_syntax::named(nibble::answer_formats[data[0] % nibble::answer_formats.size()].name),
+                       prompts[data[1] >> 5 & 3], has_tools ? some_tools() : nibble::json()};
+  const nibble::chat_answer whole = read(from, text, size);
+  compare(whole, read(from, text, 1u + data[1] % 16u));
   for (const nibble::tool_call& call : whole.calls) {
     require(!call.name.empty() && !call.id.empty());
     if (!call.complete) continue;
+    require(!has_tools || call.name == "look" || call.name == "f");
     const auto arguments = nibble::json::try_parse(call.arguments);
     require(!arguments || arguments->is(nibble::json_kind::object));  // it may exceed the limits of a value
   }

@@ -87,9 +87,7 @@ inline void append_in_field(const traced_text& text, std::string_view sign, cons
   const std::size_t room = f.width > size ? f.width - size : 0;
   const char align = f.align ? f.align : usual;
   const std::size_t before = align == '<' ? 0 : align == '^' ? room / 2 : room;
-  const auto pad = [&](std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) out.append(f.fill, f.from);
-  };
+  const auto pad = [&](std::size_t count) { out.append(traced_text(f.fill, f.from).repeated(count)); };
   if (align == '=') out.append(sign, f.from);
   pad(before);
   if (align != '=') out.append(sign, f.from);
