@@ -28,8 +28,9 @@ struct tool_rules {
 /// of the vocabulary are those tokens. JSON has one space at most between its parts.
 ///
 /// An object of arguments has no members that its schema does not name, unless it says so itself. Formats that write each
-/// argument on its own have them in the order of the schema; where such a format writes text without quotes, the text may not
-/// have the mark that ends it.
+/// argument on its own, and notations that are no JSON (Python's, Gemma's), have the members that a schema names, in its order,
+/// and no others; what such a notation cannot keep of a schema is refused. Where a format writes text without quotes, the text
+/// may not have the mark that ends it.
 /// @param tools   as OpenAI's interface describes them: see chat_options::tools
 /// @errors  invalid_argument: no tools, or not the one that is asked for, or a format without calls while one is required;
 ///          bad_value: what is no tool, or a schema that is not supported; limit_exceeded. The sentence names the tool
