@@ -331,6 +331,8 @@ TEST_CASE("what is no call is text") {
   }
   CHECK(read("functionary-v3.2", "all\nType\n>>> print(1)\n1", ">>>").text == "Type\n>>> print(1)\n1");
   CHECK(calls_of(read("functionary-v3.2", "python\nprint(1)\n>>> 2", ">>>")) == "python {\"code\":\"print(1)\\n>>> 2\"} ...\n");
+  CHECK(calls_of(read("functionary-v3.1", "So.<|python_tag|>{1}\nprint(\"</function>\")")) ==
+        "python {\"code\":\"{1}\\nprint(\\\"</function>\\\")\"} ...\n");
   CHECK(calls_of(read("functionary-v3.2", "python\n{\"code\": 1}", ">>>")) == "python {\"code\": 1} ...\n");
   CHECK(read("llama-3", "See {\"name\": \"f\", \"parameters\": {}}").calls.empty());
   CHECK(read("functionary-v3.2", "Hello", ">>>").text == "Hello");

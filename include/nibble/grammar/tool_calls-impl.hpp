@@ -60,7 +60,7 @@ std::vector<std::string_view> call_rules::marks() const {
     add(format_.call_begin);
     for (const std::string_view begin : format_.other_begins) add(begin);
   }
-  add(format_.code_begin);
+  if (format_.whole) add(format_.code_begin);  // behind others stands code alone
   return out;
 }
 

@@ -59,7 +59,8 @@ struct answer_format {
   std::array<std::string_view, 6> ignored = {};  ///< marks that structure an answer
 };
 
-/// What a reader has to know of a model.
+/// What a reader has to know of a model. It refers to a format and to texts that have to live as long as whoever reads: those
+/// of answer_formats and known_reasoning always do.
 struct answer_syntax {
   const answer_format* calls = nullptr;  ///< null: none
   reasoning_marks reasoning = {};

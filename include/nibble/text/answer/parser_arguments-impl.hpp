@@ -245,14 +245,15 @@ bool chat_parser::read_python() {
 bool chat_parser::read_code() {
   const answer_format& f = *syntax_.calls;
   if (value_.empty() && !skip_blanks()) return ended_ && give_up();
-  if (value_.empty() && buffer_[at_] == '{') {
-    bracket_ = 0, calls_here_ = 0, place_ = f.code_begin.empty() ? place::arguments : place::calls;
-    if (f.code_begin.empty()) begin_call(f.code_name);
+  const bool by_name = f.code_begin.empty();
+  if (value_.empty() && buffer_[at_] == '{' && (by_name || f.shape == call_shape::json)) {
+    bracket_ = 0, calls_here_ = 0, place_ = by_name ? place::arguments : place::calls;
+    if (by_name) begin_call(f.code_name);
     return true;
   }
   found end = found::none;
   for (; at_ < buffer_.size() && end != found::whole; ++at_) {
-    end = find(f.call_end);
+    end = by_name ? find(f.call_end) : found::none;
     if (end == found::beginning) return false;
     if (end == found::none) value_ += buffer_[at_];
   }
@@ -260,8 +261,7 @@ bool chat_parser::read_code() {
   if (end != found::whole && !ended_) return false;
   constexpr std::string_view called = ".call";
   std::vector<tool_call> calls;
-  const bool all =
-      !f.code_begin.empty() && detail::read_python_calls(value_, calls) && calls.size() == 1 && calls[0].name.ends_with(called);
+  const bool all = f.whole && detail::read_python_calls(value_, calls) && calls.size() == 1 && calls[0].name.ends_with(called);
   std::string name(f.code_name), arguments = "{\"code\":";
   detail::append_json_string(value_, arguments);
   arguments += '}';
