@@ -5,8 +5,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARED = os.environ.get("NIBBLE_SHARED", "")
 ENGINES = ("llama", "new", "ik")  # as llama.py names them: llama.cpp, a newer one, ik_llama.cpp
 # llama.cpp as it is shipped has a library for each of these instruction sets, and takes the best; the others are built for AVX2
-LLAMA_CPUS = {"AVX3_SPR": "sapphirerapids", "AVX3_ZEN4": "zen4", "AVX3_DL": "icelake", "AVX3": "skylakex", "AVX2": "haswell", "SSE4": "sse42",
-              "SSSE3": "x64", "SSE2": "x64", "reference": "x64"}
+LLAMA_CPUS = {"AVX10_2": "sapphirerapids", "AVX3_SPR": "sapphirerapids", "AVX3_ZEN4": "zen4", "AVX3_DL": "icelake", "AVX3": "skylakex", "AVX_VNNI": "alderlake",
+              "AVX2": "haswell", "SSE4": "sse42", "SSSE3": "x64", "SSE2": "x64", "reference": "x64"}
 
 
 def add_bench(parser):

@@ -38,11 +38,26 @@ debian_source() {
   rm -rf "$work"
 }
 
+# arm_highway FOLDER: sets libhwy to the one library that the kernels link, for 64-bit Arm, unpacked into FOLDER: installing it would
+# want a whole second system.
+arm_highway() {
+  if ! compgen -G "$1/usr/lib/aarch64-linux-gnu/libhwy.so.1*" >/dev/null; then
+    local as_root=(); [ "$(id -u)" = 0 ] || as_root=(sudo)
+    dpkg --print-foreign-architectures | grep -qx arm64 || {
+      "${as_root[@]}" dpkg --add-architecture arm64
+      quietly "${as_root[@]}" apt-get -q update
+    }
+    mkdir -p "$1"
+    (cd "$1" && quietly apt-get -q download libhwy1:arm64 && dpkg -x libhwy1_*_arm64.deb .)
+  fi
+  libhwy=$(compgen -G "$1/usr/lib/aarch64-linux-gnu/libhwy.so.1" | head -n 1)
+}
+
 # The library's units: all that nibble::nibble is made of.
 nibble_units=(packaging/{kernels,library,tokenizers,templates,decoder,architectures,quantize}.cpp)
 
-# What machines say of the small model, for they choose the likeliest token: those that fuse multiplication and addition one text, to
-# the bit of all logits, and those that cannot, another.
+# What machines say of the small model, for they choose the likeliest token: those that fuse multiplication and addition one
+# text, and those that cannot, another.
 tiny_model=examples/models/nibble-tiny-Q4_K_M.gguf
 fused=examples/models/nibble-tiny.txt unfused=examples/models/nibble-tiny-unfused.txt
 # speaks NAME TEXT COMMAND...: runs an examples/01_hello, and compares.
@@ -50,4 +65,8 @@ speaks() {
   local said; said=$("${@:3}" "$tiny_model")
   [ "$said" = "$(cat "$2")" ] || { printf '%s: says another text:\n%s\n' "$1" "$said" >&2; return 1; }
   echo "$1: says what it must"
+}
+# agrees NAME COMMAND...: runs a tests/contract/same_logits.cpp, and compares the bits of logits with those of every machine.
+agrees() {
+  python3 tests/contract/same_logits.py --golden tests/golden/logits.tsv "$1=${*:2}" -- "$tiny_model" architectures tests/golden/models/*.gguf
 }

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source packaging/setup.sh
 source packaging/cross.sh
-require mingw wine eigen highway xsimd doctest
+require mingw wine python eigen highway xsimd doctest
 
 out=${BUILD_DIR:-build/windows}
 mkdir -p "$out"
@@ -17,16 +17,17 @@ compiler=(x86_64-w64-mingw32-g++-posix -std=c++20 -O2 "-DNIBBLE_TARGETS=(${TARGE
 compile "$out/highway-units" "$out"/highway/hwy/targets.cc -- "${compiler[@]}"
 compile "$out/units" "${nibble_units[@]}" -- "${compiler[@]}" -Wall -Wextra -Wconversion -Wshadow -Werror
 x86_64-w64-mingw32-windres packaging/windows/utf8.rc -O coff -o "$out/utf8.o"
-compile "$out/windows" packaging/windows/utf8.cpp examples/{01_hello,03_chat,07_quantize}.cpp -- "${compiler[@]}"
+compile "$out/windows" packaging/windows/utf8.cpp examples/{01_hello,03_chat,07_quantize}.cpp tests/contract/same_logits.cpp -- "${compiler[@]}"
 tests=(core file gguf)
 for name in "${tests[@]}"; do compile "$out/$name" tests/support/main.cpp tests/"$name"/*_test.cpp -- "${compiler[@]}" -O1; done
 link() { x86_64-w64-mingw32-g++-posix -static "${@:2}" "$out"/units/*.o "$out"/highway-units/*.o -o "$out/$1.exe"; }
-for name in 01_hello 03_chat 07_quantize; do link "$name" "$out/windows/$name.o" "$out/windows/utf8.o" "$out/utf8.o"; done
+for name in 01_hello 03_chat 07_quantize same_logits; do link "$name" "$out/windows/$name.o" "$out/windows/utf8.o" "$out/utf8.o"; done
 for name in "${tests[@]}"; do link "${name}_test" "$out/$name"/*.o; done
 echo "built in $SECONDS s"
 
 export WINEPREFIX=$PWD/$out/prefix WINEDEBUG=-all LC_ALL=C.UTF-8
 speaks "Windows" "$fused" wine "$out/01_hello.exe"
+agrees "Windows" wine "$out/same_logits.exe"
 cp "$tiny_model" "$out/größe 日本.gguf"
 wine "$out/03_chat.exe" "$out/größe 日本.gguf" "Ünlü kişi" --raw 2>&1 | grep -q 'answer [1-9]' || { echo "no file of such a name is read"; exit 1; }
 said=$(wine "$out/03_chat.exe" "$out/größe 水.gguf" "x" 2>&1 || true)

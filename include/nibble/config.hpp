@@ -8,9 +8,10 @@
 /// |                   |                        | Highway's names: HWY_AVX2 \| HWY_AVX3_DL. Each takes seconds of the |
 /// |                   |                        | compiler and a part of the program; a processor that has none of     |
 /// |                   |                        | them runs scalar code. CMake: a list, -DNIBBLE_TARGETS="AVX2;SSE4"   |
+/// | NIBBLE_NO_AVX_VNNI | not defined           | no kernels for AVX-VNNI, whose instruction old assemblers lack       |
 ///
 /// In which other flags the files of a program may differ, and still hand models and sessions to each other, says a table in
-/// the README: exceptions and instruction sets yes, NIBBLE_CHECKED no; -ffinite-math-only is refused here.
+/// the README: exceptions and instruction sets yes, NIBBLE_CHECKED no; -ffast-math and its parts are refused here.
 #pragma once
 
 #include <bit>
@@ -18,7 +19,9 @@
 #include <version>
 
 #if defined(_M_FP_FAST) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "nibble needs NaN and infinities: compile files that include it without -ffast-math, or with -fno-finite-math-only"
+#error "nibble needs NaN and infinities: compile files that include it without -ffast-math"
+#elif defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__)
+#error "nibble's sums have one order: compile files that include it without the parts of -ffast-math that change results"
 #endif
 
 #if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)

@@ -1,32 +1,38 @@
-// Kernels and their scalar reference, compiled for one instruction set with the flags of this file, on the same numbers: prints
-// a hash of all results of each. same_bits.py compiles it in several ways.
+// All kernels of one instruction set and their scalar reference, compiled with the flags of this file, on the same numbers:
+// prints a line for each table, with a hash of all results. With an argument, one for each part. same_bits.py compiles it in
+// several ways.
+#include <nibble/kernels/compile.hpp>
+// the SIMD library comes first
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <memory>
+#include <span>
 #include <vector>
 
-#include "nibble/kernels/reference.hpp"
-#include "nibble/quant/grids-impl.hpp"
-// the SIMD library comes behind it
-#include "nibble/kernels/activation-inl.hpp"
-#include "nibble/kernels/attention-inl.hpp"
-#include "nibble/kernels/elementwise-inl.hpp"
-#include "nibble/kernels/matmul-inl.hpp"
-#include "nibble/kernels/recurrent-inl.hpp"
+#include "nibble/kernels/weight.hpp"
 
 namespace nb = nibble;
-namespace simd = nibble::HWY_NAMESPACE;
-namespace scalar = nibble::reference;
 
 namespace {
 /// Numbers between -4 and 4, and a few large ones; made of integers, for random numbers of a library may differ.
-std::vector<float> numbers(std::size_t n, std::uint32_t seed) {
-  std::vector<float> out(n);
-  for (float& x : out) {
-    seed = seed * 1664525u + 1013904223u;
-    x = float(std::int32_t(seed >> 8) - (1 << 23)) * 0x1p-21f;
-    if (seed >> 26 == 0) x *= 64;
+class numbers_from {
+ public:
+  explicit numbers_from(std::uint32_t seed) : seed_(seed) {}
+  std::uint32_t bits() { return seed_ = seed_ * 1664525u + 1013904223u; }
+  float next() {
+    const float x = float(std::int32_t(bits() >> 8) - (1 << 23)) * 0x1p-21f;
+    return seed_ >> 26 == 0 ? x * 64 : x;
   }
+
+ private:
+  std::uint32_t seed_;
+};
+std::vector<float> numbers(std::size_t n, std::uint32_t seed) {
+  numbers_from source(seed);
+  std::vector<float> out(n);
+  for (float& x : out) x = source.next();
   return out;
 }
 
@@ -41,81 +47,134 @@ struct hash {
   }
 };
 
-constexpr std::size_t columns = 512, rows = 32, most_tokens = 20;
+/// Bytes that begin on a cache line.
+struct lines {
+  std::vector<std::byte> room;
+  explicit lines(std::size_t bytes) : room(bytes + nb::cache_line) {}
+  std::byte* data() {
+    return room.data() + (nb::cache_line - reinterpret_cast<std::uintptr_t>(room.data()) % nb::cache_line) % nb::cache_line;
+  }
+};
 
-/// A weight's block of any codes, with scales of a usual size. Not encoded: that is no kernel's work.
-void fill(nb::q4_k::block& b, const float* x) {
-  for (std::size_t i = 0; i < sizeof b; ++i)
-    reinterpret_cast<unsigned char*>(&b)[i] = static_cast<unsigned char>(int(x[i] * 999));
-  b.d = nb::half(nb::to_half(x[0] * 0x1p-6f)), b.dmin = nb::half(nb::to_half(x[1] * 0x1p-7f));
+constexpr std::size_t columns = 768, rows = 32, most_tokens = 20;
+
+/// Blocks of random bytes whose values are of a usual size, a fifth of them small ones: not encoded, for that is no kernel's
+/// work.
+template <class Q>
+std::vector<typename Q::block> blocks_of() {
+  std::vector<typename Q::block> blocks(rows * columns / Q::block_size);
+  numbers_from source(3);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    for (float most = 9; !(most <= 8 && (most >= 0x1p-6f || (i % 5 == 0 && most > 0)));) {
+      unsigned char bytes[sizeof blocks[i]];
+      for (unsigned char& b : bytes) b = static_cast<unsigned char>(source.bits() >> 24);
+      std::memcpy(&blocks[i], bytes, sizeof bytes);
+      float values[Q::block_size];
+      Q::decode(blocks[i], values);
+      most = 0;
+      for (const float v : values) most = std::abs(v) <= most ? most : std::abs(v);  // NaN stays
+    }
+  }
+  return blocks;
 }
-void fill(nb::q5_1::block& b, const float* x) {
-  for (std::size_t i = 0; i < sizeof b; ++i)
-    reinterpret_cast<unsigned char*>(&b)[i] = static_cast<unsigned char>(int(x[i] * 999));
-  b.d = nb::half(nb::to_half(x[0] * 0x1p-4f)), b.m = nb::half(nb::to_half(x[1]));
-}
-void fill(nb::half& b, const float* x) { b = nb::half(nb::to_half(*x)); }
+
+/// How the products of 1, 3, 9 and more tokens end.
+constexpr struct {
+  std::size_t tokens;
+  nb::epilogue how;
+} cases[] = {{1, nb::epilogue::replace}, {3, nb::epilogue::add}, {9, nb::epilogue::gate}, {most_tokens, nb::epilogue::gate}};
 
 template <class Q>
-void add_products(const nb::kernel_table& t, hash& h, void (*matmul)(const nb::matmul_args&)) {
-  const auto w = numbers(rows * columns, 3), x = numbers(most_tokens * columns, 5);
-  std::vector<typename Q::block> blocks(rows * columns / Q::block_size);
-  for (std::size_t i = 0; i < blocks.size(); ++i) fill(blocks[i], w.data() + i * Q::block_size);
-  for (const std::size_t tokens : {std::size_t{1}, std::size_t{3}, most_tokens}) {
-    std::vector<std::byte> input(most_tokens * columns * sizeof(float));
+std::vector<std::byte> input_of(const nb::kernel_table& t, std::size_t tokens) {
+  const auto x = numbers(tokens * columns, 5);
+  std::vector<std::byte> input(x.size() * sizeof(float));
+  if constexpr (nb::float_format<Q>) {
     std::memcpy(input.data(), x.data(), input.size());
-    if constexpr (!nb::float_format<Q>) {
-      using block = nb::activation_of<Q>;
-      for (std::size_t i = 0; i < tokens; ++i) {
-        const auto [first, step] = nb::place_of(i, tokens, columns / block::columns);
-        (nb::super_block_format<Q> ? t.quantize_super : t.quantize)(x.data() + i * columns, columns,
-                                                                    input.data() + first * sizeof(block), step);
-      }
-      h.add(input.data(), tokens * columns / block::columns * sizeof(block));
+  } else {
+    using block = nb::activation_of<Q>;
+    for (std::size_t i = 0; i < tokens; ++i) {
+      const auto [first, step] = nb::place_of(i, tokens, columns / block::columns);
+      (nb::super_block_format<Q> ? t.quantize_super : t.quantize)(x.data() + i * columns, columns,
+                                                                  input.data() + first * sizeof(block), step);
     }
-    std::vector<float> out = numbers(tokens * rows, 7);
-    matmul({.last = rows / nb::panel_rows,
-            .input = input.data(),
-            .input_stride = columns,
-            .tokens = tokens,
-            .output = out.data(),
-            .output_stride = rows,
-            .how = nb::epilogue::gate,
-            .gate = nb::activation::gelu_tanh,
-            .rows = rows,
-            .columns = columns,
-            .stored = reinterpret_cast<const std::byte*>(blocks.data()),
-            .row_bytes = nb::stored_bytes<Q>(columns)});
-    h.add(out);
+    input.resize(tokens * columns / block::columns * sizeof(block));
   }
+  return input;
 }
 
-template <class Format>
-void add_attention(hash& h, void (*attention)(const nb::attention_args&)) {
-  constexpr std::size_t dim = 40, positions = 150, tokens = 5, heads = 2, page = 1 << 16, value_offset = 1 << 15;
-  static_assert(nb::kv_tile_bytes<Format, nb::kv_role::key>(dim) <= value_offset);
-  std::vector<std::byte> storage(3 * page + nb::cache_line);
-  std::byte* pages = storage.data() + (nb::cache_line - reinterpret_cast<std::uintptr_t>(storage.data()) % nb::cache_line);
-  for (std::size_t p = 0; p < positions; ++p) {
-    std::byte* at = pages + p / 64 * page;
-    nb::store_kv<Format, nb::kv_role::key>(numbers(dim, std::uint32_t(p)).data(), dim, p % 64, at);
-    nb::store_kv<Format, nb::kv_role::value>(numbers(dim, std::uint32_t(p + 999)).data(), dim, p % 64, at + value_offset);
+void add_products(const nb::kernel_table& t, hash& h) {
+  nb::any_type(nb::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+    const nb::format_kernels& k = t.formats[nb::index_of<Q, nb::quant_formats>];
+    const auto blocks = blocks_of<Q>();
+    const auto* stored = reinterpret_cast<const std::byte*>(blocks.data());
+    const std::size_t row_bytes = nb::stored_bytes<Q>(columns), group_bytes = nb::group_bytes<Q>(columns);
+    lines groups(rows / nb::panel_rows * group_bytes);
+    for (std::size_t g = 0; g < rows / nb::panel_rows; ++g) {
+      k.pack(stored + g * nb::panel_rows * row_bytes, nb::panel_rows, row_bytes, columns, groups.data() + g * group_bytes);
+    }
+    for (const auto& c : cases) {
+      const auto input = input_of<Q>(t, c.tokens);
+      h.add(input);
+      std::vector<float> out = numbers(c.tokens * rows, 7);
+      k.matmul({.last = rows / nb::panel_rows,
+                .input = input.data(),
+                .input_stride = columns,
+                .tokens = c.tokens,
+                .output = out.data(),
+                .output_stride = rows,
+                .how = c.how,
+                .gate = nb::activation::gelu_tanh,
+                .rows = rows,
+                .columns = columns,
+                .groups = groups.data(),
+                .group_bytes = group_bytes});
+      h.add(out);
+    }
+    return false;
+  });
+}
+
+/// Keys of one format and values of another, in pages of 64 positions.
+struct sample_cache {
+  static constexpr std::size_t dim = 72, positions = 170, tokens = 5, heads = 2, page = 1 << 16, value_offset = 1 << 15;
+  lines room{3 * page};
+  std::vector<float> query = numbers(tokens * heads * dim, 11), near = numbers(tokens * heads * dim, 12);
+  std::uint32_t page_of[3] = {2, 0, 1};
+
+  sample_cache(const nb::kernel_table& t, std::size_t keys, std::size_t values) {
+    for (std::size_t p = 0; p < positions; ++p) {
+      std::byte* at = room.data() + page_of[p / 64] * page;
+      t.store_key[keys](numbers(dim, std::uint32_t(p)).data(), dim, p % 64, at);
+      t.store_value[values](numbers(dim, std::uint32_t(p + 999)).data(), dim, p % 64, at + value_offset);
+    }
   }
-  const auto q = numbers(tokens * heads * dim, 11);
-  const std::uint32_t page_of[] = {0, 1, 2};
-  const float sinks[] = {0.5f, 3}, slopes[] = {0.25f, 0.125f};
-  for (int variant = 0; variant < 4; ++variant) {
-    std::vector<float> out(q.size());
+  nb::attention_args args(std::size_t values, float* out) {
     nb::attention_args a{};
-    a.query = q.data(), a.output = out.data(), a.query_stride = a.output_stride = heads * dim;
-    a.tokens = tokens, a.heads = heads, a.head_dim = a.value_dim = dim, a.position = positions - tokens,
-    a.positions = positions;
-    a.scale = 0.07f, a.softcap = variant == 1 ? 20.0f : 0, a.sinks = variant == 2 ? sinks : nullptr;
-    a.slopes = variant == 3 ? slopes : nullptr, a.mask = nb::attention_mask::window(variant == 0 ? 140 : 100);
-    a.pages = pages, a.page_bytes = page, a.value_offset = value_offset, a.page_of = page_of;
-    a.value_format = nb::index_of<Format, nb::kv_formats>;
-    attention(a);
-    h.add(out);
+    a.query = query.data(), a.output = out, a.query_stride = a.output_stride = heads * dim;
+    a.tokens = tokens, a.heads = heads, a.head_dim = a.value_dim = dim, a.position = positions - tokens;
+    a.positions = positions, a.scale = 0.07f, a.value_format = values;
+    a.pages = room.data(), a.page_bytes = page, a.value_offset = value_offset, a.page_of = page_of;
+    return a;
+  }
+};
+
+void add_attention(const nb::kernel_table& t, hash& h) {
+  const float sinks[] = {0.5f, 3}, slopes[] = {0.25f, 0.125f};
+  for (std::size_t keys = 0; keys < nb::kv_formats::size; ++keys) {
+    for (const std::size_t values : {keys, (keys + 1) % nb::kv_formats::size}) {
+      sample_cache cache(t, keys, values);
+      h.add(cache.room.data(), 3 * sample_cache::page);
+      for (int variant = 0; variant < 6; ++variant) {
+        std::vector<float> out(cache.query.size());
+        auto a = cache.args(values, out.data());
+        a.softcap = variant == 1 ? 20.0f : 0, a.sinks = variant == 2 ? sinks : nullptr;
+        a.slopes = variant >= 3 ? slopes : nullptr, a.mask = nb::attention_mask::window(variant == 0 ? 140 : 100);
+        if (variant == 4) a.tokens = a.heads = 1;
+        if (variant == 5) a.sliding = {100, 70, 15}, a.kept_query = cache.near.data(), a.kept_page_of = a.page_of;
+        t.attention[keys](a);
+        h.add(out);
+      }
+    }
   }
 }
 
@@ -135,6 +194,14 @@ void add_elementwise(const nb::kernel_table& t, hash& h) {
   check([&](float* out) { t.softcap(out, 5, x.size()); });
   check([&](float* out) { t.rope(out, y.data(), y.data() + 100, 100, nb::rope_pairs::halves); });
   check([&](float* out) { t.rope(out, y.data(), y.data() + 100, 100, nb::rope_pairs::interleaved); });
+  check([&](float* out) { t.add(out, y.data(), x.size()); });
+  check([&](float* out) { t.add_scaled(out, y.data(), 0.3f, x.size()); });
+  check([&](float* out) { t.multiply(out, y.data(), x.size()); });
+  check([&](float* out) { t.scale(out, 0.3f, x.size()); });
+  check([&](float* out) { t.normalize(out, 1e-6f, 0.5f, x.size()); });
+  check([&](float* out) { t.hadamard(out, 64, 3), t.hadamard(out + 192, 8, 2); });
+  const double sums[] = {t.sum(x.data(), x.size()), t.squared_length(x.data(), x.size())};
+  h.add(sums, sizeof sums);
 }
 
 void add_recurrent(const nb::kernel_table& t, hash& h) {
@@ -163,24 +230,20 @@ void add_recurrent(const nb::kernel_table& t, hash& h) {
 }
 }  // namespace
 
-int main() {
-  nb::kernel_table t = scalar::table;
-  hash kernels, reference;
-  add_elementwise(t, reference), add_recurrent(t, reference);
-  add_products<nb::q4_k>(t, reference, &scalar::matmul<nb::q4_k>);
-  add_products<nb::q5_1>(t, reference, &scalar::matmul<nb::q5_1>);
-  add_products<nb::f16>(t, reference, &scalar::matmul<nb::f16>);
-  add_attention<nb::f16>(reference, &scalar::attention<nb::f16>);
-  add_attention<nb::q8_0>(reference, &scalar::attention<nb::q8_0>);
-  t.activate = &simd::activate, t.gate = &simd::gate, t.xielu = &simd::xielu, t.rms_norm = &simd::rms_norm;
-  t.softcap = &simd::softcap, t.rope = &simd::rope, t.quantize = &simd::quantize, t.quantize_super = &simd::quantize_super;
-  t.convolve = &simd::convolve, t.scan = &simd::scan, t.step_decay = &simd::step_decay, t.normalize = &simd::normalize;
-  add_elementwise(t, kernels), add_recurrent(t, kernels);
-  add_products<nb::q4_k>(t, kernels, &simd::matmul<nb::q4_k>);
-  add_products<nb::q5_1>(t, kernels, &simd::matmul<nb::q5_1>);
-  add_products<nb::f16>(t, kernels, &simd::matmul<nb::f16>);
-  add_attention<nb::f16>(kernels, &simd::attention<nb::f16>);
-  add_attention<nb::q8_0>(kernels, &simd::attention<nb::q8_0>);
-  std::printf("%016llx %016llx\n", static_cast<unsigned long long>(kernels.value),
-              static_cast<unsigned long long>(reference.value));
+int main(int arguments, char**) {
+  const nb::kernel_table* tables[] = {nb::kernels_at(0), &nb::reference::table, nullptr};
+#if HWY_TARGETS & HWY_AVX2
+  unsigned a, b, c, d;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1)) tables[2] = nb::N_AVX2::avx_vnni_table();
+#endif
+  for (const nb::kernel_table* t : tables) {
+    if (!t) continue;
+    hash all;
+    for (auto* part : {&add_elementwise, &add_recurrent, &add_products, &add_attention}) {
+      if (arguments > 1) all = {};
+      part(*t, all);
+      if (arguments > 1 || part == &add_attention)
+        std::printf("%s %016llx\n", t->target, static_cast<unsigned long long>(all.value));
+    }
+  }
 }

@@ -9,9 +9,10 @@ import tempfile
 DEFAULT = "HWY_SSE4|HWY_AVX2|HWY_AVX3|HWY_AVX3_DL"
 # Flags, and what is there beside the target that the flags of the file promise.
 CHOICES = [([], DEFAULT), (["-DNIBBLE_TARGETS=HWY_AVX2"], "HWY_AVX2"), (["-DNIBBLE_TARGETS=HWY_SSSE3|HWY_AVX2"], "HWY_SSSE3|HWY_AVX2"),
-           (["-DNIBBLE_TARGETS=HWY_AVX3_DL", "-msse4.2"], "HWY_AVX3_DL"), (["-DHWY_DISABLED_TARGETS=HWY_SSE4"], "HWY_AVX2")]
+           (["-DNIBBLE_TARGETS=HWY_AVX3_DL", "-msse4.2"], "HWY_AVX3_DL"), (["-DHWY_DISABLED_TARGETS=HWY_SSE4", "-DOWN_MASK"], "HWY_AVX2"), (["-DNIBBLE_TARGETS=HWY_EMU128"], "0")]
 # Lists of CMake, and the macro that they become, or a part of the error.
 LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NEON", "[NIBBLE_TARGETS=(HWY_NEON)]"),
+         ("native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),  # on a processor that no kernels are made for
          ("AVX2;AVX9", "AVX9 is none of native AVX10_2")]
 
 
@@ -21,9 +22,8 @@ def macros(compiler, folder):
     with open(folder + "/unit.cpp", "w") as file:
         file.write("#include \"nibble/kernels/target_macros.hpp\"\n#define FALLBACK (HWY_SCALAR | HWY_EMU128)\n"
                    "static_assert(((WANTED) & ~HWY_TARGETS) == 0, \"lacks\");\n"
-                   "static_assert(HWY_TARGETS & FALLBACK, \"has no code for every processor\");\n"
-                   "#ifdef NIBBLE_TARGETS\nstatic_assert((HWY_TARGETS & ~FALLBACK) == (WANTED), \"has more\");\n#endif\n"
-                   "#if !defined(NIBBLE_TARGETS) && !defined(HWY_DISABLED_TARGETS)\nstatic_assert((HWY_TARGETS & HWY_SSSE3) == 0);\n#endif\n")
+                   "static_assert(HWY_TARGETS & (FALLBACK | 1LL << 14), \"has no code for every processor\");\n"
+                   "#ifndef OWN_MASK\nstatic_assert((HWY_TARGETS & ~FALLBACK) == (WANTED), \"has more\");\n#endif\n")
     compile = [*compiler, "-fsyntax-only", folder + "/unit.cpp"]
     for flags, wanted in CHOICES:
         done = subprocess.run([*compile, "-DWANTED=" + wanted, *flags], capture_output=True, text=True)
@@ -42,7 +42,7 @@ def lists(cmake, modules, folder):
     with open(folder + "/lists.cmake", "w") as file:
         file.write("include(\"%s/nibble-targets.cmake\")\nnibble_target_definition(out \"${LIST}\")\nmessage(\"[${out}]\")\n" % modules)
     for text, says in LISTS:
-        done = subprocess.run([cmake, "-DLIST=" + text, "-P", folder + "/lists.cmake"], capture_output=True, text=True)
+        done = subprocess.run([cmake, "-DLIST=" + text, "-DNIBBLE_NATIVE_TARGET=PPC8", "-P", folder + "/lists.cmake"], capture_output=True, text=True)
         said = re.sub(r"\s+", " ", done.stderr)
         if says not in said:
             found.append("%s: %s" % (text, said))

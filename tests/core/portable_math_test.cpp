@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numbers>
 
@@ -20,6 +22,19 @@ TEST_CASE("logarithms and powers are those of the C library but for the last dig
     }
   }
   CHECK(portable_log(std::numbers::e) == doctest::Approx(1).epsilon(1e-14));
+}
+
+TEST_CASE("logarithms and powers have the same bits with every compiler, C library and level of optimization") {
+  std::uint64_t hash = 14695981039346656037u;
+  const auto add = [&](double x) { hash = (hash ^ std::bit_cast<std::uint64_t>(x)) * 1099511628211u; };
+  for (double base : {1e4, 5e5, 1e6}) {  // the frequencies of rotations
+    for (int dims : {64, 128}) {
+      for (int i = 0; i < dims / 2; ++i) add(portable_pow(base, -2.0 * i / dims));
+    }
+  }
+  CHECK(hash == 0x06d21a78c607ccc6u);
+  for (int i = 1; i < 2000; ++i) add(portable_log(i / 3.0)), add(portable_exp2(i / 64.0 - 17));
+  CHECK(hash == 0xf1c79d3b2c8107d1u);
 }
 
 TEST_CASE("logarithms and powers of numbers that have none are no numbers, zeros or infinite") {

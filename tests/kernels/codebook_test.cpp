@@ -1,4 +1,5 @@
-/// Products of a format with a codebook that is not registered: the kernels are compiled here once more, for it alone.
+/// Products of formats that are not registered, one with a codebook and one that is widened: the kernels are compiled here once
+/// more, for them alone.
 #include "support/codebook_format.hpp"
 
 #include "nibble/kernels/target_macros.hpp"
@@ -26,13 +27,11 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-inline void codebook_matmul(const matmul_args& m) {
-#if NIBBLE_TEST_HAS_KERNELS
-  matmul<nibble_test::small_codebook_sample>(m);
-#else
-  reference::matmul<nibble_test::small_codebook_sample>(m);
+#if !NIBBLE_TEST_HAS_KERNELS
+using reference::matmul;
 #endif
-}
+inline void codebook_matmul(const matmul_args& m) { matmul<nibble_test::small_codebook_sample>(m); }
+inline void widened_matmul(const matmul_args& m) { matmul<nibble_test::widened_sample>(m); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
@@ -49,33 +48,34 @@ NIBBLE_AFTER_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 HWY_EXPORT(codebook_matmul);
+HWY_EXPORT(widened_matmul);
 }  // namespace NIBBLE_ABI
 }  // namespace nibble
 
 using namespace nibble;
-using nibble_test::gaussian;
-using nibble_test::make_input;
-using nibble_test::relative_error;
-using nibble_test::sample_weight;
-using nibble_test::small_codebook_sample;
+using namespace nibble_test;
 
 namespace {
-/// Calls f(std::type_identity<Q>{}, product) with the products of every instruction set of this machine.
+/// Calls f(std::type_identity<Q>{}, target, product) with the products of every instruction set of this machine.
 template <class F>
 void for_each_target(F&& f) {
   for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    INFO("target ", std::string(hwy::TargetName(target)));
-    f(std::type_identity<small_codebook_sample>(), [](const matmul_args& m) { HWY_DYNAMIC_DISPATCH(codebook_matmul)(m); });
+    const std::string name(hwy::TargetName(target));
+    INFO("target ", name);
+    f(std::type_identity<small_codebook_sample>(), name, [](const matmul_args& m) {
+      HWY_DYNAMIC_DISPATCH(codebook_matmul)(m);
+    });
+    f(std::type_identity<widened_sample>(), name, [](const matmul_args& m) { HWY_DYNAMIC_DISPATCH(widened_matmul)(m); });
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 }  // namespace
 
-TEST_CASE("every target multiplies a format with a codebook like the reference, packed or as a file holds it") {
-  for_each_target([]<class Q>(std::type_identity<Q>, const auto& product) {
+TEST_CASE("every target multiplies a format that is not registered like the reference, packed or as a file holds it") {
+  for_each_target([]<class Q>(std::type_identity<Q>, const std::string& target, const auto& product) {
     for (std::size_t columns : {32, 352, 768}) {
       for (std::size_t rows : {1, 16, 35}) {
         const sample_weight<Q> w(rows, columns, 3);
@@ -84,7 +84,7 @@ TEST_CASE("every target multiplies a format with a codebook like the reference, 
           std::vector<float> expected(tokens * rows), found(tokens * rows), unpacked(tokens * rows);
           reference::matmul<Q>(w.product(input, tokens, expected.data()));
           product(w.product(input, tokens, found.data()));
-          REQUIRE(relative_error(expected, found) < 2e-6);
+          REQUIRE(agree(target, expected, found));
           matmul_args m = w.product(input, tokens, unpacked.data());
           m.groups = nullptr, m.stored = w.stored(), m.row_bytes = w.row_bytes;
           product(m);
@@ -95,22 +95,23 @@ TEST_CASE("every target multiplies a format with a codebook like the reference, 
   });
 }
 
-TEST_CASE("the largest levels of a codebook and activations do not overflow the short sums") {
-  for_each_target([]<class Q>(std::type_identity<Q>, const auto& product) {
+TEST_CASE("the largest levels of a codebook, or of what is widened, and activations do not overflow the short sums") {
+  for_each_target([]<class Q>(std::type_identity<Q>, const std::string& target, const auto& product) {
     sample_weight<Q> w(16, 256, 1);
-    for (int extreme = 0; extreme < 16; ++extreme) {
-      const std::vector<std::uint8_t> codes(32, static_cast<std::uint8_t>(extreme));
-      for (std::size_t column = 0; column < 256; column += 32) {
-        const std::size_t at = column % unit_columns<Q>;
-        const panel_unit<Q, std::byte> unit(w.panels, 256, column - at);
-        for (std::size_t row = 0; row < 16; ++row) pack_codes<4>(codes.data(), row, unit.codes + at / 32 * code_bytes(4));
+    for (int extreme = 0; extreme < 256; extreme += integer_format<Q> ? 17 : 255) {
+      if constexpr (integer_format<Q>) {
+        set_codes(w, static_cast<std::uint8_t>(extreme / 17));
+      } else {
+        std::memset(w.panels, extreme, w.bytes);
       }
       for (float sign : {1.0f, -1.0f}) {
-        const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);
-        std::vector<float> expected(16), found(16);
-        reference::matmul<Q>(w.product(input, 1, expected.data()));
-        product(w.product(input, 1, found.data()));
-        REQUIRE(relative_error(expected, found) < 2e-6);
+        for (std::size_t tokens : {1, 4, 20}) {
+          const auto input = largest_input<Q>(sign, 256, tokens);
+          std::vector<float> expected(16 * tokens), found(16 * tokens);
+          reference::matmul<Q>(w.product(input, tokens, expected.data()));
+          product(w.product(input, tokens, found.data()));
+          REQUIRE(agree(target, expected, found));
+        }
       }
     }
   });

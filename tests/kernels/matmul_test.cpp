@@ -71,27 +71,23 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
   });
 }
 
-TEST_CASE("the largest codes and activations do not overflow the short sums") {
+TEST_CASE("the largest levels and activations do not overflow the short sums, of one token, of some and of many") {
   for_each_table([](const kernel_table& t) {
     for_each_format([&]<class Q>(std::type_identity<Q>) {
       if constexpr (integer_format<Q>) {
         sample_weight<Q> w(16, 256, 1);
-        for (unsigned extreme : {0u, (1u << Q::code_bits) - 1}) {
-          const std::vector<std::uint8_t> codes(32, static_cast<std::uint8_t>(extreme));
-          for (std::size_t column = 0; column < 256; column += 32) {
-            const std::size_t at = column % unit_columns<Q>;
-            const panel_unit<Q, std::byte> unit(w.panels, 256, column - at);
-            auto* granule = unit.codes + at / 32 * code_bytes(Q::code_bits);
-            for (std::size_t row = 0; row < 16; ++row) pack_codes<Q::code_bits>(codes.data(), row, granule);
-          }
+        for (const std::uint8_t extreme : extreme_codes<Q>()) {
+          set_codes(w, extreme);
           for (float sign : {1.0f, -1.0f}) {
-            const auto input = make_input<Q>(std::vector<float>(256, sign), 256, 1);
-            std::vector<float> expected(16), found(16);
-            matmul_args m = w.product(input, 1, expected.data());
-            reference::matmul<Q>(m);
-            m.output = found.data();
-            t.formats[index_of<Q, quant_formats>].matmul(m);
-            REQUIRE(agree(t, expected, found));
+            for (std::size_t tokens : {1, 4, 20}) {
+              const auto input = largest_input<Q>(sign, 256, tokens);
+              std::vector<float> expected(16 * tokens), found(16 * tokens);
+              matmul_args m = w.product(input, tokens, expected.data());
+              reference::matmul<Q>(m);
+              m.output = found.data();
+              t.formats[index_of<Q, quant_formats>].matmul(m);
+              REQUIRE(agree(t, expected, found));
+            }
           }
         }
       }

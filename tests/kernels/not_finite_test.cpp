@@ -78,51 +78,72 @@ struct hostile_cache {
 };
 }  // namespace
 
-TEST_CASE("numbers that are not finite: a token's product has the same bits alone and in any batch, packed or not") {
-  for_each_table([](const kernel_table& t) {
-    for_each_format([&]<class Q>(std::type_identity<Q>) {
-      constexpr std::size_t rows = 40, columns = 512, tokens = 70;
-      sample_weight<Q> w(rows, columns, 5);
-      std::mt19937 random(9);
-      for (auto& block : w.blocks) {  // a file's bytes can be any
-        if (random() % 200 != 0) continue;
-        auto* bytes = reinterpret_cast<std::uint8_t*>(&block);
-        for (std::size_t i = 0; i < sizeof block; ++i) bytes[i] = static_cast<std::uint8_t>(random() % 3 ? random() : 0xff);
-      }
-      for (std::size_t g = 0; g < w.groups; ++g) {
-        pack_group<Q>(w.stored() + g * panel_rows * w.row_bytes, std::min(panel_rows, rows - g * panel_rows), w.row_bytes,
-                      columns, w.panels + g * w.bytes);
-      }
-      const auto x = hostile(tokens * columns, 13, 400);
-      std::vector<float> whole(tokens * rows), parts(tokens * rows);
+namespace {
+/// A weight some of whose blocks have random bytes: a file's can be any.
+template <class Q>
+sample_weight<Q> hostile_weight(std::size_t rows, std::size_t columns) {
+  sample_weight<Q> w(rows, columns, 5);
+  std::mt19937 random(9);
+  for (auto& block : w.blocks) {
+    if (random() % 200 != 0) continue;
+    auto* bytes = reinterpret_cast<std::uint8_t*>(&block);
+    for (std::size_t i = 0; i < sizeof block; ++i) bytes[i] = static_cast<std::uint8_t>(random() % 3 ? random() : 0xff);
+  }
+  for (std::size_t g = 0; g < w.groups; ++g) {
+    pack_group<Q>(w.stored() + g * panel_rows * w.row_bytes, std::min(panel_rows, rows - g * panel_rows), w.row_bytes, columns,
+                  w.panels + g * w.bytes);
+  }
+  return w;
+}
+
+/// Its products with tokens x, `batch` at a time, by one table.
+template <class Q>
+std::vector<float> products(const kernel_table& t, const sample_weight<Q>& w, const std::vector<float>& x, std::size_t batch,
+                            bool packed) {
+  const std::size_t columns = w.columns, tokens = x.size() / columns;
+  std::vector<float> out(tokens * w.rows);
+  for (std::size_t token = 0; token < tokens; token += batch) {
+    const std::size_t count = std::min(batch, tokens - token), bytes = columns / 32 * sizeof(activation_block);
+    std::vector<std::byte> input(std::max(bytes, columns * sizeof(float)) * count);
+    std::memcpy(input.data(), x.data() + token * columns, count * columns * sizeof(float));
+    for (std::size_t i = 0; i < count && !float_format<Q>; ++i) {
+      using block = std::conditional_t<super_block_format<Q>, activation_super_block, activation_block>;
+      const auto [first, step] = place_of(i, count, columns / block::columns);
+      (super_block_format<Q> ? t.quantize_super : t.quantize)(x.data() + (token + i) * columns, columns,
+                                                              input.data() + first * sizeof(block), step);
+    }
+    matmul_args m = w.product(input, count, out.data() + token * w.rows);
+    if (!packed) m.groups = nullptr, m.stored = w.stored(), m.row_bytes = w.row_bytes;
+    t.formats[index_of<Q, quant_formats>].matmul(m);
+  }
+  return out;
+}
+}  // namespace
+
+TEST_CASE(
+    "numbers that are not finite: a token's product has the same bits alone and in any batch, packed or not, and the "
+    "reference's") {
+  for_each_format([&]<class Q>(std::type_identity<Q>) {
+    constexpr std::size_t rows = 40, columns = 512, tokens = 70;
+    const auto w = hostile_weight<Q>(rows, columns);
+    const auto x = hostile(tokens * columns, 13, 400);
+    const auto expected = products(reference::table, w, x, tokens, true);
+    const auto broken = std::count_if(expected.begin(), expected.end(), [](float v) { return std::isnan(v); });
+    CHECK(broken > 0);
+    CHECK(std::size_t(broken) < expected.size());
+    for_each_table([&](const kernel_table& t) {
+      const auto whole = products(t, w, x, tokens, true);
+      if (fuses(t)) REQUIRE(agree(t, expected, whole));
       for (const bool packed : {true, false}) {
         for (std::size_t batch : {tokens, std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{16}, std::size_t{17}}) {
-          auto& out = packed && batch == tokens ? whole : parts;
-          for (std::size_t token = 0; token < tokens; token += batch) {
-            const std::size_t count = std::min(batch, tokens - token), bytes = columns / 32 * sizeof(activation_block);
-            std::vector<std::byte> input(std::max(bytes, columns * sizeof(float)) * count);
-            std::memcpy(input.data(), x.data() + token * columns, count * columns * sizeof(float));
-            for (std::size_t i = 0; i < count && !float_format<Q>; ++i) {
-              using block = std::conditional_t<super_block_format<Q>, activation_super_block, activation_block>;
-              const auto [first, step] = place_of(i, count, columns / block::columns);
-              (super_block_format<Q> ? t.quantize_super : t.quantize)(x.data() + (token + i) * columns, columns,
-                                                                      input.data() + first * sizeof(block), step);
-            }
-            matmul_args m = w.product(input, count, out.data() + token * rows);
-            if (!packed) m.groups = nullptr, m.stored = w.stored(), m.row_bytes = w.row_bytes;
-            t.formats[index_of<Q, quant_formats>].matmul(m);
-          }
-          if (&out == &parts) REQUIRE(same_bits(whole, parts));
+          REQUIRE(same_bits(whole, products(t, w, x, batch, packed)));
         }
       }
-      const auto broken = std::count_if(whole.begin(), whole.end(), [](float v) { return std::isnan(v); });
-      CHECK(broken > 0);
-      CHECK(std::size_t(broken) < whole.size());
     });
   });
 }
 
-TEST_CASE("numbers that are not finite: a query attends with the same bits alone and in any block") {
+TEST_CASE("numbers that are not finite: a query attends with the same bits alone and in any block, and the reference's") {
   for_each_table([](const kernel_table& t) {
     for_each_kv_format([&]<class Format>(std::type_identity<Format>) {
       for (std::size_t dim : {3, 8, 40, 64}) {
@@ -135,6 +156,8 @@ TEST_CASE("numbers that are not finite: a query attends with the same bits alone
               for (float softcap : {0.0f, 5.0f}) {
                 std::vector<float> whole(cache.q.size()), parts(cache.q.size());
                 cache.attend(t, position, 0, tokens, heads, mask, softcap, whole.data());
+                cache.attend(reference::table, position, 0, tokens, heads, mask, softcap, parts.data());
+                if (fuses(t)) REQUIRE(agree(t, parts, whole));
                 for (std::size_t block : {1, 2, 3, 7}) {
                   for (std::size_t token = 0; token < tokens; token += block) {
                     cache.attend(t, position, token, std::min(block, tokens - token), heads, mask, softcap, parts.data());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -79,6 +80,42 @@ std::vector<std::byte> make_input(const std::vector<float>& x, std::size_t colum
     }
     return out;
   }
+}
+
+/// The codes of the least and of the largest level.
+template <integer_format Q>
+std::array<std::uint8_t, 2> extreme_codes() {
+  std::array<std::uint8_t, 2> out{};
+  for (unsigned code = 0; code < 1u << Q::code_bits; ++code) {
+    const auto c = static_cast<std::uint8_t>(code);
+    if (level_of<Q>(c) < level_of<Q>(out[0])) out[0] = c;
+    if (level_of<Q>(c) > level_of<Q>(out[1])) out[1] = c;
+  }
+  return out;
+}
+
+/// Sets all codes of a weight to one.
+template <integer_format Q>
+void set_codes(const sample_weight<Q>& w, std::uint8_t code) {
+  const std::vector<std::uint8_t> codes(32, code);
+  for (std::size_t column = 0; column < w.columns; column += 32) {
+    const std::size_t at = column % unit_columns<Q>;
+    const panel_unit<Q, std::byte> unit(w.panels, w.columns, column - at);
+    auto* granule = unit.codes + at / 32 * code_bytes(Q::code_bits);
+    for (std::size_t row = 0; row < panel_rows; ++row) pack_codes<Q::code_bits>(codes.data(), row, granule);
+  }
+}
+
+/// Inputs whose codes are all 127, or -127.
+template <class Q>
+std::vector<std::byte> largest_input(float sign, std::size_t columns, std::size_t tokens) {
+  auto input = make_input<Q>(std::vector<float>(columns * tokens, sign), columns, tokens);
+  using block = activation_of<Q>;
+  const auto* blocks = reinterpret_cast<const block*>(input.data());
+  for (std::size_t i = 0; i < tokens * columns / block::columns; ++i) {
+    for (const std::int8_t code : blocks[i].code) REQUIRE(int(code) == int(127 * sign));
+  }
+  return input;
 }
 
 template <class F>

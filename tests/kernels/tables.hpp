@@ -28,9 +28,8 @@ void for_each_table(F&& f) {
 
 /// Whether an instruction set fuses multiplication and addition. Those that do not are the oldest of x86, and WebAssembly;
 /// their last bits are their own.
-inline bool fuses(const nibble::kernel_table& t) {
-  return std::string(t.target).find("SSE") == std::string::npos && std::string(t.target) != "WASM";
-}
+inline bool fuses(const std::string& target) { return target.find("SSE") == std::string::npos && target != "WASM"; }
+inline bool fuses(const nibble::kernel_table& t) { return fuses(std::string(t.target)); }
 
 /// The root of the mean square difference of what is finite, relative to that of the first.
 inline double relative_error(std::span<const float> expected, std::span<const float> found) {
@@ -44,11 +43,14 @@ inline double relative_error(std::span<const float> expected, std::span<const fl
 }
 
 /// Whether two results are one: to the bit where the target fuses, all NaNs being alike, and nearly so elsewhere.
-inline bool agree(const nibble::kernel_table& t, std::span<const float> expected, std::span<const float> found) {
-  if (!fuses(t)) return relative_error(expected, found) < 3e-6;
+inline bool agree(const std::string& target, std::span<const float> expected, std::span<const float> found) {
+  if (!fuses(target)) return relative_error(expected, found) < 3e-6;
   return std::equal(expected.begin(), expected.end(), found.begin(), found.end(), [](float e, float f) {
     return std::bit_cast<std::uint32_t>(e) == std::bit_cast<std::uint32_t>(f) || (std::isnan(e) && std::isnan(f));
   });
+}
+inline bool agree(const nibble::kernel_table& t, std::span<const float> expected, std::span<const float> found) {
+  return agree(std::string(t.target), expected, found);
 }
 
 /// All activation functions.

@@ -1,11 +1,14 @@
-/// Formats with a codebook that are not registered, for tests: what a program brings along itself.
+/// Formats that are not registered, for tests: what a program brings along itself.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "nibble/quant/iq4_nl.hpp"
+#include "nibble/quant/widened.hpp"
 
 namespace nibble_test {
 
@@ -22,5 +25,26 @@ struct small_codebook_sample : codebook_sample {
   static constexpr std::array<std::int8_t, 16> codebook{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 };
 static_assert(nibble::value_bits<codebook_sample> == 8 && nibble::value_bits<small_codebook_sample> == 5);
+
+/// Bytes that are widened as they are, so that a weight can have every level there is.
+struct widened_sample {
+  static constexpr std::string_view name = "widened sample";
+  static constexpr auto type = static_cast<nibble::tensor_type>(1021);
+  static constexpr std::size_t block_size = 32;
+  static constexpr float largest_value = 128;
+  struct block {
+    std::array<std::uint8_t, 32> code;
+  };
+  static void widen(const block& stored, std::span<nibble::widened_block, 1> out) noexcept {
+    out[0] = {stored.code, {1.0f, 0.5f}};
+  }
+  static void decode(const block& stored, std::span<float, 32> out) noexcept {
+    nibble::detail::decode_widened<widened_sample>(stored, out);
+  }
+  static void encode(std::span<const float, 32> values, const nibble::encode_hint&, block& out) noexcept {
+    for (std::size_t i = 0; i < 32; ++i) out.code[i] = static_cast<std::uint8_t>(128 + int(values[i] * 200));
+  }
+};
+static_assert(nibble::widened_format<widened_sample>);
 
 }  // namespace nibble_test

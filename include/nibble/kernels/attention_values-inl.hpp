@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/softmax-inl.hpp"
@@ -158,9 +159,9 @@ HWY_NOINLINE void add_last_dims(const T* values, std::size_t dims, slot_range sl
   for (std::size_t i = dims / lanes * lanes; i < dims; ++i) {
     float sum = 0;
     for (std::size_t slot = slots.begin; slot < slots.end; ++slot) {
-      sum = std::fma(probabilities[slot], value_at(values + slot * slot_width<T>(dims), i), sum);
+      sum = fused(probabilities[slot], value_at(values + slot * slot_width<T>(dims), i), sum);
     }
-    out[i] = std::fma(out[i], rescale, sum);
+    out[i] = fused(out[i], rescale, sum);
   }
 }
 

@@ -8,10 +8,6 @@
 #error "include <nibble/kernels/compile.hpp> before any Highway header, in a file without a foreach_target.h of its own"
 #endif
 
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(_M_FP_FAST)
-#error "nibble's kernels have an outcome for NaN, and one order of sums: compile them without -ffast-math (or /fp:fast)"
-#endif
-
 #include "nibble/kernels/target_macros.hpp"
 // whatever is compiled once comes first:
 #include "nibble/kernels/reference.hpp"

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/kernels/math-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/reference.hpp"
@@ -314,8 +315,8 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
     float& a = head[order == rope_pairs::halves ? i : 2 * i];
     float& b = head[order == rope_pairs::halves ? i + pairs : 2 * i + 1];
     const float x = a, y = b;
-    a = std::fma(x, cosines[i], -(y * sines[i]));
-    b = std::fma(x, sines[i], y * cosines[i]);
+    a = fused(x, cosines[i], -(y * sines[i]));
+    b = fused(x, sines[i], y * cosines[i]);
   }
 }
 

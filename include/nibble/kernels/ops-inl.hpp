@@ -25,9 +25,11 @@
 #endif
 
 // The same with 256 bits and without AVX-512, which some processors have that Highway knows as AVX2. It is one instruction, so
-// it is written as such, and its functions need no flags of the compiler but those of AVX2.
+// it is written as such, and its functions need no flags of the compiler but those of AVX2; and an assembler that knows it,
+// which binutils before 2.35 do not.
 #undef NIBBLE_HAS_AVX_VNNI
-#if HWY_TARGET == HWY_AVX2 && ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
+#if HWY_TARGET == HWY_AVX2 && !defined(NIBBLE_NO_AVX_VNNI) && \
+    ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
 #define NIBBLE_HAS_AVX_VNNI 1
 #else
 #define NIBBLE_HAS_AVX_VNNI 0
@@ -210,10 +212,6 @@ HWY_INLINE float_vec load(const bhalf* p) {
   const hn::RebindToUnsigned<float_tag> d32;
   const auto wide = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(p)));
   return hn::BitCast(float_tag(), hn::ShiftLeft<16>(wide));
-}
-HWY_INLINE float_vec load(const std::uint8_t* p) {
-  const hn::Rebind<std::uint8_t, float_tag> d8;
-  return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
 }
 HWY_INLINE float_vec load(const std::int8_t* p) {
   const hn::Rebind<std::int8_t, float_tag> d8;

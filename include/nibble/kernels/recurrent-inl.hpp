@@ -90,22 +90,16 @@ inline void step_decay(const float* bias, const float* rate, std::size_t n, floa
 /// @shape   x (n)
 inline void normalize(float* x, float least, float factor, std::size_t n) {
   const float_tag d;
-  float_vec squares[16 / lanes];
-  NIBBLE_UNROLL for (auto& s : squares) s = hn::Zero(d);
+  lane_sums squares;
   for (std::size_t i = 0; i < n; i += 16) {
-    NIBBLE_UNROLL for (std::size_t v = 0; v < 16 / lanes; ++v) {
+    NIBBLE_UNROLL for (std::size_t v = 0; v < lane_sums::vectors; ++v) {
       const std::size_t at = i + v * lanes;
       if (at >= n) break;
       const auto part = load_first(x + at, n - at);
-      squares[v] = hn::MulAdd(part, part, squares[v]);
+      squares.part[v] = hn::MulAdd(part, part, squares.part[v]);
     }
   }
-  alignas(64) float part[16];
-  NIBBLE_UNROLL for (std::size_t v = 0; v < 16 / lanes; ++v) hn::Store(squares[v], d, part + v * lanes);
-  for (std::size_t apart = 8; apart > 0; apart /= 2) {
-    for (std::size_t i = 0; i < apart; ++i) part[i] += part[i + apart];
-  }
-  const auto by = hn::Set(d, factor / std::max(std::sqrt(part[0]), least));
+  const auto by = hn::Set(d, factor / std::max(std::sqrt(squares.total()), least));
   for (std::size_t i = 0; i < n; i += lanes) store_first(hn::Mul(load_first(x + i, n - i), by), x + i, n - i);
 }
 

@@ -15,6 +15,7 @@
 #include <limits>
 #include <utility>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/kernels/format_info.hpp"
 #include "nibble/kernels/reference_activation.hpp"
 #include "nibble/kernels/reference_attention.hpp"
@@ -50,7 +51,7 @@ inline void add(float* x, const float* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] += y[i];
 }
 inline void add_scaled(float* x, const float* y, float factor, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) x[i] = std::fma(factor, y[i], x[i]);
+  for (std::size_t i = 0; i < n; ++i) x[i] = fused(factor, y[i], x[i]);
 }
 /// Adds up eight sums of f(x), one after the other.
 template <class F>
@@ -78,8 +79,8 @@ inline void rope(float* head, const float* cosines, const float* sines, std::siz
     float& a = head[order == rope_pairs::halves ? i : 2 * i];
     float& b = head[order == rope_pairs::halves ? i + pairs : 2 * i + 1];
     const float x = a, y = b;
-    a = std::fma(x, cosines[i], -(y * sines[i]));
-    b = std::fma(x, sines[i], y * cosines[i]);
+    a = fused(x, cosines[i], -(y * sines[i]));
+    b = fused(x, sines[i], y * cosines[i]);
   }
 }
 /// @shape   x (count, size), in place

@@ -9,6 +9,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/kernels/reference_math.hpp"
 #include "nibble/kernels/reference_matmul.hpp"
 #include "nibble/kernels/table.hpp"
@@ -67,7 +68,7 @@ class online_softmax {
         has_slope_(a.slopes != nullptr),
         slope_(a.slopes ? a.slopes[head] * math_numbers::log2_e : 0),
         position_(position) {
-    if (a.sinks) largest_ = std::fma(a.sinks[head], math_numbers::log2_e, 0.0f), total_[0] = 1;
+    if (a.sinks) largest_ = fused(a.sinks[head], math_numbers::log2_e, 0.0f), total_[0] = 1;
   }
   /// Turns products of slots [begin, end) of the tile at position `base` into unnormalized probabilities, in place. Returns the
   /// factor by which the output so far is to be rescaled.
@@ -78,7 +79,7 @@ class online_softmax {
       float& u = scores[slot];
       if (cap_ > 0) u = tanh(u * scale_ / cap_);
       const auto distance = std::int64_t(base + slot) - std::int64_t(position_);
-      if (has_slope_) u = std::fma(u, factor_, -(slope_ * std::fabs(float(distance))));
+      if (has_slope_) u = fused(u, factor_, -(slope_ * std::fabs(float(distance))));
       top = std::max(top, u * factor);
     }
     const float before = largest_;
@@ -86,8 +87,8 @@ class online_softmax {
     const float rescale = before == largest_ ? 1.0f : power_of_2(before - largest_);
     for (std::size_t slot = 0; slot < page_positions; ++slot) {
       float& p = scores[slot];
-      p = slot >= begin && slot < end ? power_of_2(std::fma(p, factor, -largest_)) : 0.0f;
-      total_[slot] = slot < 16 ? std::fma(total_[slot], rescale, p) : total_[slot] + p;
+      p = slot >= begin && slot < end ? power_of_2(fused(p, factor, -largest_)) : 0.0f;
+      total_[slot] = slot < 16 ? fused(total_[slot], rescale, p) : total_[slot] + p;
     }
     return rescale;
   }
@@ -114,12 +115,12 @@ void add_values(const std::byte* tile, std::size_t dim, std::size_t begin, std::
       const auto at = kv_at<Format, kv_role::value>(tile, dim, slot, i);
       if constexpr (coded_kv_format<Format>) {
         const auto level = float(kv_level<Format, kv_role::value>(at));
-        sum = std::fma(probabilities[slot] * float(*at.scale), level, sum);
+        sum = fused(probabilities[slot] * float(*at.scale), level, sum);
       } else {
-        sum = std::fma(probabilities[slot], float(*at.value), sum);
+        sum = fused(probabilities[slot], float(*at.value), sum);
       }
     }
-    out[i] = std::fma(out[i], rescale, sum);
+    out[i] = fused(out[i], rescale, sum);
   }
 }
 

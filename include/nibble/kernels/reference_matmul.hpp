@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/kernels/reference_activation.hpp"
 #include "nibble/kernels/reference_math.hpp"
 #include "nibble/kernels/table.hpp"
@@ -34,8 +35,8 @@ inline std::int32_t error_of_peak(const float* in, float peak, float target, std
   const float up = target / std::max(peak, activation_block::least);
   float squares[4] = {};
   for (std::size_t i = 0; i < 32; ++i) {
-    const float e = std::fma(in[i], up, -std::nearbyint(in[i] * up));
-    squares[i % 4] = std::fma(e, e, squares[i % 4]);
+    const float e = fused(in[i], up, -std::nearbyint(in[i] * up));
+    squares[i % 4] = fused(e, e, squares[i % 4]);
   }
   const float error = ((squares[0] + squares[1]) + (squares[2] + squares[3])) / (target * target);
   return (std::bit_cast<std::int32_t>(error) & ~std::int32_t(activation_peaks.size() - 1)) | index;
@@ -137,26 +138,26 @@ float add_unit(float sum, const panel_unit<Q, const std::byte>& unit, std::size_
     float part = 0;
     for (std::size_t k = 0; k < unit.columns; k += scales::sub_block) {
       const float n = scaled(product_of(k, a->code.data() + k, scales::sub_block), a->exponent[k / 32]);
-      part = std::fma(n, s.of(k / scales::sub_block).scale, part);
+      part = fused(n, s.of(k / scales::sub_block).scale, part);
       if constexpr (scales::has_offset && scales::sub_block == 16) {
         const std::size_t j = k / 16;
         const std::int32_t mins = s.min[j] * a->half_sums[j] + s.min[j ^ 1] * a->half_sums[j ^ 1];
-        if (j % 2 == 1) part = std::fma(scaled(mins, a->exponent[k / 32]), -float(s.dmin), part);
+        if (j % 2 == 1) part = fused(scaled(mins, a->exponent[k / 32]), -float(s.dmin), part);
       }
     }
     if constexpr (scales::has_offset && scales::sub_block == 32) {
       std::int32_t mins = 0;
       for (std::size_t j = 0; j < 8; ++j) mins += s.min[j] * a->sums[j];
-      part = std::fma(float(mins), -(float(s.dmin) * float(1 << activation_super_block::sum_exponent)), part);
+      part = fused(float(mins), -(float(s.dmin) * float(1 << activation_super_block::sum_exponent)), part);
     }
-    sum = std::fma(part, a->scale, sum);
+    sum = fused(part, a->scale, sum);
   } else {
     constexpr std::size_t columns = std::min<std::size_t>(scales::sub_block, 32);
     for (std::size_t k = 0; k < unit.columns; k += columns) {
       const activation_block& block = a[k / 32 * step];
       const affine s = unit.scales[k / scales::columns].get(row).of(k % scales::columns / scales::sub_block);
-      sum = std::fma(float(product_of(k, block.code.data() + k % 32, columns)) * block.scale, s.scale, sum);
-      if constexpr (scales::has_offset) sum = std::fma(block.sum, s.offset, sum);
+      sum = fused(float(product_of(k, block.code.data() + k % 32, columns)) * block.scale, s.scale, sum);
+      if constexpr (scales::has_offset) sum = fused(block.sum, s.offset, sum);
     }
   }
   return sum;
@@ -172,7 +173,7 @@ float add_float_columns(float sum, std::size_t columns, const Weight& weight, co
   float of_columns = 0;
   for (std::size_t first = 0; first < columns; first += float_part) {
     float part = 0;
-    for (std::size_t k = first; k < std::min(columns, first + float_part); ++k) part = std::fma(x[k], weight(k), part);
+    for (std::size_t k = first; k < std::min(columns, first + float_part); ++k) part = fused(x[k], weight(k), part);
     of_columns += part;
   }
   return sum + of_columns;

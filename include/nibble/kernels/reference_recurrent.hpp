@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/kernels/reference_activation.hpp"
 #include "nibble/kernels/table.hpp"
 
@@ -34,7 +35,7 @@ inline void convolve(const convolution_args& a) {
       float sum = a.bias ? a.bias[c] : 0;
       for (std::size_t j = 0; j < a.taps; ++j) {
         const float x = t + j < kept ? a.before[(t + j) * a.state_stride + c] : a.x[(t + j - kept) * a.x_stride + c];
-        sum = std::fma(a.weight[j * a.weight_stride + c], x, sum);
+        sum = fused(a.weight[j * a.weight_stride + c], x, sum);
       }
       a.x[t * a.x_stride + c] = a.silu ? silu(sum) : sum;
     }
@@ -51,14 +52,10 @@ inline void step_decay(const float* bias, const float* rate, std::size_t n, floa
   }
 }
 
-/// Sums of squares in sixteen parts, which are added in pairs that stand 8, 4, 2 and 1 apart.
 inline void normalize(float* x, float least, float factor, std::size_t n) {
-  std::array<float, 16> part{};
-  for (std::size_t i = 0; i < n; ++i) part[i % 16] = std::fma(x[i], x[i], part[i % 16]);
-  for (std::size_t apart = 8; apart > 0; apart /= 2) {
-    for (std::size_t i = 0; i < apart; ++i) part[i] += part[i + apart];
-  }
-  const float by = factor / std::max(std::sqrt(part[0]), least);
+  lane_sums squares;
+  for (std::size_t i = 0; i < n; ++i) squares.add_product(i, x[i], x[i]);
+  const float by = factor / std::max(std::sqrt(squares.total()), least);
   for (std::size_t i = 0; i < n; ++i) x[i] *= by;
 }
 
@@ -70,14 +67,14 @@ inline void scan_column(const scan_args& a, std::size_t column) {
     const float *k = a.key + t * a.key_stride, *q = a.query + t * a.key_stride, *state = t == 0 ? a.before : a.after;
     const float v = a.value[t * a.value_stride + column], decay = a.decay[t * a.decay_stride];
     float held[2] = {0, 0}, read[2] = {0, 0};
-    for (std::size_t r = 0; a.delta && r < a.rows; ++r) held[r % 2] = std::fma(k[r], state[place(r)], held[r % 2]);
-    const float added = a.step[t * a.step_stride] * (a.delta ? std::fma(-decay, held[0] + held[1], v) : v);
+    for (std::size_t r = 0; a.delta && r < a.rows; ++r) held[r % 2] = fused(k[r], state[place(r)], held[r % 2]);
+    const float added = a.step[t * a.step_stride] * (a.delta ? fused(-decay, held[0] + held[1], v) : v);
     for (std::size_t r = 0; r < a.rows; ++r) {
-      const float s = std::fma(k[r], added, decay * state[place(r)]);
+      const float s = fused(k[r], added, decay * state[place(r)]);
       a.after[place(r)] = s;
-      read[r % 2] = std::fma(q[r], s, read[r % 2]);
+      read[r % 2] = fused(q[r], s, read[r % 2]);
     }
-    a.output[t * a.output_stride + column] = std::fma(a.skip, v, read[0] + read[1]);
+    a.output[t * a.output_stride + column] = fused(a.skip, v, read[0] + read[1]);
   }
 }
 inline void scan(const scan_args& a) {

@@ -26,7 +26,7 @@ struct slot_range {
   std::size_t begin, end;
 };
 
-/// 2^x for x <= 0, and a little above; 0 below -125, NaN for NaN. See reference::power_of_2.
+/// 2^x for x <= 0, and a little above; 0 below -125, NaN for NaN. See reference::power_of_2, for scores that are huge as well.
 HWY_INLINE float_vec power_of_2(float_vec x) {
   const float_tag d;
   const auto least = hn::Set(d, math_numbers::least_power), magic = hn::Set(d, math_numbers::exponent_magic);
@@ -59,11 +59,11 @@ struct tile_scores {
   /// @shape   scores (64)
   HWY_INLINE tile_scores(const attention_args& a, distance_slope nearness, const float* scores) {
     const float_tag d;
-    const auto scale = hn::Set(d, a.scale), inverse_cap = hn::Set(d, a.softcap);
+    const auto scale = hn::Set(d, a.scale), cap = hn::Set(d, a.softcap);
     factor = hn::Set(d, (a.softcap > 0 ? a.softcap : a.scale) * log2_e);
     NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
       u[v] = hn::Load(d, scores + v * lanes);
-      if (a.softcap > 0) u[v] = tanh_of(hn::Div(hn::Mul(u[v], scale), inverse_cap));
+      if (a.softcap > 0) u[v] = tanh_of(hn::Div(hn::Mul(u[v], scale), cap));
       if (a.slopes) {
         const auto slot = hn::ConvertTo(d, hn::Iota(int_tag(), static_cast<std::int32_t>(v * lanes)));
         const auto distance = hn::Abs(hn::Sub(slot, hn::Set(d, nearness.own)));

@@ -6,8 +6,9 @@
 ///
 /// All functions are reentrant, allocate nothing and cannot fail. A row's sum has one order, whatever the number of tokens, so
 /// a table gives the same bits for any batch, chunk or split of the rows. All tables give the same bits, those of the scalar
-/// reference (kernels/reference.hpp), whatever the compiler and its level of optimization. Three do not: SSE4, SSSE3 and WASM
-/// cannot fuse multiplication and addition; their last bits are their own. NaN is one result, whatever its bits.
+/// reference (kernels/reference.hpp), whatever the compiler and its level of optimization. Some do not: x86 before AVX2 (SSE4,
+/// SSSE3, SSE2), WASM and 32-bit NEON do not fuse multiplication and addition; their last bits are their own. NaN is one
+/// result, whatever its bits.
 #pragma once
 
 #include <cstddef>
@@ -59,20 +60,21 @@ struct attention_args {
   std::size_t output_stride;
   std::size_t tokens, heads;  ///< tokens * heads <= max_queries
   std::size_t head_dim, value_dim;
-  std::size_t position;                  ///< of the first token; the others follow it one by one
-  std::size_t positions;                 ///< that the pages hold: none past them is seen; >= position + tokens
-  attention_mask mask;                   ///< which of them a query sees
-  float scale, softcap;                  ///< score = scale * q k; then softcap * tanh(score / softcap) if softcap > 0
-  const float* sinks;                    ///< one logit a head in the denominator only, or null
-  const float* slopes;                   ///< one a head, or null: score -= slope * |distance of the positions| (ALiBi)
-  const std::byte* pages;                ///< page p of this key-value head begins at pages + p * page_bytes
-  std::size_t page_bytes, value_offset;  ///< of a page: its keys, and behind value_offset bytes its values
-  const std::uint32_t* page_of;          ///< page_of[(position - origin) / page_positions], see kv/tile.hpp
-  std::size_t origin;                    ///< the position of the first of these pages
-  std::size_t value_format;              ///< of the values, by index in kv_formats; that of the keys is the kernel's
-  sliding_context sliding;               ///< what is forgotten of a text that is longer than its context
-  const float* kept_query;               ///< where it slides: the queries as they are `forgotten` positions nearer
-  const std::uint32_t* kept_page_of;     ///< and the pages of what is kept, from position 0 on
+  std::size_t position;    ///< of the first token; the others follow it one by one
+  std::size_t positions;   ///< that the pages hold: none past them is seen; >= position + tokens
+  attention_mask mask;     ///< which of them a query sees
+  float scale, softcap;    ///< score = scale * q k; then softcap * tanh(score / softcap) if softcap > 0
+  const float* sinks;      ///< one logit a head in the denominator only, or null
+  const float* slopes;     ///< one a head, or null: score -= slope * |distance| (ALiBi), which is exact below 2^24
+  const std::byte* pages;  ///< page p of this key-value head begins at pages + p * page_bytes; on a cache line
+  std::size_t page_bytes,
+      value_offset;                   ///< of a page, in whole cache lines: its keys, and behind value_offset bytes its values
+  const std::uint32_t* page_of;       ///< page_of[(position - origin) / page_positions], see kv/tile.hpp
+  std::size_t origin;                 ///< the position of the first of these pages
+  std::size_t value_format;           ///< of the values, by index in kv_formats; that of the keys is the kernel's
+  sliding_context sliding;            ///< what is forgotten of a text that is longer than its context
+  const float* kept_query;            ///< where it slides: the queries as they are `forgotten` positions nearer
+  const std::uint32_t* kept_page_of;  ///< and the pages of what is kept, from position 0 on
 };
 /// Queries (tokens x heads) that one attention call may hold.
 inline constexpr std::size_t max_queries = 32;

@@ -11,8 +11,10 @@
 #ifdef NIBBLE_TARGETS
 #define HWY_DISABLED_TARGETS \
   (~((NIBBLE_TARGETS) | HWY_SCALAR | HWY_EMU128) | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
-#else  // the number: SSE2, which the oldest Highway has no name for
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | 1LL << 14 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#else  // the numbers, for which the oldest Highway has no names: SSE2; AVX10_2, AVX3_SPR and AVX3_ZEN4, of which kernels use
+       // nothing
+#define HWY_DISABLED_TARGETS \
+  (HWY_SSSE3 | 1LL << 14 | 1LL << 3 | 1LL << 4 | 1LL << 6 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #endif
 #endif
 #ifndef HWY_WANT_AVX3_DL  // newer x86 targets must be asked for

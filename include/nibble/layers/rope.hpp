@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/core/heap_bytes.hpp"
 #include "nibble/core/portable_math.hpp"
 #include "nibble/layers/compute.hpp"
@@ -58,7 +59,7 @@ class rope {
     for (std::size_t i = 0; i < spec.dimensions / 2; ++i) {
       const double divisor = i < factors.size() && factors.data() ? double(factors[i]) : 1.0;
       const double kept = kept_of(spec, double(i));
-      frequencies_.push_back(detail::turns_of(std::fma(1 - spec.scale, kept, spec.scale) *
+      frequencies_.push_back(detail::turns_of(fused(1 - spec.scale, kept, spec.scale) *
                                               detail::portable_pow(spec.base, -2.0 * double(i) / double(spec.dimensions)) /
                                               divisor));
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/layers/elementwise.hpp"
 
 namespace nibble {
@@ -25,8 +26,8 @@ inline void keep_largest(compute& c, activations x, double deviations) NIBBLE_NO
   detail::for_each_token(c, x, [&](std::size_t t) {
     float* row = x.row(t);
     const double n = double(x.width), mean = double(static_cast<float>(c.kernels().sum(row, x.width) / n)), all = n * mean;
-    const double variance = std::fma(-all, mean, c.kernels().squared_length(row, x.width)) / (n - 1);
-    const auto least = static_cast<float>(std::fma(deviations, std::sqrt(variance > 0 ? variance : 0), mean));
+    const double variance = fused(-all, mean, c.kernels().squared_length(row, x.width)) / (n - 1);
+    const auto least = static_cast<float>(fused(deviations, std::sqrt(variance > 0 ? variance : 0), mean));
     for (std::size_t i = 0; i < x.width; ++i) row[i] = row[i] > least ? row[i] - least : 0;
   });
 }

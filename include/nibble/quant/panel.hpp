@@ -223,7 +223,7 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
       const auto* granule = unit.codes + at / granule_columns * code_bytes(Q::code_bits);
       const int level = level_of<Q>(read_code(Q::code_bits, granule, row, at % granule_columns));
       if constexpr (scales::has_offset) {
-        out[k] = a.scale * float(level) + a.offset;
+        out[k] = a.scale * float(level) + a.offset;  // an exact product: see detail::decode_codes
       } else {
         out[k] = a.scale * float(level);
       }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string_view>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/sample/adaptive_p.hpp"
 #include "nibble/sample/softmax.hpp"
 
@@ -46,8 +47,8 @@ void adaptive_p::learn(double probability) noexcept {
     weight_sum = 1 / (1 - kept);
     weighted_sum = std::min(double(target), 1.0) / (1 - kept);
   }
-  weighted_sum = std::fma(kept, weighted_sum, probability);
-  weight_sum = std::fma(kept, weight_sum, 1.0);
+  weighted_sum = fused(kept, weighted_sum, probability);
+  weight_sum = fused(kept, weight_sum, 1.0);
 }
 
 double adaptive_p::wanted() const noexcept {

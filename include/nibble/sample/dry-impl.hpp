@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/core/portable_math.hpp"
 #include "nibble/sample/dry.hpp"
 
@@ -54,7 +55,7 @@ float dry::lowered(float logit, std::size_t length) const noexcept {
   if (!std::isfinite(logit)) return logit;
   constexpr double most = std::numeric_limits<float>::max();
   const double power = detail::portable_pow(double(base), double(length - allowed_length));
-  return float(std::clamp(std::fma(-double(multiplier), std::min(power, 1e300), double(logit)), -most, most));
+  return float(std::clamp(fused(-double(multiplier), std::min(power, 1e300), double(logit)), -most, most));
 }
 
 }  // namespace NIBBLE_ABI

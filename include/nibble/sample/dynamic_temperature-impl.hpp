@@ -8,6 +8,7 @@
 #include <limits>
 #include <string_view>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/core/portable_math.hpp"
 #include "nibble/sample/dynamic_temperature.hpp"
 #include "nibble/sample/softmax.hpp"
@@ -48,7 +49,7 @@ float dynamic_temperature::temperature_for(const candidates& c) const {
   if (c.size() < 2 || !(range > 0) || exponent != exponent || !(best > -std::numeric_limits<float>::infinity())) return t;
   const double share = detail::entropy_share(c, best), least = std::max(double(t) - double(range), 0.0);
   const double power = detail::power_of_share(share, double(exponent)), width = double(t) + double(range) - least;
-  return float(power == 0 ? least : std::fma(width, power, least));  // the width may be infinite
+  return float(power == 0 ? least : fused(width, power, least));  // the width may be infinite
 }
 
 void dynamic_temperature::operator()(candidates& c) const {

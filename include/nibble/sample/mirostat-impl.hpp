@@ -8,6 +8,7 @@
 #include <limits>
 #include <string_view>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/core/portable_math.hpp"
 #include "nibble/sample/mirostat.hpp"
 #include "nibble/sample/softmax.hpp"
@@ -26,7 +27,7 @@ bool surprise_control::begin(float tau, float eta, const sample_context& context
 
 void surprise_control::learn(float tau, float eta, double probability) noexcept {
   const double surprise = -portable_log2(probability);
-  limit = std::clamp(std::fma(-double(eta), surprise - double(tau), limit), -1e6, 1e6);  // far beyond all surprises
+  limit = std::clamp(fused(-double(eta), surprise - double(tau), limit), -1e6, 1e6);  // far beyond all surprises
 }
 
 void surprise_control::draw_from(candidates& c, sample_context& context) {
@@ -46,8 +47,8 @@ inline double zipf_exponent(const candidates& c, std::size_t m) noexcept {
   for (std::size_t i = 0; i + 1 < std::min(m, c.size()); ++i) {
     if (!(c[i + 1].logit > -std::numeric_limits<float>::infinity())) break;
     const double t = portable_log(double(i + 2) / double(i + 1));
-    products = std::fma(t, double(c[i].logit) - double(c[i + 1].logit), products);
-    squares = std::fma(t, t, squares);
+    products = fused(t, double(c[i].logit) - double(c[i + 1].logit), products);
+    squares = fused(t, t, squares);
   }
   return squares > 0 ? products / squares : 0;
 }
@@ -56,7 +57,7 @@ inline double zipf_exponent(const candidates& c, std::size_t m) noexcept {
 inline double log2_of_zipf(double exponent, double n, double limit) noexcept {
   const double over = exponent - 1;
   // over / (1 - n^-over), or what it comes near to
-  const double ratio = over == 0 ? 1 / portable_log(n) : over / (1 - portable_exp2(-over * portable_log2(n)));
+  const double ratio = over == 0 ? 1 / portable_log(n) : over / (1 - portable_pow(n, -over));
   const double top = limit + portable_log2(ratio);
   return exponent > 0 ? top / exponent : top > 0 ? HUGE_VAL : -HUGE_VAL;
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/sample/top_n_sigma.hpp"
 
 namespace nibble {
@@ -24,7 +25,7 @@ inline double half_deviation(const candidates& c, float best) noexcept {
     ++count;
   }
   const double mean = sum / count;
-  return std::sqrt(std::max(std::fma(-mean, mean, squares / count), 0.0));
+  return std::sqrt(std::max(fused(-mean, mean, squares / count), 0.0));
 }
 
 }  // namespace detail
@@ -35,7 +36,7 @@ void top_n_sigma::operator()(candidates& c) const {
   const float best = c.best().logit;
   if (!(best > -infinity)) return c.keep_top(1);
   if (!(best < infinity)) return c.keep_from(best);
-  const double least = std::fma(-2.0 * double(n), detail::half_deviation(c, best), double(best));
+  const double least = fused(-2.0 * double(n), detail::half_deviation(c, best), double(best));
   c.keep_from(float(std::max(least, double(std::numeric_limits<float>::lowest()))));
 }
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <string>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/core/portable_math.hpp"
 #include "nibble/model/decoder/config.hpp"
 #include "nibble/model/decoder/recurrent_config-impl.hpp"
@@ -29,7 +30,7 @@ inline void read_yarn(hyperparameters& h, rope_config& r) {
   if (kept < 0 && kept != -1) h.reject(mix, "expected 0 or more, or -1", std::to_string(kept));
   if (kept >= 0) r.yarn.kept = double(kept);
   const double logarithm = nibble::detail::portable_log(double(factor));
-  r.magnitude = std::fma(0.1, logarithm, 1.0) / std::fma(double(times), 0.1 * logarithm, 1.0);
+  r.magnitude = fused(0.1, logarithm, 1.0) / fused(double(times), 0.1 * logarithm, 1.0);
   // What publishers state is the whole of it, and 1 at least; below 1, it is multiplied by.
   if (!h.has("rope.scaling.yarn_attn_factor")) return;
   const auto stated = double(h.positive_or("rope.scaling.yarn_attn_factor", 1));
@@ -248,7 +249,7 @@ void decoder_config::read_latent(hyperparameters& h) {
   if (latent.absorbed && layer[0].key_dim != kept)
     h.reject("attention.key_length", "expected " + std::to_string(kept), std::to_string(layer[0].key_dim));
   const double grown =
-      std::fma(-double(h.number_or("rope.scaling.yarn_log_multiplier", 0)), nibble::detail::portable_log(ropes[0].scale), 1.0);
+      fused(-double(h.number_or("rope.scaling.yarn_log_multiplier", 0)), nibble::detail::portable_log(ropes[0].scale), 1.0);
   attention_scale = float((ropes[0].yarn.positions > 0 ? grown * grown : 1) / std::sqrt(double(latent.plain + latent.rotated)));
   ropes[0].magnitude = 1;
   for (const char* key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "nibble/core/fused.hpp"
 #include "nibble/core/portable_math.hpp"
 #include "nibble/layers/embedding.hpp"
 #include "nibble/model/decoder/decoder.hpp"
@@ -157,8 +158,7 @@ activations any_decoder::query_scales_of(step& s) const NIBBLE_NOEXCEPT {
   s.for_each_range(s.tokens(), 1024, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; ++t) {
       const double turns = double(s.near_positions()[t] / config_.temperature_positions);
-      *out.row(t) =
-          static_cast<float>(std::fma(double(config_.query_temperature), nibble::detail::portable_log(1 + turns), 1.0));
+      *out.row(t) = static_cast<float>(fused(double(config_.query_temperature), nibble::detail::portable_log(1 + turns), 1.0));
     }
   });
   return out;
