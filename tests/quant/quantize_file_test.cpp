@@ -192,8 +192,8 @@ TEST_CASE("a quantized file can be the source, and what cannot be decoded is tol
   nibble::metadata meta;
   meta.set("general.architecture", nibble::value("llama"));
   nibble::gguf_writer writer(std::move(meta));
-  const std::vector<std::byte> block(292);
-  writer.add("blk.0.attn_q.weight", nibble::detail::raw_type(15), std::vector<std::uint64_t>{256, 1}, block);
+  const std::vector<std::byte> blocks(2 * 292);
+  writer.add("blk.0.attn_q.weight", nibble::detail::raw_type(15), std::vector<std::uint64_t>{256, 2}, blocks);
   const auto strange_bytes = *writer.try_bytes();
   const auto strange = nibble::gguf_file::try_parse(strange_bytes);
   REQUIRE(strange.has_value());

@@ -134,7 +134,7 @@ TEST_CASE("numbers of heads that differ from layer to layer count as the first l
   CHECK(values({}) == iq4_xs);
 }
 
-TEST_CASE("small tensors that files of llama.cpp keep stay F32") {
+TEST_CASE("small tensors that files of llama.cpp keep are kept") {
   const std::vector<std::string> kept = {"blk.0.attn_rel_b.weight",
                                          "blk.0.indexer.k_proj.weight",
                                          "blk.0.indexer.q_proj.weight",
@@ -195,11 +195,11 @@ TEST_CASE("values that four query heads share get more bits where a recipe says 
     CHECK(types.at("blk.0.ffn_down.weight") == iq4_xs);
   }
   const auto recipe = *nibble::quantize_recipe::try_named("Q4_K_S");
-  CHECK(plan(recipe, model_bytes(80, 256, true, 1)).at("blk.40.attn_v.weight") == q5_k);
-  CHECK(plan(recipe, model_bytes(79, 256, true, 1)).at("blk.40.attn_v.weight") == q4_k);
+  CHECK(plan(recipe, model_bytes(80, 256, true, 2)).at("blk.40.attn_v.weight") == q5_k);
+  CHECK(plan(recipe, model_bytes(79, 256, true, 2)).at("blk.40.attn_v.weight") == q4_k);
   CHECK(plan(recipe, model_bytes(80, 256, true, 8)).at("blk.40.attn_v.weight") == q4_k);
   const auto of_eighty = [](const std::string& name) {
-    return plan(*nibble::quantize_recipe::try_named(name), model_bytes(80, 256, true, 1)).at("blk.40.attn_v.weight");
+    return plan(*nibble::quantize_recipe::try_named(name), model_bytes(80, 256, true, 2)).at("blk.40.attn_v.weight");
   };
   CHECK(of_eighty("Q2_K") == q5_k);
   CHECK(of_eighty("Q3_K_S") == q5_k);
@@ -207,7 +207,7 @@ TEST_CASE("values that four query heads share get more bits where a recipe says 
     CHECK_MESSAGE(of_eighty(name) == q4_k, name);
 }
 
-TEST_CASE("norms, routers and vectors stay F32, and tables of integers stay what they are") {
+TEST_CASE("norms, routers, vectors and tables of integers keep the format of the file") {
   auto recipe = *nibble::quantize_recipe::try_named("Q8_0");
   REQUIRE(recipe.try_add_override("*=Q4_0").has_value());
   const auto types = plan(recipe, model_bytes(1, 256, true));
@@ -215,6 +215,28 @@ TEST_CASE("norms, routers and vectors stay F32, and tables of integers stay what
     CHECK(types.at(name) == f32);
   CHECK(types.at("layer_index") == nibble::detail::raw_type(26));
   CHECK(types.at("blk.0.attn_q.weight") == q4_0);
+  nibble::metadata meta;
+  meta.set("general.architecture", nibble::value("llama"));
+  nibble::gguf_writer writer(std::move(meta));
+  const std::vector<std::byte> zeros(4096);
+  const auto add = [&](const char* name, std::vector<std::uint64_t> dims) {
+    std::uint64_t bytes = 2;
+    for (const auto dim : dims) bytes *= dim;
+    writer.add(name, f16, dims, std::span(zeros).first(bytes));
+  };
+  add("token_embd.weight", {256, 4});
+  add("output_norm.weight", {256});
+  add("blk.0.ffn_gate_inp.weight", {256, 2});
+  add("blk.0.ffn_gate_inp_shexp.weight", {256, 1});
+  add("blk.0.ffn_gate_inp_others.weight", {256, 2});
+  add("blk.0.normalizer.weight", {256, 2});
+  for (const char* name : {"F32", "Q4_0", "BF16"}) {
+    const auto of_halves = plan(*nibble::quantize_recipe::try_named(name), *writer.try_bytes());
+    for (const char* kept : {"output_norm.weight", "blk.0.ffn_gate_inp.weight", "blk.0.ffn_gate_inp_shexp.weight"})
+      CHECK(of_halves.at(kept) == f16);
+    for (const char* made : {"blk.0.ffn_gate_inp_others.weight", "blk.0.normalizer.weight"})
+      CHECK(of_halves.at(made) == nibble::quantize_recipe::try_named(name)->matrices);
+  }
 }
 
 TEST_CASE("rows that blocks do not divide take a near format") {

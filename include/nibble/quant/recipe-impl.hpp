@@ -88,12 +88,13 @@ tensor_type fitting_format(tensor_type wish, std::uint64_t cols) noexcept {
 }
 
 /// Tensors that cost little and spoil much.
-inline bool stays_f32(const tensor_info& tensor) noexcept {
+/// @source  llama.cpp, tensor_allows_quantization
+inline bool keeps_format(const tensor_info& tensor) noexcept {
   const std::string_view name = tensor.name;
-  if (tensor.n_dims < 2 || !name.ends_with("weight") || name == "position_embd.weight" || name == "token_types.weight")
-    return true;
-  static constexpr auto parts = std::to_array<std::string_view>({"_norm",
-                                                                 "ffn_gate_inp",
+  const bool is_vector = std::all_of(tensor.dims.begin() + 1, tensor.dims.end(), [](std::uint64_t n) { return n <= 1; });
+  if (is_vector || !name.ends_with("weight") || name == "position_embd.weight" || name == "token_types.weight") return true;
+  static constexpr auto parts = std::to_array<std::string_view>({"_norm.weight",
+                                                                 "ffn_gate_inp.weight",
                                                                  "ffn_gate_tid2eid.weight",
                                                                  "ssm_conv1d",
                                                                  "shortconv.conv.weight",
@@ -219,7 +220,7 @@ inline result<void> check_overrides(const quantize_recipe& recipe, const gguf_fi
   for (const auto& rule : recipe.overrides) {
     const auto& all = file.tensors();
     if (std::none_of(all.begin(), all.end(),
-                     [&](const tensor_info& t) { return !stays_f32(t) && glob_match(rule.pattern, t.name); }))
+                     [&](const tensor_info& t) { return !keeps_format(t) && glob_match(rule.pattern, t.name); }))
       return error(errc::invalid_argument, "override " + detail::quoted(rule.pattern) + " matches no matrix of the file");
   }
   return {};
@@ -269,8 +270,8 @@ std::vector<tensor_type> quantize_recipe::plan(const gguf_file& file, bool impor
   for (const auto& tensor : file.tensors()) {
     const auto rule = std::find_if(overrides.begin(), overrides.end(),
                                    [&](const override_rule& r) { return detail::glob_match(r.pattern, tensor.name); });
-    if (detail::stays_f32(tensor))
-      types.push_back(visit_format(tensor.type, [](auto) {}) ? tensor_type::f32 : tensor.type);  // tables of integers are kept
+    if (detail::keeps_format(tensor))
+      types.push_back(tensor.type);
     else
       types.push_back(detail::fitting_format(rule != overrides.end() ? rule->type : wish(tensor), tensor.cols()));
   }

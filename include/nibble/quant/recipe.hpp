@@ -53,8 +53,8 @@ constexpr rule_condition operator|(rule_condition a, rule_condition b) noexcept 
 
 /// Formats by a tensor's part in the model. The recipes that have names choose as the quantizer of llama.cpp does.
 ///
-/// Whatever recipe and overrides say, tensors of one dimension, norms, routers, convolutions and position tables become F32,
-/// and rows that a format's blocks do not divide take a near format whose blocks are smaller, or F16.
+/// Whatever recipe and overrides say, tensors of one dimension, norms, routers, convolutions and position tables keep the
+/// format of the file, and rows that a format's blocks do not divide take a near format whose blocks are smaller, or F16.
 ///
 /// @errors   invalid_argument: a name, pattern or format that is not known
 /// @example  auto recipe = nibble::quantize_recipe::named("Q4_K_M");
