@@ -413,6 +413,21 @@ TEST_CASE("what cannot be a tool, or cannot be called, is an error that names it
   CHECK(said(tools, answer_syntax::named("lfm2"), {}) == "tool \"a\": \"x\": its values are within each other too deeply");
 }
 
+TEST_CASE("a call whose outer mark was left out is right, too") {
+  const nibble::tokenizer words = letters_and({"<|nothing|>"});
+  const answer_syntax form = answer_syntax::named("qwen3-coder");
+  nibble::grammar_parser parser(nibble::tool_grammar(two_tools, form, words, {}));
+  CHECK(parser.accept("So.\n<function="));
+  CHECK_FALSE(parser.accept("nothing"));
+  const std::string call = "look>\n<parameter=where>\nup\n</parameter>\n</function>\n";
+  CHECK(parser.accept(call));
+  CHECK(parser.may_end());
+  CHECK(parser.accept("</tool_call>"));
+  CHECK(parser.may_end());
+  nibble::grammar_parser none(nibble::tool_grammar(two_tools, form, words, {.choice = tool_choice::none}));
+  CHECK(none.accept("So.\n<function=nothing"));
+}
+
 TEST_CASE("a call that the end of the prompt has begun is right, too") {
   const nibble::tokenizer words = letters_and({"<|nothing|>"});
   const answer_syntax form = answer_syntax::named("gpt-oss");

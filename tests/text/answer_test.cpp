@@ -371,6 +371,22 @@ TEST_CASE("a call of a tool that there is not is never complete") {
   }
 }
 
+TEST_CASE("a call whose outer mark was left out is one, if there is such a tool") {
+  const std::string call = "<function=look>\n<parameter=where>\nup\n</parameter>\n</function>\n";
+  for (const std::string_view end : {"", "</tool_call>", "<function=stop>\n</function>\n</tool_call>"}) {
+    chat_parser parser(answer_syntax::named("qwen3-coder"), {}, some_tools);
+    parser.feed("So.\n" + call + std::string(end)), parser.finish();
+    CHECK(parser.answer().text == "So.");
+    CHECK(calls_of(parser.answer()).starts_with("look {\"where\":\"up\"}\n"));
+    CHECK(parser.answer().calls.size() == (end.starts_with("<f") ? 2u : 1u));
+  }
+  const std::string other = "Write <function=name> so.";
+  CHECK(read("qwen3-coder", other).text == other);
+  chat_parser parser(answer_syntax::named("qwen3-coder"), {}, some_tools);
+  parser.feed(other), parser.finish();
+  CHECK(parser.answer().text == other);
+}
+
 TEST_CASE("arguments that are no object make a call incomplete; a string with an object in it is that") {
   const auto of = [](std::string arguments) {
     return calls_of(read("hermes", "<tool_call>{\"name\": \"f\", \"arguments\": " + arguments + "}</tool_call>"));

@@ -81,6 +81,15 @@ call_rules::id call_rules::behind_mark(bool parallel) {
   return out_.all.sequence({first, out_.many(again)});
 }
 
+call_rules::id call_rules::behind_bare_mark(bool parallel) {
+  const id call = headed();
+  marked_sequence next(out_, speller_), whole(out_, speller_);
+  next.mark(format_.call_begin).add(call);
+  whole.add(call);
+  if (parallel) whole.add(out_.many(next.pattern()));
+  return whole.add(out_.optional(speller_.pattern(without_blanks(format_.calls_end), out_))).pattern();
+}
+
 /// What stands between the marks of calls.
 call_rules::id call_rules::section(bool parallel) {
   marked_sequence whole(out_, speller_);
@@ -125,6 +134,7 @@ call_rules::id call_rules::objects() {
 
 /// A call from its id or name to its end.
 call_rules::id call_rules::headed() {
+  if (headed_ != automaton::none) return out_.all.call(headed_);
   std::vector<id> parts;
   for (const tool_shape& tool : tools_) {
     marked_sequence whole(out_, speller_);
@@ -139,7 +149,8 @@ call_rules::id call_rules::headed() {
     }
     parts.push_back(whole.mark(format_.call_end).pattern());
   }
-  return out_.all.call(out_.rule(out_.all.choice(std::move(parts))));
+  headed_ = out_.rule(out_.all.choice(std::move(parts)));
+  return out_.all.call(headed_);
 }
 
 call_rules::id call_rules::header(const tool_shape& tool) {

@@ -32,6 +32,8 @@ class call_rules {
   std::vector<std::string_view> marks() const;
   /// What stands behind such a mark.
   id behind_mark(bool parallel);
+  /// What stands behind a call_begin, where the mark that begins all calls was left out.
+  id behind_bare_mark(bool parallel);
 
  private:
   id section(bool parallel);
@@ -50,6 +52,7 @@ class call_rules {
   const mark_speller& speller_;
   const answer_format& format_;
   std::span<const tool_shape> tools_;
+  std::uint32_t headed_ = automaton::none;  // the rule of a call from its id or name to its end, once it is made
 };
 
 }  // namespace detail

@@ -99,6 +99,8 @@ class reply_rules {
     std::vector<search_mark> marks;
     if (calls())
       for (const std::string_view mark : calls_.marks()) speller_.add_marks(mark, behind_mark_, marks);
+    if (may_call && format_.bare_calls)
+      speller_.add_marks(without_blanks(format_.call_begin), out_.rule(calls_.behind_bare_mark(rules_.parallel)), marks);
     const std::uint32_t text = format_.whole ? out_.declare() : said;
     if (form_.reasoning.anywhere) speller_.add_marks(without_blanks(form_.reasoning.begin), reasoning_before(text), marks);
     out_.define_search(text, marks, search_end::anywhere, search_text::bytes);

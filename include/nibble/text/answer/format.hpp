@@ -50,6 +50,7 @@ struct answer_format {
   bool value_typed = false;  ///< "true" or "false" stands before value_begin: a text, or JSON
   std::string_view name_key = "name", arguments_key = "arguments", id_key = "id";
   bool whole = false;               ///< no marks: a call begins an answer, or follows another one
+  bool bare_calls = false;          ///< models leave calls_begin out: call_begin of a tool begins a call, too
   bool plain_marks = false;         ///< its marks may stand in any text
   std::string_view text_name = {};  ///< what is given to the call of this name is text for the reader
   std::string_view code_begin =

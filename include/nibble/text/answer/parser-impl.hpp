@@ -25,6 +25,7 @@ chat_parser::chat_parser(answer_syntax syntax, std::string_view prompt_end, cons
     for (const std::string_view text : f.other_begins) add_mark(text, meaning::call);
     for (const std::string_view text : f.own_begins) add_mark(text, meaning::call);
   }
+  if (f.bare_calls) add_mark(f.call_begin, meaning::call);
   add_mark(f.code_begin, meaning::code);
   for (const std::string_view text : f.ignored) add_mark(text, meaning::nothing);
   begin_behind(prompt_end);
@@ -203,7 +204,8 @@ bool chat_parser::read_prose() {
 void chat_parser::begin_part(const mark& m) {
   give_prose(prose_end_);
   at_ += m.text.size();
-  any_name_ = m.says == meaning::code || !syntax_.calls || !syntax_.calls->plain_marks;
+  const bool plain = syntax_.calls && (syntax_.calls->plain_marks || (syntax_.calls->bare_calls && m.says == meaning::call));
+  any_name_ = m.says == meaning::code || !plain;
   switch (m.says) {
     case meaning::reasoning:
       return leave_mark(place::reasoning);
