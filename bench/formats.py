@@ -70,7 +70,7 @@ def main():
         print("| format | %s | seconds |\n|---|%s---|" % (" | ".join((t if t != "any" else "once") + ", KB" for t in targets), "---|" * len(targets)))
         for name in FORMATS + [None]:
             kb = ["%.1f" % (code[t][name] / 1024) for t in targets]
-            label = {None: "what no format is named in", "widened": "what IQ1 to IQ3, ternary and NVFP4 share"}.get(name, name.upper() if name else "")
+            label = {None: "what no format is named in", "widened": "what IQ1 to IQ3 and TQ1_0 share"}.get(name, name.upper() if name else "")
             print("| %s | %s | %s |" % (label, " | ".join(kb), "%.2f" % time[name] if time else ""))
         if whole: print("| all | %s | %.1f |" % (" | ".join("%.1f" % (sum(code[t].values()) / 1024) for t in targets), whole))
     write_json(a.json, {"machine": machine(), "bytes": {t: {str(k): v for k, v in c.items()} for t, c in code.items()},

@@ -28,6 +28,8 @@ HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_
   const auto plane = [&](std::size_t i) { return hn::LoadU(d, granule + i * 64 + r * 4); };
   if constexpr (Bits == 8) {
     return plane(q);
+  } else if constexpr (Bits == 1) {
+    return hn::And(shift_right(plane(0), int(q)), hn::Set(d, 1));
   } else if constexpr (Bits < 4) {
     const auto two = hn::And(shift_right(plane(q / 4), int(q % 4 * 2)), hn::Set(d, 3));
     if constexpr (Bits == 2) return two;
@@ -58,17 +60,18 @@ HWY_INLINE byte_vec values(const std::uint8_t* granule, std::size_t q, std::size
   }
 }
 
-/// Of two_scales, `offset` is the second scale.
+/// Of two scales a granule, `offset` is the second.
 struct affine_vec {  // a compiler's own constructors would lack the target's instructions
   HWY_INLINE affine_vec() {}
   HWY_INLINE affine_vec(float_vec s, float_vec o) : scale(s), offset(o) {}
   float_vec scale, offset;
 };
+/// Of granule g of the block.
 template <std::size_t Columns>
-HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_of<Columns>>& p, std::size_t r) {
+HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_of<Columns>>& p, std::size_t, std::size_t r) {
   return {load(p.d.data() + r), hn::Zero(float_tag())};
 }
-HWY_INLINE affine_vec read_affine(const scale_panel<block_exponent>& p, std::size_t r) {
+HWY_INLINE affine_vec read_affine(const scale_panel<block_exponent>& p, std::size_t, std::size_t r) {
   const hn::Rebind<std::uint8_t, float_tag> d8;
   const auto e = hn::PromoteTo(int_tag(), hn::LoadU(d8, p.e.data() + r)), one = hn::Set(int_tag(), 1);
   // below 2 it is subnormal: 2^21 or 2^22 as bits
@@ -76,11 +79,24 @@ HWY_INLINE affine_vec read_affine(const scale_panel<block_exponent>& p, std::siz
   const auto bits = hn::IfThenElse(hn::Gt(e, one), usual, least);
   return {hn::BitCast(float_tag(), bits), hn::Zero(float_tag())};
 }
-HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::size_t r) {
+HWY_INLINE affine_vec read_affine(const scale_panel<block_scale_min>& p, std::size_t, std::size_t r) {
   return {load(p.d.data() + r), load(p.m.data() + r)};
 }
-HWY_INLINE affine_vec read_affine(const scale_panel<two_scales>& p, std::size_t r) {
+HWY_INLINE affine_vec read_affine(const scale_panel<two_scales>& p, std::size_t, std::size_t r) {
   return {load(p.d[0].data() + r), load(p.d[1].data() + r)};
+}
+/// See small_float_scales::of_byte.
+HWY_INLINE float_vec load_small_floats(const std::uint8_t* p) {
+  const int_tag d;
+  const hn::Rebind<std::uint8_t, int_tag> d8;
+  const auto byte = hn::PromoteTo(d, hn::LoadU(d8, p)), seven = hn::And(byte, hn::Set(d, 127));
+  const auto least = hn::BitCast(d, hn::Mul(hn::ConvertTo(float_tag(), seven), hn::Set(float_tag(), 0x1p-10f)));
+  const auto usual = hn::Add(hn::ShiftLeft<20>(seven), hn::Set(d, 119 << 23));
+  const auto bits = hn::IfThenElse(hn::Gt(seven, hn::Set(d, 7)), usual, least);
+  return hn::BitCast(float_tag(), hn::IfThenElse(hn::Eq(byte, hn::Set(d, 127)), hn::Zero(d), bits));
+}
+HWY_INLINE affine_vec read_affine(const scale_panel<small_float_scales>& p, std::size_t g, std::size_t r) {
+  return {load_small_floats(p.e[2 * g].data() + r), load_small_floats(p.e[2 * g + 1].data() + r)};
 }
 
 /// The scale of sub-block j.

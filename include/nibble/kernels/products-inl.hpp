@@ -189,7 +189,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
               if (g % 2 == 1) mins[v] = add_pairs(mins[v], read_mins(scales, g - 1, r), broadcast_pair(a->sums.data() + g - 1));
             }
           } else {
-            sum[v] = add_granule<Q, Dot>(sum[v], code, read_affine(scales, r), a[g]);
+            sum[v] = add_granule<Q, Dot>(sum[v], code, read_affine(scales, g, r), a[g]);
           }
         }
       }

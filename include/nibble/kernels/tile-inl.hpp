@@ -107,7 +107,9 @@ struct packed {
   HWY_INLINE parts_vec parts_of(std::size_t g, std::size_t q, std::size_t r) const {
     return HWY_NAMESPACE::parts_of<Q>(values_of(g, q, r));
   }
-  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const { return read_affine(unit.scales[g / granules], r); }
+  HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
+    return read_affine(unit.scales[g / granules], g % granules, r);
+  }
   HWY_INLINE float_vec scale_of(std::size_t g, std::size_t j, std::size_t r) const {
     return read_scale(unit.scales[0], g * super_sub_blocks<Q> + j, r);
   }

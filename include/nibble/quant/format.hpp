@@ -58,13 +58,13 @@ concept codebook_format = requires {
 };
 
 namespace detail {
-/// A codebook is 16 levels, each of which is a byte when the zero point is added.
+/// A codebook is 16 levels, of which codes of fewer bits use the first; each is a byte when the zero point is added.
 template <class Q>
 constexpr bool valid_codebook() noexcept {
   if constexpr (codebook_format<Q>) {
     if constexpr (std::is_same_v<decltype(Q::codebook), const std::array<std::int8_t, 16>>) {
       const auto [least, most] = std::minmax_element(Q::codebook.begin(), Q::codebook.end());
-      return Q::code_bits == 4 && *least + Q::zero_point >= 0 && *most + Q::zero_point < 256;
+      return Q::code_bits <= 4 && *least + Q::zero_point >= 0 && *most + Q::zero_point < 256;
     } else {
       return false;
     }
@@ -85,12 +85,13 @@ concept coded_format = requires {
 /// A format of unsigned codes below 2^code_bits and scales of one of the kinds above.
 ///
 ///     scales                               one of the kinds of scale of quant/scales.hpp
-///     code_bits                            bits of a code in memory: 2, 3, 4, 5, 6 or 8
+///     code_bits                            bits of a code in memory: 1, 2, 3, 4, 5, 6 or 8
 ///     zero_point                           level + zero_point is never negative; 0 where scales::has_offset
 ///     codes(block, out)                    the codes of a block, column by column
 ///     read_scales(block)                   its scales
 ///     pack(codes, scales, block)           the block that they came from
-///     codebook (optional)                  std::array<std::int8_t, 16>: the level of each code of 4 bits
+///     codebook (optional)                  std::array<std::int8_t, 16>: the level of each code of 4 bits or fewer
+///     largest_value (optional)             how far from zero encode reaches, if no further than a scale does
 template <class Q>
 concept integer_format = quant_format<Q> && coded_format<Q> &&
     requires(const typename Q::block& stored, typename Q::block& out_block, std::span<std::uint8_t, Q::block_size> out,

@@ -9,9 +9,10 @@
 #include <span>
 #include <string_view>
 
+#include "nibble/quant/bits.hpp"
 #include "nibble/quant/encode.hpp"
+#include "nibble/quant/format.hpp"
 #include "nibble/quant/mxfp4.hpp"
-#include "nibble/quant/widened.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -22,6 +23,10 @@ struct nvfp4 {
   static constexpr std::string_view name = "NVFP4";
   static constexpr tensor_type type = tensor_type::nvfp4;
   static constexpr std::size_t block_size = 64;
+  static constexpr unsigned code_bits = 4;
+  static constexpr int zero_point = mxfp4::zero_point;
+  static constexpr auto codebook = mxfp4::codebook;
+  using scales = small_float_scales;
 
   struct block {
     std::array<std::uint8_t, 4> scale;
@@ -31,23 +36,16 @@ struct nvfp4 {
   static constexpr unsigned largest_scale = 0x7E;
   static constexpr float largest_value = 2688;
 
-  /// Half the number that a byte of scale is: of 15 exponents and a subnormal one, without a sign.
-  static float scale_of(std::uint8_t byte) noexcept {
-    const unsigned exponent = byte >> 3 & 15u, mantissa = byte & 7u;
-    if (byte == 0x7F) return 0;
-    return exponent == 0 ? float(mantissa) * 0x1p-10f : std::ldexp(float(8 + mantissa), int(exponent) - 11);
+  static void codes(const block& stored, std::span<std::uint8_t, 64> out) noexcept {
+    detail::split_nibbles<8>(stored.low, out);
+  }
+  static scales read_scales(const block& stored) noexcept { return {stored.scale}; }
+  static void pack(std::span<const std::uint8_t, 64> code, const scales& s, block& out) noexcept {
+    out.scale = s.e;
+    detail::join_nibbles<8>(code, out.low);
   }
 
-  static void widen(const block& stored, std::span<widened_block, 2> out) noexcept {
-    std::array<std::uint8_t, 64> code;
-    detail::split_nibbles<8>(stored.low, code);
-    for (std::size_t i = 0; i < 64; ++i) {
-      out[i / 32].code[i % 32] = std::uint8_t(widened::zero_point + mxfp4::codebook[code[i]]);
-    }
-    for (std::size_t j = 0; j < 4; ++j) out[j / 2].scale[j % 2] = scale_of(stored.scale[j]);
-  }
-
-  static void decode(const block& stored, std::span<float, 64> out) noexcept { detail::decode_widened<nvfp4>(stored, out); }
+  static void decode(const block& stored, std::span<float, 64> out) noexcept { detail::decode_codes<nvfp4>(stored, out); }
   static void encode(std::span<const float, 64> values, const encode_hint& hint, block& out) noexcept {
     std::array<float, 64> x;
     std::transform(values.begin(), values.end(), x.begin(), detail::encodable);
@@ -56,7 +54,7 @@ struct nvfp4 {
       float largest = 0, least = -1;
       for (std::size_t i = 16 * j; i < 16 * j + 16; ++i) largest = std::max(largest, std::abs(x[i]));
       for (unsigned byte = 0; byte <= largest_scale; ++byte) {
-        const float d = scale_of(std::uint8_t(byte)), reach = d * 12;
+        const float d = scales::of_byte(std::uint8_t(byte)), reach = d * 12;
         if (reach < largest * 0.55f && byte > 0 && byte < largest_scale) continue;
         if (reach > largest * 2.2f && byte > 1) break;
         std::array<std::uint8_t, 16> code;

@@ -21,6 +21,7 @@
 ///                       scales, then codes
 ///         scales: [columns / scales::columns] x scale_panel, filled up to a whole cache line
 ///         codes of 32 columns: quads q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
+///             1 bit:  bit q of 64 bytes                              64 bytes
 ///             2 bits: bits 2 (q % 4) of plane q / 4 of 2 x 64 bytes                 128 bytes
 ///             3 bits: as 2, and bit q of 64 more bytes                              192 bytes
 ///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
@@ -66,6 +67,7 @@ constexpr std::size_t code_bytes(unsigned bits) noexcept { return bits * 64; }
 constexpr std::uint8_t read_code(unsigned bits, const std::uint8_t* granule, std::size_t row, std::size_t column) noexcept {
   const std::size_t q = column / 4, at = row * 4 + column % 4;
   if (bits == 8) return granule[q * 64 + at];
+  if (bits == 1) return granule[at] >> q & 1;
   if (bits < 4) {
     const unsigned two = unsigned(granule[q / 4 * 64 + at]) >> (q % 4 * 2) & 3u;
     return static_cast<std::uint8_t>(bits == 2 ? two : two | (unsigned(granule[128 + at]) >> q & 1u) << 2);
@@ -91,6 +93,8 @@ void pack_codes(const std::uint8_t* code, std::size_t row, std::uint8_t* granule
   };
   if constexpr (Bits == 8) {
     NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) put(quad(q), q);
+  } else if constexpr (Bits == 1) {
+    put_bits(0, 8, 1, 0, 0);
   } else if constexpr (Bits < 4) {
     put_bits(0, 4, 2, 0, 0), put_bits(4, 4, 2, 0, 1);
     if constexpr (Bits == 3) put_bits(0, 8, 1, 2, 2);
@@ -102,12 +106,13 @@ void pack_codes(const std::uint8_t* code, std::size_t row, std::uint8_t* granule
   }
 }
 
-/// Columns of a unit: as few as fill a cache line with scales.
+/// Columns of a unit: as few as fill a cache line with scales, but no more than a tile has.
 template <class Q>
 inline constexpr std::size_t unit_columns = 64;
 template <coded_format Q>
-inline constexpr std::size_t unit_columns<Q> =
-    std::max({std::size_t{64}, Q::scales::columns, cache_line / sizeof(scale_panel<typename Q::scales>) * Q::scales::columns});
+inline constexpr std::size_t unit_columns<Q> = std::min(
+    std::size_t{256},
+    std::max({std::size_t{64}, Q::scales::columns, cache_line / sizeof(scale_panel<typename Q::scales>) * Q::scales::columns}));
 
 template <widened_format Q>
 inline constexpr std::size_t unit_columns<Q> = 256;

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "nibble/quant/encode.hpp"
-#include "nibble/quant/widened.hpp"
+#include "nibble/quant/format.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -21,20 +21,27 @@ struct q1_0 {
   static constexpr tensor_type type = tensor_type::q1_0;
   static constexpr std::size_t block_size = 128;
   static constexpr float largest_value = largest_half;
+  static constexpr unsigned code_bits = 1;
+  static constexpr int zero_point = 1;
+  static constexpr std::array<std::int8_t, 16> codebook{-1, 1};  // the others are no codes
+  using scales = block_scale_of<128>;
 
   struct block {
     half d;
     std::array<std::uint8_t, 16> signs;  ///< bit i % 8 of byte i / 8: column i is d
   };
 
-  static void widen(const block& stored, std::span<widened_block, 4> out) noexcept {
-    for (std::size_t i = 0; i < 128; ++i) {
-      out[i / 32].code[i % 32] = std::uint8_t(127 + 2 * (stored.signs[i / 8] >> i % 8 & 1));
-    }
-    for (auto& w : out) w.scale.fill(float(stored.d));
+  static void codes(const block& stored, std::span<std::uint8_t, 128> out) noexcept {
+    for (std::size_t i = 0; i < 128; ++i) out[i] = std::uint8_t(stored.signs[i / 8] >> i % 8 & 1);
+  }
+  static scales read_scales(const block& stored) noexcept { return {stored.d}; }
+  static void pack(std::span<const std::uint8_t, 128> code, const scales& s, block& out) noexcept {
+    out.d = s.d;
+    out.signs.fill(0);
+    for (std::size_t i = 0; i < 128; ++i) out.signs[i / 8] = std::uint8_t(out.signs[i / 8] | (code[i] & 1u) << i % 8);
   }
 
-  static void decode(const block& stored, std::span<float, 128> out) noexcept { detail::decode_widened<q1_0>(stored, out); }
+  static void decode(const block& stored, std::span<float, 128> out) noexcept { detail::decode_codes<q1_0>(stored, out); }
   static void encode(std::span<const float, 128> values, const encode_hint& hint, block& out) noexcept {
     std::array<float, 128> x;
     std::transform(values.begin(), values.end(), x.begin(), detail::encodable);

@@ -83,7 +83,7 @@ std::size_t misfit(std::span<const float> row, const std::byte* made) noexcept {
     if (!std::isfinite(row[i])) return i;
     largest = std::max(largest, std::abs(row[i]));
   }
-  if constexpr (widened_format<Q>) {
+  if constexpr (requires { Q::largest_value; }) {
     const auto beyond = std::find_if(row.begin(), row.end(), [](float v) { return std::abs(v) > Q::largest_value; });
     return static_cast<std::size_t>(beyond - row.begin());
   }

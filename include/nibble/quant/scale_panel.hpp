@@ -26,6 +26,14 @@ struct scale_panel<block_exponent> {
   block_exponent get(std::size_t row) const noexcept { return {e[row]}; }
 };
 template <>
+struct scale_panel<small_float_scales> {
+  std::array<std::array<std::uint8_t, 16>, 4> e;
+  void set(std::size_t row, const small_float_scales& s) noexcept {
+    for (std::size_t j = 0; j < 4; ++j) e[j][row] = s.e[j];
+  }
+  small_float_scales get(std::size_t row) const noexcept { return {{e[0][row], e[1][row], e[2][row], e[3][row]}}; }
+};
+template <>
 struct scale_panel<block_scale_min> {
   std::array<half, 16> d, m;
   void set(std::size_t row, const block_scale_min& s) noexcept { d[row] = s.d, m[row] = s.m; }

@@ -42,6 +42,20 @@ struct block_exponent {
   float d() const noexcept { return std::bit_cast<float>(e < 2 ? std::uint32_t{1} << (21 + e) : (std::uint32_t{e} - 1) << 23); }
   affine of(std::size_t) const noexcept { return {d(), 0}; }
 };
+/// One float of 8 bits for each 16 of 64 columns: value = of_byte(e[column / 16]) * level.
+struct small_float_scales {
+  static constexpr std::size_t columns = 64, sub_block = 16;
+  static constexpr bool has_offset = false, super_block = false;
+  std::array<std::uint8_t, 4> e;
+
+  /// Half the number that a byte is: four bits of exponent, three of mantissa, and one that counts for nothing. 0x7F is none.
+  static float of_byte(std::uint8_t byte) noexcept {
+    const std::uint32_t seven = byte & 127u;
+    if (byte == 0x7F) return 0;
+    return seven < 8 ? float(seven) * 0x1p-10f : std::bit_cast<float>((seven << 20) + (std::uint32_t{119} << 23));
+  }
+  affine of(std::size_t j) const noexcept { return {of_byte(e[j]), 0}; }
+};
 /// One scale and one offset a block of 32: value = d * level + m.
 struct block_scale_min {
   static constexpr std::size_t columns = 32, sub_block = 32;

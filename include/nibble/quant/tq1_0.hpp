@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -28,18 +29,21 @@ struct tq1_0 {
   };
 
   static void widen(const block& stored, std::span<widened_block, 8> out) noexcept {
-    const auto spread = [&](const std::uint8_t* bytes, std::size_t run, std::size_t digits, std::size_t column) {
-      for (std::size_t i = 0; i < run; ++i) {
-        unsigned part = bytes[i];
-        for (std::size_t k = 0; k < digits; ++k, part = part * 3 & 255) {
-          const std::size_t at = column + i + run * k;
-          out[at / 32].code[at % 32] = std::uint8_t(127 + (part * 3 >> 8));
-        }
+    // of bytes of a word at once, in lanes of twice their width; digit k of all is `step` columns from digit k - 1
+    const auto spread = [&]<class Word>(Word bytes, std::size_t digits, std::size_t column, std::size_t step) {
+      constexpr Word lanes = std::numeric_limits<Word>::max() / 257;  // 0x00FF00FF...
+      Word even = bytes & lanes, odd = bytes >> 8 & lanes;
+      for (std::size_t k = 0; k < digits; ++k, column += step) {
+        even *= 3, odd *= 3;
+        const Word digit = (even >> 8 & lanes) | (odd & ~lanes);
+        detail::store_bytes<Word>(digit + detail::every_byte<Word>(127), out[column / 32].code.data() + column % 32);
+        even &= lanes, odd &= lanes;
       }
     };
-    spread(stored.five.data(), 32, 5, 0);
-    spread(stored.five.data() + 32, 16, 5, 160);
-    spread(stored.four.data(), 4, 4, 240);
+    for (std::size_t i = 0; i < 32; i += 8) spread(detail::load_bytes<std::uint64_t>(stored.five.data() + i), 5, i, 32);
+    for (std::size_t i = 0; i < 16; i += 8)
+      spread(detail::load_bytes<std::uint64_t>(stored.five.data() + 32 + i), 5, 160 + i, 16);
+    spread(detail::load_bytes<std::uint32_t>(stored.four.data()), 4, 240, 4);
     for (auto& w : out) w.scale.fill(float(stored.d));
   }
 
