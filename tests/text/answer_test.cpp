@@ -355,6 +355,8 @@ TEST_CASE("without tools an answer that looks like a call without marks is text,
     }
     CHECK(text == said);
   }
+  chat_parser plain(answer_syntax::named("llama-3"));
+  CHECK(plain.feed("{\"na").size() == 1);  // it does not wait for a name
   chat_parser parser(answer_syntax::named("llama-3"), {}, some_tools);
   CHECK(parser.feed("{\"name\": \"Ada\", ").size() == 1);  // it waits no longer than for the name
 }
