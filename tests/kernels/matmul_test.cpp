@@ -99,6 +99,25 @@ TEST_CASE("the largest levels and activations do not overflow the short sums, of
   });
 }
 
+TEST_CASE("scales that are floats of 8 bits have the reference's value, whatever byte they are") {
+  sample_weight<nvfp4> w(64, 64, 3);
+  for (std::size_t i = 0; i < 256; ++i) w.blocks[i / 4].scale[i % 4] = static_cast<std::uint8_t>(i);
+  for (std::size_t g = 0; g < w.groups; ++g) {
+    pack_group<nvfp4>(w.stored() + g * panel_rows * w.row_bytes, panel_rows, w.row_bytes, w.columns, w.panels + g * w.bytes);
+  }
+  for (std::size_t tokens : {1, 20}) {
+    const auto input = make_input<nvfp4>(gaussian(tokens * w.columns, 5), w.columns, tokens);
+    std::vector<float> expected(tokens * w.rows), found(tokens * w.rows);
+    matmul_args m = w.product(input, tokens, expected.data());
+    reference::matmul<nvfp4>(m);
+    m.output = found.data();
+    for_each_table([&](const kernel_table& t) {
+      t.formats[index_of<nvfp4, quant_formats>].matmul(m);
+      REQUIRE(agree(t, expected, found));
+    });
+  }
+}
+
 TEST_CASE("a token's result has the same bits alone, in any batch, and for any split of the rows") {
   for_each_table([](const kernel_table& t) {
     for_each_format([&]<class Q>(std::type_identity<Q>) {
