@@ -27,9 +27,9 @@ if grep -rlF -e "$work" -e "$source" -e "$build" "$work/moved prefix" --include=
   exit 1
 fi
 host_with_cmake package "-DCMAKE_PREFIX_PATH=$work/moved prefix"
-# The kernels are compiled anew here, for one instruction set: all of them are what their own tests are for.
+# The library is compiled anew here, fast and for one instruction set: how good it is then is what its own tests are for.
 one_target=-DHWY_COMPILE_ONLY_STATIC
-host_with_cmake subdirectory "-DNIBBLE_SOURCE=$source" "-DONE_TARGET=$one_target" -DNIBBLE_INSTALL=ON
+host_with_cmake subdirectory "-DNIBBLE_SOURCE=$source" "-DONE_TARGET=$one_target" -DNIBBLE_INSTALL=ON -DCMAKE_CXX_FLAGS_RELEASE=-O0
 "$cmake" --install "$work/subdirectory" --prefix "$work/with part" >"$work/log" || { cat "$work/log"; exit 1; }
 host_with_cmake exported "-DPART_PREFIX=$work/with part" "-DCMAKE_PREFIX_PATH=$work/with part"
 
@@ -38,7 +38,7 @@ if command -v pkg-config >/dev/null; then
   mv "moved prefix" moved  # pkg-config's own escapes of spaces do not survive the shell
   flags=$(PKG_CONFIG_PATH=$(dirname "$(find moved -name nibble.pc)") pkg-config --cflags --libs nibble)
   # shellcheck disable=SC2086
-  $launcher "$compiler" -std=c++20 "$source/tests/install/host.cpp" $flags -o by_pkg_config
+  ${launcher//;/ } "$compiler" -std=c++20 "$source/tests/install/host.cpp" $flags -o by_pkg_config
   says pkg-config ./by_pkg_config
 fi
 # Whatever is compiled once is compiled into the host's own file.
