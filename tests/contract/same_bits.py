@@ -12,7 +12,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-RESULT = "b88af2098a4702c1"
+RESULT = "2aff6058bfc0547e"
 # Those that cannot fuse multiplication and addition.
 NOT_FUSED = ("SSE4", "SSSE3", "SSE2")
 FUSE = "-ffp-contract=fast"  # lets compilers fuse whatever they can: with little optimization, and with much
