@@ -58,6 +58,25 @@ TEST_CASE("deepseek2: queries grow with their positions") {
   refuse(with(hot, a + "temperature_length", value(0)), "key '" + a + "temperature_length': expected 1 to 16777216, found 0");
 }
 
+TEST_CASE("architectures with biases everywhere refuse a file that lacks one") {
+  const std::vector<std::string> of_all{"blk.1.attn_output.bias", "blk.0.ffn_up.bias", "blk.1.ffn_down.bias"};
+  const auto check = [&](const char* architecture, const std::vector<std::string>& more) {
+    INFO(architecture);
+    const smallest_model whole(architecture);
+    for (const auto* names : {&of_all, &more}) {
+      for (const std::string& name : *names) {
+        smallest_model m = whole;
+        REQUIRE(std::erase_if(m.tensors, [&](const auto& t) { return t.name == name; }) == 1);
+        refuse(m, name + ": the tensor is missing");
+      }
+    }
+  };
+  check("phi2", {"output.bias", "output_norm.bias", "blk.0.attn_norm.bias"});
+  for (const char* name : {"gpt2", "gptneox", "starcoder2"}) check(name, {"output_norm.bias", "blk.0.ffn_norm.bias"});
+  for (const char* name : {"bert", "jina-bert-v3"})
+    check(name, {"token_embd_norm.bias", "blk.0.attn_output_norm.bias", "blk.1.layer_output_norm.bias"});
+}
+
 TEST_CASE("gptneox: the feed-forward stands beside attention or behind it") {
   const smallest_model m("gptneox");
   CHECK(run(with(m, "gptneox.use_parallel_residual", value(false))) != run(m));

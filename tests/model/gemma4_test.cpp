@@ -52,6 +52,8 @@ TEST_CASE("layers that read keys and values of others keep none, and need no ten
 TEST_CASE("layers that read keys of one that sees other positions, or are too many, are refused") {
   refuse(with_tensor(sharing(2, {true, false, false, true, true, false}), "blk.3.attn_v.weight", {32, 32}),
          "blk.4.attn: expected keys and values of a layer of the same shape and mask");
+  refuse(with(sharing(2), "gemma4.rope.dimension_count_swa", value(7)),
+         "key 'gemma4.rope.dimension_count_swa': expected an even number, found 7");
   refuse(sharing(5), "key 'gemma4.attention.shared_kv_layers': expected two layers with keys of their own, found 5");
   refuse(sharing(6), "key 'gemma4.attention.shared_kv_layers': expected 0 to 5, found 6");
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -65,7 +66,11 @@ std::vector<hostile> damaged_metadata(const std::string& architecture, const nib
   return cases;
 }
 
-/// Each tensor of the first and the last layer, and of none, lost or a row short. Biases and the like are optional. The last
+/// Architectures that have a bias wherever one can be.
+constexpr std::string_view with_biases[] = {"phi2", "gpt2", "gptneox", "starcoder2", "bert", "jina-bert-v3"};
+
+/// Each tensor of the first and the last layer, and of none, lost or a row short. Biases and the like are optional where an
+/// architecture is not one of those. The last
 /// layers of gemma3n read the keys and values of others, whether they have some of their own or not.
 std::vector<hostile> damaged_tensors(const std::string& architecture, const model_parts& sound, std::uint64_t layers) {
   const std::string last = "blk." + std::to_string(layers - 1) + ".";
@@ -75,8 +80,10 @@ std::vector<hostile> damaged_tensors(const std::string& architecture, const mode
     const auto ends_with_any = [&](std::initializer_list<std::string_view> endings) {
       return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return t.name.ends_with(ending); });
     };
-    const bool optional =
-        ends_with_any({".bias", "layer_output_scale.weight"}) || t.name == "rope_freqs.weight" || t.name == "output.weight";
+    const bool has_all_biases =
+        std::find(std::begin(with_biases), std::end(with_biases), architecture) != std::end(with_biases);
+    const bool optional = (t.name.ends_with(".bias") && !has_all_biases) || t.name.ends_with("layer_output_scale.weight") ||
+                          t.name == "rope_freqs.weight" || t.name == "output.weight";
     if (architecture == "gemma3n" && t.name.starts_with(last) &&
         ends_with_any({"attn_k.weight", "attn_v.weight", "attn_k_norm.weight"})) {
       continue;

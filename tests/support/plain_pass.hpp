@@ -31,7 +31,7 @@ class plain_pass {
     auto x = hidden(ids);
     const std::string output = t_.has("output.weight") ? "output.weight" : "token_embd.weight";
     for (row& r : x) {
-      r = t_.product(output, r);
+      r = t_.product(output, r, "output.bias");
       for (double& v : r) v *= f_.logits, v = f_.output_cap > 0 ? f_.output_cap * std::tanh(v / f_.output_cap) : v;
     }
     return x;

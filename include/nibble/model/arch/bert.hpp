@@ -20,7 +20,7 @@ struct bert : decoder<type_list<self_attention>, type_list<plain_feed_forward>> 
     config c = decoder_config::read(h, rope_pairs::halves, norm_kind::layer);
     c.see_both_ways(h);
     c.token_types = h.count_of_any_or("tokenizer.ggml.token_type_count", 1, 1, h.limits().vocabulary);
-    c.learned_positions = c.biases = true;
+    c.learned_positions = c.biases = c.all_biases = true;
     for (layer_config& l : c.layer) l.rope = layer_config::no_rope;
     c.embedding_norm = "token_embd_norm", c.mixer_norm = c.feed_forward_norm = c.output_norm = "";
     c.mixer_sum_norm = "attn_output_norm", c.feed_forward_sum_norm = "layer_output_norm";
@@ -51,7 +51,7 @@ struct nomic_bert : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = jina_bert_v3::read(h);
-    c.biases = false;
+    c.biases = c.all_biases = false;
     c.gate = activation::silu;
     return c;
   }

@@ -74,16 +74,8 @@ inline decoder_config gemma3n::read(hyperparameters& h) {
   c.input_dim = h.count("embedding_length_per_layer_input", 1, h.limits().width);
   h.ignore("activation_sparsity_scale");
   c.read_windows(h, 0, 5);
-  c.ropes.push_back(c.ropes[0].unscaled());
-  c.ropes[1].base = double(h.positive_or("rope.freq_base_swa", 10000.0f));
-  const std::size_t shared =
-      h.count_or("attention.shared_kv_layers", c.layers - std::min(c.layers, layers_with_keys), 0, c.layers - 1);
-  const std::size_t own = c.layers - shared;
-  for (std::size_t i = 0; i < c.layers; ++i) {
-    layer_config& l = c.layer[i];
-    l.rope = l.sees_window() ? 1 : 0;
-    if (i >= own) l.keys_of = own - std::min<std::size_t>(own, l.sees_window() ? 2 : 1);
-  }
+  c.turn_windows_by(c.read_window_rope(h));
+  c.read_shared_keys(h, c.layers - std::min(c.layers, layers_with_keys));
   return c;
 }
 

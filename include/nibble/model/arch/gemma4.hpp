@@ -34,7 +34,7 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0);
     c.input_dim = h.count_or("embedding_length_per_layer_input", 0, 0, h.limits().width);
     read_window_layers(h, c);
-    share_keys(h, c);
+    c.read_shared_keys(h, 0);
     c.router.renormalized = true;
     c.read_experts_if_any(h);
     return c;
@@ -54,25 +54,10 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     const std::size_t dim = c.layer[0].key_dim;
     const std::size_t keys = c.read_head_dim(h, "attention.key_length_swa", dim);
     const std::size_t values = c.read_head_dim(h, "attention.value_length_swa", keys);
-    rope_config local = c.ropes[0].unscaled();
+    c.turn_windows_by(c.read_window_rope(h, keys));
     c.ropes[0].has_factors = true;
-    local.base = double(h.positive_or("rope.freq_base_swa", 10000.0f));
-    local.dimensions = h.count_or("rope.dimension_count_swa", keys, 2, keys) / 2 * 2;
-    c.ropes.push_back(local);
-    for (layer_config& l : c.layer) {
-      if (!l.sees_window()) continue;
-      l.rope = 1, l.key_dim = keys, l.value_dim = values;
-    }
-  }
-  /// The last layers read keys and values: those that see a window of the last such layer but one before them, the others of
-  /// the last.
-  static void share_keys(hyperparameters& h, config& c) {
-    const std::size_t shared = h.count_or("attention.shared_kv_layers", 0, 0, c.layers - 1), own = c.layers - shared;
-    if (shared == 0) return;
-    if (own < 2) h.reject("attention.shared_kv_layers", "expected two layers with keys of their own", std::to_string(shared));
-    for (std::size_t i = own; i < c.layers && own >= 2; ++i) {
-      c.layer[i].keys_of = own - (c.layer[i].sees_window() ? 2 : 1);
-    }
+    for (layer_config& l : c.layer)
+      if (l.sees_window()) l.key_dim = keys, l.value_dim = values;
   }
 };
 

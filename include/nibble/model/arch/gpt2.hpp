@@ -20,7 +20,7 @@ struct gpt2 : plain_decoder {
     c.learned_positions = true;
     c.rotate_nothing();
     c.gate = activation::gelu_tanh;
-    c.biases = true;
+    c.biases = c.all_biases = true;
     return c;
   }
 };

@@ -20,7 +20,7 @@ struct gptneox : plain_decoder {
     config c = config::read(h, rope_pairs::halves, norm_kind::layer);
     c.parallel = h.flag("use_parallel_residual");
     c.gate = activation::gelu_tanh;
-    c.biases = true;
+    c.biases = c.all_biases = true;
     return c;
   }
 };

@@ -24,10 +24,8 @@ struct granite_hybrid : decoder<type_list<self_attention, mamba2_mixer>, type_li
     c.recurrent = recurrent_config::read(h);
     c.router.renormalized = true;
     c.read_experts_if_any(h);
-    for (layer_config& l : c.layer) {
-      l.mixer = l.kv_heads == 0 ? 1 : 0;
-      if (l.hidden == 0) h.reject("feed_forward_length", "expected 1 or more", "0");
-    }
+    for (layer_config& l : c.layer) l.mixer = l.kv_heads == 0 ? 1 : 0;
+    c.need_feed_forwards(h);
     return c;
   }
 };

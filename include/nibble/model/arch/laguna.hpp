@@ -1,10 +1,7 @@
 /// laguna: Poolside's Laguna XS, 33B with 3B at work.
 #pragma once
 
-#include <cstddef>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "nibble/model/decoder/decoder.hpp"
 
@@ -25,13 +22,7 @@ struct laguna : mixed_expert_decoder {
     c.head_norms = head_norm::shared;
     c.head_gates = activation::softplus;
     c.read_windows(h, 0, 4, 0);
-    rope_config local = c.ropes[0].unscaled();
-    local.base = double(h.positive_or("rope.freq_base_swa", 10000.0f));
-    local.dimensions = h.count_or("rope.dimension_count_swa", c.layer[0].key_dim, 2, c.layer[0].key_dim);
-    if (local.dimensions % 2 != 0)
-      h.reject("rope.dimension_count_swa", "expected an even number", std::to_string(local.dimensions));
-    c.ropes.push_back(local);
-    for (layer_config& l : c.layer) l.rope = l.sees_window() ? 1 : 0;
+    c.turn_windows_by(c.read_window_rope(h, c.layer[0].key_dim));
     c.router.by = router_spec::gating::sigmoid;
     c.read_experts_behind_dense(h);
     return c;

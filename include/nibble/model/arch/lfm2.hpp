@@ -24,10 +24,8 @@ struct lfm2 : decoder<type_list<self_attention, short_convolution>> {
     c.head_norms = head_norm::shared;
     c.recurrent = recurrent_config::read_short(h, c.width);
     c.set_windows(h.count_or("attention.sliding_window", 0, 0, h.limits().context), c.layers + 1);
-    for (layer_config& l : c.layer) {
-      l.mixer = l.kv_heads == 0 ? 1 : 0;
-      if (l.hidden == 0) h.reject("feed_forward_length", "expected 1 or more", "0");
-    }
+    for (layer_config& l : c.layer) l.mixer = l.kv_heads == 0 ? 1 : 0;
+    c.need_feed_forwards(h);
     return c;
   }
 };

@@ -1,9 +1,7 @@
 /// modern-bert: ModernBERT, Granite Embedding R2.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
-#include <vector>
 
 #include "nibble/model/decoder/decoder.hpp"
 
@@ -21,9 +19,7 @@ struct modern_bert : decoder<> {
   static config read(hyperparameters& h) {
     config c = decoder_config::read(h, rope_pairs::halves, norm_kind::layer);
     c.read_windows(h, 0, 3, 0);
-    rope_config of_windows = c.ropes[0].unscaled();
-    of_windows.base = double(h.positive_or("rope.freq_base_swa", 1e4f));
-    c.turn_windows_by(of_windows);
+    c.turn_windows_by(c.read_window_rope(h));
     c.see_both_ways(h);
     c.embedding_norm = "token_embd_norm", c.layer[0].mixer_normed = false;
     c.fused_gate = true;

@@ -21,7 +21,7 @@ struct phi2 : plain_decoder {
     c.parallel = true;
     c.feed_forward_norm = "";
     c.gate = activation::gelu_tanh;
-    c.biases = true;
+    c.biases = c.all_biases = c.output_bias = true;
     return c;
   }
 };

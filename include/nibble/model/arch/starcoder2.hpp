@@ -19,7 +19,7 @@ struct starcoder2 : plain_decoder {
   static config read(hyperparameters& h) {
     config c = config::read(h, rope_pairs::halves, norm_kind::layer);
     c.gate = activation::gelu_tanh;
-    c.biases = true;
+    c.biases = c.all_biases = true;
     h.ignore("attention.sliding_window");
     return c;
   }

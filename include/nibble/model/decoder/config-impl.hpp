@@ -258,6 +258,18 @@ void decoder_config::read_latent(hyperparameters& h) {
   }
 }
 
+void decoder_config::read_shared_keys(hyperparameters& h, std::size_t fallback) {
+  constexpr std::string_view key = "attention.shared_kv_layers";
+  const std::size_t shared = h.count_or(key, fallback, 0, layers - 1), own = layers - shared;
+  if (shared == 0) return;
+  if (own < 2) return h.reject(key, "expected two layers with keys of their own", std::to_string(shared));
+  for (std::size_t i = own; i < layers; ++i) layer[i].keys_of = own - (layer[i].sees_window() ? 2 : 1);
+}
+void decoder_config::need_feed_forwards(hyperparameters& h) const {
+  for (const layer_config& l : layer)
+    if (l.hidden == 0) return h.reject("feed_forward_length", "expected 1 or more", "0");
+}
+
 void decoder_config::read_query_temperature(hyperparameters& h) {
   query_temperature = h.positive_or_zero("attention.temperature_scale", 0);
   temperature_positions = h.count_or("attention.temperature_length", ropes[0].trained, 1, h.limits().context);
@@ -279,6 +291,15 @@ void decoder_config::turn_windows_by(const rope_config& r) {
   ropes.push_back(r);
   for (layer_config& l : layer)
     if (l.sees_window()) l.rope = ropes.size() - 1;
+}
+rope_config decoder_config::read_window_rope(hyperparameters& h, std::size_t dim) const {
+  constexpr std::string_view rotated = "rope.dimension_count_swa";
+  rope_config r = ropes[0].unscaled();
+  r.base = double(h.positive_or("rope.freq_base_swa", 1e4f));
+  if (dim == 0) return r;
+  r.dimensions = h.count_or(rotated, dim, 2, dim);
+  if (r.dimensions % 2 != 0) h.reject(rotated, "expected an even number", std::to_string(r.dimensions));
+  return r;
 }
 void decoder_config::turn_windows_alone() noexcept {
   for (layer_config& l : layer)

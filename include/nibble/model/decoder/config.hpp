@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -98,6 +99,8 @@ struct decoder_config {
   /// feed-forward shares that of the mixer. Branches are neither normed nor scaled then.
   bool parallel = false;
   bool biases = false;           ///< queries, keys and values must have biases; they may have where this is false
+  bool all_biases = false;       ///< norms, what heads give and feed-forwards' last products must, too
+  bool output_bias = false;      ///< logits must
   bool biases_optional = false;  ///< all layers may be without, as the first says
   head_norm head_norms = head_norm::none;
   bool head_norms_optional = false;  ///< all layers may be without, as the first says
@@ -132,10 +135,10 @@ struct decoder_config {
   pooling_config pooling;
   recurrent_config recurrent;
 
+  static constexpr std::size_t only_experts = static_cast<std::size_t>(-1);  ///< see read()
   /// What every decoder's metadata states, with layers that are all alike and rotate their heads, or the first numbers of each.
   /// @param least  0 where a layer may have no heads of keys and values, or no feed-forward: the architecture gives it others;
   ///               only_experts: no layer has a feed-forward but experts, and files need not say how wide it would be
-  static constexpr std::size_t only_experts = static_cast<std::size_t>(-1);
   static decoder_config read(hyperparameters& h, rope_pairs order = rope_pairs::halves, norm_kind norm = norm_kind::rms,
                              std::size_t least = 1);
   /// The same for a model without attention, which has no heads and does not rotate.
@@ -158,6 +161,12 @@ struct decoder_config {
   void read_experts_behind_dense(hyperparameters& h);
   /// Reads the sizes of latent attention; scores are scaled by them, and YaRN scales scores instead of cosines and sines.
   void read_latent(hyperparameters& h);
+  /// Makes the last layers read the keys and values of others: those that see a window of the last such layer but one before
+  /// them, the rest of the last. The layers before them end with one of each kind.
+  /// @param   fallback  how many there are where the file is silent
+  void read_shared_keys(hyperparameters& h, std::size_t fallback);
+  /// Refuses layers without a feed-forward.
+  void need_feed_forwards(hyperparameters& h) const;
   /// Reads how queries grow with their positions.
   void read_query_temperature(hyperparameters& h);
   /// Divides scores by sqrt(width / heads) instead of sqrt(key_dim).
@@ -174,6 +183,9 @@ struct decoder_config {
   void set_windows(std::size_t window, const std::vector<bool>& marked);
   /// Gives the layers that see a window a rotary embedding of their own; and takes it from all others.
   void turn_windows_by(const rope_config& r);
+  /// That rotary embedding as most files state it: a base, without what makes the others reach further.
+  /// @param   dim  numbers of a head, of which the file may say how many are rotated; 0: as many as in the other layers
+  rope_config read_window_rope(hyperparameters& h, std::size_t dim = 0) const;
   void turn_windows_alone() noexcept;
   /// Makes an encoder of it, which gives vectors and no logits: tokens see what is behind them, too, and layers with a window
   /// half of it on either side.
@@ -196,6 +208,10 @@ namespace detail {
 /// The norm `name` of a decoder, see decoder_config; `at` stands before it. Without a name it is empty.
 /// @param   eps  0: that of all norms
 norm_weights norm_of(const decoder_config& c, tensor_source& t, const std::string& at, std::string_view name, float eps = 0);
+/// A bias that a file must have where its architecture has all_biases.
+inline std::span<const float> bias_of(const decoder_config& c, tensor_source& t, const std::string& name, std::size_t n) {
+  return c.all_biases ? t.vector(name, n) : t.vector_or_none(name, n);
+}
 }  // namespace detail
 
 /// "blk.3."

@@ -21,7 +21,7 @@ norm_weights norm_of(const decoder_config& c, tensor_source& t, const std::strin
   const std::string gain = name.ends_with('.') ? tensor.substr(0, tensor.size() - 1) : tensor + ".weight";
   norm_weights norm{{}, {}, eps > 0 ? eps : c.eps, c.norm};
   norm.gain = name == decoder_config::unit_norm ? t.ones(c.width) : t.vector(gain, c.width);
-  if (c.norm == norm_kind::layer) norm.bias = t.vector_or_none(tensor + ".bias", c.width);
+  if (c.norm == norm_kind::layer) norm.bias = bias_of(c, t, tensor + ".bias", c.width);
   return norm;
 }
 }  // namespace detail
@@ -36,7 +36,7 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
   output_norm_ = detail::norm_of(c, t, "", c.output_norm);
   if (!c.pooling.only_hidden) {
     output_ = t.has("output.weight") ? t.matrix("output.weight", c.vocabulary, c.width) : embedding_;
-    output_bias_ = t.vector_or_none("output.bias", c.vocabulary);
+    output_bias_ = c.output_bias ? t.vector("output.bias", c.vocabulary) : t.vector_or_none("output.bias", c.vocabulary);
   }
   if (c.pooling.only_hidden) t.ignore("output.");
   if (const char* wrong = detail::wrong_with(c, mixers.size(), feed_forwards.size(), rotations::most)) {

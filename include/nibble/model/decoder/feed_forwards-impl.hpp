@@ -12,7 +12,7 @@ namespace arch {
 gated_feed_forward::gated_feed_forward(const decoder_config& c, std::size_t layer, tensor_source& t) : function_(c.gate) {
   const std::string at = layer_prefix(layer);
   const std::size_t hidden = c.layer[layer].hidden;
-  biases_.down = t.vector_or_none(at + "ffn_down.bias", c.width);
+  biases_.down = detail::bias_of(c, t, at + "ffn_down.bias", c.width);
   if (c.fused_gate) {
     gate_ = t.rows(at + "ffn_up.weight", 2 * hidden, c.width, 0, hidden);
     up_ = t.rows(at + "ffn_up.weight", 2 * hidden, c.width, hidden, hidden);
@@ -31,7 +31,8 @@ plain_feed_forward::plain_feed_forward(const decoder_config& c, std::size_t laye
   const std::size_t hidden = c.layer[layer].hidden;
   up_ = t.matrix(at + "ffn_up.weight", hidden, c.width);
   down_ = t.matrix(at + "ffn_down.weight", c.width, hidden);
-  biases_ = {{}, t.vector_or_none(at + "ffn_up.bias", hidden), t.vector_or_none(at + "ffn_down.bias", c.width)};
+  biases_.up = detail::bias_of(c, t, at + "ffn_up.bias", hidden);
+  biases_.down = detail::bias_of(c, t, at + "ffn_down.bias", c.width);
   if (!c.xielu.empty()) xielu_ = c.xielu[layer];
 }
 

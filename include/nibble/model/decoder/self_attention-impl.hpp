@@ -35,7 +35,7 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   take_projections(c, l, at, t);
   const std::size_t outputs = l.heads * l.value_dim;
   o_ = t.matrix(at + "attn_output.weight", c.width, outputs);
-  o_bias_ = t.vector_or_none(at + "attn_output.bias", c.width);
+  o_bias_ = detail::bias_of(c, t, at + "attn_output.bias", c.width);
   if (c.head_gates) {
     const std::size_t gates = t.rows_of(at + "attn_gate.weight");
     gate_ = t.matrix(at + "attn_gate.weight", gates == l.heads ? gates : outputs, c.width);
