@@ -46,6 +46,7 @@
 
 #include "nibble/model/hyperparameters-impl.hpp"
 #include "nibble/model/tensor_source-impl.hpp"
+#include "nibble/model/unread_tensors-impl.hpp"
 #include "nibble/model/pooling-impl.hpp"
 #include "nibble/model/any_model-impl.hpp"
 #include "nibble/model/adapter-impl.hpp"

@@ -50,7 +50,7 @@ TEST_CASE("shares that add up to nothing are divided by the smallest normal half
   CHECK(c.shares[0] == doctest::Approx(sigmoid(-40) / 6.103515625e-5f));
 }
 
-TEST_CASE("a preference chooses and does not weigh; a bias does both; what an expert gives may be scaled") {
+TEST_CASE("a selection bias chooses and does not weigh; a bias does both; what an expert gives may be scaled") {
   const std::vector<float> by{0, 0, 5, 0}, scales{1, 2, 3, 4};
   const router_spec sigmoids{.used = 2, .by = gating::sigmoid};
   router_spec r = sigmoids;

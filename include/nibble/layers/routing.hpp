@@ -1,4 +1,4 @@
-/// routing: which experts a token uses, and how much each of them weighs.
+/// routing: the top-k experts of a token, and their routing weights.
 #pragma once
 
 #include <algorithm>
@@ -14,24 +14,24 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
-/// How experts are chosen by their scores, and weighed.
+/// How a token's experts are chosen by their scores (top-k), and what weights their outputs are added up with.
 struct router_spec {
-  /// How scores become shares.
+  /// How scores become routing weights.
   enum class gating : std::uint8_t {
     softmax,         ///< over all experts, before some are chosen
     sigmoid,         ///< of each score
-    softmax_of_used  ///< over those that are chosen by their scores
+    softmax_of_used  ///< over the top-k alone, which are chosen by their scores
   };
   static constexpr std::size_t most_groups = 64;
 
-  std::size_t used = 1;  ///< experts a token
+  std::size_t used = 1;  ///< experts a token: the k of top-k
   gating by = gating::softmax;
-  bool renormalized = false;  ///< the weights of those used add up to 1
-  float scale = 1;            ///< of the weights
+  bool renormalized = false;  ///< the routing weights of the top-k add up to 1
+  float scale = 1;            ///< of the routing weights
   /// Experts stand in groups of equal size, of which those with the best two experts are looked into; one group: all are.
   std::size_t groups = 1, groups_used = 1;
   std::span<const float> bias = {};          ///< (experts), added to the scores; or empty
-  std::span<const float> preference = {};    ///< (experts), added for choosing only; or empty
+  std::span<const float> preference = {};    ///< (experts), selection bias: added for choosing only; or empty
   std::span<const float> output_scale = {};  ///< (experts), of what an expert gives; or empty
 };
 
@@ -84,7 +84,8 @@ inline void leave_out_groups(const router_spec& r, float* score, std::size_t n) 
   }
 }
 
-/// Chooses the experts of one token: the largest scores, of equal ones the first. A score that is no number is the smallest.
+/// The top-k experts of one token and their routing weights (`share`): the largest scores, of equal ones the first. A score
+/// that is no number is the smallest.
 inline void choose_experts(const kernel_table& kernels, const router_spec& r, float* score, std::size_t n,
                            std::uint32_t* chosen, float* share) noexcept {
   for (std::size_t e = 0; e < r.bias.size(); ++e) score[e] += r.bias[e];

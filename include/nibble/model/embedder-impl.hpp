@@ -166,6 +166,7 @@ result<std::size_t> embedder::run(std::span<const std::span<const token>> texts,
   }
   const auto [how, hidden] = runner_.run(std::span(ids_).first(tokens), runs, wanted.first(rows), cancel);
   for (std::size_t i = 0; i < count; ++i) runner_.truncate(i, 0);
+  // Nothing else stops a step: the pool is the embedder's own, and has room for all that it collects.
   if (how != feed_outcome::done) return error(errc::cancelled, "embedding was cancelled");
 
   const bool each = pooling_ == nibble::pooling::none;

@@ -209,65 +209,6 @@ std::size_t tensor_source::rows_of(std::string_view name) const noexcept {
 void tensor_source::reject(std::string_view name, std::string_view expected) {
   fail(errc::shape_mismatch, name, "expected " + std::string(expected));
 }
-void tensor_source::ignore(std::string_view beginning) {
-  for (std::size_t i = 0; i < read_.size(); ++i) {
-    if (file_.tensors()[i].name.starts_with(beginning)) read_[i] = true;
-  }
-}
-void tensor_source::ignore_layers(std::size_t first, std::size_t count) {
-  for (std::size_t i = 0; i < read_.size() && count > 0; ++i) {
-    const auto layer = layer_of(file_.tensors()[i].name);
-    if (layer && *layer >= first && *layer - first < count) read_[i] = true;
-  }
-}
-
-void tensor_source::refuse_unread(std::string_view architecture, const limits& most) {
-  if (failure_) return;
-  const tensor_info* first = nullptr;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < read_.size(); ++i) {
-    const tensor_info& info = file_.tensors()[i];
-    if (read_[i] || is_harmless(info, most)) continue;
-    if (count++ == 0) first = &info;
-  }
-  if (!first) return;
-  fail(errc::unread_tensor, first->name,
-       std::string(architecture) + " does not read this tensor" +
-           (count > 1 ? ", nor " + std::to_string(count - 1) + " others" : std::string()) +
-           ": without it, the results would not be the model's");
-}
-
-bool tensor_source::is_harmless(const tensor_info& info, const limits& most) {
-  for (const std::string_view part : {"v.", "a.", "mm."}) {
-    if (info.name.starts_with(part)) return true;
-  }
-  if (info.name.ends_with(".attn_rot_embd.weight")) return true;
-  const bool is_bias = info.name.ends_with(".bias"), is_factors = info.name == "rope_freqs.weight";
-  if (info.n_dims != 1 || (!is_bias && !is_factors)) return false;
-  if (info.dims[0] > std::max({most.width, most.hidden, most.vocabulary})) return false;
-  return all_are(info, is_bias ? 0.0f : 1.0f);
-}
-
-/// Whether a vector of F32, F16 or BF16 repeats one number. Looks as far as it does, a few numbers at a time.
-bool tensor_source::all_are(const tensor_info& info, float number) {
-  constexpr std::size_t at_once = 4096;
-  bool all = false;
-  visit_format(info.type, [&]<class Q>(std::type_identity<Q>) {
-    if constexpr (float_format<Q>) {
-      std::array<float, at_once> numbers;
-      std::vector<std::byte> copy;
-      const auto n = static_cast<std::size_t>(info.dims[0]);
-      all = true;
-      for (std::size_t at = 0; all && at < n; at += at_once) {
-        const std::size_t count = std::min(at_once, n - at);
-        const std::byte* bytes = part_of(info, at * sizeof(typename Q::block), count * sizeof(typename Q::block), copy);
-        if (bytes) decode_row<Q>(bytes, count, numbers.data());
-        all = bytes && std::all_of(numbers.data(), numbers.data() + count, [&](float x) { return x == number; });
-      }
-    }
-  });
-  return all;
-}
 
 void tensor_source::on_progress(std::function<bool(std::size_t)> f) { progress_ = std::move(f); }
 

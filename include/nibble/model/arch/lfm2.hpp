@@ -30,7 +30,7 @@ struct lfm2 : decoder<type_list<self_attention, short_convolution>> {
   }
 };
 
-/// Behind some dense layers the feed-forwards are experts, chosen by sigmoids with a preference.
+/// Behind some dense layers the feed-forwards are experts, chosen by sigmoids with a selection bias.
 /// @source  Liquid AI 2025, "LFM2 Technical Report"
 struct lfm2moe : decoder<type_list<self_attention, short_convolution>, type_list<gated_feed_forward, expert_feed_forward>> {
   static constexpr std::string_view name = "lfm2moe";

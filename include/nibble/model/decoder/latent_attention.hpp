@@ -1,4 +1,5 @@
-/// latent_attention: a mixer that keeps one short row a token for all heads, from which each head makes its keys and values.
+/// latent_attention: multi-head latent attention (MLA), a mixer that keeps one short row a token for all heads, from which each
+/// head makes its keys and values.
 #pragma once
 
 #include <algorithm>
@@ -19,10 +20,10 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
-/// Head h's key is its matrix K_h times the latent row, and a rotated part that all heads share; its value is V_h times the
-/// latent row. Queries are multiplied by K_h and outputs by V_h instead, so that all heads read the same kept row: attention
-/// with one head of keys, (rotated, latent), and values, (latent). The latent row is kept twice: keys lie as panels of
-/// positions, which scores are multiplied with, and values as rows, which are added up.
+/// Head h's key is its matrix K_h times the latent row, beside a rotated part (rope) that all heads share; its value is V_h
+/// times the latent row. Queries are multiplied by K_h and outputs by V_h instead, so that all heads read the same kept row:
+/// attention with one head of keys, (rotated, latent), and values, (latent). The latent row is kept twice: keys lie as panels
+/// of positions, which scores are multiplied with, and values as rows, which are added up.
 /// @source  DeepSeek-AI 2024, "DeepSeek-V2", section 2.1 and appendix C
 class latent_attention {
  public:
