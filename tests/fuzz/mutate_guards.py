@@ -29,6 +29,7 @@ GUARDED = {  # file: the tests that should notice, the likeliest first
     'quant/recipe-impl.hpp': ['quant/recipe_test.cpp'],
     'model/any_model-impl.hpp': ['model/model_test.cpp', 'model/hyperparameters_test.cpp'],
     'model/decoder/config-impl.hpp': ['model/seams_test.cpp', 'model/hyperparameters_test.cpp', 'model/expert_families_test.cpp', 'model/latent_test.cpp'],
+    'model/decoder/rope_scaling-impl.hpp': ['model/published_test.cpp', 'model/hyperparameters_test.cpp'],
     'model/decoder/delta_net-impl.hpp': ['model/seams_test.cpp', 'model/recurrent_test.cpp'],
     'model/decoder/decoder-impl.hpp': ['model/seams_test.cpp', 'model/both_ways_test.cpp'],
     'model/decoder/expert_feed_forward-impl.hpp': ['model/expert_families_test.cpp', 'model/experts_test.cpp'],

@@ -133,6 +133,28 @@ TEST_CASE("jina-bert-v2: gates and ups in one tensor are those of two") {
   CHECK(rows(one) == rows(two));
 }
 
+TEST_CASE("jina-bert-v2: norms of queries, keys and what attention gives stand in all layers, with biases") {
+  const auto with_both = [](const std::string& name) {
+    small_embedder file("jina-bert-v2");
+    for (const char* layer : {"blk.0.", "blk.1."}) file.add(layer + name + ".weight", {32}).add(layer + name + ".bias", {32});
+    return file;
+  };
+  const auto lacking = [&](const std::string& name, const std::string& tensor) {
+    small_embedder file = with_both(name);
+    std::erase_if(file.parts.tensors, [&](const auto& t) { return t.name == tensor; });
+    return file.refusal();
+  };
+  CHECK(with_both("attn_norm_2").refusal() == "loaded");
+  for (const char* tensor : {"blk.1.attn_norm_2.weight", "blk.0.attn_norm_2.bias"}) {
+    CHECK_SAYS(lacking("attn_norm_2", tensor), std::string(tensor) + ": the tensor is missing");
+  }
+  small_embedder normed = with_both("attn_q_norm");
+  CHECK_SAYS(normed.refusal(), "blk.0.attn_k_norm.weight: the tensor is missing");
+  for (const std::string at : {"blk.0.attn_k_norm.", "blk.1.attn_k_norm."}) normed.add(at + "weight", {32});
+  CHECK_SAYS(normed.refusal(), "blk.0.attn_k_norm.bias: the tensor is missing");
+  CHECK_SAYS(small_embedder("jina-bert-v2").add("blk.0.ffn_up.bias", {64}).refusal(), "does not read this tensor");
+}
+
 TEST_CASE("a bias of gates is refused where experts have no gates") {
   const auto refused = small_embedder("nomic-bert-moe").add("blk.1.ffn_gate_exps.bias", {32, 4}).refusal();
   CHECK_SAYS(refused, "blk.1.ffn_gate_exps.bias: nomic-bert-moe does not read this tensor");

@@ -77,6 +77,19 @@ TEST_CASE("architectures with biases everywhere refuse a file that lacks one") {
     check(name, {"token_embd_norm.bias", "blk.0.attn_output_norm.bias", "blk.1.layer_output_norm.bias"});
 }
 
+TEST_CASE("nemotron_h: the epsilon of its norms may have the name of layer norms', and only there") {
+  const auto renamed = [](const smallest_model& m, const std::string& name) {
+    smallest_model out = with(m, name + ".attention.layer_norm_epsilon", value(1e-5f));
+    out.meta.erase(name + ".attention.layer_norm_rms_epsilon");
+    return out;
+  };
+  for (const char* name : {"nemotron_h", "nemotron_h_moe"}) {
+    const smallest_model m(name);
+    CHECK(run(renamed(m, name)) == run(m));
+  }
+  refuse(renamed(smallest_model("llama"), "llama"), "key 'llama.attention.layer_norm_rms_epsilon' is missing");
+}
+
 TEST_CASE("gptneox: the feed-forward stands beside attention or behind it") {
   const smallest_model m("gptneox");
   CHECK(run(with(m, "gptneox.use_parallel_residual", value(false))) != run(m));

@@ -268,6 +268,14 @@ TEST_CASE("encoders: norms behind residuals, scores that fall with distance, win
   check(bert, smallest_model("nomic-bert"));
   bert.name = "jina-bert-v2", bert.rotates = false, bert.alibi = 8, bert.feed_forward = f::geglu_fused;
   check(bert, smallest_model("jina-bert-v2"));
+  bert.first_inner_sum = bert.first_sum, bert.first_sum = "attn_norm_2", bert.queries = f::all_heads;
+  smallest_model twice("jina-bert-v2");
+  for (const std::string name : {"attn_norm_2", "attn_q_norm", "attn_k_norm"}) {
+    twice = in_each_layer(in_each_layer(std::move(twice), name + ".weight", {32}), name + ".bias", {32});
+  }
+  check(bert, twice);
+  bert.feed_forward = f::gelu;
+  check(bert, in_each_layer(in_each_layer(twice, "ffn_up.weight", {32, 32}), "ffn_up.bias", {32}));
   check({.name = "modern-bert",
          .layer_norm = true,
          .embedding_norm = "token_embd_norm",

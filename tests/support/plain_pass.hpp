@@ -84,8 +84,12 @@ class plain_pass {
       first.push_back(is_normed ? norm(r, l.at + f_.first) : r);
     }
     if (has_mixer(l)) {
-      const auto given = mixed(l, first);
-      for (std::size_t t = 0; t < x.size(); ++t) add(l, x[t], given[t], "post_attention_norm.weight", f_.first_sum);
+      auto given = mixed(l, first);
+      for (std::size_t t = 0; t < x.size(); ++t) {
+        for (std::size_t i = 0; i < plain_width && *f_.first_inner_sum; ++i) given[t][i] += x[t][i];
+        if (*f_.first_inner_sum) given[t] = norm(given[t], l.at + f_.first_inner_sum);
+        add(l, x[t], given[t], "post_attention_norm.weight", f_.first_sum);
+      }
     }
     if (!has_feed_forward(l)) return;
     for (std::size_t t = 0; t < x.size(); ++t) {

@@ -54,8 +54,9 @@ inline std::vector<row> headed(const plain_layer& l, row all, std::size_t heads,
   const family& f = l.f;
   const bool turns = f.rotates && (f.stands_still == 0 || (l.index + 1) % std::size_t(f.stands_still) != 0);
   const row none;
-  const row& by = l.has(gain) ? l[gain] : none;
-  const auto norm = [&](row& x) { x = normed(x, by, {}, plain_eps, f.layer_norm); };
+  const std::string bias = gain.substr(0, gain.rfind('.')) + ".bias";
+  const row &by = l.has(gain) ? l[gain] : none, &shift = l.has(bias) ? l[bias] : none;
+  const auto norm = [&](row& x) { x = normed(x, by, shift, plain_eps, f.layer_norm); };
   if (f.queries == family::all_heads) norm(all);
   std::vector<row> out;
   for (std::size_t h = 0; h < heads; ++h) {

@@ -26,6 +26,7 @@ struct family {
   bool norms_behind = false;                              // of what the two give
   double behind_eps = double(1e-5f);                      // and its epsilon
   const char *first_sum = "", *second_sum = "";           // norms behind the residuals
+  const char* first_inner_sum = "";                       // norm of a residual before that, which is added once more
   const char *embedding_norm = "", *last = "output_norm";
   enum { no_norm, each_head, each_head_rotated, all_heads } queries = no_norm;  // and keys
   enum { swiglu, swiglu_fused, geglu, geglu_fused, relu_squared, gelu, xielu, clamped } feed_forward = swiglu;

@@ -74,9 +74,9 @@ struct nomic_bert_moe : decoder<type_list<self_attention>, type_list<plain_feed_
 };
 
 /// bert with GeGLU, and scores that fall with distance instead of positions. Gates and ups are two tensors, or in newer files
-/// one.
+/// one; where there are only ups, it is bert's GELU. Its model for code norms queries and keys, and what attention gives twice.
 /// @source  Guenther et al. 2023, "Jina Embeddings 2"
-struct jina_bert_v2 : decoder<> {
+struct jina_bert_v2 : decoder<type_list<self_attention>, type_list<gated_feed_forward, plain_feed_forward>> {
   static constexpr std::string_view name = "jina-bert-v2";
   jina_bert_v2(config c, tensor_source& t) : decoder(as_it_is(c, t), t) {}
 
@@ -84,12 +84,18 @@ struct jina_bert_v2 : decoder<> {
     config c = bert::read(h);
     c.learned_positions = false;
     c.alibi = h.positive_or("attention.max_alibi_bias", 8);
+    c.head_norms = head_norm::whole, c.head_norms_optional = true;
     return c;
   }
 
  private:
   static const config& as_it_is(config& c, const tensor_source& t) {
-    c.fused_gate = !t.has("blk.0.ffn_gate.weight");
+    const bool has_gates = t.has("blk.0.ffn_gate.weight");
+    const bool plain = !has_gates && t.rows_of("blk.0.ffn_up.weight") == c.layer[0].hidden;
+    c.fused_gate = !has_gates;
+    for (layer_config& l : c.layer) l.feed_forward = plain ? 1 : 0;
+    if (!t.has("blk.0.attn_norm_2.weight")) return c;
+    c.mixer_post_norm = c.mixer_sum_norm, c.mixer_sum_norm = "attn_norm_2", c.mixer_post_norm_of_sum = true;
     return c;
   }
 };

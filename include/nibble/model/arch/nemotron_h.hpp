@@ -19,7 +19,9 @@ struct nemotron_h : decoder<type_list<self_attention, mamba2_mixer, no_part>, ty
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
-    config c = config::read(h, rope_pairs::halves, norm_kind::rms, 0);
+    const bool named_otherwise = !h.has("attention.layer_norm_rms_epsilon") && h.has("attention.layer_norm_epsilon");
+    config c = config::read(h, rope_pairs::halves, named_otherwise ? norm_kind::layer : norm_kind::rms, 0);
+    c.norm = norm_kind::rms;
     c.recurrent = recurrent_config::read(h);
     c.feed_forward_norm = c.mixer_norm;
     c.gate = activation::relu_squared;
@@ -33,7 +35,7 @@ struct nemotron_h : decoder<type_list<self_attention, mamba2_mixer, no_part>, ty
   }
 };
 
-/// Its feed-forwards are experts without gates, chosen by sigmoids with a preference, beside one that all tokens use.
+/// Its feed-forwards are experts without gates, chosen by sigmoids with a selection bias, beside one that all tokens use.
 /// @source  NVIDIA 2025, "Nemotron 3 Nano"
 struct nemotron_h_moe : decoder<type_list<self_attention, mamba2_mixer, no_part>, type_list<no_part, expert_feed_forward>> {
   static constexpr std::string_view name = "nemotron_h_moe";

@@ -65,11 +65,11 @@ struct layer_config {
   bool sees_window() const noexcept { return mask.before != attention_mask::all; }
 };
 
-/// Sizes of latent attention.
+/// Sizes of multi-head latent attention (MLA).
 struct latent_shape {
-  std::size_t query = 0;               ///< of the row that queries are made of; 0: they are made of the input
-  std::size_t latent = 0;              ///< of the row that keys and values are made of
-  std::size_t plain = 0, rotated = 0;  ///< of a head's queries and keys
+  std::size_t query = 0;               ///< rank of the row that queries are made of; 0: they are made of the input
+  std::size_t latent = 0;              ///< rank of the row that keys and values are made of
+  std::size_t plain = 0, rotated = 0;  ///< of a head's queries and keys: nope and rope dimensions
   std::size_t values = 0;              ///< of a head
   bool absorbed = false;               ///< matrices of keys stand as queries are multiplied by them
 };
@@ -98,9 +98,12 @@ struct decoder_config {
   /// Mixer and feed-forward read the same input, side by side; without a norm of its own (feed_forward_norm is empty) the
   /// feed-forward shares that of the mixer. Branches are neither normed nor scaled then.
   bool parallel = false;
-  bool biases = false;           ///< queries, keys and values must have biases; they may have where this is false
-  bool all_biases = false;       ///< norms, what heads give and feed-forwards' last products must, too
-  bool output_bias = false;      ///< logits must
+  bool biases = false;       ///< queries, keys and values must have biases; they may have where this is false
+  bool all_biases = false;   ///< norms, what heads give and feed-forwards' last products must, too
+  bool output_bias = false;  ///< logits must
+  /// What a mixer gives is normed as a sum with its layer's input, to which the input is added once more:
+  /// x + mixer_post_norm(x + mixer(x)).
+  bool mixer_post_norm_of_sum = false;
   bool biases_optional = false;  ///< all layers may be without, as the first says
   head_norm head_norms = head_norm::none;
   bool head_norms_optional = false;  ///< all layers may be without, as the first says
@@ -128,7 +131,7 @@ struct decoder_config {
   bool expert_gates = true;       ///< experts, and the shared one, are gated
   std::size_t expert_latent = 0;  ///< experts work on so many numbers, made of a token's; 0: on these
   bool expert_biases = false;     ///< routers and experts must have biases; they may have where this is false
-  std::size_t shared_hidden = 0;  ///< of an expert that all tokens use; 0: there is none
+  std::size_t shared_hidden = 0;  ///< of the shared expert, which all tokens use; 0: there is none
   bool shared_share = false;      ///< it is weighed by a sigmoid of its own
   latent_shape latent;            ///< of latent attention
   std::size_t input_dim = 0;      ///< of what each layer is given of its own; 0: nothing

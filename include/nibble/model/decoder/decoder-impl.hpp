@@ -184,6 +184,7 @@ activations any_decoder::forward_layer(step& s, std::size_t i, const step_contex
   const layer_output mixed = target(l.mixer_post_norm), fed = target(l.feed_forward_post_norm);
   if (l.mixer) l.mixer->forward(s, i, context, detail::input_of(x, l.mixer_norm), rows, mixed);
   if (rows.count == 0) return y;
+  if (config_.mixer_post_norm_of_sum && mixed.how == epilogue::replace) nibble::add(s, h, y);
   if (l.mixer) add(mixed, l.mixer_post_norm, l.mixer_sum_norm);
   if (!l.feed_forward) return y;
   l.feed_forward->forward(s, i, detail::input_of(y, l.feed_forward_norm), fed);

@@ -42,15 +42,17 @@ self_attention::self_attention(const decoder_config& c, std::size_t layer, tenso
   }
   const bool has_norms = t.has("blk.0.attn_q_norm.weight") || t.has("blk.0.attn_k_norm.weight");
   norms_ = has_norms || !c.head_norms_optional ? c.head_norms : head_norm::none;
-  const auto norm_of = [&](const char* name, std::size_t heads) {
+  const auto norm_of = [&](const std::string& name, std::size_t heads) {
     norm_weights norm{{}, {}, c.eps, c.norm};
     if (heads == 0) return norm;
-    if (norms_ == head_norm::shared) norm.gain = t.vector(at + name, l.key_dim);
-    if (norms_ == head_norm::own) norm.gain = t.vectors(at + name, heads, l.key_dim);
-    if (norms_ == head_norm::whole) norm.gain = t.vector(at + name, heads * l.key_dim);
+    if (norms_ == head_norm::shared) norm.gain = t.vector(at + name + ".weight", l.key_dim);
+    if (norms_ == head_norm::own) norm.gain = t.vectors(at + name + ".weight", heads, l.key_dim);
+    if (norms_ != head_norm::whole) return norm;
+    norm.gain = t.vector(at + name + ".weight", heads * l.key_dim);
+    if (c.norm == norm_kind::layer) norm.bias = detail::bias_of(c, t, at + name + ".bias", heads * l.key_dim);
     return norm;
   };
-  q_norm_ = norm_of("attn_q_norm.weight", l.heads), k_norm_ = norm_of("attn_k_norm.weight", own_keys ? l.kv_heads : 0);
+  q_norm_ = norm_of("attn_q_norm", l.heads), k_norm_ = norm_of("attn_k_norm", own_keys ? l.kv_heads : 0);
   if (c.value_norm && own_keys) v_norm_ = {t.ones(l.value_dim), {}, c.eps, c.norm};
   gates_ = c.head_gates, gates_in_queries_ = c.gates_in_queries;
   norms_behind_rope_ = c.head_norms_behind_rope, tempered_ = c.query_temperature > 0;
