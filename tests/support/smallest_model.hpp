@@ -152,18 +152,18 @@ class smallest_model {
     if (e.code() == nibble::errc::missing_tensor) {
       return tensors.push_back({std::string(name), nibble::tensor_type::f32, {1}, {}});
     }
-    for (tensor& t : tensors) {
-      if (e.code() != nibble::errc::shape_mismatch || t.name != name) continue;
-      t.dims.clear(), t.data.clear();
-      const std::string shape(between(what, "expected (", ")"));
-      for (const char* at = shape.c_str(); *at;) {
-        char* end = nullptr;
-        t.dims.insert(t.dims.begin(), std::strtoull(at, &end, 10));  // told slowest first
-        at = *end == ',' ? end + 1 : end;
-      }
-      return;
+    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const tensor& t) { return t.name == name; });
+    if (e.code() != nibble::errc::shape_mismatch || (found != tensors.end() && what.find("expected (") == what.npos)) throw e;
+    if (found == tensors.end()) {  // a wish in other words
+      return tensors.push_back({std::string(name), nibble::tensor_type::f32, {1}, {}});
     }
-    throw e;
+    found->dims.clear(), found->data.clear();
+    const std::string shape(between(what, "expected (", ")"));
+    for (const char* at = shape.c_str(); *at;) {
+      char* end = nullptr;
+      found->dims.insert(found->dims.begin(), std::strtoull(at, &end, 10));  // told slowest first
+      at = *end == ',' ? end + 1 : end;
+    }
   }
   void add_key(std::string_view key) {
     const auto width = static_cast<int>(width_);
