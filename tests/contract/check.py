@@ -1,7 +1,7 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
 budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | versions MODEL LIBRARY KERNELS HIGHWAY COMPILER
 FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... | preconditions INCLUDE_FOLDER CASES |
-layers INCLUDE_FOLDER | sizes INCLUDE_FOLDER | twins INCLUDE_FOLDER ; exit status 1 and one line a finding when
+typed PROGRAM PROGRAM | layers INCLUDE_FOLDER | sizes INCLUDE_FOLDER | twins INCLUDE_FOLDER ; exit status 1 and one line a finding when
 a promise is broken."""
 import json
 import os
@@ -536,6 +536,25 @@ def budget(report, hello, compiler):
     return found
 
 
+def typed(one, every):
+    """A program with one architecture has its parts and no others, and is smaller than one with all of them."""
+    # Parts of others: none of them may be called what qwen3's are, and all of them are in every architecture together.
+    foreign = ("latent_attention", "mamba2_mixer", "delta_net", "short_convolution", "expert_feed_forward", "plain_feed_forward")
+    found, kilobytes = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for program in (one, every):
+            symbols = run("nm", "-C", program)
+            held = [part for part in foreign if re.search(r"arch::%s::forward" % part, symbols)]
+            if program == one:
+                found += ["a program with qwen3 alone holds %s" % part for part in held]
+            elif len(held) < len(foreign):
+                found.append("of the parts that are looked for, only %s are seen: this check compares nothing" % ", ".join(held))
+            run("strip", "-o", folder + "/stripped", program)
+            kilobytes.append(os.path.getsize(folder + "/stripped") / 1024)
+    print("stripped: one architecture %.0f KiB, all of them %.0f KiB" % tuple(kilobytes))
+    return found if kilobytes[0] < kilobytes[1] else found + ["a program with one architecture is no smaller than one with all"]
+
+
 def main(command, *rest):
     if command == "symbols":
         found = symbols(rest)
@@ -553,6 +572,8 @@ def main(command, *rest):
         found = finite_math(rest)
     elif command == "machines":
         found = machines(*rest)
+    elif command == "typed":
+        found = typed(*rest)
     elif command == "layers":
         found = layers_test() + layers(rest[0])
     elif command == "sizes":
