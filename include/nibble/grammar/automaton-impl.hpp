@@ -164,7 +164,7 @@ class subset_construction {
   /// Asked within a state, too: what one leads to may be more than all limits.
   bool is_too_much() const noexcept {
     return out_.size() - begin_ > most_ || work_ > std::uint64_t{200} * most_ ||
-           out_.work + work_ > std::uint64_t{2'000} * most_;
+           out_.work + work_ > std::uint64_t{4'000} * most_;
   }
 
   /// The state for all that can be reached freely.
@@ -303,7 +303,7 @@ result<std::uint32_t> add_product(const automaton& in, std::span<const std::uint
     std::vector<automaton::edge> edges;
     for (char32_t low = 0; low <= char_set::last;) {
       out.work += list.size();
-      if (out.size() > most_states || out.work > std::uint64_t{200} * most_states) return too_many_states(most_states);
+      if (out.size() > most_states || out.work > std::uint64_t{500} * most_states) return too_many_states(most_states);
       const char32_t high = step_together(in, list, low, next);
       const bool any = std::any_of(next.begin(), next.end(), [](std::uint32_t to) { return to != automaton::none; });
       if (any) add_edge(edges, low, high, number_of(next));

@@ -367,7 +367,7 @@ class schema_compiler {
                                     [](const choices& c) { return !c.empty(); });
     shape.remembers = others && (shape.least > (std::max<std::size_t>)(required, 1) || !shape.demands.empty());
     if (!shape.remembers) return {};
-    if (shape.least > most_names)
+    if (shape.least > most_names || required > most_names)
       return error(errc::limit_exceeded, "minProperties: at most " + std::to_string(most_names) + " are supported");
     shape.most = (std::min)(shape.most, most_names);
     return {};
