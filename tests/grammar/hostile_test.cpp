@@ -123,6 +123,15 @@ TEST_CASE("objects of many names are read in time") {
   }
 }
 
+TEST_CASE("a long text is read in time that grows with it") {
+  const grammar any = grammar::from_schema(R"({"type":"array"})");
+  std::string text = "[\"\"";
+  for (int i = 0; i < 20000; ++i) text += ",\"twenty letters in one\"";
+  const std::clock_t begin = std::clock();
+  CHECK(nibble::grammar_parser(any).accept(text + "]"));
+  CHECK(double(std::clock() - begin) / CLOCKS_PER_SEC < most_seconds);
+}
+
 TEST_CASE("one state that leads to very many is refused before they are made") {
   std::string wide, rule;
   for (int i = 0; i < 20'000; ++i) {

@@ -277,6 +277,49 @@ TEST_CASE("keywords count in the drafts that know them") {
   CHECK_FALSE(schema(in(draft2019, R"("contains":{"const":1},"minContains":2)")).takes("[1]"));
 }
 
+TEST_CASE("values that are listed are not looked at by it") {
+  CHECK_FALSE(schema(R"({"const":{"a":1},"minProperties":0})").takes(R"({"a":2})"));
+  for (const char* text :
+       {R"({"const":{"a":1},"unevaluatedProperties":false})", R"({"enum":[{"a":1},[]],"unevaluatedProperties":false})",
+        R"({"enum":[{"a":1}],"unevaluatedProperties":{"type":"string"}})",
+        R"({"allOf":[{"const":{"a":1}}],"unevaluatedProperties":false})",
+        R"({"if":{"const":{"a":1}},"unevaluatedProperties":false})"}) {
+    CAPTURE(text);
+    const auto made = grammar::try_from_schema(text);
+    if (!made) continue;  // no value is valid
+    grammar_parser parser(*made);
+    CHECK_FALSE((parser.accept(R"({"a":1})") && parser.may_end()));
+  }
+  CHECK(refusal(R"({"const":[1],"unevaluatedItems":false})") == "schema: no value is valid");
+  CHECK_FALSE(schema(R"({"enum":[[1],[]],"unevaluatedItems":{"type":"string"}})").takes("[1]"));
+  CHECK(schema(R"({"enum":[[1],[]],"unevaluatedItems":{"type":"string"}})").takes("[]"));
+  CHECK(schema(R"({"not":{"unevaluatedProperties":false,"enum":[{"b":1}]}})").takes(R"({"b":1})"));
+}
+
+TEST_CASE("what stands beside a reference says nothing of it in old drafts") {
+  const std::string draft = R"({"$schema":"http://json-schema.org/draft-07/schema#",)";
+  const auto kind = [](const char* name) {
+    return std::string(R"({"type":"object","properties":{"t":{"$ref":"#/definitions/s","const":")") + name +
+           R"("}},"required":["t"]})";
+  };
+  const auto made = grammar::try_from_schema(draft + R"("oneOf":[)" + kind("a") + "," + kind("b") +
+                                             R"(],"definitions":{"s":{"type":"string"}}})");
+  if (made) CHECK_FALSE(grammar_parser(*made).accept(R"({"t":"a"})"));
+  std::string chain;
+  for (const char letter : {'a', 'b'}) {
+    for (int i = 0; i < 9; ++i) {
+      chain += '"' + (letter + std::to_string(i)) + R"(":{"$ref":"#/definitions/)" + letter + std::to_string(i + 1) +
+               R"(","type":")" + (letter == 'a' ? "string" : "number") + R"("},)";
+    }
+  }
+  const auto far = grammar::try_from_schema(draft + R"("oneOf":[{"$ref":"#/definitions/a0"},{"$ref":"#/definitions/b0"}],)" +
+                                            R"("definitions":{)" + chain + R"("a9":{"type":"integer"},"b9":{"minimum":0}}})");
+  if (far) {
+    grammar_parser parser(*far);
+    CHECK_FALSE((parser.accept("5") && parser.may_end()));
+  }
+}
+
 TEST_CASE("draft 2019-09 has items that are lists, and references that recur") {
   const std::string draft = R"("$schema":"https://json-schema.org/draft/2019-09/schema",)";
   const schema pair("{" + draft + R"("type":"array","items":[{"type":"integer"},{"type":"string"}],"additionalItems":false})");

@@ -1,6 +1,7 @@
 /// The definitions behind parser.hpp. Compiled once: see nibble/compile.hpp; never include it yourself.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -39,7 +40,8 @@ bool grammar_parser::accept(std::string_view bytes) {
   for (const char byte : bytes) {
     const std::size_t count = next_.size();
     // what step() reads must not move while it adds
-    next_.reserve(sum_of_sizes(count, detail::grammar_stacks::most_places + 1));
+    const std::size_t room = sum_of_sizes(count, detail::grammar_stacks::most_places + 1);
+    if (next_.capacity() < room) next_.reserve((std::max)(room, 2 * next_.capacity()));
     const std::span<const detail::grammar_place> now = from == &places_
                                                            ? std::span<const detail::grammar_place>(places_)
                                                            : std::span<const detail::grammar_place>(next_).subspan(begin);

@@ -104,6 +104,7 @@ result<schema_branches> schema_expander::one_of_values(id s, std::vector<const j
   for (const json* v : all.others) {
     NIBBLE_TRY(add_of(out, literal_of(made_of(*v, s))));
   }
+  for (schema_branch& b : out) b.have_seen_nothing();
   return out;
 }
 
@@ -263,6 +264,7 @@ schema_expander::id schema_expander::followed(id s) {
 std::optional<std::vector<json>> schema_expander::values_of(id s) {
   s = followed(s);
   const json& schema = document_[s];
+  if (schema.find("$ref") && document_.ignores_siblings(s)) return std::nullopt;
   const json* values = schema.find("enum");
   if (values && values->is(json_kind::array)) return std::vector<json>(values->items().begin(), values->items().end());
   if (const json* value = document_.keyword(s, "const", true)) return std::vector<json>{*value};
@@ -326,6 +328,8 @@ inline bool list_other_texts(const json& x, const json& y, bool knows_const) {
 bool schema_expander::surely_disjoint(id a, id b) {
   a = followed(a), b = followed(b);
   const json &x = document_[a], &y = document_[b];
+  const auto refers = [&](id s, const json& schema) { return document_.ignores_siblings(s) && schema.find("$ref"); };
+  if (refers(a, x) || refers(b, y)) return false;
   const bool knows_const = document_.knows_const(a) && document_.knows_const(b);
   const std::uint8_t of_x = named_types(x, knows_const), of_y = named_types(y, knows_const);
   if ((of_x & of_y) == 0 || list_other_texts(x, y, knows_const)) return true;
@@ -334,6 +338,7 @@ bool schema_expander::surely_disjoint(id a, id b) {
   if (!in_x || !in_y || of_x != schema_branch::object || of_y != schema_branch::object) return false;
   for (const json::member& m : in_x->members()) {
     const json* other = in_y->find(m.key);
+    if (other && (refers(a, m.value) || refers(b, *other))) continue;
     if (other && list_other_texts(m.value, *other, knows_const) && (is_required(x, m.key) || is_required(y, m.key)))
       return true;
   }

@@ -66,6 +66,13 @@ struct schema_branch {
   members seen_members = {.named = {}, .fitting = {}, .others = nothing};  // with `anything` where they have
   std::uint32_t seen_items = 0;                                            // the first so many
   std::vector<schema_literal> seen_containing = {};                        // and those that are valid against one of these
+
+  /// For what is not valid, and for values that are listed: neither counts as having looked.
+  void have_seen_nothing() {
+    seen_members = {.named = {}, .fitting = {}, .others = nothing};
+    seen_items = 0;
+    seen_containing.clear();
+  }
 };
 
 /// What meets of branches cost: their parts are copied, and each required name is looked up in each group, and lists are

@@ -42,11 +42,7 @@ result<schema_branches> schema_expander::invalid(id s) {
         &schema_expander::invalid_dependencies, &schema_expander::invalid_unevaluated, &schema_expander::invalid_in_place,
         &schema_expander::invalid_choices, &schema_expander::invalid_condition})
     NIBBLE_TRY((this->*part)(s, out));
-  for (schema_branch& b : out) {  // what is not valid has looked at nothing
-    b.seen_members = {.named = {}, .fitting = {}, .others = nothing};
-    b.seen_items = 0;
-    b.seen_containing.clear();
-  }
+  for (schema_branch& b : out) b.have_seen_nothing();
   return out;
 }
 
