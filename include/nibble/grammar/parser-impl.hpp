@@ -41,7 +41,7 @@ bool grammar_parser::accept(std::string_view bytes) {
     const std::size_t count = next_.size();
     // what step() reads must not move while it adds
     const std::size_t room = sum_of_sizes(count, detail::grammar_stacks::most_places + 1);
-    if (next_.capacity() < room) next_.reserve((std::max)(room, 2 * next_.capacity()));
+    if (next_.capacity() < room) next_.reserve((std::max)(room, product_of_sizes(2, next_.capacity())));
     const std::span<const detail::grammar_place> now = from == &places_
                                                            ? std::span<const detail::grammar_place>(places_)
                                                            : std::span<const detail::grammar_place>(next_).subspan(begin);

@@ -32,8 +32,8 @@ struct template_options {
 
 /// A template in the language of Jinja, as chat templates use it: for, if, set, macro, call, filter, with, block, raw,
 /// generation; namespaces, filters, tests, and the methods of Python's texts and dicts; trim_blocks and lstrip_blocks are on.
-/// There are no other templates to include, and no attribute reaches outside of the values it is given. What Jinja does lazily is
-/// done lazily. Integers of more than 64 bits pass through and are compared, but not computed with; pprint writes one line.
+/// There are no other templates to include, and no attribute reaches outside of the values it is given. What Jinja does lazily
+/// is done lazily. Integers of more than 64 bits pass through and are compared, but not computed with; pprint writes one line.
 ///
 /// What it writes knows where each piece comes from: a part is special where the template wrote it, and is not where it was in
 /// the values, however it was cut, joined and filtered on its way. Immutable: any number of threads may render at once.
@@ -49,7 +49,8 @@ class jinja_template {
   /// What it writes of an object of values. The role of a message counts as the template's own where it is a plain word.
   /// @errors  invalid_argument: the template refuses the values, or does what it must not; limit_exceeded (template_steps,
   ///          template_depth, template_output_bytes); the sentence names line and column in the template
-  /// @cost    O(template_steps), of which each is a piece of work of some 64 bytes; memory for five times template_output_bytes,
+  /// @cost    O(template_steps), of which each is a piece of work of some 64 bytes; memory for five times
+  /// template_output_bytes,
   ///          and less than half a megabyte of stack within the usual limits
   result<std::vector<prompt_part>> try_render(const json& values, const template_options& options = {}) const;
 #if NIBBLE_EXCEPTIONS
