@@ -192,7 +192,8 @@ TEST_CASE("marks of a beginning without a name are taken out in time, however ma
 TEST_CASE("other variables do not replace those of the conversation") {
   const std::vector<nibble::chat_message> talk = {{"user", "Hi"}};
   const auto extra = nibble::json::parse(R"({"messages": [], "add_generation_prompt": false, "tools": [1], "style": "plain"})");
-  const auto form = nibble::chat_template::try_parse("{{ messages | length }}{{ add_generation_prompt }}{{ tools }}{{ style }}");
+  const auto form =
+      nibble::chat_template::try_parse("{{ messages | length }}{{ add_generation_prompt }}{{ tools }}{{ style }}");
   std::string out;
   const auto parts = form->try_render(talk, {.tools = nibble::json::array({2}), .extra = extra});
   REQUIRE(parts);
