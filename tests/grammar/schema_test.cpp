@@ -293,7 +293,7 @@ TEST_CASE("values that are listed are not looked at by it") {
   CHECK(refusal(R"({"const":[1],"unevaluatedItems":false})") == "schema: no value is valid");
   CHECK_FALSE(schema(R"({"enum":[[1],[]],"unevaluatedItems":{"type":"string"}})").takes("[1]"));
   CHECK(schema(R"({"enum":[[1],[]],"unevaluatedItems":{"type":"string"}})").takes("[]"));
-  CHECK(schema(R"({"not":{"unevaluatedProperties":false,"enum":[{"b":1}]}})").takes(R"({"b":1})"));
+  CHECK(refusal(R"({"not":{"unevaluatedProperties":false,"enum":[{"b":1}]}})").find("not supported") != std::string::npos);
 }
 
 TEST_CASE("what stands beside a reference says nothing of it in old drafts") {
