@@ -182,29 +182,29 @@ TEST_CASE("a template that asks for the token that begins a text gets it once, w
 TEST_CASE("marks of a beginning without a name are taken out in time, however many a template writes") {
   const auto form = nibble::chat_template::try_parse("a{{ bos_token * 5000000 }}b{{ bos_token }}c");
   REQUIRE(form);
-  const std::vector<nibble::chat_message> talk = {{"user", "x"}};
-  const auto parts = form->try_render(talk);
+  const std::vector<nibble::chat_message> messages = {{"user", "x"}};
+  const auto parts = form->try_render(messages);
   REQUIRE(parts);
   REQUIRE(parts->size() == 1);
   CHECK(parts->front().text == "abc");
 }
 
 TEST_CASE("other variables do not replace those of the conversation") {
-  const std::vector<nibble::chat_message> talk = {{"user", "Hi"}};
+  const std::vector<nibble::chat_message> messages = {{"user", "Hi"}};
   const auto extra = nibble::json::parse(R"({"messages": [], "add_generation_prompt": false, "tools": [1], "style": "plain"})");
   const auto form =
       nibble::chat_template::try_parse("{{ messages | length }}{{ add_generation_prompt }}{{ tools }}{{ style }}");
   std::string out;
-  const auto parts = form->try_render(talk, {.tools = nibble::json::array({2}), .extra = extra});
+  const auto parts = form->try_render(messages, {.tools = nibble::json::array({2}), .extra = extra});
   REQUIRE(parts);
   for (const auto& part : *parts) out += part.text;
   CHECK(out == "1True[2]plain");
 }
 
 TEST_CASE("what a prompt ended with is what the template wrote there") {
-  const std::vector<nibble::chat_message> talk = {{"user", "Hi <think>"}};
+  const std::vector<nibble::chat_message> messages = {{"user", "Hi <think>"}};
   const auto ended = [&](std::string_view source) {
-    const auto parts = nibble::chat_template::try_parse(source)->try_render(talk);
+    const auto parts = nibble::chat_template::try_parse(source)->try_render(messages);
     REQUIRE(parts);
     return std::string(nibble::prompt_end(*parts));
   };
