@@ -9,12 +9,14 @@
 
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/matcher.hpp"
+#include "support/sanitized.hpp"
 
 using nibble::grammar;
 
 namespace {
 
-constexpr double most_seconds = 8;  // of the CPU; without its guard each takes minutes, or gigabytes
+// Of the CPU; without its guard each takes minutes, or gigabytes.
+constexpr double most_seconds = NIBBLE_TEST_SANITIZED ? 120 : 8;
 
 /// What is said of a schema, in time.
 template <class Compile>

@@ -225,7 +225,7 @@ TEST_CASE("masks of published vocabularies are what trying every token gives") {
        {"SmolLM2-135M-Instruct.Q4_1.gguf", "Qwen2.5-Coder-0.5B-Instruct-Q4_K_M.gguf", "gemma-3-270m-q4_k_m.gguf"}) {
     const auto path = std::filesystem::path(models ? models : "") / name;
     if (!models || !std::filesystem::exists(path)) {
-      MESSAGE("skipped: needs " << name << " in NIBBLE_MODELS");
+      MESSAGE("skipped: needs " << std::string(name) << " in NIBBLE_MODELS");
       continue;
     }
     compare(nibble::tokenizer::load(path), made, steps);
