@@ -11,6 +11,7 @@
 #include "nibble/grammar/constraint.hpp"
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/sample/temperature.hpp"
+#include "nibble/sample/top_k.hpp"
 #include "support/files.hpp"
 
 using nibble::constraint_options;
@@ -52,6 +53,13 @@ TEST_CASE("a copy of a constraint begins anew") {
   const auto first = t.reply(sampler), second = t.reply(sampler);
   CHECK(first.first == second.first);
   CHECK((first.first == "yes" || first.first == "no"));
+}
+
+TEST_CASE("a grammar behind a step that left nothing of it ends the reply, and says so") {
+  tiny t;
+  const grammar digits = grammar::from_regex("[0-9]{4}"), letters = grammar::from_regex("[a-z]{4}");
+  CHECK(t.reply(grammar_constraint(digits, t.trie) | grammar_constraint(letters, t.trie)).second == finish::no_candidate);
+  CHECK(t.reply(nibble::top_k{1} | grammar_constraint(grammar::literal("\x01\x01"), t.trie)).second == finish::no_candidate);
 }
 
 TEST_CASE("a grammar that no token can follow ends the reply") {

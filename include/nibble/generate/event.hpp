@@ -21,7 +21,7 @@ enum class finish {
   cancelled,     ///< the caller's stop_token was triggered, the callback returned false, or the session was changed
   stop_token,    ///< one of the caller's stop tokens came
   grammar_end,   ///< a grammar_constraint allows nothing more
-  no_candidate,  ///< a grammar_constraint wants more, and no token of the vocabulary can be it
+  no_candidate,  ///< a grammar_constraint wants more, and none of the tokens that it may choose from can be it
   not_a_number,  ///< the model gave no logit above -infinity: what it computed is broken, see event_builder
   too_late,      ///< the request's deadline has passed: see scheduler
   memory_full,   ///< other sequences have what the next step needs of session_options::kv_bytes

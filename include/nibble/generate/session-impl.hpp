@@ -85,7 +85,8 @@ class model_evaluation final : public evaluation {
 /// Whether a reply is held to the format of calls: it has to be, or there are tools, and a format that is known.
 inline bool constrains(const chat_options& prompt, const answer_syntax& form) {
   if (prompt.tool_choice == tool_choice::required) return true;
-  return prompt.tool_choice != tool_choice::unconstrained && form.calls && !prompt.tools.items().empty();
+  const bool some = !prompt.tools.is(json_kind::null) && !(prompt.tools.is(json_kind::array) && prompt.tools.items().empty());
+  return prompt.tool_choice != tool_choice::unconstrained && form.calls && some;
 }
 
 std::size_t sampling_bytes(std::size_t vocabulary, std::size_t context) noexcept {

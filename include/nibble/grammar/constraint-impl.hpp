@@ -79,7 +79,9 @@ void grammar_constraint::operator()(candidates& c, sample_context& context) {
     c.truncate(0);
     return;
   }
+  const bool some = !c.empty();
   c.keep(allowed);
+  if (some && c.empty()) context.why_none = no_choice::impossible;  // what steps in front have left is not what may come
 }
 
 token grammar_constraint::foresee(std::span<const token> recent) {

@@ -26,8 +26,8 @@ struct constraint_options {
   bool canonical = false;
 };
 
-/// Leaves the tokens that a grammar allows. It stands in front of the steps that choose among what is left. A step for one
-/// reply; a copy begins anew, so options that are used again start over.
+/// Leaves the tokens that a grammar allows. It stands in front of the steps that choose among what is left: behind them, it may
+/// leave none. A step for one reply; a copy begins anew, so options that are used again start over.
 ///
 /// Where the grammar allows nothing more, or no token goes on as it says, no candidate is left, and the context says why: the
 /// reply ends with finish::grammar_end or finish::no_candidate. While a trigger is waited for, all tokens are allowed but those
@@ -38,6 +38,7 @@ struct constraint_options {
 /// @cost     see grammar_matcher; no allocation once the states and masks of a grammar are found, within its bounds
 class grammar_constraint {
  public:
+  /// @param   trie  of the tokenizer of the model that replies; not null
   /// @errors  none beside bad_alloc
   grammar_constraint(grammar g, std::shared_ptr<const token_trie> trie, constraint_options options = {});
   grammar_constraint(const grammar_constraint& other) : grammar_constraint(other.grammar_, other.trie_, other.options_) {}

@@ -33,6 +33,8 @@ inline json arguments_schema(const json* written) {
 }
 
 result<std::vector<tool_shape>> read_tools(const json& tools) {
+  if (!tools.is(json_kind::array) && !tools.is(json_kind::null))
+    return error(errc::invalid_argument, "tools: expected an array of them");
   std::vector<tool_shape> out;
   for (std::size_t i = 0; i < tools.items().size(); ++i) {
     const json& tool = tools.items()[i];
