@@ -41,6 +41,8 @@ class grammar_constraint {
   /// @param   trie  of the tokenizer of the model that replies; not null
   /// @errors  none beside bad_alloc
   grammar_constraint(grammar g, std::shared_ptr<const token_trie> trie, constraint_options options = {});
+
+  /// A copy begins anew: it shares the grammar and the trie, and has read nothing.
   grammar_constraint(const grammar_constraint& other) : grammar_constraint(other.grammar_, other.trie_, other.options_) {}
   grammar_constraint(grammar_constraint&&) noexcept;
   grammar_constraint& operator=(grammar_constraint other) noexcept;

@@ -67,8 +67,8 @@ struct attention_args {
   const float* sinks;      ///< one logit a head in the denominator only, or null
   const float* slopes;     ///< one a head, or null: score -= slope * |distance| (ALiBi), which is exact below 2^24
   const std::byte* pages;  ///< page p of this key-value head begins at pages + p * page_bytes; on a cache line
-  std::size_t page_bytes,
-      value_offset;                   ///< of a page, in whole cache lines: its keys, and behind value_offset bytes its values
+  std::size_t page_bytes;  ///< in whole cache lines: its keys, and behind value_offset bytes its values
+  std::size_t value_offset;
   const std::uint32_t* page_of;       ///< page_of[(position - origin) / page_positions], see kv/tile.hpp
   std::size_t origin;                 ///< the position of the first of these pages
   std::size_t value_format;           ///< of the values, by index in kv_formats; that of the keys is the kernel's

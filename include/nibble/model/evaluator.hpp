@@ -100,8 +100,7 @@ class evaluator {
   evaluator fork() const { return try_fork().value(); }
 #endif
 
-  /// What it needs to go on from here, and what another one of the same model and format wrote of a sequence of `position`
-  /// tokens: see saved_sequence.
+  /// What it needs to go on from here: see saved_sequence.
   /// @errors  none; precondition: `out` has saved_bytes(position())
   void save(std::span<std::byte> out) const NIBBLE_NOEXCEPT { saved_sequence::save(runner_.sequence(0), out); }
   /// The same, page by page: see saved_sequence::try_save.
@@ -109,9 +108,11 @@ class evaluator {
 #if NIBBLE_EXCEPTIONS
   void save(byte_sink& out) const { try_save(out).value(); }
 #endif
+  /// What save() writes of a sequence of `position` tokens.
   std::size_t saved_bytes(std::size_t position) const NIBBLE_NOEXCEPT {
     return saved_sequence::bytes(runner_.sequence(0), position);
   }
+  /// Goes on from what one of the same model and format wrote of a sequence of `position` tokens.
   /// @param   logits  those after its last token, or nothing
   /// @errors  out_of_memory: nothing has changed; precondition: `state` has saved_bytes(position), which is within the context
   result<void> try_load(std::size_t position, std::span<const std::byte> state, std::span<const float> logits);
