@@ -16,6 +16,7 @@
 #include "nibble/text/answer/formats.hpp"
 #include "nibble/text/answer/parser.hpp"
 #include "nibble/text/chat.hpp"
+#include "support/files.hpp"
 #include "text/vocabularies.hpp"
 
 using nibble::answer_syntax;
@@ -452,11 +453,8 @@ TEST_CASE("a call that the end of the prompt has begun is right, too") {
 }
 
 TEST_CASE("what published templates write of a call is what the grammar allows") {
-  const std::filesystem::path folder = std::filesystem::path(NIBBLE_TEST_SHARED) / "templates";
-  if (!std::filesystem::exists(folder)) {
-    MESSAGE("skipped: needs the shared data set");
-    return;
-  }
+  const std::filesystem::path folder = nibble_test::shared("templates");
+  NIBBLE_NEEDS(folder);
   const nibble::tokenizer words = letters_and({"<|nothing|>"});
   const std::string arguments = R"({"where": "up", "far": 7})";
   std::size_t read = 0;

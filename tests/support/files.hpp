@@ -11,13 +11,18 @@
 
 namespace nibble_test {
 
+/// tests/golden, and where the shared data set was when this was built. They stand in main.cpp alone, so that an object of a
+/// test is the same wherever it is built.
+extern const char* const golden_folder;
+extern const char* const shared_folder;
+
 /// A file of tests/golden, or a folder above it ("../examples/models/...").
-inline std::filesystem::path golden(const std::string& name) { return std::filesystem::path(NIBBLE_TEST_GOLDEN) / name; }
+inline std::filesystem::path golden(const std::string& name) { return std::filesystem::path(golden_folder) / name; }
 
 /// A file of the shared data set, or an empty path where the set is absent: such a test says so and is skipped.
 inline std::filesystem::path shared(const std::string& name) {
   const char* folder = std::getenv("NIBBLE_SHARED_DATA");
-  const auto path = std::filesystem::path(folder ? folder : NIBBLE_TEST_SHARED) / name;
+  const auto path = std::filesystem::path(folder ? folder : shared_folder) / name;
   return std::filesystem::exists(path) ? path : std::filesystem::path();
 }
 

@@ -10,6 +10,7 @@
 #include "nibble/text/answer/parser.hpp"
 #include "nibble/text/chat.hpp"
 #include "nibble/text/json.hpp"
+#include "support/files.hpp"
 #include "text/vocabularies.hpp"
 
 using nibble::answer_syntax;
@@ -68,11 +69,8 @@ std::string turn_of(const std::string& rendered, std::string_view request) {
 }  // namespace
 
 TEST_CASE("the format of each published template is known by what stands in it") {
-  const std::filesystem::path folder = std::filesystem::path(NIBBLE_TEST_SHARED) / "templates";
-  if (!std::filesystem::exists(folder)) {
-    MESSAGE("skipped: needs the shared data set");
-    return;
-  }
+  const std::filesystem::path folder = nibble_test::shared("templates");
+  NIBBLE_NEEDS(folder);
   std::size_t seen = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".jinja") continue;
@@ -88,11 +86,8 @@ TEST_CASE("the format of each published template is known by what stands in it")
 }
 
 TEST_CASE("a call that a template writes is read as that call") {
-  const std::filesystem::path folder = std::filesystem::path(NIBBLE_TEST_SHARED) / "templates";
-  if (!std::filesystem::exists(folder)) {
-    MESSAGE("skipped: needs the shared data set");
-    return;
-  }
+  const std::filesystem::path folder = nibble_test::shared("templates");
+  NIBBLE_NEEDS(folder);
   const auto tools = nibble::json::parse(R"([{"type": "function", "function": {"name": "ipython"}}])");
   std::size_t read = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "golden")) {
@@ -132,11 +127,8 @@ TEST_CASE("a call that a template writes is read as that call") {
 }
 
 TEST_CASE("what a template writes behind its prompt is read as the calls that it was given") {
-  const std::filesystem::path folder = std::filesystem::path(NIBBLE_TEST_SHARED) / "templates";
-  if (!std::filesystem::exists(folder)) {
-    MESSAGE("skipped: needs the shared data set");
-    return;
-  }
+  const std::filesystem::path folder = nibble_test::shared("templates");
+  NIBBLE_NEEDS(folder);
   const auto tools = nibble::json::parse(
       R"([{"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": {"type": "object", "properties":
           {"where": {"type": "string", "description": "a place"}, "far": {"type": "integer", "description": "m"}}, "required": ["where"]}}}])");
