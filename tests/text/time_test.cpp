@@ -24,6 +24,8 @@ using nibble::value;
 namespace {
 
 constexpr std::size_t million = 1'000'000;
+/// Seconds of a processor, a slow and busy one: what grows faster than a text takes minutes of a million bytes.
+constexpr double linear = 4;
 
 std::string repeated(std::string_view part, std::size_t bytes = million) {
   std::string text;
@@ -42,12 +44,12 @@ void check(const nibble::tokenizer& t, std::string_view part) {
   const std::string text = repeated(part), shown(part.substr(0, 20));
   CAPTURE(shown);
   std::vector<token> ids;
-  CHECK(seconds([&] { ids = t.encode(text); }) < 1);
-  CHECK(seconds([&] { t.encode(text, {.special = true}); }) < 1);
+  CHECK(seconds([&] { ids = t.encode(text); }) < linear);
+  CHECK(seconds([&] { t.encode(text, {.special = true}); }) < linear);
   const std::vector<nibble::prompt_part> parts(100, {text.substr(0, text.size() / 100), true});
-  CHECK(seconds([&] { t.encode(parts); }) < 1);
+  CHECK(seconds([&] { t.encode(parts); }) < linear);
   std::string back;
-  CHECK(seconds([&] { back = t.decode(ids); }) < 1);
+  CHECK(seconds([&] { back = t.decode(ids); }) < linear);
   std::string spaced;
   nibble::detail::append_spaced(text, spaced);
   const bool same = back == (t.vocabulary().kind() == nibble::vocab_kind::sentencepiece ? spaced : text);
@@ -61,7 +63,7 @@ void check(const nibble::tokenizer& t, std::string_view part) {
             stream.feed(piece, whole);
           }
           stream.finish(whole);
-        }) < 1);
+        }) < linear);
   const bool ends_alike = whole.ends_with(nibble::to_valid_utf8(back));
   CHECK(ends_alike);
 }
@@ -132,7 +134,7 @@ TEST_CASE("hostile texts take linear time with every pre-tokenizer and small voc
     for (const std::string_view part : hostile_parts) {
       const std::string text = repeated(part);
       CAPTURE(part);
-      CHECK(seconds([&] { t.encode(text); }) < 1);
+      CHECK(seconds([&] { t.encode(text); }) < linear);
     }
   }
   for (const auto name : {"stories260K", "nibble-tiny", "bytes"}) {
@@ -181,14 +183,14 @@ TEST_CASE("hostile texts and vocabularies take linear time with pieces that are 
       for (const std::string_view part : {"a", "b", "aaab"}) {
         CAPTURE(part);
         const std::string text = repeated(part);
-        CHECK(seconds([&] { t.encode(text); }) < 1);
+        CHECK(seconds([&] { t.encode(text); }) < linear);
       }
     }
   const auto t = nibble_test::golden_vocabulary("unigram").load();
   for (const std::string_view part : hostile_parts) {
     CAPTURE(part);
     const std::string text = repeated(part);
-    CHECK(seconds([&] { t.encode(text); }) < 1);
+    CHECK(seconds([&] { t.encode(text); }) < linear);
   }
 }
 
@@ -200,7 +202,7 @@ TEST_CASE("hostile vocabularies load in linear time") {
     ends.push_back(std::string(n, 'a') + 'b');
   }
   for (const auto& pieces : {chain, ends})
-    for (const int type : {1, 3, 4, 5}) CHECK(seconds([&] { sentencepieces(pieces, type, true); }) < 1);
+    for (const int type : {1, 3, 4, 5}) CHECK(seconds([&] { sentencepieces(pieces, type, true); }) < linear);
 
   auto bytes = nibble_test::golden_vocabulary("bytes");  // merges that extend one word letter by letter
   std::vector<std::string> texts = bytes.strings("tokenizer.ggml.tokens"), merges;
@@ -214,7 +216,7 @@ TEST_CASE("hostile vocabularies load in linear time") {
   bytes.meta.set("tokenizer.ggml.merges", value(merges));
   bytes.meta.set("tokenizer.ggml.token_type", value(std::vector<std::int32_t>(texts.size(), 1)));
   for (const auto name : {"bos_token_id", "eos_token_id"}) bytes.meta.erase("tokenizer.ggml." + std::string(name));
-  CHECK(seconds([&] { bytes.load(); }) < 1);
+  CHECK(seconds([&] { bytes.load(); }) < linear);
   check(bytes.load(), "a");
 }
 
@@ -224,10 +226,10 @@ TEST_CASE("conversations of a million bytes are written in linear time") {
     CAPTURE(part);
     const std::vector<nibble::chat_message> one = {{"user", repeated(part)}};
     for (const auto& form : {nibble::chat_template::chatml("Be brief."), nibble::chat_template::gemma()})
-      CHECK(seconds([&] { CHECK(form.try_render(one)); }) < 1);
+      CHECK(seconds([&] { CHECK(form.try_render(one)); }) < linear);
   }
   std::vector<nibble::chat_message> many;
   for (std::size_t i = 0; i < 50'000; ++i) many.push_back({i % 2 == 0 ? "user" : "assistant", " a "});
   for (const auto& form : {nibble::chat_template::chatml(), nibble::chat_template::gemma()})
-    CHECK(seconds([&] { CHECK(form.try_render(many)); }) < 1);
+    CHECK(seconds([&] { CHECK(form.try_render(many)); }) < linear);
 }
