@@ -219,6 +219,7 @@ struct recipe {
   int layers;
   std::optional<tensor_type> format;  // of the matrices
   bool unusual = false;               // tokens see what is behind them, and layers use different numbers of experts
+  bool scaled = false;                // factors stand beside matrices
   const optional_keys* more = nullptr;
   std::optional<small_model> made = {};
 
@@ -233,18 +234,19 @@ struct recipe {
         model = model.completed();
       }
       if (format) model.recode(*format);
+      if (scaled) model.add_scales();
       made.emplace(model.bytes());
     }
     return *made;
   }
 };
 
-/// Every architecture, with its matrices in F32, as an unusual one, and in a format of its own; some with keys that files may
-/// have; and a llama that is wide enough for each format of large blocks.
+/// Every architecture, with its matrices in F32, as an unusual one, and in a format of its own, with factors beside them; some
+/// with keys that files may have; and a llama that is wide enough for each format of large blocks.
 std::vector<recipe>& recipes() {
   static auto all = [] {
     std::vector<recipe> list;
-    for (const optional_keys& o : all_optional_keys()) list.push_back({o.architecture, 32, o.layers, {}, false, &o});
+    for (const optional_keys& o : all_optional_keys()) list.push_back({o.architecture, 32, o.layers, {}, false, true, &o});
     std::vector<tensor_type> narrow;
     any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
       if (Q::block_size <= 32) {
@@ -258,7 +260,7 @@ std::vector<recipe>& recipes() {
     any_type(architectures{}, [&]<class A>(std::type_identity<A>) {
       list.push_back({A::name, 32, 2, {}});
       list.push_back({A::name, 32, 2, {}, true});
-      list.push_back({A::name, 32, 2, narrow[next++ % narrow.size()]});
+      list.push_back({A::name, 32, 2, narrow[next++ % narrow.size()], false, true});
       return false;
     });
     return list;

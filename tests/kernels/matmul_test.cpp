@@ -75,6 +75,34 @@ TEST_CASE("every target multiplies every format like the reference, for any rows
   });
 }
 
+TEST_CASE("sums are multiplied by their weight's scale and rounded, and then go where the epilogue says, like the reference") {
+  constexpr std::size_t rows = 35, columns = 256;
+  for_each_format([&]<class Q>(std::type_identity<Q>) {
+    const sample_weight<Q> w(rows, columns, 3);
+    for (std::size_t tokens : {1, 5, 20}) {
+      const auto input = make_input<Q>(gaussian(tokens * columns, 11), columns, tokens);
+      for (const epilogue how : {epilogue::replace, epilogue::add, epilogue::gate}) {
+        const auto run = [&](const auto& matmul, float scale, std::vector<float> out) {
+          matmul_args m = w.product(input, tokens, out.data());
+          m.how = how, m.scale = scale;
+          matmul(m);
+          return out;
+        };
+        const auto before = gaussian(tokens * rows, 5);
+        const auto expected = run(reference::matmul<Q>, 0.3f, before), plain = run(reference::matmul<Q>, 1, before);
+        for (std::size_t i = 0; i < before.size() && how == epilogue::add; ++i) {
+          REQUIRE(expected[i] == doctest::Approx(before[i] + 0.3 * (double(plain[i]) - before[i])).epsilon(1e-5).scale(1));
+        }
+        for_each_table([&](const kernel_table& t) {
+          const auto& matmul = t.formats[index_of<Q, quant_formats>].matmul;
+          REQUIRE(agree(t, expected, run(matmul, 0.3f, before)));
+          REQUIRE(agree(t, plain, run(matmul, 1, before)));
+        });
+      }
+    }
+  });
+}
+
 TEST_CASE("the largest levels and activations do not overflow the short sums, of one token, of some and of many") {
   for_each_table([](const kernel_table& t) {
     for_each_format([&]<class Q>(std::type_identity<Q>) {

@@ -71,6 +71,28 @@ TEST_CASE("a matrix of a stack is a weight of its own, packed or as a file holds
   });
 }
 
+TEST_CASE("a weight may have a factor, each matrix of a stack its own: products are multiplied by it, and rows") {
+  const std::size_t rows = 37, columns = 256, tokens = 3;
+  const std::vector<float> scales{0.3f, -2};
+  for_each_format([&]<class Q>(std::type_identity<Q>) {
+    const sample_stack<Q> stack(rows, columns, 2);
+    const auto input = make_input<Q>(gaussian(tokens * columns, 5), columns, tokens);
+    for (const weight& whole : {stack.packed, stack.stored}) {
+      for (std::size_t i = 0; i < 2; ++i) {
+        const weight plain = whole.matrix(i), scaled = whole.scaled_by(scales.data()).matrix(i);
+        const auto by = [&](std::vector<float> x) {
+          for (float& v : x) v *= scales[i];
+          return x;
+        };
+        CHECK(product(scaled, input, tokens) == by(product(plain, input, tokens)));
+        for (std::size_t row = 0; row < rows; ++row) CHECK(row_of(scaled, row) == by(row_of(plain, row)));
+        const auto second = product(plain.row_groups(1, 1), input, tokens);
+        CHECK(product(scaled.row_groups(1, 1), input, tokens) == by(second));
+      }
+    }
+  });
+}
+
 TEST_CASE("groups of rows are a weight of their own, to the last row that is not padding") {
   const std::size_t rows = 37, columns = 256;
   for_each_format([&]<class Q>(std::type_identity<Q>) {

@@ -24,11 +24,13 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// Stores the sums of groups from `group` on as the epilogue m.how says. Rows that are padding, or beyond m.last, are left out.
-/// Sums that are no number become one NaN, so that tokens have the same bits however they were multiplied.
+/// Multiplies the sums of groups from `group` on by m.scale and stores them as the epilogue m.how says. Rows that are padding,
+/// or beyond m.last, are left out. Sums that are no number become one NaN, so that tokens have the same bits however they were
+/// multiplied.
 /// @shape   sums (tokens, rows), of tokens from `token` on
-HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens,
-                                    const float* sums, std::size_t rows) {
+HWY_NOINLINE inline void store_rows(const matmul_args& m, std::size_t group, std::size_t token, std::size_t tokens, float* sums,
+                                    std::size_t rows) {
+  if (m.scale != 1) scale(sums, m.scale, tokens * rows);
   const std::size_t row = group * panel_rows, count = std::min(std::min(rows, (m.last - group) * panel_rows), m.rows - row);
   float* out = m.output + token * m.output_stride + row;
   for (std::size_t i = 0; i < tokens; ++i, out += m.output_stride, sums += rows) {

@@ -208,6 +208,7 @@ void multiply(const Args& m) {
       }
       float* out = m.output + token * m.output_stride + first_row;
       for (std::size_t row = 0; row < rows; ++row) {
+        sums[row] = fused(sums[row], m.scale, -0.0f);  // a product that no flags can fuse with the sum below
         if (m.how == epilogue::gate) sums[row] = gated(out[row], sums[row], m.gate);
         out[row] = m.how == epilogue::add ? out[row] + sums[row] : sums[row];
       }

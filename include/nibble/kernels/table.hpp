@@ -33,7 +33,7 @@ struct xielu_numbers {
 /// What becomes of a product's sums, each rounded first: out = sum; out += sum; out = f(out) * sum.
 enum class epilogue : std::uint8_t { replace, add, gate };
 
-/// out(token, row) = sum over columns of weight(row, column) * in(token, column), for the rows of groups [first, last).
+/// out(token, row) = scale * sum over columns of weight(row, column) * in(token, column), for the rows of groups [first, last).
 struct matmul_args {
   // the product
   std::size_t first = 0, last = 0;  ///< groups to compute
@@ -50,6 +50,7 @@ struct matmul_args {
   std::size_t group_bytes = 0;        ///< from one group of sixteen rows to the next
   const std::byte* stored = nullptr;  ///< rows as a file holds them, packed on the way, to the same bits
   std::size_t row_bytes = 0;          ///< from one stored row to the next
+  float scale = 1;                    ///< every sum is multiplied by it, and rounded, before the epilogue
 };
 
 /// Attention of some query heads, that share one key-value head, over one sequence.

@@ -45,6 +45,14 @@ class weight {
     return product_of_sizes(matrices, groups_of(rows), format.group_bytes(columns));
   }
 
+  /// The same with a number for each matrix, by which its products are multiplied when they are summed, and its rows.
+  /// @shape   scales (matrices), borrowed; null: none
+  constexpr weight scaled_by(const float* scales) const noexcept {
+    weight w = *this;
+    w.scales_ = scales;
+    return w;
+  }
+
   constexpr bool empty() const noexcept { return rows_ == 0; }
   constexpr std::size_t rows() const noexcept { return rows_; }
   constexpr std::size_t columns() const noexcept { return columns_; }
@@ -67,6 +75,7 @@ class weight {
     weight w = *this;
     w.matrices_ = 1;
     if (data_) w.data_ += i * apart_ * step_;
+    if (scales_) w.scales_ += i;
     return w;
   }
   /// The rows of `count` groups from `first` on; precondition: there are so many.
@@ -88,6 +97,7 @@ class weight {
     } else {
       k.decode_row(data_ + row * step_, columns_, out);
     }
+    if (scales_) table.scale(out, *scales_, columns_);
   }
 
   /// A matrix product with the groups [args.first, args.last), the same bits for any storage; see matmul_args.
@@ -96,7 +106,7 @@ class weight {
     NIBBLE_ASSERT(args.first <= args.last && args.last <= groups() && args.output_stride >= rows_ && args.tokens > 0);
     (packed_ ? args.groups : args.stored) = data_;
     (packed_ ? args.group_bytes : args.row_bytes) = step_;
-    args.rows = rows_, args.columns = columns_;
+    args.rows = rows_, args.columns = columns_, args.scale = scales_ ? *scales_ : 1;
     format().kernels(table).matmul(args);
   }
 
@@ -126,7 +136,8 @@ class weight {
   bool packed_ = false;   // panels, or rows as a file holds them
   std::size_t step_ = 0;  // bytes from one group, or one row, to the next
   std::size_t rows_ = 0, columns_ = 0, matrices_ = 0;
-  std::size_t apart_ = 0;  // groups or rows from one matrix to the next
+  std::size_t apart_ = 0;          // groups or rows from one matrix to the next
+  const float* scales_ = nullptr;  // one a matrix, or none
 };
 
 }  // namespace NIBBLE_ABI

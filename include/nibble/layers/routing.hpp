@@ -30,9 +30,8 @@ struct router_spec {
   float scale = 1;            ///< of the routing weights
   /// Experts stand in groups of equal size, of which those with the best two experts are looked into; one group: all are.
   std::size_t groups = 1, groups_used = 1;
-  std::span<const float> bias = {};          ///< (experts), added to the scores; or empty
-  std::span<const float> preference = {};    ///< (experts), selection bias: added for choosing only; or empty
-  std::span<const float> output_scale = {};  ///< (experts), of what an expert gives; or empty
+  std::span<const float> bias = {};        ///< (experts), added to the scores; or empty
+  std::span<const float> preference = {};  ///< (experts), selection bias: added for choosing only; or empty
 };
 
 namespace detail {
@@ -107,9 +106,7 @@ inline void choose_experts(const kernel_table& kernels, const router_spec& r, fl
     for (std::size_t k = 0; k < r.used; ++k) total += share[k];
     total = std::max(total, 6.103515625e-5f);  // the smallest normal half, as published models are run
   }
-  for (std::size_t k = 0; k < r.used; ++k) {
-    share[k] = share[k] / total * r.scale * (r.output_scale.empty() ? 1 : r.output_scale[chosen[k]]);
-  }
+  for (std::size_t k = 0; k < r.used; ++k) share[k] = share[k] / total * r.scale;
 }
 }  // namespace detail
 

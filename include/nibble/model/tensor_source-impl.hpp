@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -38,7 +39,18 @@ tensor_source::tensor_source(const gguf_file& file, format_lookup formats, bool 
 
 weight tensor_source::part(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
                            std::size_t rows) {
-  return take(require(name, {columns, all, matrices, 1}), matrices, all, columns, first, rows);
+  return with_scales(name, take(require(name, {columns, all, matrices, 1}), matrices, all, columns, first, rows));
+}
+/// A weight with the factors that stand beside it in the file, if there are any.
+weight tensor_source::with_scales(std::string_view name, const weight& w) {
+  if (!name.ends_with(".weight") || w.empty()) return w;
+  const std::string scale = std::string(name.substr(0, name.size() - 6)) + "scale";
+  const auto scales = vector_or_none(scale, w.matrices());
+  if (scales.data() == nullptr) return w;  // none, or a plan's
+  if (!std::all_of(scales.begin(), scales.end(), [](float x) { return std::isfinite(x); })) {
+    fail(errc::bad_value, scale, "expected finite numbers");
+  }
+  return w.scaled_by(scales.data());
 }
 weight tensor_source::rows_of_each(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns,
                                    std::size_t first, std::size_t rows) {

@@ -49,9 +49,14 @@ class tensor_source {
   /// Whether the file has a tensor. Asking is not reading.
   bool has(std::string_view name) const noexcept { return file_.find(name) != nullptr; }
 
-  /// A matrix that must be there.
-  /// @errors  kept: missing_tensor, shape_mismatch, unknown_format, out_of_memory
+  /// A matrix that must be there. Of "x.weight", what the file has as "x.scale" is a factor: a number, or of a stack one for
+  /// each matrix; see weight::scaled_by.
+  /// @errors  kept: missing_tensor, shape_mismatch, unknown_format, out_of_memory; bad_value: a factor that is not finite
   weight matrix(std::string_view name, std::size_t rows, std::size_t columns) { return stack(name, 1, rows, columns); }
+  /// The same where "x.scale" is something else.
+  weight unscaled_matrix(std::string_view name, std::size_t rows, std::size_t columns) {
+    return rows_of_each(name, 1, rows, columns, 0, rows);
+  }
   /// A matrix that may be missing: an empty weight then.
   weight matrix_or_none(std::string_view name, std::size_t rows, std::size_t columns);
   /// Rows [first, first + count) of a matrix that must be there with `rows` of them: one of several that stand in one tensor.
@@ -67,7 +72,7 @@ class tensor_source {
   /// Rows [first, first + rows) of each matrix of a stack, whose matrices have `all`.
   weight part(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
               std::size_t rows);
-  /// The same of a tensor of two dimensions, in which the matrices follow each other.
+  /// The same of a tensor of two dimensions, in which the matrices follow each other. It has no factors.
   weight rows_of_each(std::string_view name, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
                       std::size_t rows);
   /// These matrices turned round, (columns, rows) each, as floats, which never stay in the file.
@@ -106,7 +111,8 @@ class tensor_source {
   /// Refuses a file with a tensor that was neither read nor ignored: without it, the results would not be the model's.
   ///
   /// Harmless are biases of zeros and frequency factors of ones, tables of angles ("attn_rot_embd") that follow from the
-  /// metadata, and what turns pictures and sounds into embeddings ("v.", "a.", "mm.").
+  /// metadata, what turns pictures and sounds into embeddings ("v.", "a.", "mm."), and factors of activations beside a matrix
+  /// ("x.input_scale" of "x.weight"), for machines that multiply in 4 bits.
   /// @param most  vectors above its width, hidden and vocabulary are not looked into, and not harmless
   /// @errors      kept: unread_tensor
   /// @cost        O(numbers of unread vectors), up to the first that is not neutral, in 16 KiB each of floats and bytes
@@ -135,6 +141,7 @@ class tensor_source {
   weight take(const tensor_info* info, std::size_t matrices, std::size_t all, std::size_t columns, std::size_t first,
               std::size_t rows);
   std::span<float> numbers(std::string_view name, std::array<std::uint64_t, 4> shape);
+  weight with_scales(std::string_view name, const weight& w);
   const format_info* format_of(const tensor_info& info, std::size_t rows, std::size_t columns);
   void pack(const tensor_info& info, const weight& packed, std::byte* panels, std::size_t first, std::size_t all);
   bool is_harmless(const tensor_info& info, const limits& most);

@@ -48,6 +48,10 @@ bool tensor_source::is_harmless(const tensor_info& info, const limits& most) {
     if (info.name.starts_with(part)) return true;
   }
   if (info.name.ends_with(".attn_rot_embd.weight")) return true;
+  constexpr std::string_view of_activations = ".input_scale";
+  if (info.name.ends_with(of_activations)) {
+    return has(std::string(info.name.substr(0, info.name.size() - of_activations.size())) + ".weight");
+  }
   const bool is_bias = info.name.ends_with(".bias"), is_factors = info.name == "rope_freqs.weight";
   if (info.n_dims != 1 || (!is_bias && !is_factors)) return false;
   if (info.dims[0] > std::max({most.width, most.hidden, most.vocabulary})) return false;

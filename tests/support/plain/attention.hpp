@@ -164,8 +164,9 @@ inline std::vector<row> latent_attention(const plain_layer& l, const std::vector
         key = part_of(both, 0, plain), value = part_of(both, plain, both.size() - plain);
       } else {
         const row& w = l["attn_k_b.weight"];  // turned round
+        const double by = l.t.scale_of(l.at + "attn_k_b.weight", h, plain_heads);
         for (std::size_t i = 0; i < latent; ++i)
-          for (std::size_t n = 0; n < plain; ++n) key[n] += w[(h * latent + i) * plain + n] * c[i];
+          for (std::size_t n = 0; n < plain; ++n) key[n] += by * w[(h * latent + i) * plain + n] * c[i];
         value = l.t.product(l.at + "attn_v_b.weight", c, {}, h, plain_heads);
       }
       key.insert(key.end(), turned.begin(), turned.end());

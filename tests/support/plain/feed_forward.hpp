@@ -93,8 +93,7 @@ inline std::vector<plain_choice> choose(const plain_layer& l, const row& x) {
   const double total = std::accumulate(share.begin(), share.end(), 0.0);
   std::vector<plain_choice> out;
   for (std::size_t k = 0; k < order.size(); ++k) {
-    const double scale = l.has("ffn_down_exps.scale") ? l["ffn_down_exps.scale"][order[k]] : 1;
-    out.push_back({order[k], share[k] / (r.renormalized ? total : 1) * r.scale * scale});
+    out.push_back({order[k], share[k] / (r.renormalized ? total : 1) * r.scale});
   }
   return out;
 }

@@ -27,13 +27,20 @@ class plain_tensors {
   bool has(const std::string& name) const { return tensors_.count(name) > 0; }
   const row& operator[](const std::string& name) const { return tensors_.at(name); }
 
-  /// Matrix `which` of `of` in one tensor, times x, plus its bias where there is one.
+  /// The factor beside matrix `which` of `of` in one tensor.
+  double scale_of(const std::string& name, std::size_t which = 0, std::size_t of = 1) const {
+    const auto scales = tensors_.find(name.substr(0, name.size() - 6) + "scale");
+    return scales != tensors_.end() && scales->second.size() == of ? scales->second[which] : 1;
+  }
+  /// Matrix `which` of `of` in one tensor, times x, times the factor beside it, plus its bias, where there are such.
   row product(const std::string& name, const row& x, const std::string& bias = {}, std::size_t which = 0,
               std::size_t of = 1) const {
     const row& w = tensors_.at(name);
+    const double by = scale_of(name, which, of);
     row out(w.size() / x.size() / of);
     for (std::size_t r = 0; r < out.size(); ++r) {
       for (std::size_t i = 0; i < x.size(); ++i) out[r] += w[(which * out.size() + r) * x.size() + i] * x[i];
+      out[r] *= by;
       if (has(bias)) out[r] += tensors_.at(bias)[which * out.size() + r];
     }
     return out;

@@ -13,7 +13,7 @@ namespace arch {
 dense_beside_experts::dense_beside_experts(const decoder_config& c, std::size_t layer, tensor_source& t)
     : dense_(c, layer, t), function_(c.gate) {
   const std::string at = layer_prefix(layer);
-  router_ = t.matrix(at + "ffn_gate_inp.weight", c.experts, c.width);
+  router_ = t.unscaled_matrix(at + "ffn_gate_inp.weight", c.experts, c.width);  // its scale is a norm's gain
   weights_ = detail::take_experts(c, layer, t);
   spec_ = detail::take_router(c, layer, t);
   const auto norm = [&](const char* name) { return norm_weights{t.vector(at + name, c.width), {}, c.eps, c.norm}; };

@@ -47,7 +47,6 @@ router_spec take_router(const decoder_config& c, std::size_t layer, tensor_sourc
   if (r.used == 0) t.reject(at + "ffn_gate_inp.weight", "one expert a token at least, as expert_used_count says of the layer");
   r.bias = c.expert_biases ? t.vector(bias, c.experts) : t.vector_or_none(bias, c.experts);
   r.preference = t.vector_or_none(at + "exp_probs_b.bias", c.experts);
-  r.output_scale = t.vector_or_none(at + "ffn_down_exps.scale", c.experts);
   return r;
 }
 }  // namespace detail
