@@ -4,6 +4,7 @@
 # TARGETS, the instruction sets of the kernels.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+exec </dev/null  # wine waits for the end of a pipe
 source packaging/setup.sh
 source packaging/cross.sh
 require mingw wine python eigen highway xsimd doctest
@@ -25,7 +26,8 @@ for name in 01_hello 03_chat 07_quantize same_logits; do link "$name" "$out/wind
 for name in "${tests[@]}"; do link "${name}_test" "$out/$name"/*.o; done
 echo "built in $SECONDS s"
 
-export WINEPREFIX=$PWD/$out/prefix WINEDEBUG=-all LC_ALL=C.UTF-8
+WINEPREFIX=$(realpath "$out")/prefix
+export WINEPREFIX WINEDEBUG=-all LC_ALL=C.UTF-8
 speaks "Windows" "$fused" wine "$out/01_hello.exe"
 agrees "Windows" wine "$out/same_logits.exe"
 cp "$tiny_model" "$out/größe 日本.gguf"
