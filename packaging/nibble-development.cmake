@@ -55,13 +55,18 @@ else()
                               $<$<BOOL:${NIBBLE_WERROR}>:-Werror>)
 endif()
 
-# An executable of this repository: strict warnings, plain C++20, the whole library.
-function(nibble_add_program name)
-  add_executable(${name} ${ARGN})
+# Strict warnings, plain C++20, the whole library.
+function(nibble_compile_as_program name)
   target_link_libraries(${name} PRIVATE nibble::nibble)
-  target_link_options(${name} PRIVATE $<$<PLATFORM_ID:Linux>:-Wl,--gc-sections>)
   target_compile_options(${name} PRIVATE ${nibble_program_warnings} ${nibble_fp_flags})
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
+
+# An executable of this repository.
+function(nibble_add_program name)
+  add_executable(${name} ${ARGN})
+  nibble_compile_as_program(${name})
+  target_link_options(${name} PRIVATE $<$<PLATFORM_ID:Linux>:-Wl,--gc-sections>)
   if(WIN32)  # arguments, names of files and the console are UTF-8
     target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/packaging/windows/utf8.cpp")
     if(MSVC)
