@@ -1,15 +1,17 @@
-# NIBBLE_TARGETS: a list of Highway's names of instruction sets, or "native"; see kernels/target_macros.hpp.
+# NIBBLE_TARGETS: a list of Highway's names of instruction sets, of which "native" is the best of this machine; see kernels/target_macros.hpp.
 
 cmake_minimum_required(VERSION 3.22)
 
 # nibble_target_definition(RESULT LIST): the macro that means this list, or nothing if it is empty.
 function(nibble_target_definition result list)
   set(known AVX10_2 AVX3_SPR AVX3_ZEN4 AVX3_DL AVX3 AVX2 SSE4 SSSE3 SSE2 NEON_BF16 NEON NEON_WITHOUT_AES EMU128)
-  if(list STREQUAL "native")
-    nibble_best_target(list)
-    if(NOT list IN_LIST known)
-      set(list EMU128)  # no kernels are made for it, but there is scalar code
+  if("native" IN_LIST list)
+    nibble_best_target(best)
+    if(NOT best IN_LIST known)
+      set(best EMU128)  # no kernels are made for it, but there is scalar code
     endif()
+    list(TRANSFORM list REPLACE "^native$" "${best}")
+    list(REMOVE_DUPLICATES list)
   endif()
   foreach(target IN LISTS list)
     if(NOT target IN_LIST known)

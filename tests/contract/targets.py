@@ -13,6 +13,7 @@ CHOICES = [([], DEFAULT), (["-DNIBBLE_TARGETS=HWY_AVX2"], "HWY_AVX2"), (["-DNIBB
 # Lists of CMake, and the macro that they become, or a part of the error.
 LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NEON", "[NIBBLE_TARGETS=(HWY_NEON)]"),
          ("native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),  # on a processor that no kernels are made for
+         ("SSE4;native", "[NIBBLE_TARGETS=(HWY_SSE4|HWY_EMU128)]"), ("EMU128;native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),
          ("AVX2;AVX9", "AVX9 is none of native AVX10_2")]
 
 
