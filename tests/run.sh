@@ -7,7 +7,9 @@ source packaging/setup.sh
 require compiler cmake ninja python pkg-config eigen highway xsimd doctest cli11 json
 
 build_dir=${BUILD_DIR:-build}
-configure "$build_dir" -DNIBBLE_BUILD_TESTS=ON -DNIBBLE_BUILD_EXAMPLES=ON -DNIBBLE_BUILD_BENCH=ON "$@"
+unity=()
+[ -e "$build_dir/CMakeCache.txt" ] || unity=(-DNIBBLE_TEST_UNITY=ON)  # the fastest from nothing
+configure "$build_dir" "${unity[@]}" -DNIBBLE_BUILD_TESTS=ON -DNIBBLE_BUILD_EXAMPLES=ON -DNIBBLE_BUILD_BENCH=ON "$@"
 build "$build_dir"
 echo "built in $SECONDS s"
 ctest --test-dir "$build_dir" --output-on-failure --parallel "$(nproc)"
