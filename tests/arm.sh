@@ -14,7 +14,7 @@ ln -sfn /usr/include/doctest "$out/include/doctest"
 
 arm_highway "$out/arm64"
 
-compiler=(aarch64-linux-gnu-g++ -std=c++20 -O2 -Iinclude -Itests -I"$out/include")
+compiler=(aarch64-linux-gnu-g++ -std=c++20 -O2 -Iinclude -Itests -I"$out/include" '-DNIBBLE_TEST_GOLDEN="tests/golden"' '-DNIBBLE_TEST_SHARED="none"')
 own=(packaging/kernels.cpp tests/kernels/codebook_test.cpp)  # what kernels are compiled in
 mapfile -t shared < <(printf '%s\n' packaging/{library,tokenizers,templates,quantize}.cpp tests/support/main.cpp tests/kernels/*_test.cpp |
   grep -vxF -e "${own[1]}")
