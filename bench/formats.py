@@ -26,7 +26,7 @@ def format_of(name):
     at = name.find("<")
     for word in re.findall(r"[a-z][a-z0-9_]*", name[at:]) if at >= 0 else []:
         if word in FORMATS: return word
-    return "widened" if "widened" in name else None
+    return "widened" if re.search("widen|write_unit|write_ternary", name) else None
 
 
 def sizes(path):

@@ -103,7 +103,9 @@ TEST_CASE("what is widened has the values that it has decoded, and in memory its
           Q::widen(block, wide);
           Q::decode(block, value);
           for (std::size_t i = 0; i < Q::block_size; ++i) {
-            REQUIRE(value[i] == wide[i / 32].scale[i % 32 / 16] * float(int(wide[i / 32].code[i % 32]) - 128));
+            REQUIRE(std::abs(int(wide[i / 32].code[i % 32]) - nibble::wide_of<Q>::zero_point) <= Q::largest_level);
+            REQUIRE(value[i] ==
+                    wide[i / 32].scale[i % 32 / 16] * float(int(wide[i / 32].code[i % 32]) - nibble::wide_of<Q>::zero_point));
           }
         }
       }
@@ -160,7 +162,9 @@ TEST_CASE("what is multiplied is as wide as the largest level needs, whatever it
   static_assert(nibble::value_bits<small_levels<14>> == 4);
   static_assert(nibble::value_bits<small_levels<15>> == 5);
   static_assert(nibble::value_bits<small_levels<31>> == 6);
-  static_assert(nibble::value_bits<small_levels<63>> == 8);
+  static_assert(nibble::value_bits<small_levels<63>> == 7);
+  static_assert(nibble::value_bits<small_levels<127>> == 8);
+  static_assert(nibble::value_bits<nibble::widened> == 7 && nibble::value_bits<nibble::widened_small> == 5);
   for_each_integer_format([]<class Q>(std::type_identity<Q>) {
     if constexpr (!nibble::codebook_format<Q>) CHECK(nibble::value_bits<Q> == std::max(4u, Q::code_bits));
     for (unsigned code = 0; code < 1u << Q::code_bits; ++code) {

@@ -31,7 +31,8 @@ struct widened_sample {
   static constexpr std::string_view name = "widened sample";
   static constexpr auto type = static_cast<nibble::tensor_type>(1021);
   static constexpr std::size_t block_size = 32;
-  static constexpr float largest_value = 128;
+  static constexpr float largest_value = 64;
+  static constexpr int largest_level = 63;
   struct block {
     std::array<std::uint8_t, 32> code;
   };
@@ -42,9 +43,19 @@ struct widened_sample {
     nibble::detail::decode_widened<widened_sample>(stored, out);
   }
   static void encode(std::span<const float, 32> values, const nibble::encode_hint&, block& out) noexcept {
-    for (std::size_t i = 0; i < 32; ++i) out.code[i] = static_cast<std::uint8_t>(128 + int(values[i] * 200));
+    for (std::size_t i = 0; i < 32; ++i) out.code[i] = static_cast<std::uint8_t>(64 + int(values[i] * 100));
   }
 };
-static_assert(nibble::widened_format<widened_sample>);
+/// The same with levels that need five bits.
+struct small_widened_sample : widened_sample {
+  static constexpr int largest_level = 15;
+  static void decode(const block& stored, std::span<float, 32> out) noexcept {
+    nibble::detail::decode_widened<small_widened_sample>(stored, out);
+  }
+  static void encode(std::span<const float, 32> values, const nibble::encode_hint&, block& out) noexcept {
+    for (std::size_t i = 0; i < 32; ++i) out.code[i] = static_cast<std::uint8_t>(16 + int(values[i] * 20));
+  }
+};
+static_assert(nibble::widened_format<widened_sample> && nibble::widened_format<small_widened_sample>);
 
 }  // namespace nibble_test

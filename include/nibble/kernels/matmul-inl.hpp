@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <type_traits>
 
 #include "nibble/kernels/activation-inl.hpp"
 #include "nibble/kernels/block-inl.hpp"
@@ -18,6 +17,7 @@
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/products-inl.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kernels/widen-inl.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
@@ -60,7 +60,7 @@ HWY_INLINE void multiply_codes(const Args& m) {
     for (std::size_t g = m.first; g < m.last; g += groups) {
       if (tokens == 1) {
         std::fill_n(sums, panel_rows, 0.0f);
-        if (m.groups && !std::is_same_v<Q, widened>) {
+        if (m.groups && !widened_codes<Q>) {
           one_token<Q, Dot>(m.groups + g * m.group_bytes, m.columns, input, sums);
         } else {
           unit_source<Q> units;
@@ -86,14 +86,14 @@ void matmul(const matmul_args& m) {
   multiply_codes<Q, Dot>(m);
 }
 
-/// All formats that are widened share one product.
-template <dot Dot>
+/// Formats that are widened share two products.
+template <widened_codes Q, dot Dot>
 HWY_NOINLINE void multiply_widened(const widened_args& m) {
-  multiply_codes<widened, Dot>(m);
+  multiply_codes<Q, Dot>(m);
 }
 template <widened_format Q, dot Dot = target_dot>
 void matmul(const matmul_args& m) {
-  multiply_widened<Dot>({m, &widen_unit<Q>});
+  multiply_widened<wide_of<Q>, Dot>({m, &widen<Q>});
 }
 
 template <float_format Q>

@@ -133,6 +133,14 @@ HWY_INLINE V in_order(V v) {
   return v;
 }
 
+/// i, of which the compiler knows nothing: g++ would load several indices as one vector, and take them out again one by one.
+HWY_INLINE std::size_t alone(std::size_t i) {
+#if defined(__GNUC__)
+  __asm__("" : "+r"(i));
+#endif
+  return i;
+}
+
 /// Two 16-bit numbers in every 32-bit lane.
 HWY_INLINE short_vec broadcast_pair(const std::int16_t* pair) {
   std::int32_t bits;

@@ -30,13 +30,12 @@ HWY_INLINE byte_vec codes(const std::uint8_t* granule, std::size_t q, std::size_
     return plane(q);
   } else if constexpr (Bits == 1) {
     return hn::And(shift_right(plane(0), int(q)), hn::Set(d, 1));
-  } else if constexpr (Bits < 4) {
-    const auto two = hn::And(shift_right(plane(q / 4), int(q % 4 * 2)), hn::Set(d, 3));
-    if constexpr (Bits == 2) return two;
-    const auto high = plane(2);
-    const auto there =
-        q < 2 ? hn::BitCast(d, hn::ShiftLeftSame(hn::BitCast(d16, high), int(2 - q))) : shift_right(high, int(q - 2));
-    return hn::Or(two, hn::And(there, hn::Set(d, 4)));
+  } else if constexpr (Bits == 2) {
+    return hn::And(shift_right(plane(q / 4), int(q % 4 * 2)), hn::Set(d, 3));
+  } else if constexpr (Bits == 3) {
+    if (q < 6) return hn::And(shift_right(plane(q / 2), int(q % 2 * 3)), hn::Set(d, 7));
+    const auto low = hn::And(shift_right(plane(q - 6), 6), hn::Set(d, 3));
+    return hn::Or(low, hn::And(shift_right(plane(2), int(q - 2)), hn::Set(d, 4)));
   } else {
     const auto nibbles = hn::And(q < 4 ? plane(q) : shift_right(plane(q - 4), 4), hn::Set(d, 15));
     if constexpr (Bits == 4) return nibbles;

@@ -17,7 +17,8 @@
 /// Where the processor adds four products at once (dot::quads), n is a chain of those. Where it does not (dot::pairs), pairs of
 /// products are added up in 16 bits. A pair of b-bit values stays below 2 * (2^b - 1) * 127, so the sum of 8 pairs of 4 bits
 /// (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) is below 2^15. Of values of 8 bits one pair of |u - zero_point| * +-a
-/// is (32512), where an instruction moves signs; elsewhere they are split into two of 4 bits.
+/// is (32512), where an instruction moves signs; elsewhere they are split into two of 4 bits. One pair of 7 bits is, too
+/// (32258).
 ///
 /// One token, and a few, read panels as they stand. Many tokens unpack 256 columns of one or two groups into a tile that stays
 /// in the first cache, and all tokens of a chunk use it. Each way adds the same numbers in the same order, to the same bits.
@@ -67,15 +68,32 @@ HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std
 
 // ---- the sums that every way shares ----------------------------------------------------------------------------------------
 
+/// How many pairs of products of such values are added up in 16 bits.
+template <unsigned Bits>
+inline constexpr std::size_t pairs_in_16_bits = Bits == 4   ? 8
+                                                : Bits == 5 ? 4
+                                                : Bits == 6 ? 2
+                                                            : 1;
+
 /// 16-bit lane k = the products of signed_levels 2k and 2k + 1 with s.
 HWY_INLINE short_vec mul_signed_pairs(parts_vec levels, signed_byte_vec s) {
   return mul_pairs(levels.first, with_signs(s, hn::BitCast(signed_byte_tag(), levels.second)));
 }
 
-/// sum + the products of Quads quads. code(q) is quad q of the weights, for `lanes` rows; a points to the activations of the
-/// first quad.
-template <class Q, dot Dot, std::size_t Quads, class Code>
-HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t* a) {
+/// The codes of a granule for `lanes` rows from row r on, from one of its quads on.
+template <class Q>
+struct granule_codes {
+  const std::uint8_t* granule;
+  std::size_t r, first = 0;
+
+  HWY_INLINE granule_codes from(std::size_t quad) const { return {granule, r, quad}; }
+  HWY_INLINE byte_vec operator()(std::size_t q) const { return values<Q>(granule, first + q, r); }
+  HWY_INLINE parts_vec parts(std::size_t q) const { return read_parts<Q>(granule, first + q, r); }
+};
+
+/// sum + the products of Quads quads with the activations at a, from those of the first quad on.
+template <class Q, dot Dot, std::size_t Quads>
+HWY_INLINE int_vec add_products(int_vec sum, const granule_codes<Q>& code, const std::int8_t* a) {
   constexpr unsigned Bits = value_bits<Q>;
   const auto one = hn::Set(short_tag(), 1);
   if constexpr (Dot == dot::quads) {
@@ -83,20 +101,20 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
     return sum;
   } else if constexpr (signed_levels<Q, Dot>) {
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-      sum = add_pairs(sum, mul_signed_pairs(parts_of<Q>(code(q)), broadcast_quad(a + 4 * q)), one);
+      sum = add_pairs(sum, mul_signed_pairs(code.parts(q), broadcast_quad(a + 4 * q)), one);
     }
     return sum;
   } else if constexpr (Bits == 8) {
     auto low = hn::Zero(short_tag()), high = low;
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; ++q) {
-      const auto half = parts_of<Q>(code(q));
+      const auto half = code.parts(q);
       const auto s = broadcast_quad(a + 4 * q);
       low = hn::Add(low, mul_pairs(half.first, s));
       high = hn::Add(high, mul_pairs(half.second, s));
     }
     return add_pairs(add_pairs(sum, low, one), high, hn::Set(short_tag(), 16));
   } else {
-    constexpr std::size_t chain = std::min<std::size_t>(Quads, Bits == 4 ? 8 : Bits == 5 ? 4 : 2);
+    constexpr std::size_t chain = std::min(Quads, pairs_in_16_bits<Bits>);
     NIBBLE_UNROLL for (std::size_t q = 0; q < Quads; q += chain) {
       auto pairs = mul_pairs(code(q), broadcast_quad(a + 4 * q));
       NIBBLE_UNROLL for (std::size_t i = 1; i < chain; ++i) {
@@ -109,13 +127,12 @@ HWY_INLINE int_vec add_products(int_vec sum, const Code& code, const std::int8_t
 }
 
 /// sum + one granule, 32 columns, for `lanes` rows and one token.
-template <class Q, dot Dot, class Code>
-HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_vec& s, const activation_block& a) {
+template <class Q, dot Dot>
+HWY_INLINE float_vec add_granule(float_vec sum, const granule_codes<Q>& code, const affine_vec& s, const activation_block& a) {
   const float_tag d;
   if constexpr (two_halves<Q>) {
     NIBBLE_UNROLL for (std::size_t j = 0; j < 2; ++j) {
-      const auto n = add_products<Q, Dot, 4>(
-          sum_start<Q, Dot>(a, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * 4 + q); }, a.code.data() + j * 16);
+      const auto n = add_products<Q, Dot, 4>(sum_start<Q, Dot>(a, j), code.from(j * 4), a.code.data() + j * 16);
       sum = hn::MulAdd(hn::Mul(hn::ConvertTo(d, n), hn::Set(d, a.scale)), j == 0 ? s.scale : s.offset, sum);
     }
     return sum;
@@ -126,14 +143,13 @@ HWY_INLINE float_vec add_granule(float_vec sum, const Code& code, const affine_v
   return sum;
 }
 /// The same for granule g of a super-block: the scale of the activations is left for later. scale(j) is that of sub-block j.
-template <class Q, dot Dot, class Code, class Scale>
-HWY_INLINE float_vec add_granule(float_vec part, const Code& code, const Scale& scale, const activation_super_block& a,
-                                 std::size_t g) {
+template <class Q, dot Dot, class Scale>
+HWY_INLINE float_vec add_granule(float_vec part, const granule_codes<Q>& code, const Scale& scale,
+                                 const activation_super_block& a, std::size_t g) {
   constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
   NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
-    const auto n = add_products<Q, Dot, quads>(
-        sum_start<Q, Dot>(a, g, j), [&](std::size_t q) NIBBLE_ATTR { return code(j * quads + q); },
-        a.code.data() + g * 32 + j * quads * 4);
+    const auto n =
+        add_products<Q, Dot, quads>(sum_start<Q, Dot>(a, g, j), code.from(j * quads), a.code.data() + g * 32 + j * quads * 4);
     part = hn::MulAdd(scaled(n, a.exponent[g]), scale(j), part);
   }
   return part;
@@ -174,10 +190,12 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
       NIBBLE_UNROLL_ROWS for (auto& p : part) p = hn::Zero(d);
       NIBBLE_UNROLL_ROWS for (auto& m : mins) m = hn::Zero(int_tag());
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
-        prefetch_ahead<1>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
+        if constexpr (!widened_codes<Q>) {  // these were just made
+          prefetch_ahead<1>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
+        }
         NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) {
           const std::size_t r = v * lanes;
-          const auto code = [&](std::size_t q) NIBBLE_ATTR { return values<Q>(granule, q, r); };
+          const granule_codes<Q> code{granule, r};
           if constexpr (super_block_format<Q>) {
             constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
             part[v] = add_granule<Q, Dot>(
@@ -275,7 +293,7 @@ HWY_INLINE void add_tile_products(int_vec (&n)[Tokens][Vectors], const Source& t
       }
     }
   } else {
-    constexpr std::size_t chain = std::min<std::size_t>(Quads, Bits == 4 ? 8 : Bits == 5 ? 4 : 2);
+    constexpr std::size_t chain = std::min(Quads, pairs_in_16_bits<Bits>);
     NIBBLE_UNROLL for (std::size_t begin = 0; begin < Quads; begin += chain) {
       short_vec pairs[Tokens][Vectors];
       NIBBLE_UNROLL for (std::size_t q = begin; q < begin + chain; ++q) {

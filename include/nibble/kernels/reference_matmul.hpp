@@ -220,7 +220,7 @@ void multiply(const Args& m) {
 template <multiplied_format Q>
 void matmul(const matmul_args& m) {
   if constexpr (widened_format<Q>) {
-    multiply<widened>(widened_args{m, &widen_unit<Q>});
+    multiply<wide_of<Q>>(widened_args{m, &widen_unit<Q>});
   } else {
     multiply<Q>(m);
   }

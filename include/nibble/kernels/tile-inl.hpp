@@ -59,6 +59,20 @@ HWY_INLINE parts_vec parts_of(byte_vec v) {
   }
 }
 
+/// The parts of the codes of quad q of a granule.
+template <coded_format Q>
+HWY_INLINE parts_vec read_parts(const std::uint8_t* granule, std::size_t q, std::size_t r) {
+  if constexpr (moves_signs && codebook_format<Q>) {
+    const byte_tag d;
+    const auto code = codes<Q::code_bits>(granule, q, r);
+    const auto look_up = [&](std::size_t at)
+                             NIBBLE_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, signed_table<Q>.data() + at), code); };
+    return {look_up(0), look_up(16)};
+  } else {
+    return parts_of<Q>(values<Q>(granule, q, r));
+  }
+}
+
 /// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are; in two parts
 /// for products of pairs), scales and offsets as floats.
 template <class Q, dot Dot>
@@ -105,7 +119,7 @@ struct packed {
     return values<Q>(unit.codes + g * code_bytes(Q::code_bits), q, r);
   }
   HWY_INLINE parts_vec parts_of(std::size_t g, std::size_t q, std::size_t r) const {
-    return HWY_NAMESPACE::parts_of<Q>(values_of(g, q, r));
+    return read_parts<Q>(unit.codes + g * code_bytes(Q::code_bits), q, r);
   }
   HWY_INLINE affine_vec affine_of(std::size_t g, std::size_t r) const {
     return read_affine(unit.scales[g / granules], g % granules, r);

@@ -9,6 +9,7 @@
 #include "nibble/kernels/table.hpp"
 #include "nibble/quant/format.hpp"
 #include "nibble/quant/panel.hpp"
+#include "nibble/quant/widened.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -70,8 +71,9 @@ struct widened_args : matmul_args {
 };
 
 /// Units are widened on demand, into a buffer of this object that holds one tile. Valid as above.
-template <>
-class unit_source<widened> {
+template <class Q>
+requires widened_codes<Q>
+class unit_source<Q> {
  public:
   void open(const widened_args& m, std::size_t g) noexcept {
     widen_ = m.widen;
@@ -87,12 +89,12 @@ class unit_source<widened> {
   const std::byte* next_tile(std::size_t) const noexcept { return nullptr; }
 
  private:
-  static_assert(unit_columns<widened> == tile_columns);
+  static_assert(unit_columns<Q> == tile_columns);
 
   decltype(widened_args::widen) widen_ = nullptr;
   const std::byte* rows_ = nullptr;
   std::size_t row_bytes_ = 0, count_ = 0;
-  alignas(64) std::byte buffer_[unit_bytes<widened>(tile_columns)];
+  alignas(64) std::byte buffer_[unit_bytes<Q>(tile_columns)];
 };
 
 }  // namespace NIBBLE_ABI

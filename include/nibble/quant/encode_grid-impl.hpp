@@ -91,7 +91,7 @@ class grid_search {
     for (std::size_t n = 0; n < points(); ++n) {
       std::uint64_t bytes = kind_.eight.empty() ? kind_.four[n] : kind_.eight[n];
       for (std::size_t i = 0; i < group(); ++i, bytes >>= 8)
-        level_[i][n] = std::int8_t(int(bytes & 255) - (shifts() ? 128 : 0));
+        level_[i][n] = std::int8_t(int(bytes & 255) - (shifts() ? widened_small::zero_point : 0));
     }
   }
 

@@ -122,28 +122,43 @@ alignas(16) inline constexpr std::array<std::uint8_t, 16> value_table = [] {
   return values;
 }();
 
-/// Bits of level + zero_point, which is what the kernels multiply: it bounds their sums in 16 bits. 4 (or less), 5, 6 or 8.
+/// The sizes of its levels, and then these.
+template <codebook_format Q>
+alignas(16) inline constexpr std::array<std::uint8_t, 32> signed_table = [] {
+  std::array<std::uint8_t, 32> values{};
+  for (std::size_t i = 0; i < 16; ++i) {
+    const int level = Q::codebook[i];
+    values[i] = static_cast<std::uint8_t>(level < 0 ? -level : level), values[16 + i] = static_cast<std::uint8_t>(level);
+  }
+  return values;
+}();
+
+/// Bits of level + zero_point, which is what the kernels multiply: it bounds their sums in 16 bits. 4 (or less), 5, 6, 7 or 8.
 template <coded_format Q>
 inline constexpr unsigned value_bits = [] {
   if constexpr (codebook_format<Q>) {
     const int most = *std::max_element(Q::codebook.begin(), Q::codebook.end()) + Q::zero_point;
-    return most < 16 ? 4u : most < 32 ? 5u : most < 64 ? 6u : 8u;
+    return most < 16 ? 4u : most < 32 ? 5u : most < 64 ? 6u : most < 128 ? 7u : 8u;
+  } else if constexpr (requires { Q::level_bits; }) {
+    return unsigned(Q::level_bits);  // of bytes that are not used up
   } else {
     return std::max(4u, unsigned(Q::code_bits));
   }
 }();
 
-/// A format whose levels the kernels do not look up themselves: it is widened to 8 bits on the way to a product, block by block
+/// A format whose levels the kernels do not look up themselves: it is widened to bytes on the way to a product, block by block
 /// (quant/widened.hpp). For formats with large codebooks, and for those that are rarely used: they share one kernel.
 ///
 ///     widen(block, out)                    block_size columns, 32 at a time, as levels and scales
-///     largest_value                        how far from zero it reaches
+///     largest_value, largest_level         how far from zero it reaches, and its levels do: to 63 at most
 template <class Q>
-concept widened_format = quant_format<Q> && Q::block_size % 32 == 0 &&
+concept widened_format = quant_format<Q> && Q::block_size % 32 == 0 && sizeof(typename Q::block) % 2 == 0 &&
                          requires(const typename Q::block& stored, std::span<widened_block, Q::block_size / 32> out) {
   { Q::widen(stored, out) }
   noexcept->std::same_as<void>;
   { Q::largest_value } -> std::convertible_to<float>;
+  requires Q::largest_level >
+  0 && Q::largest_level < 64;
 };
 
 /// Formats whose scales say so take activations in super-blocks; all others with codes in blocks.

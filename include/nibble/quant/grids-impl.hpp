@@ -112,7 +112,7 @@ constexpr std::array<Word, Count> grid_of(std::string_view text, const std::arra
   return grid;
 }
 
-inline constexpr std::array<std::uint8_t, 3> iq2_levels{8, 25, 43}, iq1_levels{120, 128, 136};
+inline constexpr std::array<std::uint8_t, 3> iq2_levels{8, 25, 43}, iq1_levels{8, 16, 24};
 constinit const std::array<std::uint64_t, 256> iq2_xxs_grid = grid_of<std::uint64_t, 256>(grid_text::iq2_xxs, iq2_levels);
 constinit const std::array<std::uint64_t, 512> iq2_xs_grid = grid_of<std::uint64_t, 512>(grid_text::iq2_xs, iq2_levels);
 constinit const std::array<std::uint64_t, 1024> iq2_s_grid = grid_of<std::uint64_t, 1024>(grid_text::iq2_s, iq2_levels);

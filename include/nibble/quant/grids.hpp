@@ -21,7 +21,7 @@ extern const std::array<std::uint64_t, 512> iq2_xs_grid;
 extern const std::array<std::uint64_t, 1024> iq2_s_grid;
 extern const std::array<std::uint32_t, 256> iq3_xxs_grid;
 extern const std::array<std::uint32_t, 512> iq3_s_grid;
-/// Codes: eight times -1, 0 or 1, and 128.
+/// Codes: eight times -1, 0 or 1, and widened_small::zero_point.
 extern const std::array<std::uint64_t, 2048> iq1_grid;
 
 }  // namespace nibble::NIBBLE_KERNELS_ABI
@@ -45,12 +45,13 @@ inline std::uint8_t even_signs(unsigned seven) noexcept {
   return static_cast<std::uint8_t>(seven | (parity & 1) << 7);
 }
 
-/// Eight sizes of levels below 128 as codes, level + 128; bit i of `signs` is set where level i is negative.
-inline std::uint64_t signed_codes(std::uint64_t sizes, std::uint8_t signs) noexcept {
+/// Eight sizes of levels, 1 to 63, as codes, level + Zero; bit i of `signs` is set where level i is negative.
+template <int Zero = widened::zero_point>
+std::uint64_t signed_codes(std::uint64_t sizes, std::uint8_t signs) noexcept {
   using word = std::uint64_t;
   const word kept = every_byte<word>(signs) & 0x8040201008040201u;  // a sum carries a bit that is set to the top of its byte
   const word minus = (kept + every_byte<word>(127)) >> 7 & every_byte<word>(1);
-  return (sizes ^ every_byte<word>(128) ^ minus * 255) + minus;
+  return ((sizes ^ every_byte<word>(128) ^ minus * 255) + minus) - every_byte<word>(128 - Zero);
 }
 
 /// A point of IQ1's grid as codes, shifted by an eighth of a level's unit, which is 1: up, or down.

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "nibble/quant/encode_grid.hpp"
+#include "nibble/quant/grid_layout.hpp"
 #include "nibble/quant/grids.hpp"
 #include "nibble/quant/widened.hpp"
 
@@ -21,6 +22,16 @@ struct iq1_m {
   static constexpr tensor_type type = tensor_type::iq1_m;
   static constexpr std::size_t block_size = 256;
   static constexpr float largest_value = largest_half * 15 / 8 * 9;
+  static constexpr int largest_level = 9;
+  static constexpr const auto& grid = iq1_grid;
+  static constexpr grid_layout layout = {.columns = 8,
+                                         .d = {396, 0, 16, 4},
+                                         .point = {0, 32, 8, 8},
+                                         .beyond = {256, 16, 4, 3},
+                                         .signs = {},
+                                         .down = {259, 16, 4, 1},
+                                         .step = {384, 6, 3, 3, 4},
+                                         .unit = 0.125f};
 
   struct block {
     std::array<std::uint8_t, 32> points;  ///< of eight columns each: the lower eight bits of eleven

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "nibble/quant/encode_grid.hpp"
+#include "nibble/quant/grid_layout.hpp"
 #include "nibble/quant/grids.hpp"
 #include "nibble/quant/widened.hpp"
 
@@ -20,6 +21,16 @@ struct iq1_s {
   static constexpr tensor_type type = tensor_type::iq1_s;
   static constexpr std::size_t block_size = 256;
   static constexpr float largest_value = largest_half * 15 / 8 * 9;
+  static constexpr int largest_level = 9;
+  static constexpr const auto& grid = iq1_grid;
+  static constexpr grid_layout layout = {.columns = 8,
+                                         .d = {.bits = 16},
+                                         .point = {16, 32, 8, 8},
+                                         .beyond = {272, 16, 3, 3},
+                                         .signs = {},
+                                         .down = {287, 16, 0, 1},
+                                         .step = {284, 16, 0, 3},
+                                         .unit = 0.125f};
 
   struct block {
     half d;

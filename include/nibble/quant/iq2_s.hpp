@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "nibble/quant/encode_grid.hpp"
+#include "nibble/quant/grid_layout.hpp"
 #include "nibble/quant/grids.hpp"
 #include "nibble/quant/widened.hpp"
 
@@ -20,6 +21,16 @@ struct iq2_s {
   static constexpr tensor_type type = tensor_type::iq2_s;
   static constexpr std::size_t block_size = 256;
   static constexpr float largest_value = largest_half * 31 / 8 * 43;
+  static constexpr int largest_level = 43;
+  static constexpr const auto& grid = iq2_s_grid;
+  static constexpr grid_layout layout = {.columns = 8,
+                                         .d = {.bits = 16},
+                                         .point = {16, 32, 8, 8},
+                                         .beyond = {528, 8, 2, 2},
+                                         .signs = {272, 32, 8, 8},
+                                         .down = {},
+                                         .step = {592, 8, 4, 4},
+                                         .unit = 0.125f};
 
   struct block {
     half d;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "nibble/quant/encode_grid.hpp"
+#include "nibble/quant/grid_layout.hpp"
 #include "nibble/quant/grids.hpp"
 #include "nibble/quant/widened.hpp"
 
@@ -20,6 +21,16 @@ struct iq2_xxs {
   static constexpr tensor_type type = tensor_type::iq2_xxs;
   static constexpr std::size_t block_size = 256;
   static constexpr float largest_value = largest_half * 31 / 8 * 43;
+  static constexpr int largest_level = 43;
+  static constexpr const auto& grid = iq2_xxs_grid;
+  static constexpr grid_layout layout = {.columns = 8,
+                                         .d = {.bits = 16},
+                                         .point = {16, 64, 8, 8},
+                                         .beyond = {},
+                                         .signs = {48, 64, 7, 7},
+                                         .down = {},
+                                         .step = {76, 64, 0, 4},
+                                         .unit = 0.125f};
 
   struct block {
     half d;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "nibble/quant/encode_grid.hpp"
+#include "nibble/quant/grid_layout.hpp"
 #include "nibble/quant/grids.hpp"
 #include "nibble/quant/widened.hpp"
 
@@ -20,6 +21,16 @@ struct iq3_s {
   static constexpr tensor_type type = tensor_type::iq3_s;
   static constexpr std::size_t block_size = 256;
   static constexpr float largest_value = largest_half * 31 * 15;
+  static constexpr int largest_level = 15;
+  static constexpr const auto& grid = iq3_s_grid;
+  static constexpr grid_layout layout = {.columns = 4,
+                                         .d = {.bits = 16},
+                                         .point = {16, 64, 8, 8},
+                                         .beyond = {528, 8, 1, 1},
+                                         .signs = {592, 32, 8, 8},
+                                         .down = {},
+                                         .step = {848, 4, 0, 4},
+                                         .unit = 1};
 
   struct block {
     half d;
@@ -34,8 +45,9 @@ struct iq3_s {
       return std::uint64_t{iq3_s_grid[stored.points[i] | (std::size_t{stored.points_high[i / 8]} >> i % 8 & 1) << 8]};
     };
     for (std::size_t i = 0; i < 32; ++i) {
-      detail::store_bytes(detail::signed_codes(sizes(2 * i) | sizes(2 * i + 1) << 32, stored.signs[i]),
-                          out[i / 4].code.data() + i % 4 * 8);
+      detail::store_bytes(
+          detail::signed_codes<widened_small::zero_point>(sizes(2 * i) | sizes(2 * i + 1) << 32, stored.signs[i]),
+          out[i / 4].code.data() + i % 4 * 8);
     }
     for (std::size_t j = 0; j < 8; ++j) {
       out[j].scale.fill(float(stored.d) * float(2 * (stored.scales[j / 2] >> (j % 2 * 4) & 15) + 1));

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "nibble/quant/encode_grid.hpp"
+#include "nibble/quant/grid_layout.hpp"
 #include "nibble/quant/grids.hpp"
 #include "nibble/quant/widened.hpp"
 
@@ -21,6 +22,16 @@ struct iq3_xxs {
   static constexpr tensor_type type = tensor_type::iq3_xxs;
   static constexpr std::size_t block_size = 256;
   static constexpr float largest_value = largest_half * 31 / 4 * 62;
+  static constexpr int largest_level = 62;
+  static constexpr const auto& grid = iq3_xxs_grid;
+  static constexpr grid_layout layout = {.columns = 4,
+                                         .d = {.bits = 16},
+                                         .point = {16, 64, 8, 8},
+                                         .beyond = {},
+                                         .signs = {528, 32, 7, 7},
+                                         .down = {},
+                                         .step = {556, 32, 0, 4},
+                                         .unit = 0.25f};
 
   struct block {
     half d;

@@ -23,12 +23,13 @@
 ///         codes of 32 columns: quads q = 0..7 of 64 bytes, byte row * 4 + i is the code of column 4 q + i
 ///             1 bit:  bit q of 64 bytes                              64 bytes
 ///             2 bits: bits 2 (q % 4) of plane q / 4 of 2 x 64 bytes                 128 bytes
-///             3 bits: as 2, and bit q of 64 more bytes                              192 bytes
+///             3 bits: quads 2 p and 2 p + 1 in bits 0 and 3 and up of plane p of 3 x 64 bytes; of quads 6 and 7 the lower
+///                     two bits in bits 6 and 7 of planes 0 and 1, the upper one in those of plane 2   192 bytes
 ///             4 bits: quads q and q + 4 share 64 bytes (low and high nibble)        256 bytes
 ///             5 bits: as 4, and bit q of 64 more bytes                              320 bytes
 ///             6 bits: as 4, and bits 2 (q % 4) of plane q / 4 of 2 x 64 bytes       384 bytes
 ///             8 bits: a quad is 64 bytes                                            512 bytes
-///     widened formats   blocks as a file holds them, those of sixteen rows side by side
+///     widened formats   blocks as a file holds them, but their words of 16 bits with those of sixteen rows side by side
 ///     float formats     [columns] x 16 elements
 ///
 /// A panel is read from its first byte to its last. That is the speed of memory for one token; where codes and scales were two
@@ -68,10 +69,9 @@ constexpr std::uint8_t read_code(unsigned bits, const std::uint8_t* granule, std
   const std::size_t q = column / 4, at = row * 4 + column % 4;
   if (bits == 8) return granule[q * 64 + at];
   if (bits == 1) return granule[at] >> q & 1;
-  if (bits < 4) {
-    const unsigned two = unsigned(granule[q / 4 * 64 + at]) >> (q % 4 * 2) & 3u;
-    return static_cast<std::uint8_t>(bits == 2 ? two : two | (unsigned(granule[128 + at]) >> q & 1u) << 2);
-  }
+  if (bits == 2) return granule[q / 4 * 64 + at] >> (q % 4 * 2) & 3;
+  if (bits == 3 && q < 6) return granule[q / 2 * 64 + at] >> (q % 2 * 3) & 7;
+  if (bits == 3) return static_cast<std::uint8_t>(granule[(q - 6) * 64 + at] >> 6 | (granule[128 + at] >> q & 1) << 2);
   unsigned code = unsigned(granule[q % 4 * 64 + at]) >> (q < 4 ? 0 : 4) & 15u;
   if (bits == 5) code |= (unsigned(granule[256 + at]) >> q & 1u) << 4;
   if (bits == 6) code |= (unsigned(granule[256 + q / 4 * 64 + at]) >> (q % 4 * 2) & 3u) << 4;
@@ -95,9 +95,14 @@ void pack_codes(const std::uint8_t* code, std::size_t row, std::uint8_t* granule
     NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) put(quad(q), q);
   } else if constexpr (Bits == 1) {
     put_bits(0, 8, 1, 0, 0);
-  } else if constexpr (Bits < 4) {
+  } else if constexpr (Bits == 2) {
     put_bits(0, 4, 2, 0, 0), put_bits(4, 4, 2, 0, 1);
-    if constexpr (Bits == 3) put_bits(0, 8, 1, 2, 2);
+  } else if constexpr (Bits == 3) {
+    const auto low = detail::every_byte<word>(3), high = detail::every_byte<word>(4);
+    const auto beside = [&](std::size_t q) { return quad(q) | quad(q + 1) << 3; };
+    put(beside(0) | (quad(6) & low) << 6, 0);
+    put(beside(2) | (quad(7) & low) << 6, 1);
+    put(beside(4) | (quad(6) & high) << 4 | (quad(7) & high) << 5, 2);
   } else {
     const auto low = detail::every_byte<word>(15);
     NIBBLE_UNROLL for (std::size_t q = 0; q < 4; ++q) put((quad(q) & low) | (quad(q + 4) & low) << 4, q);
@@ -117,8 +122,9 @@ inline constexpr std::size_t unit_columns<Q> = std::min(
 template <widened_format Q>
 inline constexpr std::size_t unit_columns<Q> = 256;
 /// What is widened at once.
-template <>
-inline constexpr std::size_t unit_columns<widened> = 256;
+template <coded_format Q>
+requires widened_codes<Q>
+inline constexpr std::size_t unit_columns<Q> = 256;
 
 /// One unit of codes: where its scales and its codes stand.
 template <coded_format Q, class Byte>
@@ -172,6 +178,22 @@ constexpr std::size_t stored_bytes(std::size_t columns) noexcept {
   return product_of_sizes(columns / Q::block_size, sizeof(typename Q::block));
 }
 
+namespace detail {
+/// Words of 16 bits, from one after the other to one a row of a panel, and back.
+template <std::size_t Bytes>
+void put_words(const std::byte* from, std::byte* to) noexcept {
+  for (std::size_t i = 0; i < Bytes / 2; ++i) std::memcpy(to + i * panel_rows * 2, from + i * 2, 2);
+}
+template <widened_format Q>
+typename Q::block block_of_words(const std::byte* panel, std::size_t row) noexcept {
+  std::array<std::byte, sizeof(typename Q::block)> bytes;
+  for (std::size_t i = 0; i < bytes.size(); i += 2) std::memcpy(bytes.data() + i, panel + i * panel_rows + row * 2, 2);
+  typename Q::block out;
+  std::memcpy(&out, bytes.data(), sizeof out);
+  return out;
+}
+}  // namespace detail
+
 /// Packs up to sixteen rows, as a file holds them, into one unit. Where rows are missing, the unit is left as it is.
 /// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; unit: unit_bytes<Q>(columns)
 /// @errors  none (noexcept); precondition: columns <= unit_columns<Q>
@@ -193,6 +215,10 @@ void pack_unit(const std::byte* rows, std::size_t count, std::size_t row_bytes, 
           pack_codes<Q::code_bits>(code.data() + g * granule_columns, r, granules + g * code_bytes(Q::code_bits));
         }
       }
+    }
+  } else if constexpr (widened_format<Q>) {
+    for (std::size_t b = 0; b < columns / Q::block_size; ++b, rows += sizeof(block), unit += panel_rows * sizeof(block)) {
+      for (std::size_t r = 0; r < count; ++r) detail::put_words<sizeof(block)>(rows + r * row_bytes, unit + 2 * r);
     }
   } else {
     for (std::size_t r = 0; r < count; ++r) {
@@ -236,7 +262,11 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
   } else {
     for (std::size_t b = 0; b < columns / Q::block_size; ++b) {
       typename Q::block stored;
-      std::memcpy(&stored, group + (b * panel_rows + row) * sizeof stored, sizeof stored);
+      if constexpr (widened_format<Q>) {
+        stored = detail::block_of_words<Q>(group + b * panel_rows * sizeof stored, row);
+      } else {
+        std::memcpy(&stored, group + (b * panel_rows + row) * sizeof stored, sizeof stored);
+      }
       Q::decode(stored, std::span<float, Q::block_size>(out + b * Q::block_size, Q::block_size));
     }
   }
@@ -245,25 +275,29 @@ void unpack_row(const std::byte* group, std::size_t row, std::size_t columns, fl
 /// Widens some columns, from column `first` on, of up to sixteen rows into one unit of codes, which holds zeros where rows are
 /// missing.
 /// @shape   rows: `count` x columns in blocks of Q, `row_bytes` apart, any alignment; or with row_bytes 0 a group in panels
-/// @errors  none (noexcept); precondition: columns <= unit_columns<widened>, and `first` begins a unit
+/// @errors  none (noexcept); precondition: columns <= unit_columns<wide_of<Q>>, and `first` begins a unit
 template <widened_format Q>
 void widen_unit(const std::byte* rows, std::size_t row_bytes, std::size_t count, std::size_t first, std::size_t columns,
                 std::byte* unit) noexcept {
   using block = typename Q::block;
-  constexpr std::size_t granules = Q::block_size / granule_columns, bytes = code_bytes(widened::code_bits);
-  const panel_unit<widened, std::byte> to(unit, columns);
-  const std::size_t row_step = row_bytes > 0 ? row_bytes : sizeof(block);
+  using wide_codes = wide_of<Q>;
+  constexpr std::size_t granules = Q::block_size / granule_columns, bytes = code_bytes(wide_codes::code_bits);
+  const panel_unit<wide_codes, std::byte> to(unit, columns);
   const std::size_t block_step = row_bytes > 0 ? sizeof(block) : panel_rows * sizeof(block);
   rows += first / Q::block_size * block_step;
   for (std::size_t b = 0; b < columns / Q::block_size; ++b, rows += block_step) {
     for (std::size_t r = 0; r < count; ++r) {
       block stored;
       std::array<widened_block, granules> wide;
-      std::memcpy(&stored, rows + r * row_step, sizeof stored);
+      if (row_bytes > 0) {
+        std::memcpy(&stored, rows + r * row_bytes, sizeof stored);
+      } else {
+        stored = detail::block_of_words<Q>(rows, r);
+      }
       Q::widen(stored, wide);
       for (std::size_t g = 0; g < granules; ++g) {
         to.scales[b * granules + g].set(r, {wide[g].scale});
-        pack_codes<widened::code_bits>(wide[g].code.data(), r, to.codes + (b * granules + g) * bytes);
+        pack_codes<wide_codes::code_bits>(wide[g].code.data(), r, to.codes + (b * granules + g) * bytes);
       }
     }
   }

@@ -21,6 +21,7 @@ struct tq1_0 {
   static constexpr tensor_type type = tensor_type::tq1_0;
   static constexpr std::size_t block_size = 256;
   static constexpr float largest_value = largest_half;
+  static constexpr int largest_level = 1;
 
   struct block {
     std::array<std::uint8_t, 48> five;  ///< byte i < 32: columns i + 32 k; byte 32 + i: columns 160 + i + 16 k, for k < 5
@@ -36,7 +37,8 @@ struct tq1_0 {
       for (std::size_t k = 0; k < digits; ++k, column += step) {
         even *= 3, odd *= 3;
         const Word digit = (even >> 8 & lanes) | (odd & ~lanes);
-        detail::store_bytes<Word>(digit + detail::every_byte<Word>(127), out[column / 32].code.data() + column % 32);
+        detail::store_bytes<Word>(digit + detail::every_byte<Word>(widened_small::zero_point - 1),
+                                  out[column / 32].code.data() + column % 32);
         even &= lanes, odd &= lanes;
       }
     };
