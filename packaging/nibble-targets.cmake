@@ -1,4 +1,5 @@
-# NIBBLE_TARGETS: a list of Highway's names of instruction sets, of which "native" is the best of this machine; see kernels/target_macros.hpp.
+# NIBBLE_TARGETS: a list of Highway's names of instruction sets, of which "native" is the best of this machine; see
+# kernels/target_macros.hpp. NIBBLE_FORMATS: a list of names of weight formats; see kernels/compiled_formats.hpp.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -39,4 +40,22 @@ function(nibble_best_target result)
     set(NIBBLE_NATIVE_TARGET "${name}" CACHE INTERNAL "The best target of this machine")
   endif()
   set(${result} "${NIBBLE_NATIVE_TARGET}" PARENT_SCOPE)
+endfunction()
+
+# nibble_format_definition(RESULT LIST): the macro that means this list of formats, or nothing if it is empty.
+function(nibble_format_definition result list)
+  set(types "")
+  foreach(name IN LISTS list)
+    string(TOLOWER "${name}" type)
+    file(GLOB header "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../include/nibble/quant/${type}.hpp")
+    if(NOT header OR NOT name MATCHES "[0-9]")  # other files of that folder have names without numbers
+      message(FATAL_ERROR "NIBBLE_FORMATS: ${name} is no weight format such as Q4_K")
+    endif()
+    list(APPEND types "${type}")
+  endforeach()
+  if(types)
+    list(JOIN types "," types)
+    set(types "NIBBLE_FORMATS=${types}")
+  endif()
+  set(${result} "${types}" PARENT_SCOPE)
 endfunction()

@@ -8,6 +8,9 @@
 /// |                   |                        | Highway's names: HWY_AVX2 \| HWY_AVX3_DL. Each takes seconds of the |
 /// |                   |                        | compiler and a part of the program; a processor that has none of     |
 /// |                   |                        | them runs scalar code. CMake: a list, -DNIBBLE_TARGETS="AVX2;SSE4"   |
+/// | NIBBLE_FORMATS    | all in quant_formats   | the weight formats that it makes kernels for: q4_k, q6_k, q8_0. F32  |
+/// |                   |                        | and F16 are always there. Loading a file with another one is an      |
+/// |                   |                        | error, and so is asking for keys and values in one. CMake: a list    |
 /// | NIBBLE_NO_AVX_VNNI | not defined           | no kernels for AVX-VNNI, whose instruction old assemblers lack       |
 ///
 /// In which other flags the files of a program may differ, and still hand models and sessions to each other, says a table in

@@ -233,8 +233,12 @@ void add_recurrent(const nb::kernel_table& t, hash& h) {
 int main(int arguments, char**) {
   const nb::kernel_table* tables[] = {nb::kernels_at(0), &nb::reference::table, nullptr};
 #if HWY_TARGETS & HWY_AVX2
+#ifdef NIBBLE_EMULATED_AVX_VNNI
+  tables[2] = nb::N_AVX2::avx_vnni_table;
+#else
   unsigned a, b, c, d;
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1)) tables[2] = nb::N_AVX2::avx_vnni_table();
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1)) tables[2] = nb::N_AVX2::avx_vnni_table;
+#endif
 #endif
   for (const nb::kernel_table* t : tables) {
     if (!t) continue;

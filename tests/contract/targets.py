@@ -1,4 +1,5 @@
-"""targets.py CMAKE FOLDER_OF_MODULES COMPILER FLAG...: which instruction sets NIBBLE_TARGETS chooses, as a macro and in CMake.
+"""targets.py CMAKE FOLDER_OF_MODULES COMPILER FLAG...: which instruction sets NIBBLE_TARGETS chooses, as a macro and in CMake; and
+which weight formats NIBBLE_FORMATS does.
 
 Says what is not as it should be; compiles no kernel."""
 import re
@@ -15,6 +16,8 @@ LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NE
          ("native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),  # on a processor that no kernels are made for
          ("SSE4;native", "[NIBBLE_TARGETS=(HWY_SSE4|HWY_EMU128)]"), ("EMU128;native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),
          ("AVX2;AVX9", "AVX9 is none of native AVX10_2")]
+FORMAT_LISTS = [("", "[]"), ("Q4_K;IQ4_NL;bf16", "[NIBBLE_FORMATS=q4_k,iq4_nl,bf16]"), ("Q4_K;Q9_K", "Q9_K is no weight format"),
+                ("format", "format is no weight format")]
 
 
 def macros(compiler, folder):
@@ -30,6 +33,12 @@ def macros(compiler, folder):
         done = subprocess.run([*compile, "-DWANTED=" + wanted, *flags], capture_output=True, text=True)
         if done.returncode != 0:
             found.append("%s: %s" % (flags, done.stderr))
+    with open(folder + "/formats.cpp", "w") as file:
+        file.write("#include \"nibble/kernels/compiled_formats.hpp\"\n")
+    for text, sentence in (("q4_k,nvfp4", None), ("q4_k,q9_k", "q9_k"), ("q4_k,int", "NIBBLE_FORMATS: q4_k")):
+        done = subprocess.run([*compiler, "-fsyntax-only", folder + "/formats.cpp", "-DNIBBLE_FORMATS=" + text], capture_output=True, text=True)
+        if (done.returncode == 0) != (sentence is None) or (sentence or "") not in done.stderr:
+            found.append("NIBBLE_FORMATS=%s: %s" % (text, done.stderr))
     for unknown in ("HWY_AVX2|HWY_AVX9", "AVX2", "0"):
         done = subprocess.run([*compile, "-DWANTED=0", "-DNIBBLE_TARGETS=" + unknown], capture_output=True, text=True)
         if done.returncode == 0 or "NIBBLE_TARGETS" not in done.stderr:
@@ -38,12 +47,12 @@ def macros(compiler, folder):
 
 
 def lists(cmake, modules, folder):
-    """The variable of CMake."""
+    """The variables of CMake."""
     found = []
     with open(folder + "/lists.cmake", "w") as file:
-        file.write("include(\"%s/nibble-targets.cmake\")\nnibble_target_definition(out \"${LIST}\")\nmessage(\"[${out}]\")\n" % modules)
-    for text, says in LISTS:
-        done = subprocess.run([cmake, "-DLIST=" + text, "-DNIBBLE_NATIVE_TARGET=PPC8", "-P", folder + "/lists.cmake"], capture_output=True, text=True)
+        file.write("include(\"%s/nibble-targets.cmake\")\ncmake_language(CALL nibble_${OF}_definition out \"${LIST}\")\nmessage(\"[${out}]\")\n" % modules)
+    for of, text, says in [("target", *case) for case in LISTS] + [("format", *case) for case in FORMAT_LISTS]:
+        done = subprocess.run([cmake, "-DOF=" + of, "-DLIST=" + text, "-DNIBBLE_NATIVE_TARGET=PPC8", "-P", folder + "/lists.cmake"], capture_output=True, text=True)
         said = re.sub(r"\s+", " ", done.stderr)
         if says not in said:
             found.append("%s: %s" % (text, said))

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 
 #include "nibble/config.hpp"
@@ -53,14 +54,8 @@ inline float emulated_fused(float a, float b, float c) noexcept { return float(s
 
 /// a * b + c, rounded once: to the same bits on every machine.
 /// @example  double distance = nibble::fused(slope, x, offset);
-inline double fused(double a, double b, double c) noexcept {
-#if defined(__MINGW32__) && !defined(__FMA__)
-  return detail::emulated_fused(a, b, c);
-#else
-  return std::fma(a, b, c);
-#endif
-}
-inline float fused(float a, float b, float c) noexcept {
+template <std::floating_point T>
+T fused(T a, T b, T c) noexcept {
 #if defined(__MINGW32__) && !defined(__FMA__)
   return detail::emulated_fused(a, b, c);
 #else

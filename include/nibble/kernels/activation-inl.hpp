@@ -18,6 +18,9 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
+#if NIBBLE_FOLLOWS_AVX3
+using N_AVX3::gate;
+#else
 
 /// x[i] = f(x[i]), times y[i] where y is not null, register by register; the last numbers go through one filled up with zeros.
 template <class F>
@@ -93,6 +96,7 @@ inline void xielu(float* x, std::size_t n, const xielu_numbers& k) {
   });
 }
 
+#endif
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -7,6 +7,7 @@
 #endif
 
 #include "hwy/highway.h"
+#include "nibble/kernels/compiled_formats.hpp"
 #include "nibble/kernels/reference.hpp"
 #if HWY_TARGET != HWY_SCALAR && (!defined(HWY_EMU128) || HWY_TARGET != HWY_EMU128)
 #include "nibble/kernels/activation-inl.hpp"
@@ -29,71 +30,75 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-inline const kernel_table* table() {
 #if HWY_TARGET == HWY_SCALAR || (defined(HWY_EMU128) && HWY_TARGET == HWY_EMU128)
-  return &reference::table;
+inline constexpr const kernel_table& table = detail::compiled_reference;
 #else
-  static constexpr kernel_table t = [] {
-    kernel_table k = reference::table;      // packing is the same for all targets
-    k.target = &HWY_STR(HWY_NAMESPACE)[2];  // N_AVX2 -> AVX2
-    k.quantize = &quantize;
-    k.quantize_super = &quantize_super;
-    [&]<class... Qs>(type_list<Qs...>) {
-      std::size_t i = 0;
-      ((k.formats[i++].matmul = &matmul<Qs>), ...);
-    }(quant_formats{});
-    k.rms_norm = &rms_norm;
-    k.add = &add;
-    k.add_scaled = &add_scaled;
-    k.sum = &sum;
-    k.squared_length = &squared_length;
-    k.scale = &scale;
-    k.softcap = &softcap;
-    k.activate = &activate;
-    k.gate = &gate;
-    k.xielu = &xielu;
-    k.rope = &rope;
-    k.multiply = &multiply;
-    k.normalize = &normalize;
-    k.step_decay = &step_decay;
-    k.convolve = &convolve;
-    k.scan = &scan;
-    k.hadamard = &hadamard;
-    [&]<class... Fs>(type_list<Fs...>) {
-      std::size_t i = 0;
-      ((k.store_key[i] = &store_kv<Fs, kv_role::key>, k.store_value[i] = &store_kv<Fs, kv_role::value>,
-        k.attention[i] = &attention<Fs>, ++i),
-       ...);
-    }(kv_formats{});
-    return k;
-  }();
-  return &t;
-#endif
+
+/// Sets what has products of integers.
+template <dot Dot>
+constexpr void set_integer_products(kernel_table& k) {
+  any_type(quant_formats{}, [&, i = std::size_t{0}]<class Q>(std::type_identity<Q>) mutable {
+    if constexpr (detail::compiled<Q> && !float_format<Q>) k.formats[i].matmul = &matmul<Q, Dot>;
+    return ++i, false;
+  });
+  if constexpr (detail::compiled<q8_0>) k.attention[index_of<q8_0, kv_formats>] = &attention<q8_0, Dot>;
+  // quads of 256 bits attend 1.17 times as fast over 4096 keys of Q8_0 (AMD EPYC Zen 5), and over those of Q4_0 no faster
+  if constexpr (detail::compiled<q4_0> && Dot == target_dot) k.attention[index_of<q4_0, kv_formats>] = &attention<q4_0, Dot>;
 }
 
-#if HWY_TARGET == HWY_AVX2
-/// The same with 8-bit dot products, for processors that have them without AVX-512: only integer products differ. Null where
-/// the compiler does not know them.
-inline const kernel_table* avx_vnni_table() {
-#if NIBBLE_HAS_AVX_VNNI
-  static const kernel_table t = [] {
-    kernel_table k = *table();
-    k.target = "AVX_VNNI";
-    std::size_t i = 0;
-    any_type(quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
-      if constexpr (!float_format<Q>) k.formats[i].matmul = &matmul<Q, dot::quads>;
-      ++i;
-      return false;
-    });
-    // 1.17 times as fast over 4096 keys (AMD EPYC Zen 5); over those of Q4_0 no faster
-    k.attention[index_of<q8_0, kv_formats>] = &attention<q8_0, dot::quads>;
-    return k;
-  }();
-  return &t;
+inline constexpr kernel_table table = [] {
+#if NIBBLE_FOLLOWS_AVX3
+  kernel_table k = N_AVX3::table;
 #else
-  return nullptr;
+  kernel_table k = detail::compiled_reference;  // packing is the same for all targets
+  k.quantize = &quantize;
+  k.quantize_super = &quantize_super;
+  k.rms_norm = &rms_norm;
+  k.add = &add;
+  k.add_scaled = &add_scaled;
+  k.sum = &sum;
+  k.squared_length = &squared_length;
+  k.scale = &scale;
+  k.softcap = &softcap;
+  k.activate = &activate;
+  k.gate = &gate;
+  k.xielu = &xielu;
+  k.rope = &rope;
+  k.multiply = &multiply;
+  k.normalize = &normalize;
+  k.step_decay = &step_decay;
+  k.convolve = &convolve;
+  k.scan = &scan;
+  k.hadamard = &hadamard;
+  any_type(quant_formats{}, [&, i = std::size_t{0}]<class Q>(std::type_identity<Q>) mutable {
+    if constexpr (detail::compiled<Q> && float_format<Q>) k.formats[i].matmul = &matmul<Q>;
+    return ++i, false;
+  });
+  any_type(kv_formats{}, [&, i = std::size_t{0}]<class F>(std::type_identity<F>) mutable {
+    if constexpr (detail::compiled<F>) {
+      k.store_key[i] = &store_kv<F, kv_role::key>, k.store_value[i] = &store_kv<F, kv_role::value>;
+      if constexpr (float_format<F>) k.attention[i] = &attention<F>;
+    }
+    return ++i, false;
+  });
 #endif
-}
+  k.target = &HWY_STR(HWY_NAMESPACE)[2];  // N_AVX2 -> AVX2
+  set_integer_products<target_dot>(k);
+  return k;
+}();
+#endif
+
+#if HWY_TARGET == HWY_AVX2 && NIBBLE_HAS_AVX_VNNI
+/// The same with 8-bit dot products, for processors that have them without AVX-512: only integer products differ.
+inline constexpr kernel_table of_avx_vnni = [] {
+  kernel_table k = table;
+  k.target = "AVX_VNNI";
+  set_integer_products<dot::quads>(k);
+  return k;
+}();
+inline constexpr const kernel_table* avx_vnni_table = &of_avx_vnni;
+#elif HWY_TARGET == HWY_AVX2
+inline constexpr const kernel_table* avx_vnni_table = nullptr;
 #endif
 
 }  // namespace HWY_NAMESPACE

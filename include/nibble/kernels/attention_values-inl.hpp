@@ -12,12 +12,14 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
 
 #include "nibble/core/fused.hpp"
 #include "nibble/kernels/block-inl.hpp"
+#include "nibble/kernels/compiled_formats.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/softmax-inl.hpp"
 #include "nibble/kernels/table.hpp"
@@ -27,6 +29,13 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
+#if NIBBLE_FOLLOWS_AVX3
+using N_AVX3::add_values_of;
+using N_AVX3::few_queries;
+using N_AVX3::for_each_query_block;
+using N_AVX3::output_block;
+using N_AVX3::value_weights;
+#else
 
 /// Up to this many queries, those of a decoded token, wait for memory at every tile, so they prefetch.
 inline constexpr std::size_t few_queries = 7;
@@ -237,15 +246,21 @@ HWY_NOINLINE void add_values(const std::byte* tile, std::size_t dim, const value
     add_value_tile<Format, block()>(tile, dim, of);
   });
 }
-/// That function for a format by its index in kv_formats.
+/// That function for a format by its index in kv_formats; null where it is left out.
 HWY_INLINE auto add_values_of(std::size_t format) {
   using function = void (*)(const std::byte*, std::size_t, const value_weights&);
-  return [&]<class... Fs>(type_list<Fs...>) {
-    static constexpr function all[] = {&add_values<Fs>...};
-    return all[format];
-  }(kv_formats{});
+  static constexpr auto all = [] {
+    std::array<function, kv_formats::size> of{};
+    any_type(kv_formats{}, [&, i = std::size_t{0}]<class F>(std::type_identity<F>) mutable {
+      if constexpr (detail::compiled<F>) of[i] = &add_values<F>;
+      return ++i, false;
+    });
+    return of;
+  }();
+  return all[format];
 }
 
+#endif
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

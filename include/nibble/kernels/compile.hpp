@@ -10,6 +10,7 @@
 
 #include "nibble/kernels/target_macros.hpp"
 // whatever is compiled once comes first:
+#include "nibble/kernels/compiled_formats.hpp"
 #include "nibble/kernels/reference.hpp"
 #include "nibble/quant/grids-impl.hpp"
 
@@ -36,7 +37,9 @@ inline std::int64_t supported_targets() noexcept {
 #else
   const std::int64_t targets = hwy::SupportedTargets() & ~avx_vnni;
 #endif
-#if HWY_ARCH_X86 && defined(__GNUC__)
+#ifdef NIBBLE_EMULATED_AVX_VNNI
+  return (targets & HWY_AVX2) && targets != HWY_AVX2 ? targets | avx_vnni : targets;
+#elif HWY_ARCH_X86 && defined(__GNUC__)
   if (unsigned a, b, c, d; (targets & HWY_AVX2) && targets != HWY_AVX2 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
     return (a >> 4 & 1) ? targets | avx_vnni : targets;
   }
@@ -46,7 +49,7 @@ inline std::int64_t supported_targets() noexcept {
 
 struct compiled_target {
   std::int64_t bit;
-  const kernel_table* (*table)();
+  const kernel_table* table;  // null where the compiler lacks its instructions
 };
 /// What this translation unit holds, best first.
 inline constexpr compiled_target compiled_targets[] = {
@@ -66,7 +69,7 @@ inline constexpr compiled_target compiled_targets[] = {
     {HWY_AVX3, &N_AVX3::table},
 #endif
 #if HWY_TARGETS & HWY_AVX2
-    {avx_vnni, &N_AVX2::avx_vnni_table},
+    {avx_vnni, N_AVX2::avx_vnni_table},
     {HWY_AVX2, &N_AVX2::table},
 #endif
 #if HWY_TARGETS & HWY_SSE4
@@ -90,7 +93,7 @@ inline constexpr compiled_target compiled_targets[] = {
 #if HWY_TARGETS & HWY_WASM
     {HWY_WASM, &N_WASM::table},
 #endif
-    {0, nullptr},
+    {0, &compiled_reference},
 };
 }  // namespace detail
 }  // namespace NIBBLE_ABI
@@ -101,9 +104,8 @@ namespace nibble::NIBBLE_KERNELS_ABI {
 const kernel_table* kernels_at(std::size_t index) noexcept {
   const std::int64_t supported = detail::supported_targets();
   for (const auto& target : detail::compiled_targets) {
-    if (target.table && (supported & target.bit) == 0) continue;
-    const kernel_table* table = target.table ? target.table() : &reference::table;
-    if (table && index-- == 0) return table;
+    const bool runs = target.bit == 0 || (supported & target.bit) != 0;
+    if (target.table && runs && index-- == 0) return target.table;
   }
   return nullptr;
 }

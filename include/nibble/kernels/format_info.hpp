@@ -40,9 +40,14 @@ struct format_info {
   constexpr const format_kernels& kernels(const kernel_table& table) const noexcept {
     return own ? *own : table.formats[index];
   }
+  /// Whether the program has them: NIBBLE_FORMATS may have left them out.
+  bool compiled() const noexcept { return own || nibble::kernels().formats[index].matmul; }
 };
 
 namespace detail {
+/// Of a format, in errors.
+inline constexpr std::string_view left_out = "which NIBBLE_FORMATS leaves out of this program";
+
 /// Null for the formats that the table has kernels of, so that no user of them compiles others.
 template <quant_format Q>
 constexpr const format_kernels* own_kernels() noexcept {

@@ -35,6 +35,15 @@
 #define NIBBLE_HAS_AVX_VNNI 0
 #endif
 
+// AVX3_DL is AVX3 with these dot products: what multiplies no integers is taken from there. Highway compiles AVX3 first, unless
+// the flags of the file promise it.
+#undef NIBBLE_FOLLOWS_AVX3
+#if HWY_TARGET == HWY_AVX3_DL && (HWY_TARGETS & HWY_AVX3) && HWY_STATIC_TARGET != HWY_AVX3
+#define NIBBLE_FOLLOWS_AVX3 1
+#else
+#define NIBBLE_FOLLOWS_AVX3 0
+#endif
+
 // What HWY_BEFORE_NAMESPACE does (HWY_ATTR for lambdas), and more: Highway 1.0.3 names the wrong instruction set for 512-bit
 // dot products.
 #undef NIBBLE_BEFORE_NAMESPACE
@@ -174,7 +183,11 @@ inline constexpr int quad_zero_point = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& 
 /// sum + the four products (u - quad_zero_point) * s of each 32-bit lane. Defined where there is dot::quads.
 template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
-#if NIBBLE_HAS_AVX_VNNI
+#if NIBBLE_HAS_AVX_VNNI && defined(NIBBLE_EMULATED_AVX_VNNI)  // by tests, on processors that lack the instruction
+  const auto u16 = hn::BitCast(short_tag(), u), s16 = hn::BitCast(short_tag(), s);
+  const auto even = hn::And(u16, hn::Set(short_tag(), 255)), odd = hn::And(hn::ShiftRight<8>(u16), hn::Set(short_tag(), 255));
+  return add_pairs(add_pairs(sum, even, hn::ShiftRight<8>(hn::ShiftLeft<8>(s16))), odd, hn::ShiftRight<8>(s16));
+#elif NIBBLE_HAS_AVX_VNNI
   __asm__("%{vex%} vpdpbusd {%2, %1, %0|%0, %1, %2}" : "+x"(sum.raw) : "x"(u.raw), "x"(s.raw));
   return sum;
 #elif NIBBLE_HAS_QUAD_DOT && HWY_ARCH_X86

@@ -98,16 +98,17 @@ inline void hadamard(float* x, std::size_t size, std::size_t count) {
   }
 }
 
-/// All of the above as a table.
-inline constexpr kernel_table table = [] {
+/// All of the above as a table, with the formats of a list: others have no functions in it.
+template <class Formats>
+inline constexpr kernel_table table_of = [] {
   kernel_table t{};
   t.target = "reference";
   t.quantize = &quantize;
   t.quantize_super = &quantize_super;
-  [&]<class... Qs>(type_list<Qs...>) {
-    std::size_t i = 0;
-    ((t.formats[i++] = reference_kernels<Qs>), ...);
-  }(quant_formats{});
+  any_type(quant_formats{}, [&, i = std::size_t{0}]<class Q>(std::type_identity<Q>) mutable {
+    if constexpr (index_of<Q, Formats> < Formats::size) t.formats[i] = reference_kernels<Q>;
+    return ++i, false;
+  });
   t.rms_norm = &rms_norm;
   t.add = &add;
   t.add_scaled = &add_scaled;
@@ -125,14 +126,16 @@ inline constexpr kernel_table table = [] {
   t.convolve = &convolve;
   t.scan = &scan;
   t.hadamard = &hadamard;
-  [&]<class... Fs>(type_list<Fs...>) {
-    std::size_t i = 0;
-    ((t.store_key[i] = &store_kv<Fs, kv_role::key>, t.store_value[i] = &store_kv<Fs, kv_role::value>,
-      t.attention[i++] = &attention<Fs>),
-     ...);
-  }(kv_formats{});
+  any_type(kv_formats{}, [&, i = std::size_t{0}]<class F>(std::type_identity<F>) mutable {
+    if constexpr (index_of<F, Formats> < Formats::size) {
+      t.store_key[i] = &store_kv<F, kv_role::key>, t.store_value[i] = &store_kv<F, kv_role::value>;
+      t.attention[i] = &attention<F>;
+    }
+    return ++i, false;
+  });
   return t;
 }();
+inline constexpr const kernel_table& table = table_of<quant_formats>;
 
 }  // namespace reference
 }  // namespace NIBBLE_ABI

@@ -20,6 +20,13 @@ NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
+#if NIBBLE_FOLLOWS_AVX3
+using N_AVX3::distance_slope;
+using N_AVX3::log2_e;
+using N_AVX3::online_softmax;
+using N_AVX3::slot_range;
+using N_AVX3::update_softmax;
+#else
 
 /// Slots [begin, end) of a tile: those that a query sees.
 struct slot_range {
@@ -113,6 +120,7 @@ HWY_NOINLINE inline float update_softmax(const attention_args& a, slot_range see
   return rescale;
 }
 
+#endif
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

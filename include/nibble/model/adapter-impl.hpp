@@ -196,8 +196,10 @@ class adapter_reader {
   /// A tensor as floats, all of them finite.
   result<std::vector<float>> numbers(const tensor_info& t) {
     const format_info* format = find_format(t.type);
-    if (!format)
-      return error(errc::unknown_format, detail::quoted(t.name) + ": numbers of format " + std::string(name_of(t.type)));
+    if (!format || !format->compiled()) {
+      return error(errc::unknown_format, detail::quoted(t.name) + ": numbers of format " + std::string(name_of(t.type)) +
+                                             (format ? ", " + std::string(left_out) : ""));
+    }
     std::vector<std::byte> copy;
     const auto bytes = part_of(file_, t, 0, static_cast<std::size_t>(t.bytes), copy);
     if (!bytes) return bytes.failure();

@@ -232,6 +232,9 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
                                : "kv") +
                    std::string(": expected f32, f16, bf16, q8_0 or q4_0"));
   }
+  if (!kernels().attention[types.keys] || !kernels().store_value[types.values]) {
+    return invalid("kv: found a format " + std::string(left_out));
+  }
   if (o.output == step_output::hidden && !m.gives_hidden) {
     return invalid("output: " + std::string(m.architecture_name()) + " gives no hidden states");
   }

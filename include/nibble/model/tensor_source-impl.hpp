@@ -159,9 +159,12 @@ weight tensor_source::gathered(std::string_view before, std::string_view after, 
 /// The format of a tensor of so many rows, if it is known and the bytes are its own.
 const format_info* tensor_source::format_of(const tensor_info& info, std::size_t rows, std::size_t columns) {
   const format_info* format = formats_(info.type);
-  if (!format) {
-    fail(errc::unknown_format, info.name, "weights of format " + std::string(name_of(info.type)) + " are not supported");
-  } else if (info.bytes != product_of_sizes(rows, format->row_bytes(columns))) {
+  if (!format || !format->compiled()) {
+    const std::string name(name_of(info.type)), why(format ? ", " + std::string(detail::left_out) : " are not supported");
+    fail(errc::unknown_format, info.name, "weights of format " + name + why);
+    return nullptr;
+  }
+  if (info.bytes != product_of_sizes(rows, format->row_bytes(columns))) {
     fail(errc::shape_mismatch, info.name, "its bytes are not those of " + std::string(format->name));
     return nullptr;
   }
