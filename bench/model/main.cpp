@@ -23,6 +23,28 @@ class command_line {
     app_.require_subcommand(1);
     app_.option_defaults()->always_capture_default();
 
+    add_speeds();
+    add_many();
+    add_rows();
+    add_texts();
+    add_quality();
+    add_targets();
+  }
+
+  int run(int argc, char** argv) try {
+    app_.parse(argc, argv);
+    chosen_();
+    return status_;
+  } catch (const CLI::ParseError& e) {
+    return app_.exit(e);
+  } catch (const std::exception& e) {
+    std::cerr << "nibble-bench: " << e.what() << '\n';
+    return 1;
+  }
+
+ private:
+  /// What a model costs alone.
+  void add_speeds() {
     CLI::App* c = add("speed", "tokens a second of a prompt and of decoding, as one line of JSON", bench::speed);
     evaluation(c);
     count(c, "--prompt", "ids of the prompt", a_->prompt);
@@ -53,8 +75,11 @@ class command_line {
     count(c, "--generate", "tokens of the answer at most", a_->generate, 2);
     count(c, "--repeat", "measured runs, after one that warms up", a_->repeat, 1);
     limits(c);
-
-    c = add("schedule", "requests of a JSON file through a scheduler, each with its times and a hash of its ids, as JSON",
+  }
+  /// What many requests cost, and guesses.
+  void add_many() {
+    CLI::App* c =
+        add("schedule", "requests of a JSON file through a scheduler, each with its times and a hash of its ids, as JSON",
             bench::schedule);
     a_->sequences = 16, a_->context = 0;
     file(c, "requests", "JSON file, see bench/README.md", a_->input);
@@ -89,8 +114,10 @@ class command_line {
     c->add_flag("--always", a_->always, "check guesses whether they pay or not");
     count(c, "--generate", "tokens of the answer at most", a_->generate, 2);
     count(c, "--repeat", "measured pairs", a_->repeat, 1);
-
-    c = add("logits", "writes the logits after every id: rows of little-endian float32", bench::logits);
+  }
+  /// What a model gives, as numbers.
+  void add_rows() {
+    CLI::App* c = add("logits", "writes the logits after every id: rows of little-endian float32", bench::logits);
     a_->kv = "f32", a_->chunk = 64, a_->context = 0;
     file(c, "tokens", "JSON file of ids", a_->input);
     file(c, "out", "file to write", a_->output);
@@ -119,7 +146,13 @@ class command_line {
     file(c, "out", "file to write", a_->output);
     evaluation(c);
 
-    c = add("tokens", "writes the ids of a text as JSON, without those that begin and end it", bench::tokens);
+    c = add("decode", "writes the rows of a tensor as little-endian float32", bench::decode);
+    c->add_option("tensor", a_->tensor, "its name")->required();
+    file(c, "out", "file to write", a_->output);
+  }
+  /// What becomes of texts.
+  void add_texts() {
+    CLI::App* c = add("tokens", "writes the ids of a text as JSON, without those that begin and end it", bench::tokens);
     file(c, "text", "UTF-8 file", a_->input);
     file(c, "out", "JSON file to write", a_->output);
     c->add_flag("--special", a_->special, "names of control tokens in the text are those tokens");
@@ -136,11 +169,18 @@ class command_line {
     count(c, "--repeat", "pairs of runs, of which the best count", a_->repeat, 1);
     target(c);
 
-    c = add("decode", "writes the rows of a tensor as little-endian float32", bench::decode);
-    c->add_option("tensor", a_->tensor, "its name")->required();
-    file(c, "out", "file to write", a_->output);
-
-    c = add("score", "perplexity over the second half of chunks of ids, as one line of JSON", bench::score);
+    c = app_.add_subcommand("schema", "whether JSON values are what a JSON Schema says: accepted or refused, a line for each");
+    a_ = &arguments_.emplace_back();
+    file(c, "schema", "JSON file", a_->input);
+    file(c, "instances", "JSON file: an array of values", a_->output);
+    c->add_option_function<std::string>(
+        "--vocabulary", [a = a_](const std::string& text) { a->model = text; },
+        "GGUF file: walk by its tokens under masks, and print microseconds a mask");
+    c->callback([this, a = a_] { chosen_ = [this, a] { status_ = bench::schema(a->input, a->output, a->model); }; });
+  }
+  /// How true numbers are.
+  void add_quality() {
+    CLI::App* c = add("score", "perplexity over the second half of chunks of ids, as one line of JSON", bench::score);
     a_->chunk = 64;
     file(c, "tokens", "JSON file of ids", a_->input);
     evaluation(c);
@@ -164,17 +204,10 @@ class command_line {
         ->check(CLI::IsMember({"stop", "shift", "sinks"}));
     count(c, "--kept", "first ids that stay in sight", a_->kept);
     count(c, "--behind", "a second mean, over what comes behind so many ids", a_->behind);
-
-    c = app_.add_subcommand("schema", "whether JSON values are what a JSON Schema says: accepted or refused, a line for each");
-    a_ = &arguments_.emplace_back();
-    file(c, "schema", "JSON file", a_->input);
-    file(c, "instances", "JSON file: an array of values", a_->output);
-    c->add_option_function<std::string>(
-        "--vocabulary", [a = a_](const std::string& text) { a->model = text; },
-        "GGUF file: walk by its tokens under masks, and print microseconds a mask");
-    c->callback([this, a = a_] { chosen_ = [this, a] { status_ = bench::schema(a->input, a->output, a->model); }; });
-
-    c = app_.add_subcommand("targets", "the instruction sets that --target takes on this machine, one a line, best first");
+  }
+  void add_targets() {
+    CLI::App* c =
+        app_.add_subcommand("targets", "the instruction sets that --target takes on this machine, one a line, best first");
     c->callback([this] {
       chosen_ = [] {
         for (const auto& name : bench::target_names()) std::cout << name << '\n';
@@ -182,18 +215,6 @@ class command_line {
     });
   }
 
-  int run(int argc, char** argv) try {
-    app_.parse(argc, argv);
-    chosen_();
-    return status_;
-  } catch (const CLI::ParseError& e) {
-    return app_.exit(e);
-  } catch (const std::exception& e) {
-    std::cerr << "nibble-bench: " << e.what() << '\n';
-    return 1;
-  }
-
- private:
   CLI::App* add(const char* name, const char* what, void (*f)(const bench::arguments&), const char* read = "GGUF file") {
     a_ = &arguments_.emplace_back();
     CLI::App* c = app_.add_subcommand(name, what);

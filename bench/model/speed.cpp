@@ -6,6 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <vector>
 
 #include "answers.hpp"
 #include "command.hpp"
@@ -14,6 +15,27 @@
 #include "statistics.hpp"
 
 namespace bench {
+namespace {
+
+/// What the measured rounds took, each number on its own.
+struct rounds {
+  std::vector<double> prompt_tps, decode_tps, token_ms;
+
+  rounds(decoder& d, const arguments& a) {
+    for (std::size_t round = 0; round <= a.repeat; ++round) {
+      const double prompt_s = d.prompt(a.prompt);
+      const auto ms = d.decode(a.depth, a.generate);
+      if (round == 0) continue;
+      if (a.prompt > 0) prompt_tps.push_back(double(a.prompt) / prompt_s);
+      if (a.generate > 0) {
+        decode_tps.push_back(double(a.generate * a.sequences) * 1e3 / std::accumulate(ms.begin(), ms.end(), 0.0));
+      }
+      token_ms.insert(token_ms.end(), ms.begin(), ms.end());
+    }
+  }
+};
+
+}  // namespace
 
 void speed(const arguments& a) {
   const auto start = std::chrono::steady_clock::now();
@@ -24,18 +46,7 @@ void speed(const arguments& a) {
   decoder d(model, a.sequences, options);
   check_answers(model, a.sequences, options);
 
-  std::vector<double> prompt_tps, decode_tps, token_ms;
-  for (std::size_t round = 0; round <= a.repeat; ++round) {
-    const double prompt_s = d.prompt(a.prompt);
-    const auto ms = d.decode(a.depth, a.generate);
-    if (round == 0) continue;
-    if (a.prompt > 0) prompt_tps.push_back(double(a.prompt) / prompt_s);
-    if (a.generate > 0) {
-      decode_tps.push_back(double(a.generate * a.sequences) * 1e3 / std::accumulate(ms.begin(), ms.end(), 0.0));
-    }
-    token_ms.insert(token_ms.end(), ms.begin(), ms.end());
-  }
-
+  const auto [prompt_tps, decode_tps, token_ms] = rounds(d, a);
   const auto peak = peak_rss_mb();
   const auto plan = model.plan(options);
   const costs cost(a.model, model);

@@ -27,6 +27,7 @@
 #include "nibble/kv/prefix_cache-impl.hpp"
 #include "nibble/kv/sequence-impl.hpp"
 #include "nibble/kv/saved_sequence-impl.hpp"
+#include "nibble/kv/saved_prefixes-impl.hpp"
 
 #include "nibble/layers/compute-impl.hpp"
 

@@ -1,4 +1,5 @@
-/// Fuzz target: any bytes as the state of a session. What is none leaves a session as it was; one that is taken goes on.
+/// Fuzz target: any bytes as the state of a session, or as a saved prefix cache. What is none leaves all as it was; with one
+/// that is taken it goes on.
 ///
 /// Input that begins as a state does is one. Anything else is a recipe for one: what a small model saved, of which some bytes
 /// are changed, with a checksum that is right: most inputs then come behind that.
@@ -12,9 +13,11 @@
 #include <vector>
 
 #include "nibble/core/checksum.hpp"
+#include "nibble/file/byte_sink.hpp"
 #include "nibble/generate/saved_session.hpp"
 #include "nibble/generate/session.hpp"
 #include "nibble/model/any_model.hpp"
+#include "nibble/model/evaluator.hpp"
 #include "support/smallest_model.hpp"
 
 namespace {
@@ -38,6 +41,7 @@ struct saving {
   any_model model;
   context_policy when_full;
   std::vector<bytes> states = {};
+  bytes prefixes = {};
 
   saving(const char* architecture, context_policy policy)
       : model(any_model::load(nibble_test::smallest_model(architecture, 32, 2).bytes(), {.threads = 1})), when_full(policy) {
@@ -49,6 +53,16 @@ struct saving {
         states.push_back(s.save());
       }
     }
+    auto e = cached();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      require(e.feed(std::span(text).subspan(i, 1)) == feed_outcome::done);
+      e.remember(std::span(text).first(i + 1));
+    }
+    vector_sink sink(prefixes);
+    require(e.try_save_prefixes(sink).has_value());
+  }
+  evaluator cached() const {
+    return evaluator::try_create(model, {.context = 130, .prefill_chunk = 16, .prefix_cache = true}).value();
   }
   session made() const { return session(model, {.context = 90, .prefill_chunk = 16, .when_full = when_full}); }
 };
@@ -80,10 +94,26 @@ void try_state(const saving& of, std::span<const std::byte> state) {
   say(s, prompt, 1);
 }
 
-/// Which model, and which of its states; then up to 16 changes of three bytes each: where, and what comes there.
+void try_prefixes(const saving& of, std::span<const std::byte> prefixes) {
+  const std::vector<token> text(129, 5);
+  auto e = of.cached();
+  bytes before, after;
+  vector_sink first(before), second(after);
+  require(e.try_save_prefixes(first).has_value());
+  const bool taken = e.try_load_prefixes(prefixes).has_value();
+  require(e.try_save_prefixes(second).has_value());
+  if (!taken) return require(before == after);
+  const std::size_t found = e.recall(text);
+  require(found % page_positions == 0 && e.feed(std::span(text).subspan(found)) == feed_outcome::done);
+  e.remember(text);
+}
+
+/// Which model, and which of its states, or its prefix cache; then up to 16 changes of three bytes each: where, and what comes
+/// there.
 void try_recipe(std::span<const std::uint8_t> data) {
   const saving& of = model_of(data[0]);
-  bytes state = of.states[data[1] % of.states.size()];
+  const std::size_t which = data[1] % (of.states.size() + 1);
+  bytes state = which < of.states.size() ? of.states[which] : of.prefixes;
   for (std::size_t i = 2; i + 3 <= data.size() && i < 2 + 16 * 3; i += 3) {
     const std::size_t at = std::size_t{data[i]} | std::size_t{data[i + 1]} << 8;
     const std::size_t most = at % 2 == 0 ? std::min(state.size(), 2 * sizeof(detail::saved_header)) : state.size();
@@ -91,7 +121,7 @@ void try_recipe(std::span<const std::uint8_t> data) {
   }
   const std::uint64_t sum = detail::checksum(std::span(state).first(state.size() - sizeof(std::uint64_t)));
   std::memcpy(state.data() + state.size() - sizeof(sum), &sum, sizeof(sum));
-  try_state(of, state);
+  which < of.states.size() ? try_state(of, state) : try_prefixes(of, state);
 }
 
 }  // namespace
@@ -100,6 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (text.starts_with("nibble")) {
     try_state(model_of(size), std::as_bytes(std::span(data, size)));
+    try_prefixes(model_of(size), std::as_bytes(std::span(data, size)));
   } else if (size >= 2) {
     try_recipe({data, size});
   }

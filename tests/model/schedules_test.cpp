@@ -1,6 +1,6 @@
 /// Random schedules of sixteen sequences: steps of any mix, forks, beginnings that others have read, memory that ends, copies
-/// that were saved, steps that are given up, adapters, and texts longer than their context. Whatever happens to a sequence, it
-/// has the bits of one alone.
+/// and prefix caches that were saved, steps that are given up, adapters, and texts longer than their context. Whatever happens
+/// to a sequence, it has the bits of one alone.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ constexpr std::size_t sequences = 16, context = 224, chunk = 80;
 
 /// How often a schedule did what it is there for.
 struct counts {
-  std::size_t mixed = 0, forks = 0, hits = 0, preempted = 0, loaded = 0, cancelled = 0, checked = 0;
+  std::size_t mixed = 0, forks = 0, hits = 0, preempted = 0, loaded = 0, cancelled = 0, checked = 0, prefixes = 0;
 };
 
 class schedule {
@@ -40,7 +40,8 @@ class schedule {
         done_(done),
         held_(sequences),
         wanted_text_(sequences),
-        scales_(sequences) {
+        scales_(sequences),
+        prefix_cache_(!own.when_full.slides) {
     for (std::size_t s = 0; s < sequences; ++s) wanted_text_[s] = some_text(), adapt(s, some_scales());
   }
 
@@ -48,7 +49,7 @@ class schedule {
     for (std::size_t i = 0; i < steps; ++i) {
       step();
       const std::size_t s = below(sequences), other = below(sequences);
-      switch (below(6)) {
+      switch (below(7)) {
         case 0:
           runner_.fork(s, other);
           held_[other] = held_[s];
@@ -65,6 +66,10 @@ class schedule {
           break;
         case 3:
           begin_anew(s);
+          break;
+        case 4:
+          if (!prefix_cache_) break;
+          save_or_load_prefixes();
           break;
         default:
           break;
@@ -184,6 +189,19 @@ class schedule {
     ++done_.loaded;
   }
 
+  /// What is loaded is what was given up since it was saved, and as it was.
+  void save_or_load_prefixes() {
+    if (prefixes_.empty()) {
+      vector_sink sink(prefixes_);
+      return runner_.save_prefixes(sink);
+    }
+    const auto used = runner_.used(), cached = runner_.cached();
+    runner_.load_prefixes(prefixes_);
+    REQUIRE(runner_.used().pages == used.pages);
+    done_.prefixes += runner_.cached().pages > cached.pages;
+    if (below(3) == 0) prefixes_.clear();
+  }
+
   void check(std::size_t s, std::span<const float> row) {
     REQUIRE(alone_.truncate(0, 0));
     alone_.adapt(0, scales_[s]);
@@ -211,6 +229,8 @@ class schedule {
   counts& done_;
   std::vector<tokens> held_, wanted_text_;
   std::vector<floats> scales_;
+  std::vector<std::byte> prefixes_;
+  bool prefix_cache_;
 };
 
 counts run_schedules(const any_model& m, const session_options& own, std::uint64_t seeds) {
@@ -233,6 +253,7 @@ TEST_CASE("each of sixteen sequences has the bits of one alone, over twenty sche
     CHECK(done.hits > 60);
     CHECK(done.preempted > 20);
     CHECK(done.loaded > 60);
+    CHECK(done.prefixes > 20);
     CHECK(done.cancelled > 60);
     CHECK(done.checked > 400);
   }
@@ -250,6 +271,7 @@ TEST_CASE("so it has with adapters on some, keys and values in formats of their 
     CHECK(done.hits > 10);
     CHECK(done.preempted > 5);
     CHECK(done.loaded > 5);
+    CHECK(done.prefixes > 5);
     CHECK(done.checked > 120);
   }
 }

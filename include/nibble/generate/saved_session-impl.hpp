@@ -8,6 +8,7 @@
 
 #include "nibble/core/checked.hpp"
 #include "nibble/core/checksum.hpp"
+#include "nibble/file/summing_sink.hpp"
 #include "nibble/generate/saved_session.hpp"
 
 namespace nibble {
@@ -56,21 +57,6 @@ std::vector<std::byte> save(const transcript& said) {
   return out;
 }
 
-/// Hands bytes on, and adds them up.
-class summing_sink final : public byte_sink {
- public:
-  summing_sink(byte_sink& to, std::uint64_t bytes) noexcept : to_(to), sum_(bytes) {}
-  result<void> try_write(std::span<const std::byte> bytes) override {
-    sum_.add(bytes);
-    return to_.try_write(bytes);
-  }
-  std::uint64_t sum() const noexcept { return sum_.sum(); }
-
- private:
-  byte_sink& to_;
-  running_checksum sum_;
-};
-
 result<void> try_save(const transcript& said, byte_sink& out) {
   const saved_header h = header_of(said);
   summing_sink summed(out, h.bytes - sizeof(std::uint64_t));
@@ -78,8 +64,7 @@ result<void> try_save(const transcript& said, byte_sink& out) {
   NIBBLE_TRY(summed.try_write(std::as_bytes(said.tokens())));
   NIBBLE_TRY(summed.try_write(std::as_bytes(said.logits())));
   NIBBLE_TRY(said.evaluator().try_save(summed));
-  const std::uint64_t sum = summed.sum();
-  return out.try_write(std::as_bytes(std::span(&sum, 1)));
+  return summed.try_end();
 }
 
 /// Whether what a saved text has forgotten is what this session would have.

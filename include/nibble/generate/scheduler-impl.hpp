@@ -8,6 +8,7 @@
 #include "nibble/core/checked.hpp"
 #include "nibble/core/deadline.hpp"
 #include "nibble/core/thrown_by.hpp"
+#include "nibble/file/output_file.hpp"
 #include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/in_sight.hpp"
 #include "nibble/generate/reply_ends.hpp"
@@ -303,6 +304,24 @@ result<answer> scheduler::try_submit(request r) { return made_->take(std::move(r
 bool scheduler::run_once() { return made_->run_once(); }
 bool scheduler::run_for(std::chrono::nanoseconds budget) { return made_->run_for(budget); }
 void scheduler::run(stop_token stop) { made_->run(std::move(stop)); }
+std::vector<std::byte> scheduler::save_prefixes() const {
+  std::vector<std::byte> out;
+  vector_sink sink(out);
+  static_cast<void>(made_->evaluator().try_save_prefixes(sink));  // a vector takes all
+  return out;
+}
+result<void> scheduler::try_save_prefixes(const std::filesystem::path& path) const {
+  auto file = output_file::try_create(path);
+  if (!file) return std::move(file).failure();
+  NIBBLE_TRY(made_->evaluator().try_save_prefixes(*file));
+  return file->try_commit();
+}
+result<void> scheduler::try_load_prefixes(std::span<const std::byte> bytes) {
+  return made_->evaluator().try_load_prefixes(bytes);
+}
+result<void> scheduler::try_load_prefixes(const std::filesystem::path& path) {
+  return made_->evaluator().try_load_prefixes(path);
+}
 std::size_t scheduler::running() const noexcept { return made_->running(); }
 std::size_t scheduler::waiting() const noexcept { return made_->waiting(); }
 memory_plan scheduler::memory() const noexcept { return made_->memory(); }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -102,6 +103,28 @@ class scheduler {
   bool run_for(std::chrono::nanoseconds budget);
   /// Steps, and waits for requests where there are none, until it is told to stop: between steps, or within 10 ms of idling.
   void run(stop_token stop);
+
+  /// What the prefix cache holds, which is what requests have processed, as bytes that outlive the scheduler: one that is made
+  /// later, or elsewhere, begins with it, and gives the same bits. For the thread that makes the steps.
+  /// @errors  std::bad_alloc
+  /// @cost    a copy of it
+  std::vector<std::byte> save_prefixes() const;
+  /// The same into a file, which appears whole or not at all.
+  /// @errors  as output_file; std::bad_alloc
+  /// @cost    no copy: it is written page by page
+  result<void> try_save_prefixes(const std::filesystem::path& path) const;
+  /// Adds what a scheduler of the same model and format of keys and values has saved, as far as there is memory that nothing
+  /// is kept in: what was used last comes first. It gives way to all that comes later. For the thread that makes the steps.
+  /// @errors  malformed: other or damaged bytes; truncated, unsupported_version; invalid_argument: of another model or format,
+  ///          or there is no prefix cache; io; out_of_memory. Nothing has changed then
+  result<void> try_load_prefixes(std::span<const std::byte> bytes);
+  /// @cost    memory for the whole file until it is done
+  result<void> try_load_prefixes(const std::filesystem::path& path);
+#if NIBBLE_EXCEPTIONS
+  void save_prefixes(const std::filesystem::path& path) const { try_save_prefixes(path).value(); }
+  void load_prefixes(std::span<const std::byte> bytes) { try_load_prefixes(bytes).value(); }
+  void load_prefixes(const std::filesystem::path& path) { try_load_prefixes(path).value(); }
+#endif
 
   /// Requests that have room, and those that wait for it: for the thread that makes the steps.
   std::size_t running() const noexcept;

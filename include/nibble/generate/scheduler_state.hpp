@@ -36,6 +36,7 @@ class scheduler::implementation {
   std::size_t running() const noexcept { return running_.size(); }
   std::size_t waiting() const noexcept { return waiting_.size(); }
   memory_plan memory() const noexcept;
+  batch_evaluator& evaluator() noexcept { return evaluator_; }
 
  private:
   using clock = detail::schedule_clock;

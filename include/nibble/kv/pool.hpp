@@ -86,6 +86,7 @@ class kv_pool final {
 
  private:
   friend class sequence;
+  friend class saved_prefixes;
   friend class saved_sequence;
   friend class kv_pool_ref;
 

@@ -39,6 +39,8 @@ class prefix_cache {
 
   explicit operator bool() const noexcept { return !nodes_.empty(); }
   std::size_t kinds() const noexcept { return run_.size(); }
+  /// Places of nodes, that of the root and those that are free included.
+  std::size_t nodes() const noexcept { return nodes_.size(); }
 
   /// The node of these tokens behind a node, or nothing.
   /// @shape   page (page_positions)
@@ -46,6 +48,10 @@ class prefix_cache {
   node find(node parent, std::span<const token> page, std::uint64_t key = 0) const noexcept;
   /// The same, made where there is none. Nothing where there is no room: then prune() makes some.
   node find_or_add(node parent, std::span<const token> page, std::uint64_t key = 0) noexcept;
+  /// The same, where it is the first to go if it is new.
+  node find_or_add_oldest(node parent, std::span<const token> page, std::uint64_t key) noexcept;
+  std::span<const token> page(node n) const noexcept { return nodes_[n].tokens; }
+  std::uint64_t key(node n) const noexcept { return nodes_[n].key; }
   node parent(node n) const noexcept { return nodes_[n].parent; }
   /// Pages up to the end of a node.
   std::size_t depth(node n) const noexcept { return nodes_[n].depth; }
@@ -56,12 +62,23 @@ class prefix_cache {
     numbers_[n * kinds() + kind] = number;
     touch(n, kind);
   }
+  /// The same, where it is the first to go.
+  void hold_oldest(node n, std::size_t kind, std::uint32_t number) noexcept {
+    numbers_[n * kinds() + kind] = number;
+    move_to_oldest(n, kind);
+  }
   /// It is used now. Of a path the last node is to be touched first, so that it is also the first to go.
   void touch(node n, std::size_t kind) noexcept {
     move_to_newest(n, kind);
     move_to_newest(n, kinds());
   }
 
+  /// Calls f(node) for those that own a number of a kind, the last used first; of kinds() for all nodes.
+  template <class F>
+  void for_each_from_newest(std::size_t kind, F&& f) const {
+    if (nodes_.empty()) return;
+    for (node n = link_of(root, kind).previous; n != root; n = link_of(n, kind).previous) f(n);
+  }
   /// The node whose number of a kind was not used for longest, of those for which may_go(number); nothing where there is none.
   template <class F>
   node oldest(std::size_t kind, F&& may_go) const noexcept;
@@ -108,7 +125,9 @@ class prefix_cache {
   link& link_of(node n, std::size_t kind) noexcept { return links_[n * (kinds() + 1) + kind]; }
   const link& link_of(node n, std::size_t kind) const noexcept { return links_[n * (kinds() + 1) + kind]; }
   void take_from_order(node n, std::size_t kind) noexcept;
-  void move_to_newest(node n, std::size_t kind) noexcept;
+  void put_behind(node n, node before, std::size_t kind) noexcept;
+  void move_to_newest(node n, std::size_t kind) noexcept { put_behind(n, link_of(root, kind).previous, kind); }
+  void move_to_oldest(node n, std::size_t kind) noexcept { put_behind(n, root, kind); }
   std::uint32_t take_number(node n, std::size_t kind) noexcept;
   void remove(node n) noexcept;
 
@@ -170,6 +189,15 @@ inline prefix_cache::node prefix_cache::find_or_add(node parent, std::span<const
   return made;
 }
 
+inline prefix_cache::node prefix_cache::find_or_add_oldest(node parent, std::span<const token> page,
+                                                           std::uint64_t key) noexcept {
+  const node found = find(parent, page, key);
+  if (found != nothing) return found;
+  const node made = find_or_add(parent, page, key);
+  if (made != nothing) move_to_oldest(made, kinds());
+  return made;
+}
+
 template <class F>
 prefix_cache::node prefix_cache::oldest(std::size_t kind, F&& may_go) const noexcept {
   for (node n = link_of(root, kind).next; n != root; n = link_of(n, kind).next) {
@@ -218,12 +246,12 @@ inline void prefix_cache::take_from_order(node n, std::size_t kind) noexcept {
   own = {n, n};
 }
 
-inline void prefix_cache::move_to_newest(node n, std::size_t kind) noexcept {
+inline void prefix_cache::put_behind(node n, node before, std::size_t kind) noexcept {
+  if (n == before) return;
   take_from_order(n, kind);
-  link& end = link_of(root, kind);
-  link_of(n, kind) = {end.previous, root};
-  link_of(end.previous, kind).next = n;
-  end.previous = n;
+  const node after = link_of(before, kind).next;
+  link_of(n, kind) = {before, after};
+  link_of(before, kind).next = link_of(after, kind).previous = n;
 }
 
 inline std::uint32_t prefix_cache::take_number(node n, std::size_t kind) noexcept {

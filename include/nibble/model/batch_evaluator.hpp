@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <utility>
 
 #include "nibble/core/stop_token.hpp"
 #include "nibble/error.hpp"
+#include "nibble/file/byte_sink.hpp"
 #include "nibble/model/step_runner.hpp"
 
 namespace nibble {
@@ -113,6 +115,22 @@ class batch_evaluator {
   /// @param   tokens  all that the sequence holds
   /// @errors  none; precondition: tokens.size() == position(sequence)
   void remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT { runner_.remember(sequence, tokens); }
+
+  /// What the prefix cache holds, as bytes that outlive it: see saved_prefixes.
+  /// @errors  what the sink says; std::bad_alloc
+  result<void> try_save_prefixes(byte_sink& out) const { return runner_.try_save_prefixes(out); }
+  /// Adds what one of the same model and format has written, as far as there is memory that nobody has and nothing is kept in:
+  /// what was used last comes first. What was made with adapters is found by those with the same.
+  /// @errors  those of saved_prefixes::try_load: nothing has changed
+  result<void> try_load_prefixes(std::span<const std::byte> from) { return runner_.try_load_prefixes(from); }
+  /// @errors  io, too
+  /// @cost    memory for the whole file until it is done
+  result<void> try_load_prefixes(const std::filesystem::path& path) { return runner_.try_load_prefixes(path); }
+#if NIBBLE_EXCEPTIONS
+  void save_prefixes(byte_sink& out) const { try_save_prefixes(out).value(); }
+  void load_prefixes(std::span<const std::byte> from) { try_load_prefixes(from).value(); }
+  void load_prefixes(const std::filesystem::path& path) { try_load_prefixes(path).value(); }
+#endif
 
   /// How much a sequence takes of session_options::adapters, in their order, instead of what the options say; 0: nothing.
   /// Others keep their bits.

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <utility>
 
 #include "nibble/core/stop_token.hpp"
 #include "nibble/error.hpp"
+#include "nibble/file/byte_sink.hpp"
 #include "nibble/kv/saved_sequence.hpp"
 #include "nibble/model/step_runner.hpp"
 
@@ -131,6 +133,22 @@ class evaluator {
   /// See batch_evaluator::recall and ::remember: an evaluator shares a prefix cache with its forks.
   std::size_t recall(std::span<const token> tokens) NIBBLE_NOEXCEPT { return runner_.recall(0, tokens); }
   void remember(std::span<const token> tokens) NIBBLE_NOEXCEPT { runner_.remember(0, tokens); }
+
+  /// What the prefix cache holds, as bytes that outlive it: see saved_prefixes.
+  /// @errors  what the sink says; std::bad_alloc
+  result<void> try_save_prefixes(byte_sink& out) const { return runner_.try_save_prefixes(out); }
+  /// Adds what one of the same model and format has written, as far as there is memory that nobody has and nothing is kept in:
+  /// what was used last comes first. What was made with adapters is found by those with the same.
+  /// @errors  those of saved_prefixes::try_load: nothing has changed
+  result<void> try_load_prefixes(std::span<const std::byte> from) { return runner_.try_load_prefixes(from); }
+  /// @errors  io, too
+  /// @cost    memory for the whole file until it is done
+  result<void> try_load_prefixes(const std::filesystem::path& path) { return runner_.try_load_prefixes(path); }
+#if NIBBLE_EXCEPTIONS
+  void save_prefixes(byte_sink& out) const { try_save_prefixes(out).value(); }
+  void load_prefixes(std::span<const std::byte> from) { try_load_prefixes(from).value(); }
+  void load_prefixes(const std::filesystem::path& path) { try_load_prefixes(path).value(); }
+#endif
 
   /// Keeps what layers with a window see at the end of the sequence as it is now, and recurrent states, until another place is
   /// marked or the sequence is cut back further: resumable() gives this position, then, however much was fed. Needs

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "nibble/core/aligned.hpp"
+#include "nibble/file/readable_file.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/model/any_model-impl.hpp"
 #include "nibble/model/step_runner.hpp"
@@ -206,6 +208,31 @@ std::size_t step_runner::recall(std::size_t sequence, std::span<const token> tok
 void step_runner::remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(sequence < sequences_.size());
   sequences_[sequence].remember(tokens, fingerprint(sequence));
+}
+
+result<void> step_runner::try_save_prefixes(byte_sink& out) const {
+  return saved_prefixes::try_save(*pool_, model_.fingerprint(), out);
+}
+result<void> step_runner::try_load_prefixes(std::span<const std::byte> from) {
+  return saved_prefixes::try_load(*pool_, model_.fingerprint(), from);
+}
+result<void> step_runner::try_load_prefixes(const std::filesystem::path& path) {
+  const auto read = [&]() -> result<void> {
+    auto file = readable_file::try_open(path);
+    if (!file) return std::move(file).failure();
+    saved_prefixes::header header;
+    if (file->size() < sizeof(header)) return try_load_prefixes(std::span<const std::byte>());
+    NIBBLE_TRY(file->try_read(0, std::as_writable_bytes(std::span(&header, 1))));
+    NIBBLE_TRY(saved_prefixes::check(*pool_, model_.fingerprint(), header, file->size()));  // before memory is taken for it
+    auto memory = aligned_buffer::try_allocate(as_size(file->size()));
+    if (!memory) return std::move(memory).failure();
+    const std::span bytes(memory->data(), memory->size());
+    NIBBLE_TRY(file->try_read(0, bytes));
+    return try_load_prefixes(bytes);
+  };
+  auto done = read();
+  if (!done) return std::move(done).failure().in(detail::path_text(path));
+  return {};
 }
 
 result<void> step_runner::try_load(std::size_t sequence, std::size_t length, std::span<const std::byte> state) {

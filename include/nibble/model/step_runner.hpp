@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
 #include "nibble/kv/pool.hpp"
+#include "nibble/kv/saved_prefixes.hpp"
 #include "nibble/kv/saved_sequence.hpp"
 #include "nibble/kv/sequence.hpp"
 #include "nibble/model/any_model.hpp"
@@ -122,6 +124,16 @@ class step_runner {
   /// See sequence::recall and ::remember: what sequences with the same adapters share.
   std::size_t recall(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT;
   void remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT;
+
+  /// See saved_prefixes.
+  result<void> try_save_prefixes(byte_sink& out) const;
+  result<void> try_load_prefixes(std::span<const std::byte> from);
+  result<void> try_load_prefixes(const std::filesystem::path& path);
+#if NIBBLE_EXCEPTIONS
+  void save_prefixes(byte_sink& out) const { try_save_prefixes(out).value(); }
+  void load_prefixes(std::span<const std::byte> from) { try_load_prefixes(from).value(); }
+  void load_prefixes(const std::filesystem::path& path) { try_load_prefixes(path).value(); }
+#endif
 
   /// See saved_sequence::try_load.
   result<void> try_load(std::size_t sequence, std::size_t length, std::span<const std::byte> state);
