@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ nibble::evaluator evaluator() { return nibble::evaluator::try_create(*model, {.c
 nibble::batch_evaluator batch() { return nibble::batch_evaluator::try_create(*model, 2, {.context = 16}).value(); }
 nibble::step_runner runner() { return nibble::step_runner::try_create(*model, {.context = 16, .prefill_chunk = 4}, 2).value(); }
 const auto outside = nibble::token{1 << 30};
+std::shared_ptr<const nibble::token_trie> trie() { return std::make_shared<const nibble::token_trie>(model->tokenizer()); }
 
 void run(std::vector<nibble::token> ids, std::vector<nibble::token_run> runs, std::vector<std::uint32_t> wanted) {
   auto r = runner();
@@ -188,6 +190,13 @@ const std::vector<breach> breaches{
        nibble::candidates().assign(logits);
      }},
     {"sample/candidates.hpp", "operator[]", [] { static_cast<void>(nibble::candidates()[0]); }},
+    {"sample/candidates.hpp", "keep",
+     [] {
+       std::vector<float> logits(65);
+       nibble::candidates c;
+       c.assign(logits);
+       c.keep(std::vector<std::uint64_t>(1));
+     }},
     {"sample/candidates.hpp", "keep_likely",
      [] {
        std::vector<float> logits{1, 2};
@@ -199,6 +208,22 @@ const std::vector<breach> breaches{
      [] {
        std::vector<double> out(1);
        nibble::softmax(nibble::candidates(), out);
+     }},
+    {"grammar/token_trie.hpp", "same_as", [] { static_cast<void>(trie()->same_as(outside)); }},
+    {"grammar/matcher.hpp", "is_allowed", [] { static_cast<void>(nibble::is_allowed(nibble::token_mask(), 0)); }},
+    {"grammar/matcher.hpp", "grammar_matcher",
+     [] { static_cast<void>(nibble::grammar_matcher(nibble::grammar::from_choices({"a"}), nullptr)); }},
+    {"grammar/constraint.hpp", "grammar_constraint",
+     [] { static_cast<void>(nibble::grammar_constraint(nibble::grammar::from_choices({"a"}), nullptr)); }},
+    {"grammar/constraint.hpp", "operator()",
+     [] {
+       nibble::grammar_constraint constraint(nibble::grammar::from_choices({"a"}), trie());
+       std::vector<float> logits(model->tokenizer().size() + 1);
+       nibble::candidates c;
+       c.assign(logits);
+       nibble::rng random(1);
+       nibble::sample_context context{{}, random};
+       constraint(c, context);
      }},
     {"sample/softmax.hpp", "least_logit", [] { static_cast<void>(nibble::least_logit(0, 1.0f)); }},
     {"generate/event_builder.hpp", "choose",

@@ -13,6 +13,7 @@
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
 #include "support/files.hpp"
+#include "text/vocabularies.hpp"
 
 using nibble::constraint_options;
 using nibble::finish;
@@ -172,3 +173,26 @@ TEST_CASE("a text that must come is the tokens that the tokenizer makes of it, r
   const auto prompt = t.model.tokenizer().encode("Once");
   for (std::size_t i = 0; i + 1 < made.size(); ++i) CHECK(said[0][prompt.size() + i] == made[i]);
 }
+
+#if !NIBBLE_CHECKED
+TEST_CASE("a constraint without a trie, or with that of another vocabulary, leaves no candidate that is not of the grammar") {
+  tiny t;
+  const auto yes = grammar::from_choices({"yes"});
+  CHECK(t.reply(grammar_constraint(yes, nullptr)) == std::pair{std::string(), finish::no_candidate});
+  CHECK(t.reply(grammar_constraint(yes, nullptr, {.trigger = "a", .canonical = true})).second == finish::no_candidate);
+  const auto other = nibble_test::golden_vocabulary("bytes").load();
+  REQUIRE(other.size() != t.model.tokenizer().size());
+  for (const bool canonical : {false, true}) {
+    for (const char* trigger : {"", "a"}) {
+      const auto foreign = std::make_shared<const nibble::token_trie>(other);
+      const auto said = t.reply(grammar_constraint(yes, foreign, {.trigger = trigger, .canonical = canonical}));
+      CHECK((said.second == finish::no_candidate || other.size() > t.model.tokenizer().size()));
+    }
+  }
+  nibble::candidates all(300);
+  std::vector<float> logits(300, 1.0f);
+  all.assign(logits);
+  all.keep(std::vector<std::uint64_t>(2, ~std::uint64_t{0}));  // what has no bit goes
+  CHECK(std::all_of(all.begin(), all.end(), [](const nibble::candidate& c) { return c.id < 128 || c.logit < 0; }));
+}
+#endif

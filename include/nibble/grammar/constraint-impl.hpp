@@ -41,10 +41,10 @@ struct grammar_constraint::state {
 };
 
 grammar_constraint::grammar_constraint(grammar g, std::shared_ptr<const token_trie> trie, constraint_options options)
-    : grammar_(std::move(g)),
-      trie_(std::move(trie)),
-      options_(std::move(options)),
-      state_(std::make_unique<state>(grammar_, trie_)) {
+    : grammar_(std::move(g)), trie_(std::move(trie)), options_(std::move(options)) {
+  NIBBLE_ASSERT(trie_ != nullptr);
+  if (!trie_) return;
+  state_ = std::make_unique<state>(grammar_, trie_);
   const std::string_view trigger = options_.trigger;
   state_->free = !trigger.empty();
   state_->masks.resize(trigger.size());
@@ -63,9 +63,15 @@ grammar_constraint& grammar_constraint::operator=(grammar_constraint other) noex
   return *this;
 }
 
-std::size_t grammar_constraint::memory_bytes() const noexcept { return state_->matcher.memory_bytes(); }
+std::size_t grammar_constraint::memory_bytes() const noexcept { return state_ ? state_->matcher.memory_bytes() : 0; }
 
 void grammar_constraint::operator()(candidates& c, sample_context& context) {
+  NIBBLE_ASSERT(state_ && (!c.complete() || c.size() == trie_->size()));
+  if (!state_ || (c.complete() && c.size() > trie_->size())) {  // of no vocabulary, or another one
+    context.why_none = no_choice::impossible;
+    c.truncate(0);
+    return;
+  }
   follow(context.recent);
   const bool over = !state_->free && state_->matcher.is_over();
   token_mask allowed;
@@ -85,6 +91,7 @@ void grammar_constraint::operator()(candidates& c, sample_context& context) {
 }
 
 token grammar_constraint::foresee(std::span<const token> recent) {
+  if (!state_) return no_token;
   follow(recent);
   if (state_->free || state_->impossible || state_->matcher.is_over()) return no_token;
   if (const token next = known(); next != no_token) return next;

@@ -38,8 +38,8 @@ struct constraint_options {
 /// @cost     see grammar_matcher; no allocation once the states and masks of a grammar are found, within its bounds
 class grammar_constraint {
  public:
-  /// @param   trie  of the tokenizer of the model that replies; not null
-  /// @errors  none beside bad_alloc
+  /// @param   trie  of the tokenizer of the model that replies
+  /// @errors  none beside bad_alloc; precondition: trie is not null. Where it is, no candidate is ever left
   grammar_constraint(grammar g, std::shared_ptr<const token_trie> trie, constraint_options options = {});
 
   /// A copy begins anew: it shares the grammar and the trie, and has read nothing.
@@ -49,6 +49,9 @@ class grammar_constraint {
   ~grammar_constraint();
 
   /// Takes the tokens that came since the last call, and leaves those that may follow.
+  /// @errors  none beside bad_alloc; precondition: all candidates are there, as many as the trie has tokens, or steps in front
+  /// have
+  ///          taken some away. With more of them than its tokens, none is left
   void operator()(candidates& c, sample_context& context);
 
   /// The token that must follow those so far, the only one that the grammar allows, or no_token. It need not be chosen: so the

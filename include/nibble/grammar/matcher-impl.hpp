@@ -18,6 +18,7 @@ inline namespace NIBBLE_ABI {
 
 grammar_matcher::grammar_matcher(const grammar& g, std::shared_ptr<const token_trie> trie)
     : trie_(std::move(trie)), parser_(g) {
+  NIBBLE_ASSERT(trie_ != nullptr);
   const std::size_t words = trie_->size() / 64 + 1;
   collected_.resize(words);
   levels_.resize(trie_->depth() + 1);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/parser.hpp"
 #include "nibble/grammar/token_trie.hpp"
@@ -19,7 +20,10 @@ inline namespace NIBBLE_ABI {
 
 /// A set of tokens: a bit for each of a vocabulary, lowest first.
 using token_mask = std::span<const std::uint64_t>;
-inline bool is_allowed(token_mask mask, token id) noexcept {
+/// Whether a token is in a set.
+/// @errors  none; precondition: the mask has a bit for the token
+inline bool is_allowed(token_mask mask, token id) NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(id >= 0 && static_cast<std::size_t>(id) / 64 < mask.size());
   return (mask[static_cast<std::size_t>(id) / 64] >> (static_cast<std::size_t>(id) % 64) & 1) != 0;
 }
 
@@ -29,7 +33,7 @@ inline bool is_allowed(token_mask mask, token id) noexcept {
 /// @cost     a mask: nothing for places that were seen before, else a walk of the tokens that may follow
 class grammar_matcher {
  public:
-  /// @errors  none beside bad_alloc
+  /// @errors  none beside bad_alloc; precondition: trie is not null
   grammar_matcher(const grammar& g, std::shared_ptr<const token_trie> trie);
 
   /// The tokens that may come next; where the text may end, those that end a reply too. Valid until the next call of it, of

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nibble/core/token.hpp"
+#include "nibble/error.hpp"
 #include "nibble/text/tokenizer.hpp"
 
 namespace nibble {
@@ -41,7 +42,11 @@ class token_trie {
   /// All but the root, which has no byte.
   std::span<const node> nodes() const noexcept { return nodes_; }
   /// Another token that is spelled as this one, or no_token.
-  token same_as(token id) const noexcept { return same_[static_cast<std::size_t>(id)]; }
+  /// @errors  none; precondition: the token is one of the vocabulary
+  token same_as(token id) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(id >= 0 && static_cast<std::size_t>(id) < size());
+    return same_[static_cast<std::size_t>(id)];
+  }
   /// The tokens at which a reply ends.
   std::span<const token> ends() const noexcept { return ends_; }
   /// Bytes of the longest token.
@@ -50,7 +55,7 @@ class token_trie {
   /// Tokens of the vocabulary.
   std::size_t size() const noexcept { return same_.size(); }
   /// How a token is spelled in the tree: its text, what stands for a control token, or a byte FF, which no text has, for one
-  /// without any. Nothing for one that ends a reply.
+  /// without any. Nothing for one that ends a reply, or is none of the vocabulary.
   std::string_view text(token id) const noexcept;
   std::size_t memory_bytes() const noexcept;
 

@@ -112,7 +112,7 @@ void candidates::keep(std::span<const std::uint64_t> allowed) {
     for (std::size_t id = 0; id < dense_.size() && !any; ++id) any = is_kept(id) && dense_[id] > nothing;
     if (any) {
       for (std::size_t w = 0; 64 * w < dense_.size(); ++w) {
-        for (std::uint64_t gone = ~allowed[w]; gone != 0; gone &= gone - 1) {
+        for (std::uint64_t gone = w < allowed.size() ? ~allowed[w] : ~std::uint64_t{0}; gone != 0; gone &= gone - 1) {
           const std::size_t id = 64 * w + static_cast<std::size_t>(std::countr_zero(gone));
           if (id < dense_.size()) dense_[id] = nothing;
         }

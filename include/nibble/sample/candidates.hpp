@@ -99,6 +99,7 @@ class candidates {
   /// Keeps the ids whose bits are set, lowest first: as many words as a vocabulary takes.
   ///
   /// Where most are kept, the others stay with a logit of -infinity, which no step of this library chooses.
+  /// @errors  none; precondition: there is a bit for each logit, as long as complete(). Those that have none are taken away
   /// @cost  one pass over the words, and over what is not kept or over what is kept, whichever is less
   void keep(std::span<const std::uint64_t> allowed);
 
