@@ -13,6 +13,7 @@
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/matcher.hpp"
 #include "nibble/grammar/tools.hpp"
+#include "nibble/text/answer/arguments.hpp"
 #include "nibble/text/answer/formats.hpp"
 #include "nibble/text/answer/parser.hpp"
 #include "nibble/text/chat.hpp"
@@ -265,6 +266,32 @@ TEST_CASE("text is free until a call begins, which is right then") {
   CHECK_FALSE(accepts({.choice = tool_choice::required, .prompt_end = "<think>\n"}, "Let me see.</think>Yes", false));
 }
 
+TEST_CASE("a mark in another spelling begins a call, too, which is right then") {
+  const nibble::tokenizer words = letters_and({"<|end|>"});
+  std::size_t begun = 0;
+  for (const std::string_view format : {"deepseek-r1", "deepseek-v3.1", "deepseek-v3.2"}) {
+    const answer_syntax form = answer_syntax::named(format);
+    const grammar free = nibble::tool_grammar(two_tools, form, words),
+                  none = nibble::tool_grammar(two_tools, form, words, {.choice = tool_choice::none});
+    const std::string mark(nibble::detail::without_blanks(form.calls->calls_begin));
+    for (const nibble::mark_spelling& how : nibble::mark_spellings) {
+      const std::string spelled = nibble::detail::spelled(mark, how);
+      CAPTURE(spelled);
+      CHECK_FALSE(nibble::grammar_parser(free).accept("So. " + spelled + "I look."));
+      CHECK(nibble::grammar_parser(free).accept("So. " + spelled.substr(0, spelled.size() - 1) + "I look."));
+      CHECK_FALSE(nibble::grammar_parser(none).accept("So. " + spelled));
+      nibble::grammar_parser parser(free);
+      CHECK(parser.accept("So. " + spelled));
+      std::string rest;  // the mark of a call
+      parser.forced_text(rest);
+      const std::string call(nibble::detail::without_blanks(form.calls->call_begin));
+      CHECK_MESSAGE(nibble::detail::without_blanks(rest).starts_with(call), rest);
+      ++begun;
+    }
+  }
+  CHECK(begun == 24);
+}
+
 TEST_CASE("where a call has to come, two spaces or ends of lines may stand in front of it, and between calls") {
   const nibble::tokenizer words = letters_and({"<|end|>"});
   for (const char* format : {"hermes", "llama-3"}) {
@@ -407,11 +434,49 @@ TEST_CASE("what cannot be a tool, or cannot be called, is an error that names it
   CHECK(said("[]", hermes, required) == "tools: there is none, and a call is required");
   CHECK(said("[{\"name\": \"a\"}]", {}, required) == "a call is required, and how the model writes calls is not known");
   CHECK(said("[{\"name\": \"a\"}]", {}, {}) == "");
-  CHECK(said(R"([{"name": "a", "parameters": {"type": "objekt"}}])", hermes, {}).starts_with("tool \"a\": parameters: "));
+  CHECK(said("[7]", hermes, {}) == "tool 0: expected an object, found the number 7");
+  CHECK(said(R"([{"name": "a"}, {"function": {"name": "b"}}, {"name": "a"}])", hermes, {}) ==
+        "tool 2: another one is called 'a', too");
+  CHECK(said(R"([{"name": "a", "parameters": null}])", hermes, {}) == "");
   std::string deep = "{}";
   for (int i = 0; i < 40; ++i) deep = "{\"type\": \"array\", \"items\": " + deep + "}";
   const std::string tools = R"([{"name": "a", "parameters": {"properties": {"x": )" + deep + "}}}]";
   CHECK(said(tools, answer_syntax::named("lfm2"), {}) == "tool \"a\": \"x\": its values are within each other too deeply");
+}
+
+TEST_CASE("parameters that are no schema of an object are refused in every format, with the keyword and its place") {
+  const nibble::tokenizer words = letters_and({"<|end|>"});
+  struct row {
+    std::string_view parameters, says;
+  };
+  const row rows[] = {
+      {"[]", "expected a schema as an object, found an array"},
+      {"\"object\"", "expected a schema as an object, found the text 'object'"},
+      {"true", "expected a schema as an object, found true"},
+      {"3", "expected a schema as an object, found the number 3"},
+      {R"({"type": "array"})", "/type: arguments are an object, found the text 'array'"},
+      {R"({"type": ["string", "null"]})", "/type: arguments are an object, found an array"},
+      {R"({"type": "objekt"})",
+       "/type: 'objekt' is no type: expected one of null, boolean, integer, number, string, array, object"},
+      {R"({"properties": ["x"]})", "/properties: expected an object of schemas, found an array"},
+      {R"({"properties": {"x": {"type": "object", "properties": {"y": {"enum": "z"}}}}})",
+       "/properties/x/properties/y/enum: expected an array of values, found the text 'z'"},
+      {R"({"properties": {"x": {"required": "y"}}})", "/properties/x/required: expected an array of names, found the text 'y'"},
+      {R"({"properties": {"x": {}}, "required": "x"})", "/required: expected an array of names, found the text 'x'"},
+      {R"({"properties": {"x": {"type": "array", "minItems": -1}}})",
+       "/properties/x/minItems: expected a whole number that is not negative, found the number -1"},
+  };
+  for (const nibble::answer_format& f : nibble::answer_formats) {
+    CAPTURE(f.name);
+    for (const row& r : rows) {
+      const auto made =
+          nibble::try_tool_grammar(json::parse(R"([{"name": "look", "parameters": )" + std::string(r.parameters) + "}]"),
+                                   answer_syntax::named(f.name), words);
+      REQUIRE_FALSE(made);
+      CHECK(made.failure().code() == nibble::errc::bad_value);
+      CHECK(std::string(made.failure().what()) == "tool \"look\": parameters: " + std::string(r.says));
+    }
+  }
 }
 
 TEST_CASE("a call whose outer mark was left out is right, too") {

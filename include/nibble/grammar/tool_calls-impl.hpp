@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "nibble/grammar/schema_document-impl.hpp"
+#include "nibble/grammar/schema_keywords-impl.hpp"
 #include "nibble/grammar/schema_strings.hpp"
 #include "nibble/grammar/tool_calls.hpp"
 #include "nibble/text/answer/arguments-impl.hpp"
@@ -19,12 +22,18 @@ inline namespace NIBBLE_ABI {
 namespace detail {
 
 /// The schema of arguments: an object, closed where it says nothing of other members.
-inline json arguments_schema(const json* written) {
+inline result<json> arguments_schema(const json* written) {
   if (!written || written->is(json_kind::null))
     return json::object({{"type", "object"}, {"properties", json::object()}, {"additionalProperties", false}});
+  if (!written->is(json_kind::object))
+    return error(errc::bad_value, "expected a schema as an object, found " + described(*written));
+  NIBBLE_TRY(schema_document(*written).check_all());
+  const json* type = written->find("type");
+  bool whole = false;
+  if (type && (types_of(*type, whole) & schema_branch::object) == 0)
+    return error(errc::bad_value, "/type: arguments are an object, found " + described(*type));
   json out = *written;
-  if (!out.is(json_kind::object)) return out;
-  if (!out.find("type")) out.set("type", "object");
+  out.set("type", "object");
   constexpr std::array<std::string_view, 7> opening = {
       "additionalProperties", "patternProperties", "unevaluatedProperties", "$ref", "allOf", "anyOf", "oneOf"};
   if (std::none_of(opening.begin(), opening.end(), [&](std::string_view key) { return out.find(key) != nullptr; }))
@@ -34,15 +43,22 @@ inline json arguments_schema(const json* written) {
 
 result<std::vector<tool_shape>> read_tools(const json& tools) {
   if (!tools.is(json_kind::array) && !tools.is(json_kind::null))
-    return error(errc::invalid_argument, "tools: expected an array of them");
+    return error(errc::invalid_argument, "tools: expected an array of them, found " + described(tools));
   std::vector<tool_shape> out;
+  std::set<std::string_view> names;
   for (std::size_t i = 0; i < tools.items().size(); ++i) {
     const json& tool = tools.items()[i];
+    const std::string number = "tool " + std::to_string(i);
+    if (!tool.is(json_kind::object)) return error(errc::bad_value, number + ": expected an object, found " + described(tool));
     const json* function = tool.find("function");
     if (!function) function = &tool;
     const json* name = function->find("name");
-    if (!name || name->string().empty()) return error(errc::bad_value, "tool " + std::to_string(i) + ": it has no name");
-    out.push_back({std::string(name->string()), arguments_schema(function->find("parameters"))});
+    if (!name || name->string().empty()) return error(errc::bad_value, number + ": it has no name");
+    if (!names.insert(name->string()).second)
+      return error(errc::bad_value, number + ": another one is called " + quoted(name->string()) + ", too");
+    auto schema = arguments_schema(function->find("parameters"));
+    if (!schema) return std::move(schema).failure().in("parameters").in("tool \"" + std::string(name->string()) + '"');
+    out.push_back({std::string(name->string()), *std::move(schema)});
   }
   return out;
 }
@@ -57,11 +73,8 @@ std::vector<std::string_view> call_rules::marks() const {
   const auto add = [&](std::string_view mark) {
     if (mark = without_blanks(mark); !mark.empty()) out.push_back(mark);
   };
-  add(format_.calls_begin);
-  if (format_.calls_begin.empty()) {
-    add(format_.call_begin);
-    for (const std::string_view begin : format_.other_begins) add(begin);
-  }
+  add(format_.calls_begin.empty() ? format_.call_begin : format_.calls_begin);
+  for (const std::string_view begin : format_.other_begins) add(begin);
   if (format_.whole) add(format_.code_begin);  // behind others stands code alone
   return out;
 }

@@ -34,15 +34,10 @@ class reply_rules {
     const std::uint32_t said = out_.declare();  // behind the reasoning
     if (calls()) define_calls(said);
     define_said(said);
-    const std::string_view end = without_blanks(rules_.prompt_end);
-    const auto ends_with = [end](std::string_view mark) {
-      mark = without_blanks(mark);
-      return !mark.empty() && end.ends_with(mark);
-    };
-    if (ends_with(form_.reasoning.begin)) return reasoning_before(said);
-    const bool has_begun = behind_mark_ != automaton::none && format_.calls_begin.empty();
-    if (has_begun && ends_with(format_.call_begin)) return behind_mark_;
-    std::vector<id> parts{call_behind(end, said)};
+    const answer_beginning begun = form_.behind(rules_.prompt_end);
+    if (begun.where == answer_beginning::part::reasoning) return reasoning_before(said);
+    if (begun.where == answer_beginning::part::call && behind_mark_ != automaton::none) return behind_mark_;
+    std::vector<id> parts{call_behind(begun.turn, said)};
     if (const std::string_view mark = without_blanks(form_.reasoning.begin); !mark.empty())
       parts.push_back(out_.all.sequence({blanks(), speller_.pattern(mark, out_), out_.all.call(reasoning_before(said))}));
     return out_.rule(out_.all.choice(std::move(parts)));
@@ -51,18 +46,16 @@ class reply_rules {
  private:
   /// What is said at once. Where the prompt ended with the beginning of a mark of calls, such as that of the assistant's turn,
   /// the rest of the mark begins a call, and nothing else begins with its first letter.
-  id call_behind(std::string_view end, std::uint32_t said) {
-    for (const std::string_view turn : format_.ignored)
-      for (const std::string_view mark : format_.other_begins) {
-        if (turn.empty() || !end.ends_with(turn) || !mark.starts_with(turn) || behind_mark_ == automaton::none) continue;
-        const std::string_view rest = mark.substr(turn.size());
-        const id call = out_.all.sequence({speller_.pattern(rest, out_), out_.all.call(behind_mark_)});
-        if (must_call()) return out_.all.choice({call, out_.all.call(said)});
-        const std::uint32_t other = out_.declare();
-        out_.define_search_but(other, std::u32string(1, static_cast<unsigned char>(rest.front())), said);
-        return out_.all.choice({call, out_.all.call(other)});
-      }
-    return out_.all.call(said);
+  id call_behind(std::string_view turn, std::uint32_t said) {
+    const auto mark = std::find_if(format_.other_begins.begin(), format_.other_begins.end(),
+                                   [turn](std::string_view m) { return m.size() > turn.size() && m.starts_with(turn); });
+    if (turn.empty() || mark == format_.other_begins.end() || behind_mark_ == automaton::none) return out_.all.call(said);
+    const std::string_view rest = mark->substr(turn.size());
+    const id call = out_.all.sequence({speller_.pattern(rest, out_), out_.all.call(behind_mark_)});
+    if (must_call()) return out_.all.choice({call, out_.all.call(said)});
+    const std::uint32_t other = out_.declare();
+    out_.define_search_but(other, std::u32string(1, static_cast<unsigned char>(rest.front())), said);
+    return out_.all.choice({call, out_.all.call(other)});
   }
 
   bool calls() const { return form_.calls != nullptr && format_.shape != call_shape::none && calls_.any(); }
@@ -98,7 +91,9 @@ class reply_rules {
     if (must_call()) return out_.define(said, out_.all.sequence({blanks(), whole_calls()}));
     std::vector<search_mark> marks;
     if (calls())
-      for (const std::string_view mark : calls_.marks()) speller_.add_marks(mark, behind_mark_, marks);
+      for (const std::string_view mark : calls_.marks())
+        for (std::size_t i = 0; i < (format_.ascii_marks ? mark_spellings.size() : 1); ++i)
+          speller_.add_marks(spelled(mark, mark_spellings[i]), behind_mark_, marks);
     if (may_call && format_.bare_calls)
       speller_.add_marks(without_blanks(format_.call_begin), out_.rule(calls_.behind_bare_mark(rules_.parallel)), marks);
     const std::uint32_t text = format_.whole ? out_.declare() : said;

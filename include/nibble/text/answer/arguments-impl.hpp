@@ -20,13 +20,6 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-inline constexpr std::string_view blanks = " \t\r\n";
-
-inline std::string_view without_blanks(std::string_view text) noexcept {
-  const std::size_t first = text.find_first_not_of(blanks);
-  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
 /// The word as JSON writes it, if it is one of Python's.
 inline std::string_view json_word(std::string_view word) noexcept {
   return word == "True" ? "true" : word == "False" ? "false" : word == "None" ? "null" : word;

@@ -1,6 +1,7 @@
 /// What models write instead of JSON, as JSON: texts of parameters, Gemma's objects, calls in Python.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,14 @@ struct tool_call {
 };
 
 namespace detail {
+
+inline constexpr std::string_view blanks = " \t\r\n";
+
+/// A text without the blanks at its ends.
+inline std::string_view without_blanks(std::string_view text) noexcept {
+  const std::size_t first = text.find_first_not_of(blanks);
+  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
 
 /// Appends what a parameter says as JSON. A text that is no number, object, array, true, false or null (None, True and False,
 /// too) is a string.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,9 +42,10 @@ struct answer_format {
   bool list = false;
   std::string_view calls_begin = {}, calls_end = {};
   std::string_view call_begin = {}, call_end = {};
-  std::array<std::string_view, 3> other_begins = {};  ///< what models write for call_begin, too
-  std::array<std::string_view, 3> own_begins = {};    ///< and for tools of their own, which no prompt names
-  std::string_view name_end = {};                     ///< empty: a name ends with its line, or at the next mark
+  std::array<std::string_view, 3> other_begins =
+      {};  ///< what models write for calls_begin, too; where it is empty, for call_begin
+  std::array<std::string_view, 3> own_begins = {};  ///< and for tools of their own, which no prompt names
+  std::string_view name_end = {};                   ///< empty: a name ends with its line, or at the next mark
   std::string_view id_end = {}, id_begin = {};  ///< an id stands before the name and id_end, or behind the name and id_begin
   std::string_view id_prefix = {}, id_suffix = {};  ///< the name stands in an id, between these
   std::string_view key_begin = {}, key_end = {}, value_begin = {}, value_end = {};
@@ -52,12 +54,51 @@ struct answer_format {
   bool whole = false;               ///< no marks: a call begins an answer, or follows another one
   bool bare_calls = false;          ///< models leave calls_begin out: call_begin of a tool begins a call, too
   bool plain_marks = false;         ///< its marks may stand in any text
+  bool ascii_marks = false;         ///< models write them in the other spellings of mark_spellings, too
   std::string_view text_name = {};  ///< what is given to the call of this name is text for the reader
   std::string_view code_begin =
       {};                           ///< behind it NAME.call(KEY=VALUE, ...), a call as usual, or code to the end of the answer,
   std::string_view code_name = {};  ///< which is a call of this name with {"code": ...}; so is code behind this name
   reasoning_marks reasoning = {};   ///< empty: those that the template names
   std::array<std::string_view, 6> ignored = {};  ///< marks that structure an answer
+};
+
+/// How models write a mark of U+FF5C (a bar) and U+2581 (a space): as templates do, or in ASCII.
+struct mark_spelling {
+  std::string_view bar = "\uFF5C", space = "\u2581";
+};
+inline constexpr std::array<mark_spelling, 8> mark_spellings = {{
+    {},
+    {"\uFF5C", "_"},
+    {"\uFF5C", " "},
+    {"\uFF5C", "\\_"},
+    {"|"},
+    {"|", "_"},
+    {"|", " "},
+    {"|", "\\_"},
+}};
+
+namespace detail {
+/// How much of a mark a text begins with.
+struct mark_match {
+  bool fits = false, whole = false;  // as far as the text goes; to the mark's end
+  std::size_t bytes = 0;             // of the text
+};
+mark_match match_mark(std::string_view mark, std::string_view text, const mark_spelling& how) noexcept;
+std::string spelled(std::string_view mark, const mark_spelling& how);
+}  // namespace detail
+
+/// Where an answer stands when it begins, by what its prompt ended with.
+struct answer_beginning {
+  /// What the prompt has begun already: the answer goes on within it.
+  enum class part : std::uint8_t {
+    text,       ///< nothing, or what has ended
+    reasoning,  ///< behind the mark that begins it
+    call,       ///< behind the mark that begins one, in front of its id or name
+  };
+  part where = part::text;
+  bool reasoned = false;       ///< the prompt ended with the mark that ends the reasoning
+  std::string_view turn = {};  ///< a mark of the answer's structure that it ended with, if longer ones begin with it
 };
 
 /// What a reader has to know of a model. It refers to a format and to texts that have to live as long as whoever reads: those
@@ -71,6 +112,10 @@ struct answer_syntax {
   static answer_syntax of(std::string_view chat_template);
   /// That of a format by its name; the reasoning is <think> where the format has no marks of its own. No calls for other names.
   static answer_syntax named(std::string_view format);
+
+  /// What reads an answer and what a grammar asks of it begin here. White space at the ends of marks is as it likes.
+  /// @param prompt_end  what the prompt ended with: see nibble::prompt_end
+  answer_beginning behind(std::string_view prompt_end) const;
 };
 
 }  // namespace NIBBLE_ABI

@@ -22,35 +22,25 @@ chat_parser::chat_parser(answer_syntax syntax, std::string_view prompt_end, cons
   add_mark(f.calls_begin, meaning::calls);
   if (f.calls_begin.empty()) {
     add_mark(f.call_begin, meaning::call);
-    for (const std::string_view text : f.other_begins) add_mark(text, meaning::call);
     for (const std::string_view text : f.own_begins) add_mark(text, meaning::call);
   }
+  for (const std::string_view text : f.other_begins) add_mark(text, f.calls_begin.empty() ? meaning::call : meaning::calls);
   if (f.bare_calls) add_mark(f.call_begin, meaning::call);
   add_mark(f.code_begin, meaning::code);
   for (const std::string_view text : f.ignored) add_mark(text, meaning::nothing);
   begin_behind(prompt_end);
 }
 
-/// Where an answer stands when it begins.
 void chat_parser::begin_behind(std::string_view prompt_end) {
-  const answer_format none, &f = syntax_.calls ? *syntax_.calls : none;
-  const std::string_view end = detail::without_blanks(prompt_end);
-  const auto ends_with = [end](std::string_view text) {
-    text = detail::without_blanks(text);
-    return !text.empty() && end.ends_with(text);
-  };
-  if (ends_with(syntax_.reasoning.begin)) return leave_mark(place::reasoning);
-  if (f.calls_begin.empty() && ends_with(f.call_begin)) {
-    any_name_ = !f.plain_marks;
+  const answer_beginning begun = syntax_.behind(prompt_end);
+  if (begun.where == answer_beginning::part::reasoning) return leave_mark(place::reasoning);
+  if (begun.where == answer_beginning::part::call) {
+    any_name_ = !syntax_.calls->plain_marks;
     place_ = place::header;
     return;
   }
-  fresh_ = ends_with(syntax_.reasoning.end);
-  for (const mark& m : marks_)  // one that may be the beginning of another
-    if (m.says == meaning::nothing && ends_with(m.text) && std::any_of(marks_.begin(), marks_.end(), [&](const mark& other) {
-          return other.text.size() > m.text.size() && other.text.starts_with(m.text);
-        }))
-      buffer_ = m.text;
+  fresh_ = begun.reasoned;
+  buffer_ = begun.turn;
 }
 
 void chat_parser::read_tools(const json& tools) {
@@ -144,13 +134,24 @@ bool chat_parser::step() {
   }
 }
 
-/// Whether a mark, blanks at its ends apart, stands next: its beginning, if the text ends there and more may come.
-chat_parser::found chat_parser::find(std::string_view text) const noexcept {
+/// How much of a mark, blanks at its ends apart, stands next.
+detail::mark_match chat_parser::match(std::string_view text) const noexcept {
   text = detail::without_blanks(text);
+  if (text.empty()) return {};
   const std::string_view next = std::string_view(buffer_).substr(at_);
-  if (text.empty()) return found::none;
-  if (next.size() >= text.size()) return next.starts_with(text) ? found::whole : found::none;
-  return !ended_ && text.starts_with(next) ? found::beginning : found::none;
+  detail::mark_match beginning;
+  const bool all = syntax_.calls && syntax_.calls->ascii_marks;
+  for (std::size_t i = 0; i < (all ? mark_spellings.size() : 1); ++i) {
+    const detail::mark_match m = detail::match_mark(text, next, mark_spellings[i]);
+    if (m.whole) return m;
+    if (m.fits) beginning = m;
+  }
+  return beginning;
+}
+/// Whether a mark stands next: its beginning, if the text ends there and more may come.
+chat_parser::found chat_parser::find(std::string_view text) const noexcept {
+  const detail::mark_match m = match(text);
+  return m.whole ? found::whole : m.fits && !ended_ ? found::beginning : found::none;
 }
 
 bool chat_parser::may_stand(meaning says) const noexcept {
@@ -203,7 +204,7 @@ bool chat_parser::read_prose() {
 /// Goes on behind a mark, which stands next. What a call will be made of stays, until it is known to be one.
 void chat_parser::begin_part(const mark& m) {
   give_prose(prose_end_);
-  at_ += m.text.size();
+  pass(m.text);
   const bool plain = syntax_.calls && (syntax_.calls->plain_marks || (syntax_.calls->bare_calls && m.says == meaning::call));
   any_name_ = m.says == meaning::code || !plain;
   switch (m.says) {

@@ -114,7 +114,9 @@ class chat_parser {
   void add_mark(std::string_view text, meaning says);
   std::span<const answer_delta> run();
   bool step();
+  detail::mark_match match(std::string_view text) const noexcept;
   found find(std::string_view text) const noexcept;
+  void pass(std::string_view text) noexcept { at_ += match(text).bytes; }
   bool find_mark(mark& out, bool& waits) const noexcept;
   bool may_stand(meaning says) const noexcept;
 

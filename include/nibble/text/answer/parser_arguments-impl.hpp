@@ -24,7 +24,7 @@ bool chat_parser::read_header() {
       const found end = find(f.name_end);
       if (end == found::beginning) return false;
       if (end == found::whole) {
-        at_ += detail::without_blanks(f.name_end).size();
+        pass(f.name_end);
         return end_header();
       }
     } else if (!detail::without_blanks(value_).empty()) {
@@ -106,7 +106,7 @@ bool chat_parser::read_call_end() {
   const bool more = syntax_.calls->call_end.empty() || skip_blanks();
   const found end = find(syntax_.calls->call_end);
   if (!ended_ && (!more || end == found::beginning)) return false;
-  if (end == found::whole) at_ += detail::without_blanks(syntax_.calls->call_end).size();
+  if (end == found::whole) pass(syntax_.calls->call_end);
   end_call(true);
   return true;
 }
@@ -117,7 +117,7 @@ bool chat_parser::read_keys() {
   const found key = find(f.key_begin), end = find(f.call_end);
   if (key == found::beginning || end == found::beginning) return false;
   if (key == found::whole) {
-    at_ += detail::without_blanks(f.key_begin).size();
+    pass(f.key_begin);
     key_.clear();
     place_ = place::key;
     return true;
@@ -141,7 +141,7 @@ bool chat_parser::read_key() {
       out += buffer_[at_++];
       continue;
     }
-    at_ += detail::without_blanks(awaited).size();
+    pass(awaited);
     const bool was_key = !behind_key_;
     typed_as_text_ = !was_key && value_.find("true") != value_.npos;
     behind_key_ = was_key && !f.value_begin.empty();
@@ -159,7 +159,7 @@ bool chat_parser::read_value() {
     const found end = find(f.value_end);
     if (end == found::beginning) return false;
     if (end == found::whole) {
-      at_ += detail::without_blanks(f.value_end).size();
+      pass(f.value_end);
       add_parameter();
       place_ = place::keys;
       return true;
@@ -229,7 +229,7 @@ bool chat_parser::read_python() {
   if (!closed && !ended_) return false;
   std::vector<tool_call> calls;
   const bool all = detail::read_python_calls(value_, calls) && !calls.empty();
-  if (closed) at_ += detail::without_blanks(syntax_.calls->calls_end).size();
+  if (closed) pass(syntax_.calls->calls_end);
   if (!all) return give_up();
   for (const tool_call& call : calls) {
     begin_call(call.name);
@@ -257,7 +257,7 @@ bool chat_parser::read_code() {
     if (end == found::beginning) return false;
     if (end == found::none) value_ += buffer_[at_];
   }
-  if (end == found::whole) at_ += detail::without_blanks(f.call_end).size() - 1;
+  if (end == found::whole) --at_, pass(f.call_end);
   if (end != found::whole && !ended_) return false;
   constexpr std::string_view called = ".call";
   std::vector<tool_call> calls;

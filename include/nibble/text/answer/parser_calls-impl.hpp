@@ -46,14 +46,14 @@ bool chat_parser::read_calls() {
   if (at_ == buffer_.size() && !ended_) return false;
   const found end = find(f.calls_end), begin = find(f.call_begin);
   if (end == found::whole) {
-    at_ += detail::without_blanks(f.calls_end).size();
+    pass(f.calls_end);
     if (calls_here_ == 0) return give_up();
     leave_mark(place::text);
     return true;
   }
   if (end == found::beginning || begin == found::beginning) return false;
   if (begin == found::whole) {
-    at_ += detail::without_blanks(f.call_begin).size();
+    pass(f.call_begin);
     value_.clear();
     place_ = place::header;
     return true;
