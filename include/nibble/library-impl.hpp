@@ -83,6 +83,7 @@
 #include "nibble/grammar/grammar-impl.hpp"
 #include "nibble/grammar/program_builder-impl.hpp"
 #include "nibble/grammar/number_texts-impl.hpp"
+#include "nibble/grammar/keyword_values-impl.hpp"
 #include "nibble/grammar/schema_document-impl.hpp"
 #include "nibble/grammar/schema_expander-impl.hpp"
 #include "nibble/grammar/schema_keywords-impl.hpp"

@@ -74,7 +74,7 @@ TEST_CASE("a model that may call tools speaks as it likes, and one that has none
   CHECK(std::string(none.failure().what()) == "tools: there is none, and a call is required");
   const auto no_list = session.try_chat(talk, form, {.tools = "[]"}, {.max_tokens = 1});
   REQUIRE_FALSE(no_list);
-  CHECK(std::string(no_list.failure().what()) == "tools: expected an array of them");
+  CHECK(std::string(no_list.failure().what()) == "tools: expected an array of them, found the text '[]'");
   const auto plain = nibble::chat_template::chatml();
   const auto unknown = session.try_chat(talk, plain, {.tools = tools, .tool_choice = tool_choice::required});
   REQUIRE_FALSE(unknown);

@@ -74,7 +74,7 @@ TEST_CASE("combinations of many parts are counted, those that come to nothing to
 
 TEST_CASE("what a schema lists costs no more than its states") {
   const std::string long_text(2'000'000, 'x');
-  CHECK(schema(R"({"const":")" + long_text + "\"}") == "schema: /enum: more than 200000 states");
+  CHECK(schema(R"({"const":")" + long_text + "\"}") == "schema: /const: more than 200000 states");
   CHECK(schema(R"({"enum":[)" + list(100'000, [](const std::string& i) { return "\"word" + i + "\""; }) + "]}") == "");
   CHECK(schema(R"({"enum":[)" + list(100'000, [](const std::string& i) { return "1" + i + "99887766"; }) + "]}")
             .find("more than 200000 states") != std::string::npos);

@@ -89,6 +89,19 @@ TEST_CASE("conversations that a form has no place for are refused in its words")
   CHECK_FALSE(chat_template::chatml().try_render({}));
 }
 
+TEST_CASE("what the template would not see is refused and not left out") {
+  const auto said = [](const std::vector<chat_message>& messages, const nibble::chat_options& options) {
+    const auto out = chat_template::chatml().try_render(messages, options);
+    if (out) return std::string();
+    CHECK(out.failure().code() == errc::invalid_argument);
+    return std::string(out.failure().what());
+  };
+  CHECK(said({{"user", "a"}}, {.extra = "{}"}) == "extra: expected an object of variables, found the text '{}'");
+  CHECK(said({{"user", "a"}}, {.tools = json::object()}) == "tools: expected an array of them, found an object");
+  CHECK(said({{"user", "a"}, {"assistant", "b", json::array()}}, {}) == "message 1: more: expected an object, found an array");
+  CHECK(said({{"user", "a", json::object()}}, {.tools = json::array(), .extra = json::object()}) == "");
+}
+
 TEST_CASE("tools, other members of messages and other variables reach the template, and stay texts") {
   const auto chat = chat_template::try_parse(
       "{% for t in tools %}{{ t.function.name }}{% endfor %}{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ m.name }}"

@@ -43,21 +43,35 @@ class schema_compiler {
       if (!branches) return std::move(branches).failure().in("schema");
       for (const schema_branch& b : *branches) {
         auto done = add_shapes(static_cast<std::uint32_t>(n), b);
-        if (!done) return std::move(done).failure().in("schema");
+        if (!done) return std::move(done).failure().in(place_of(n)).in("schema");
       }
     }
     possible_values possible(made_);
-    if (auto sure = possible.remove_others(); !sure) return std::move(sure).failure().in("schema");
+    if (const auto unsure = possible.remove_others())
+      return error(errc::bad_value, std::string(unsure->what)).in(place_of(unsure->target)).in("schema");
     if (!first || !possible.contains(*first)) return error(errc::malformed, "schema: no value is valid");
     made_.root = *first;
     made_.shapes.any_text = expander_.any_text();
     made_.shapes.spaces = most_.json_spaces;
-    NIBBLE_TRY(names_.add_names());
+    std::uint32_t object = 0;
+    if (auto done = names_.add_names(object); !done)
+      return std::move(done).failure().in(place_of(node_of_object(object))).in("schema");
     return std::move(made_);
   }
 
  private:
   using choices = std::vector<json_shapes::choice>;
+
+  std::string place_of(std::size_t node) const {
+    return expander_.place_of(node < nodes_.size() ? nodes_[node] : std::vector<schema_literal>());
+  }
+
+  std::size_t node_of_object(std::uint32_t object) const {
+    const auto has = [object](const grammar_target& t) {
+      return std::find(t.objects.begin(), t.objects.end(), object) != t.objects.end();
+    };
+    return static_cast<std::size_t>(std::find_if(made_.targets.begin(), made_.targets.end(), has) - made_.targets.begin());
+  }
 
   /// The node of some literals; empty: none can meet them all.
   std::optional<std::uint32_t> node_of(std::vector<schema_literal> all) {

@@ -88,15 +88,15 @@ inline listed_values sorted_values(const std::vector<const json*>& values) {
   return out;
 }
 
-result<schema_branches> schema_expander::one_of_values(id s, std::vector<const json*> values) {
+result<schema_branches> schema_expander::one_of_values(id s, std::string_view keyword, std::vector<const json*> values) {
   const listed_values all = sorted_values(values);
-  if (!all.ok) return refused(s, "enum", "a number with an exponent beyond 400");
+  if (!all.ok) return refused(s, keyword, "a number with an exponent beyond 400");
   schema_branches out;
   schema_branch plain = of_type(all.types);
   if (!all.numbers.empty())
     plain.types |= schema_branch::number, plain.numbers.push_back({number_demand::kind::one_of, all.numbers});
   if (!all.texts.empty()) {
-    auto list = list_of_texts(s, all.texts);
+    auto list = list_of_texts(s, keyword, all.texts);
     if (!list) return std::move(list).failure();
     plain.types |= schema_branch::string, plain.texts.push_back(*list);
   }
@@ -108,13 +108,13 @@ result<schema_branches> schema_expander::one_of_values(id s, std::vector<const j
   return out;
 }
 
-result<schema_branches> schema_expander::none_of_values(id s, std::vector<const json*> values) {
+result<schema_branches> schema_expander::none_of_values(id s, std::string_view keyword, std::vector<const json*> values) {
   const listed_values all = sorted_values(values);
-  if (!all.ok) return refused(s, "enum", "a number with an exponent beyond 400");
+  if (!all.ok) return refused(s, keyword, "a number with an exponent beyond 400");
   schema_branch rest = of_type(without(all.types));
   if (!all.numbers.empty()) rest.numbers.push_back({number_demand::kind::none_of, all.numbers});
   if (!all.texts.empty()) {
-    auto list = list_of_texts(s, all.texts);
+    auto list = list_of_texts(s, keyword, all.texts);
     if (!list) return std::move(list).failure();
     rest.texts.push_back(opposite(*list));
   }
@@ -149,10 +149,8 @@ result<void> schema_expander::dependencies(id s, schema_branches& all) {
         sort_names(with.required);
         either.push_back(std::move(with));
       } else {
-        auto x = literal(s, m.value, {keyword, m.key});
-        if (!x) return std::move(x).failure();
         schema_branches both = {with};
-        NIBBLE_TRY(meet_of(both, *x));
+        NIBBLE_TRY(meet_of(both, literal(s, m.value, {keyword, m.key})));
         NIBBLE_TRY(add(either, std::move(both)));
       }
       NIBBLE_TRY(meet(all, either));
@@ -164,32 +162,21 @@ result<void> schema_expander::dependencies(id s, schema_branches& all) {
 result<void> schema_expander::in_place(id s, schema_branches& all) {
   const json& schema = document_[s];
   if (const json* list = schema.find("allOf")) {
-    auto parts = literals(s, *list, "allOf");
-    if (!parts) return std::move(parts).failure();
-    for (const schema_literal x : *parts) NIBBLE_TRY(meet_of(all, x));
+    for (const schema_literal x : literals(s, *list, "allOf")) NIBBLE_TRY(meet_of(all, x));
   }
   if (const json* list = schema.find("anyOf")) NIBBLE_TRY(any_of(s, *list, all));
   if (const json* list = schema.find("oneOf")) NIBBLE_TRY(one_of(s, *list, all));
-  if (const json* value = schema.find("not")) {
-    auto x = literal(s, *value, {"not"});
-    if (!x) return std::move(x).failure();
-    NIBBLE_TRY(meet_of(all, opposite(*x)));
-  }
+  if (const json* value = schema.find("not")) NIBBLE_TRY(meet_of(all, opposite(literal(s, *value, {"not"}))));
   const json* condition = keyword(s, "if");
   const json* then = schema.find("then");
   const json* otherwise = schema.find("else");
   if (condition && (then || otherwise || document_.has_unevaluated())) {
-    auto x = literal(s, *condition, {"if"});
-    if (!x) return std::move(x).failure();
-    auto y = then ? literal(s, *then, {"then"}) : result<schema_literal>(anything);
-    if (!y) return std::move(y).failure();
-    auto z = otherwise ? literal(s, *otherwise, {"else"}) : result<schema_literal>(anything);
-    if (!z) return std::move(z).failure();
+    const schema_literal x = literal(s, *condition, {"if"});
     schema_branches yes = {{}}, no = {{}};
-    NIBBLE_TRY(meet_of(yes, *x));
-    NIBBLE_TRY(meet_of(yes, *y));
-    NIBBLE_TRY(meet_of(no, opposite(*x)));
-    NIBBLE_TRY(meet_of(no, *z));
+    NIBBLE_TRY(meet_of(yes, x));
+    NIBBLE_TRY(meet_of(yes, then ? literal(s, *then, {"then"}) : anything));
+    NIBBLE_TRY(meet_of(no, opposite(x)));
+    NIBBLE_TRY(meet_of(no, otherwise ? literal(s, *otherwise, {"else"}) : anything));
     NIBBLE_TRY(add(yes, std::move(no)));
     NIBBLE_TRY(meet(all, yes));
   }
@@ -197,19 +184,17 @@ result<void> schema_expander::in_place(id s, schema_branches& all) {
 }
 
 result<void> schema_expander::any_of(id s, const json& list, schema_branches& all) {
-  auto parts = literals(s, list, "anyOf");
-  if (!parts) return std::move(parts).failure();
+  const std::vector<schema_literal> parts = literals(s, list, "anyOf");
   schema_branches either;
   if (!document_.has_unevaluated()) {
-    for (const schema_literal x : *parts) NIBBLE_TRY(add_of(either, x));
+    for (const schema_literal x : parts) NIBBLE_TRY(add_of(either, x));
     return meet(all, either);
   }
-  if (parts->size() > 6) return refused(s, "anyOf", "more than 6 alternatives beside unevaluated members or items");
-  for (std::uint32_t set = 1; set < 1u << parts->size(); ++set) {  // all that may be valid together, for what they look at
+  if (parts.size() > 6) return refused(s, "anyOf", "more than 6 alternatives beside unevaluated members or items");
+  for (std::uint32_t set = 1; set < 1u << parts.size(); ++set) {  // all that may be valid together, for what they look at
     schema_branches together = {{}};
-    for (std::size_t i = 0; i < parts->size(); ++i)
-      if ((set >> i & 1) != 0 || exact_)
-        NIBBLE_TRY(meet_of(together, (set >> i & 1) != 0 ? (*parts)[i] : opposite((*parts)[i])));
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      if ((set >> i & 1) != 0 || exact_) NIBBLE_TRY(meet_of(together, (set >> i & 1) != 0 ? parts[i] : opposite(parts[i])));
     NIBBLE_TRY(add(either, std::move(together)));
   }
   return meet(all, either);
@@ -229,14 +214,13 @@ inline std::uint64_t cost_of_comparing(const json& a, const json& b) {
 }
 
 result<void> schema_expander::one_of(id s, const json& list, schema_branches& all) {
-  auto parts = literals(s, list, "oneOf");
-  if (!parts) return std::move(parts).failure();
+  const std::vector<schema_literal> parts = literals(s, list, "oneOf");
   schema_branches either;
-  for (std::size_t i = 0; i < parts->size(); ++i) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
     schema_branches only = {{}};
-    NIBBLE_TRY(meet_of(only, (*parts)[i]));
-    for (std::size_t k = 0; k < parts->size(); ++k) {
-      const schema_literal x = (*parts)[i], other = (*parts)[k];
+    NIBBLE_TRY(meet_of(only, parts[i]));
+    for (std::size_t k = 0; k < parts.size(); ++k) {
+      const schema_literal x = parts[i], other = parts[k];
       if (k == i || other == nothing) continue;
       if (x < anything && other < anything) {
         NIBBLE_TRY(spend(cost_of_comparing(document_[followed(x / 2)], document_[followed(other / 2)])));
@@ -253,7 +237,7 @@ result<void> schema_expander::one_of(id s, const json& list, schema_branches& al
 schema_expander::id schema_expander::followed(id s) {
   for (int i = 0; i < 8; ++i) {
     const json* reference = document_[s].find("$ref");
-    if (!reference || !reference->is(json_kind::string)) break;
+    if (!reference) break;
     const auto next = document_.find(s, reference->string());
     if (!next) break;
     s = *next;
@@ -347,30 +331,28 @@ bool schema_expander::surely_disjoint(id a, id b) {
 
 result<void> schema_expander::unevaluated(id s, schema_branches& all) {
   if (const json* value = keyword(s, "unevaluatedProperties")) {
-    auto x = literal(s, *value, {"unevaluatedProperties"});
-    if (!x) return std::move(x).failure();
+    const schema_literal x = literal(s, *value, {"unevaluatedProperties"});
     for (schema_branch& b : all) {
       if (b.seen_members.others == anything) continue;
       schema_branch::members rest = b.seen_members;
-      rest.others = *x;
-      if (*x != anything) b.groups.push_back(std::move(rest));
+      rest.others = x;
+      if (x != anything) b.groups.push_back(std::move(rest));
       b.seen_members.others = anything;
     }
     NIBBLE_TRY(meet(all, {{}}));
   }
   if (const json* value = keyword(s, "unevaluatedItems")) {
-    auto x = literal(s, *value, {"unevaluatedItems"});
-    if (!x) return std::move(x).failure();
+    const schema_literal x = literal(s, *value, {"unevaluatedItems"});
     for (schema_branch& b : all) {
       if (b.seen_items == schema_branch::unlimited) continue;
-      schema_literal rest = *x;
-      if (*x != anything && !b.seen_containing.empty()) {  // an item that any of them contains has been looked at
+      schema_literal rest = x;
+      if (x != anything && !b.seen_containing.empty()) {  // an item that any of them contains has been looked at
         std::vector<schema_literal> any = b.seen_containing;
-        any.push_back(*x);
+        any.push_back(x);
         rest = either(std::move(any), s);
       }
       if (b.seen_items > most_.nesting) return refused(s, "unevaluatedItems", "too many places");
-      if (*x != anything) b.places.push_back({std::vector<schema_literal>(b.seen_items, anything), rest});
+      if (x != anything) b.places.push_back({std::vector<schema_literal>(b.seen_items, anything), rest});
       b.seen_items = schema_branch::unlimited;
     }
   }

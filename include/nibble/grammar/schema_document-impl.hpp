@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "nibble/grammar/keyword_values.hpp"
 #include "nibble/grammar/schema_document.hpp"
-#include "nibble/text/json_pointer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -91,6 +91,60 @@ std::string schema_document::path(id schema) const {
   return out;
 }
 
+error schema_document::refusal(id schema, std::string_view keyword, std::string_view why, errc code) const {
+  std::string where = path(schema);
+  if (!keyword.empty()) (where += '/') += keyword;
+  if (where.empty()) where = "the schema itself";
+  return error(code, where + ": " + std::string(why));
+}
+
+result<void> schema_document::check(id schema) const {
+  const json& its = *places_[schema].schema;
+  if (const auto wrong = fault_of(keyword_value::schema, its)) return refusal(schema, "", wrong->why);
+  const bool only_reference = ignores_siblings(schema) && its.find("$ref");
+  for (const json::member& m : its.members()) {
+    const schema_keyword* known = find_keyword(m.key);
+    if (!known || !keyword(schema, m.key, false) || (only_reference && m.key != "$ref")) continue;
+    if (const auto wrong = fault_of(known->value, m.value)) return refusal(schema, m.key + wrong->where, wrong->why);
+  }
+  return {};
+}
+
+/// Calls f with each schema that stands in a schema, and the step to it. What only looks like one, within an enum, is none.
+template <class F>
+void each_part(const json& schema, F&& f) {
+  for (const json::member& m : schema.members()) {
+    const schema_keyword* known = find_keyword(m.key);
+    if (!known) continue;
+    switch (known->value) {
+      case keyword_value::schema:
+      case keyword_value::items:
+      case keyword_value::schemas:
+        if (m.value.is(json_kind::object) && known->value != keyword_value::schemas) f(m.value, schema_step{known->name});
+        for (std::size_t i = 0; i < m.value.items().size() && known->value != keyword_value::schema; ++i)
+          f(m.value.items()[i], schema_step{known->name, {}, i});
+        break;
+      case keyword_value::named_schemas:
+      case keyword_value::definitions:
+      case keyword_value::dependencies:
+        for (const json::member& part : m.value.members()) f(part.value, schema_step{known->name, part.key});
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+result<void> schema_document::check_all() {
+  for (id s = 0; s < places_.size(); ++s) {
+    NIBBLE_TRY(check(s));
+    each_part(*places_[s].schema, [&](const json& part, const schema_step& step) {
+      if (part.is(json_kind::object)) static_cast<void>(number_of(part, s, step));
+    });
+  }
+  return {};
+}
+
 bool is_required(const json& schema, std::string_view name) {
   const json* required = schema.find("required");
   if (!required) return false;
@@ -126,31 +180,16 @@ std::uint32_t schema_document::add_names(const json& schema, std::uint32_t withi
   return within;
 }
 
-/// Walks the places where schemas stand: what only looks like one, within an enum, is none.
+/// Walks the places where schemas stand.
 void schema_document::scan(const json& root) {
-  static constexpr std::string_view one[] = {
-      "additionalItems",  "additionalProperties",  "contains",     "else", "if", "items", "not", "propertyNames", "then",
-      "unevaluatedItems", "unevaluatedProperties", "contentSchema"};
-  static constexpr std::string_view list[] = {"allOf", "anyOf", "oneOf", "prefixItems", "items"};
-  static constexpr std::string_view map[] = {
-      "$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"};
-  const auto is_in = [](const auto& names, std::string_view name) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-  };
   std::vector<std::pair<const json*, std::uint32_t>> open = {{&root, 0}};
   for (std::size_t i = 0; i < open.size(); ++i) {
     const json* schema = open[i].first;
     if (!schema->is(json_kind::object)) continue;
     const std::uint32_t within = add_names(*schema, open[i].second);
     resource_of_.emplace(schema, within);
-    for (const json::member& m : schema->members()) {
-      has_unevaluated_ |= m.key.starts_with("unevaluated");
-      if (is_in(one, m.key) && m.value.is(json_kind::object)) open.emplace_back(&m.value, within);
-      if (is_in(list, m.key))
-        for (const json& item : m.value.items()) open.emplace_back(&item, within);
-      if (is_in(map, m.key))
-        for (const json::member& part : m.value.members()) open.emplace_back(&part.value, within);
-    }
+    for (const json::member& m : schema->members()) has_unevaluated_ |= m.key.starts_with("unevaluated");
+    each_part(*schema, [&](const json& part, const schema_step&) { open.emplace_back(&part, within); });
   }
 }
 

@@ -14,6 +14,7 @@
 #include "nibble/error.hpp"
 #include "nibble/grammar/schema_drafts.hpp"
 #include "nibble/text/json.hpp"
+#include "nibble/text/json_pointer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -29,7 +30,7 @@ struct schema_step {
 
   std::string text() const {
     std::string out(keyword);
-    if (name.data()) (out += '/') += name;
+    if (name.data()) out += pointer_step(name);
     if (place != no_place) out += '/' + std::to_string(place);
     return out;
   }
@@ -46,8 +47,15 @@ class schema_document {
   id number_of(const json& schema, id within, const schema_step& step);
   /// The number of a schema that is made, in words of the newest draft.
   id add_made(json schema, id within, std::string_view keyword);
-  /// Where a schema stands: "/properties/a".
+  /// Where a schema stands, as a JSON pointer: "/properties/a".
   std::string path(id schema) const;
+  /// Why a schema is refused, at a keyword of it.
+  error refusal(id schema, std::string_view keyword, std::string_view why, errc code = errc::bad_value) const;
+  /// Whether the keywords of a schema that its draft knows are given what they are for; schemas in it are not looked into.
+  /// @errors  bad_value
+  result<void> check(id schema) const;
+  /// The same of all schemas of the document.
+  result<void> check_all();
 
   const json& operator[](id schema) const noexcept { return *places_[schema].schema; }
   id root() const noexcept { return 0; }

@@ -30,24 +30,29 @@ inline schema_literal literal_of(std::uint32_t schema) noexcept { return schema 
 inline constexpr std::uint64_t most_kept_parts = 500'000;  // of branches that are looked up and not made again
 inline std::uint8_t without(std::uint8_t type) noexcept { return static_cast<std::uint8_t>(schema_branch::all & ~type); }
 
-error schema_expander::refused(id s, std::string_view keyword, std::string_view why, errc code) const {
-  std::string where = document_.path(s);
-  where += '/';
-  where += keyword;
-  return error(code, where + ": " + std::string(why));
-}
-
 result<schema_branches> schema_expander::expand(const std::vector<schema_literal>& all) {
   schema_branches out = {{}};
+  at_ = all.empty() ? document_.root() : all.front() / 2;
   for (const schema_literal x : all) NIBBLE_TRY(meet_of(out, x));
   return out;
+}
+
+std::string schema_expander::place_of(const std::vector<schema_literal>& all) const {
+  const std::string itself = "the schema itself";
+  std::string out;
+  for (std::size_t i = 0; i < all.size() && i < 3; ++i) {
+    const std::string path = all[i] < anything ? document_.path(all[i] / 2) : std::string();
+    (out += i > 0 ? " and " : "") += path.empty() ? itself : path;
+  }
+  return all.empty() ? itself : out + (all.size() > 3 ? " and others" : "");
 }
 
 result<void> schema_expander::spend(std::uint64_t steps) {
   const std::uint64_t most = std::uint64_t{10'000} * most_.alternatives;
   work_ = steps < most - work_ ? work_ + steps : most;
   if (work_ < most) return {};
-  return error(errc::limit_exceeded, "more than " + std::to_string(most) + " steps to multiply its combinations out");
+  return refused(at_, "", "more than " + std::to_string(most) + " steps to multiply its combinations out",
+                 errc::limit_exceeded);
 }
 
 result<schema_expander::shared_branches> schema_expander::of(schema_literal x) {
@@ -56,14 +61,16 @@ result<schema_expander::shared_branches> schema_expander::of(schema_literal x) {
   if (const auto known = known_.find({x, exact_}); known != known_.end()) return known->second;
   const id s = x / 2;
   NIBBLE_TRY(spend(1 + document_[s].members().size()));
+  NIBBLE_TRY(document_.check(s));
   if (!active_.insert(x).second) return refused(s, "$ref", "it leads back to itself, before any value is read");
   if (active_.size() > most_.nesting / 4) {
     return refused(s, "", "more than " + std::to_string(most_.nesting / 4) + " schemas apply to one value",
                    errc::limit_exceeded);
   }
   const bool negating = std::exchange(negating_, x % 2 != 0);
+  const id at = std::exchange(at_, s);
   auto out = negating_ ? invalid(s) : valid(s);
-  negating_ = negating;
+  negating_ = negating, at_ = at;
   active_.erase(x);
   if (!out) return std::move(out).failure();
   std::uint64_t parts = 0;
@@ -75,6 +82,9 @@ result<schema_expander::shared_branches> schema_expander::of(schema_literal x) {
   return shared;
 }
 
+error schema_expander::too_many_alternatives() const {
+  return refused(at_, "", "more than " + std::to_string(most_.alternatives) + " alternatives", errc::limit_exceeded);
+}
 result<void> schema_expander::meet(schema_branches& all, const schema_branches& more) {
   schema_branches out;
   std::vector<branch_size> sizes;
@@ -89,16 +99,14 @@ result<void> schema_expander::meet(schema_branches& all, const schema_branches& 
       schema_branch both = a;
       if (!narrow(both, b)) continue;
       out.push_back(std::move(both));
-      if (out.size() > most_.alternatives)
-        return error(errc::limit_exceeded, "more than " + std::to_string(most_.alternatives) + " alternatives");
+      if (out.size() > most_.alternatives) return too_many_alternatives();
     }
   }
   all = std::move(out);
   return {};
 }
 result<void> schema_expander::add(schema_branches& all, schema_branches more) {
-  if (all.size() + more.size() > most_.alternatives)
-    return error(errc::limit_exceeded, "more than " + std::to_string(most_.alternatives) + " alternatives");
+  if (all.size() + more.size() > most_.alternatives) return too_many_alternatives();
   for (schema_branch& b : more) all.push_back(std::move(b));
   return {};
 }
@@ -134,27 +142,19 @@ schema_literal schema_expander::either(std::vector<schema_literal> any, id withi
   return found->second;
 }
 
-result<schema_literal> schema_expander::literal(id within, const json& schema, const schema_step& step) {
+schema_literal schema_expander::literal(id within, const json& schema, const schema_step& step) {
   if (schema.is(json_kind::boolean)) return schema.boolean() ? anything : nothing;
-  if (!schema.is(json_kind::object)) return refused(within, step.text(), "expected a schema");
-  if (schema.members().empty()) return anything;
-  return literal_of(document_.number_of(schema, within, step));
+  return schema.members().empty() ? anything : literal_of(document_.number_of(schema, within, step));
 }
-result<std::vector<schema_literal>> schema_expander::literals(id within, const json& list, std::string_view step) {
-  if (!list.is(json_kind::array)) return refused(within, step, "expected an array of schemas");
+std::vector<schema_literal> schema_expander::literals(id within, const json& list, std::string_view step) {
   std::vector<schema_literal> out;
-  for (const json& item : list.items()) {
-    auto x = literal(within, item, {step, {}, out.size()});
-    if (!x) return std::move(x).failure();
-    out.push_back(*x);
-  }
+  for (const json& item : list.items()) out.push_back(literal(within, item, {step, {}, out.size()}));
   return out;
 }
 
-result<std::uint32_t> schema_expander::count(id s, std::string_view keyword, const json& value) {
-  const auto number = value.is(json_kind::number) ? decimal_of(value.digits()) : std::nullopt;
-  if (!number || number->negative || !number->fraction.empty())
-    return refused(s, keyword, "expected a whole number that is not negative");
+/// A keyword's count; those beyond nine digits are alike.
+inline std::uint32_t count_of(const json& value) {
+  const auto number = decimal_of(value.digits());
   if (number->whole.size() > 9) return schema_branch::unlimited - 1;
   std::uint32_t out = 0;
   for (const char c : number->whole) out = out * 10 + static_cast<std::uint32_t>(c - '0');
@@ -181,12 +181,10 @@ result<schema_expander::id> schema_expander::referenced(id s, std::string_view k
 result<schema_branches> schema_expander::evaluated(id s) {
   const json& schema = document_[s];
   if (schema.is(json_kind::boolean)) return schema.boolean() ? schema_branches{{}} : schema_branches{};
-  if (!schema.is(json_kind::object)) return refused(s, "", "expected a schema");
   schema_branches all = {{}};
   for (const std::string_view key : {"$ref", "$dynamicRef", "$recursiveRef"}) {
     const json* reference = keyword(s, key);
     if (!reference) continue;
-    if (!reference->is(json_kind::string)) return refused(s, key, "expected a reference");
     auto target = referenced(s, key, reference->string());
     if (!target) return std::move(target).failure();
     NIBBLE_TRY(meet_of(all, literal_of(*target)));
@@ -196,14 +194,14 @@ result<schema_branches> schema_expander::evaluated(id s) {
   NIBBLE_TRY(assertions(s, own));
   NIBBLE_TRY(meet(all, {own}));
   if (const json* value = keyword(s, "const")) {
-    auto more = one_of_values(s, {value});
+    auto more = one_of_values(s, "const", {value});
     if (!more) return more;
     NIBBLE_TRY(meet(all, *more));
   }
   if (const json* values = schema.find("enum")) {
     std::vector<const json*> list;
     for (const json& v : values->items()) list.push_back(&v);
-    auto more = one_of_values(s, std::move(list));
+    auto more = one_of_values(s, "enum", std::move(list));
     if (!more) return more;
     NIBBLE_TRY(meet(all, *more));
   }

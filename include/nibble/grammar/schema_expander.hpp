@@ -34,6 +34,8 @@ class schema_expander {
   /// The alternatives of the values that meet all literals.
   /// @errors  bad_value: a keyword that is not supported, or no schema; limit_exceeded
   result<schema_branches> expand(const std::vector<schema_literal>& all);
+  /// Where the values of some literals are told of, for a sentence.
+  std::string place_of(const std::vector<schema_literal>& all) const;
   /// The automaton of the strings that a branch allows without counting characters, or none.
   result<std::uint32_t> texts_of(const schema_branch& b, bool count);
   std::uint32_t any_text();
@@ -54,14 +56,13 @@ class schema_expander {
 
   // keywords
   result<void> assertions(id s, schema_branch& b);
-  result<void> type(id s, const json& value, schema_branch& b);
   result<void> number_keywords(id s, schema_branch& b);
   result<void> string_keywords(id s, schema_branch& b);
   result<void> array_keywords(id s, schema_branch& b);
   result<void> object_keywords(id s, schema_branch& b);
   result<void> property_names(id s, schema_branch& b);
-  result<schema_branches> one_of_values(id s, std::vector<const json*> values);
-  result<schema_branches> none_of_values(id s, std::vector<const json*> values);
+  result<schema_branches> one_of_values(id s, std::string_view keyword, std::vector<const json*> values);
+  result<schema_branches> none_of_values(id s, std::string_view keyword, std::vector<const json*> values);
   result<void> invalid_types(id s, schema_branches& out);
   result<void> invalid_numbers(id s, schema_branches& out);
   result<void> invalid_strings(id s, schema_branches& out);
@@ -88,18 +89,20 @@ class schema_expander {
   const json* keyword(id s, std::string_view name) const { return document_.keyword(s, name, negating_); }
   id made_of(const json& value, id within);
   schema_literal either(std::vector<schema_literal> any, id within);
-  result<schema_literal> literal(id within, const json& schema, const schema_step& step);
-  result<std::vector<schema_literal>> literals(id within, const json& list, std::string_view step);
+  schema_literal literal(id within, const json& schema, const schema_step& step);
+  std::vector<schema_literal> literals(id within, const json& list, std::string_view step);
+  error too_many_alternatives() const;
   result<void> meet(schema_branches& all, const schema_branches& more);
   result<void> add(schema_branches& all, schema_branches more);
   result<void> meet_of(schema_branches& all, schema_literal x);
   result<void> add_of(schema_branches& all, schema_literal x);
-  result<std::uint32_t> count(id s, std::string_view keyword, const json& value);
   result<text_literal> expression(id s, std::string_view keyword, std::string_view text, bool whole);
   result<std::optional<text_literal>> names(schema_literal x, bool& none);
-  result<text_literal> list_of_texts(id s, const std::vector<std::string>& all);
+  result<text_literal> list_of_texts(id s, std::string_view keyword, const std::vector<std::string>& all);
   result<void> format_keyword(id s, std::string_view name, schema_branch& b);
-  error refused(id s, std::string_view keyword, std::string_view why, errc code = errc::bad_value) const;
+  error refused(id s, std::string_view keyword, std::string_view why, errc code = errc::bad_value) const {
+    return document_.refusal(s, keyword, why, code);
+  }
 
   schema_document& document_;
   const grammar_limits& most_;
@@ -107,6 +110,7 @@ class schema_expander {
   std::set<schema_literal> active_;
   std::map<std::pair<schema_literal, bool>, shared_branches> known_;  // and whether alternatives were to exclude each other
   std::uint64_t known_parts_ = 0, work_ = 0;
+  id at_ = 0;                                    // the schema that is worked on, for sentences
   std::unordered_map<const json*, id> made_of_;  // schemas of values
   std::map<std::vector<schema_literal>, schema_literal> either_numbers_;
   std::map<id, std::vector<schema_literal>> either_;  // schemas that are made of others: one of these holds

@@ -18,44 +18,35 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-result<void> schema_expander::assertions(id s, schema_branch& b) {
-  if (const json* value = document_[s].find("type")) NIBBLE_TRY(type(s, *value, b));
-  NIBBLE_TRY(number_keywords(s, b));
-  NIBBLE_TRY(string_keywords(s, b));
-  NIBBLE_TRY(array_keywords(s, b));
-  return object_keywords(s, b);
-}
-
-/// The types of a keyword `type`; `whole`: of numbers, only the whole ones. 0: it is wrong.
+/// The types of a keyword `type`; `whole`: of numbers, only the whole ones.
 inline std::uint8_t types_of(const json& value, bool& whole) {
   std::uint8_t types = 0;
   bool number = false, integer = false;
   const auto add = [&](std::string_view name) {
     number |= name == "number", integer |= name == "integer";
-    const int one = name == "null"                          ? schema_branch::null
-                    : name == "boolean"                     ? schema_branch::no | schema_branch::yes
-                    : name == "number" || name == "integer" ? schema_branch::number
-                    : name == "string"                      ? schema_branch::string
-                    : name == "array"                       ? schema_branch::array
-                    : name == "object"                      ? schema_branch::object
-                                                            : 0;
-    types = static_cast<std::uint8_t>(types | one);
-    return one != 0;
+    types = static_cast<std::uint8_t>(types | (name == "null"      ? schema_branch::null
+                                               : name == "boolean" ? schema_branch::no | schema_branch::yes
+                                               : name == "string"  ? schema_branch::string
+                                               : name == "array"   ? schema_branch::array
+                                               : name == "object"  ? schema_branch::object
+                                                                   : schema_branch::number));
   };
-  bool known = true;
-  if (value.is(json_kind::string)) known = add(value.string());
-  for (const json& name : value.items()) known &= add(name.string());
+  if (value.is(json_kind::string)) add(value.string());
+  for (const json& name : value.items()) add(name.string());
   whole = integer && !number;
-  return known ? types : std::uint8_t{0};
+  return types;
 }
 
-result<void> schema_expander::type(id s, const json& value, schema_branch& b) {
-  bool whole = false;
-  const std::uint8_t types = types_of(value, whole);
-  if (types == 0) return refused(s, "type", "expected the name of a type, or a list of them");
-  b.types &= types;
-  if (whole) b.numbers.push_back({number_demand::kind::multiple, {{.whole = "1"}}});
-  return {};
+result<void> schema_expander::assertions(id s, schema_branch& b) {
+  if (const json* value = document_[s].find("type")) {
+    bool whole = false;
+    b.types &= types_of(*value, whole);
+    if (whole) b.numbers.push_back({number_demand::kind::multiple, {{.whole = "1"}}});
+  }
+  NIBBLE_TRY(number_keywords(s, b));
+  NIBBLE_TRY(string_keywords(s, b));
+  NIBBLE_TRY(array_keywords(s, b));
+  return object_keywords(s, b);
 }
 
 result<void> schema_expander::number_keywords(id s, schema_branch& b) {
@@ -68,17 +59,19 @@ result<void> schema_expander::number_keywords(id s, schema_branch& b) {
                                                                 {"multipleOf", kind::multiple}};
   for (const auto& [key, what] : known) {
     const json* value = schema.find(key);
-    if (!value || value->is(json_kind::boolean)) continue;  // a boolean: draft 4, beside minimum
-    const auto number = value->is(json_kind::number) ? decimal_of(value->digits()) : std::nullopt;
-    if (!number) return refused(s, key, "expected a number, with an exponent up to 400");
-    if (what == kind::multiple && (number->negative || number->is_zero())) return refused(s, key, "expected a number above 0");
+    if (!value) continue;
+    if (value->is(json_kind::boolean)) {  // of the bound beside it
+      const std::string_view bound = key == "exclusiveMinimum" ? "minimum" : "maximum";
+      if (!schema.find(bound)) return refused(s, key, "true or false says nothing without " + std::string(bound));
+      continue;
+    }
     kind meant = what;
     const json* exclusive = schema.find(key == "minimum" ? "exclusiveMinimum" : "exclusiveMaximum");
     if (exclusive && exclusive->is(json_kind::boolean) && exclusive->boolean()) {
       if (key == "minimum") meant = kind::above;
       if (key == "maximum") meant = kind::below;
     }
-    b.numbers.push_back({meant, {*number}});
+    b.numbers.push_back({meant, {*decimal_of(value->digits())}});
   }
   return {};
 }
@@ -107,20 +100,14 @@ std::uint32_t schema_expander::any_text() {
 result<void> schema_expander::string_keywords(id s, schema_branch& b) {
   const json& schema = document_[s];
   if (const json* value = schema.find("minLength")) {
-    auto n = count(s, "minLength", *value);
-    if (!n) return std::move(n).failure();
-    if (*n > most_.states)
+    const std::uint32_t n = count_of(*value);
+    if (n > most_.states)
       return refused(s, "minLength", "more characters than a text could have: at most " + std::to_string(most_.states),
                      errc::limit_exceeded);
-    b.least_characters = (std::max)(b.least_characters, *n);
+    b.least_characters = n;
   }
-  if (const json* value = schema.find("maxLength")) {
-    auto n = count(s, "maxLength", *value);
-    if (!n) return std::move(n).failure();
-    b.most_characters = (std::min)(b.most_characters, *n);
-  }
+  if (const json* value = schema.find("maxLength")) b.most_characters = count_of(*value);
   if (const json* value = schema.find("pattern")) {
-    if (!value->is(json_kind::string)) return refused(s, "pattern", "expected a regular expression");
     auto x = expression(s, "pattern", value->string(), false);
     if (!x) return std::move(x).failure();
     b.texts.push_back(*x);
@@ -152,16 +139,8 @@ result<schema_branch::items> schema_expander::items_of(id s) {
     if (!document_.lists_items(s) && negating_) return refused(s, "items", "expected a schema");
     first = rest, first_name = "items", rest = keyword(s, "additionalItems"), rest_name = "additionalItems";
   }
-  if (first) {
-    auto all = literals(s, *first, first_name);
-    if (!all) return std::move(all).failure();
-    out.first = *std::move(all);
-  }
-  if (rest) {
-    auto x = literal(s, *rest, {rest_name});
-    if (!x) return std::move(x).failure();
-    out.rest = *x;
-  }
+  if (first) out.first = literals(s, *first, first_name);
+  if (rest) out.rest = literal(s, *rest, {rest_name});
   return out;
 }
 
@@ -176,27 +155,22 @@ result<void> schema_expander::array_keywords(id s, schema_branch& b) {
   for (const std::string_view key : {"minItems", "maxItems"}) {
     const json* value = schema.find(key);
     if (!value) continue;
-    auto n = count(s, key, *value);
-    if (!n) return std::move(n).failure();
-    key == "minItems" ? b.least_items = *n : b.most_items = *n;
-    if (key == "minItems" && *n > most_.states)
+    const std::uint32_t n = count_of(*value);
+    key == "minItems" ? b.least_items = n : b.most_items = n;
+    if (key == "minItems" && n > most_.states)
       return refused(s, key, "more items than a text could have: at most " + std::to_string(most_.states),
                      errc::limit_exceeded);
   }
   if (const json* value = schema.find("uniqueItems")) b.unique = value->boolean();
   if (const json* value = keyword(s, "contains")) {
-    auto x = literal(s, *value, {"contains"});
-    if (!x) return std::move(x).failure();
-    schema_branch::contained demand{*x};
+    const schema_literal x = literal(s, *value, {"contains"});
+    schema_branch::contained demand{x};
     for (const std::string_view key : {"minContains", "maxContains"}) {
-      const json* n_of = keyword(s, key);
-      if (!n_of) continue;
-      auto n = count(s, key, *n_of);
-      if (!n) return std::move(n).failure();
-      key == "minContains" ? demand.least = *n : demand.most = *n;
+      const json* n = keyword(s, key);
+      if (n) (key == "minContains" ? demand.least : demand.most) = count_of(*n);
     }
     if (demand.least > 0 || demand.most != schema_branch::unlimited) b.contains.push_back(demand);
-    if (!document_.is_2019(s)) b.seen_containing.push_back(*x);
+    if (!document_.is_2019(s)) b.seen_containing.push_back(x);
   }
   return {};
 }
@@ -205,28 +179,17 @@ result<schema_branch::members> schema_expander::members_of(id s) {
   const json& schema = document_[s];
   schema_branch::members out;
   if (const json* value = schema.find("properties")) {
-    if (!value->is(json_kind::object)) return refused(s, "properties", "expected an object of schemas");
-    for (const json::member& m : value->members()) {
-      auto x = literal(s, m.value, {"properties", m.key});
-      if (!x) return std::move(x).failure();
-      out.named.emplace(m.key, *x);
-    }
+    for (const json::member& m : value->members()) out.named.emplace(m.key, literal(s, m.value, {"properties", m.key}));
   }
   if (const json* value = schema.find("patternProperties")) {
-    if (!value->is(json_kind::object)) return refused(s, "patternProperties", "expected an object of schemas");
     for (const json::member& m : value->members()) {
-      auto x = literal(s, m.value, {"patternProperties", m.key});
-      if (!x) return std::move(x).failure();
+      const schema_literal x = literal(s, m.value, {"patternProperties", m.key});
       auto fits = expression(s, "patternProperties", m.key, false);
       if (!fits) return std::move(fits).failure();
-      out.fitting.emplace_back(*fits, *x);
+      out.fitting.emplace_back(*fits, x);
     }
   }
-  if (const json* value = schema.find("additionalProperties")) {
-    auto x = literal(s, *value, {"additionalProperties"});
-    if (!x) return std::move(x).failure();
-    out.others = *x;
-  }
+  if (const json* value = schema.find("additionalProperties")) out.others = literal(s, *value, {"additionalProperties"});
   return out;
 }
 
@@ -238,20 +201,16 @@ result<void> schema_expander::object_keywords(id s, schema_branch& b) {
   for (const auto& [fits, x] : members->fitting) b.seen_members.fitting.emplace_back(fits, anything);
   if (schema.find("additionalProperties")) b.seen_members.others = anything;
   if (*members != schema_branch::members{}) b.groups.push_back(*std::move(members));
-  if (const json* value = schema.find("required"); value && value->is(json_kind::array)) {
-    for (const json& name : value->items()) {
-      if (!name.is(json_kind::string)) return refused(s, "required", "expected an array of names");
-      b.required.emplace_back(name.string());
-    }
+  if (const json* value = schema.find("required")) {
+    for (const json& name : value->items()) b.required.emplace_back(name.string());
     sort_names(b.required);
   }
   for (const std::string_view key : {"minProperties", "maxProperties"}) {
     const json* value = schema.find(key);
     if (!value) continue;
-    auto n = count(s, key, *value);
-    if (!n) return std::move(n).failure();
-    key == "minProperties" ? b.least_members = *n : b.most_members = *n;
-    if (key == "minProperties" && *n > most_.states)
+    const std::uint32_t n = count_of(*value);
+    key == "minProperties" ? b.least_members = n : b.most_members = n;
+    if (key == "minProperties" && n > most_.states)
       return refused(s, key, "more members than a text could have: at most " + std::to_string(most_.states),
                      errc::limit_exceeded);
   }
@@ -262,10 +221,9 @@ result<void> schema_expander::object_keywords(id s, schema_branch& b) {
 result<void> schema_expander::property_names(id s, schema_branch& b) {
   const json* value = keyword(s, "propertyNames");
   if (!value) return {};
-  auto x = literal(s, *value, {"propertyNames"});
-  if (!x) return std::move(x).failure();
+  const schema_literal x = literal(s, *value, {"propertyNames"});
   bool none = false;
-  auto fits = names(negating_ ? opposite(*x) : *x, none);
+  auto fits = names(negating_ ? opposite(x) : x, none);
   if (!fits) return std::move(fits).failure();
   const bool all = !none && !*fits;
   if (negating_ ? all : none) b.groups.push_back({.named = {}, .fitting = {}, .others = nothing});
@@ -335,9 +293,9 @@ result<std::uint32_t> schema_expander::texts_of(const schema_branch& b, bool cou
   return alive[*start - first] ? *start : automaton::none;
 }
 
-result<text_literal> schema_expander::list_of_texts(id s, const std::vector<std::string>& all) {
+result<text_literal> schema_expander::list_of_texts(id s, std::string_view keyword, const std::vector<std::string>& all) {
   auto root = add_texts(all, text_tags::alike, most_.states, texts_);
-  if (!root) return refused(s, "enum", root.failure().what(), root.failure().code());
+  if (!root) return refused(s, keyword, root.failure().what(), root.failure().code());
   return 2 * *root;
 }
 

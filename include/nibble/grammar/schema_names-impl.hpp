@@ -61,8 +61,9 @@ class name_automatons {
   }
 
   /// What a name may still become, for each state that reads one.
+  /// @param number  the object that is worked on: what a failure is about
   /// @errors  limit_exceeded; bad_value: names that have to differ, of which there are few
-  result<void> add_names() {
+  result<void> add_names(std::uint32_t& number) {
     struct known_names {
       std::vector<std::uint32_t> order;
       shared_words reach;
@@ -70,17 +71,17 @@ class name_automatons {
     std::map<std::uint32_t, known_names> known;  // by the first state of names
     std::size_t words = 0, work = 0;
     seen_.resize(made_.texts.size());
-    for (std::uint32_t number = 0; number < made_.shapes.objects.size(); ++number) {
+    for (number = 0; number < made_.shapes.objects.size(); ++number) {
       json_shapes::object& o = made_.shapes.objects[number];
       auto [found, is_new] = known.try_emplace(o.keys);
       if (is_new) found->second.order = states_of(o);
       const std::vector<std::uint32_t>& order = found->second.order;
       work += order.size() * (o.classes.size() - o.known + 1);  // fits: far below what is in memory, squared
-      if (work > most_work) return error(errc::limit_exceeded, "schema: the names of members take too many steps");
+      if (work > most_work) return error(errc::limit_exceeded, "the names of members take too many steps");
       if (is_new) {
         const std::uint32_t last = *std::max_element(order.begin(), order.end());
         words += std::size_t{last - o.first_state + 1} * o.words();  // fits: both are of what is in memory
-        if (words > most_reach_words) return error(errc::limit_exceeded, "schema: the names of members take too much memory");
+        if (words > most_reach_words) return error(errc::limit_exceeded, "the names of members take too much memory");
         found->second.reach = std::make_shared<const std::vector<std::uint32_t>>(reach(o, order, last));
       }
       o.reach = found->second.reach;
@@ -92,7 +93,7 @@ class name_automatons {
       o.free_names = std::all_of(order.begin(), order.end(), may_become_new);
       if (o.remembers && !(o.free_names && are_endless(o, order))) {
         return error(errc::bad_value,
-                     "schema: minProperties, or members that must be otherwise, are not supported beside names of few kinds");
+                     "minProperties, or members that must be otherwise, are not supported beside names of few kinds");
       }
       o.target = static_cast<std::uint32_t>(made_.targets.size());
       made_.targets.push_back({.names = o.keys});

@@ -21,7 +21,6 @@ namespace detail {
 result<schema_branches> schema_expander::invalid(id s) {
   const json& schema = document_[s];
   if (schema.is(json_kind::boolean)) return schema.boolean() ? schema_branches{} : schema_branches{{}};
-  if (!schema.is(json_kind::object)) return refused(s, "", "expected a schema");
   if (const auto made = either_.find(s); made != either_.end()) {
     schema_branches none = {{}};
     for (const schema_literal x : made->second) NIBBLE_TRY(meet_of(none, opposite(x)));
@@ -51,7 +50,6 @@ result<void> schema_expander::invalid_types(id s, schema_branches& out) {
   if (!value) return {};
   bool whole = false;
   const std::uint8_t types = types_of(*value, whole);
-  if (types == 0) return refused(s, "type", "expected the name of a type, or a list of them");
   if (without(types) != 0) out.push_back(of_type(without(types)));
   if (!whole) return {};
   schema_branch b = of_type(schema_branch::number);
@@ -106,7 +104,7 @@ result<void> schema_expander::invalid_lists(id s, schema_branches& out) {
     if (key == "const") list.push_back(value);
     for (const json& v : value->items())
       if (key == "enum") list.push_back(&v);
-    auto more = none_of_values(s, std::move(list));
+    auto more = none_of_values(s, key, std::move(list));
     if (!more) return std::move(more).failure();
     NIBBLE_TRY(add(out, *std::move(more)));
   }
@@ -204,10 +202,9 @@ result<void> schema_expander::invalid_dependencies(id s, schema_branches& out) {
         }
         continue;
       }
-      auto x = literal(s, m.value, {keyword, m.key});
-      if (!x) return std::move(x).failure();
+      const schema_literal x = literal(s, m.value, {keyword, m.key});
       schema_branches both = {with_member(m.key)};
-      NIBBLE_TRY(meet_of(both, opposite(*x)));
+      NIBBLE_TRY(meet_of(both, opposite(x)));
       NIBBLE_TRY(add(out, std::move(both)));
     }
   }
@@ -220,18 +217,17 @@ result<void> schema_expander::invalid_unevaluated(id s, schema_branches& out) {
     return refused(s, "unevaluatedItems", "its opposite is not supported");
   const json* value = keyword(s, "unevaluatedProperties");
   if (!value) return {};
-  auto x = literal(s, *value, {"unevaluatedProperties"});
-  if (!x) return std::move(x).failure();
+  const schema_literal x = literal(s, *value, {"unevaluatedProperties"});
   const bool exact = std::exchange(exact_, true), negating = std::exchange(negating_, false);
   auto others = evaluated(s);
   exact_ = exact, negating_ = negating;
   if (!others) return std::move(others).failure();
   for (schema_branch& b : *others) {
-    if (b.seen_members.others == anything || *x == anything) continue;
+    if (b.seen_members.others == anything || x == anything) continue;
     schema_branch::members some = b.seen_members;
     for (auto& [name, seen] : some.named) seen = nothing;
     for (auto& [fits, seen] : some.fitting) seen = nothing;
-    some.others = opposite(*x);
+    some.others = opposite(x);
     b.some.push_back(std::move(some));
     b.types &= schema_branch::object;
     if (b.types != 0) out.push_back(std::move(b));
@@ -242,15 +238,9 @@ result<void> schema_expander::invalid_unevaluated(id s, schema_branches& out) {
 result<void> schema_expander::invalid_in_place(id s, schema_branches& out) {
   const json& schema = document_[s];
   if (const json* list = schema.find("allOf")) {
-    auto parts = literals(s, *list, "allOf");
-    if (!parts) return std::move(parts).failure();
-    for (const schema_literal x : *parts) NIBBLE_TRY(add_of(out, opposite(x)));
+    for (const schema_literal x : literals(s, *list, "allOf")) NIBBLE_TRY(add_of(out, opposite(x)));
   }
-  if (const json* value = schema.find("not")) {
-    auto x = literal(s, *value, {"not"});
-    if (!x) return std::move(x).failure();
-    NIBBLE_TRY(add_of(out, *x));
-  }
+  if (const json* value = schema.find("not")) NIBBLE_TRY(add_of(out, literal(s, *value, {"not"})));
   return {};
 }
 
@@ -259,18 +249,17 @@ result<void> schema_expander::invalid_choices(id s, schema_branches& out) {
   for (const std::string_view key : {"anyOf", "oneOf"}) {
     const json* list = document_[s].find(key);
     if (!list) continue;
-    auto parts = literals(s, *list, key);
-    if (!parts) return std::move(parts).failure();
+    const std::vector<schema_literal> parts = literals(s, *list, key);
     schema_branches none = {{}};
-    for (const schema_literal x : *parts) {
+    for (const schema_literal x : parts) {
       NIBBLE_TRY(meet_of(none, opposite(x)));
     }
     NIBBLE_TRY(add(out, std::move(none)));
-    for (std::size_t i = 0; i < parts->size() && key == "oneOf"; ++i) {
-      for (std::size_t k = i + 1; k < parts->size(); ++k) {
+    for (std::size_t i = 0; i < parts.size() && key == "oneOf"; ++i) {
+      for (std::size_t k = i + 1; k < parts.size(); ++k) {
         schema_branches two = {{}};
-        NIBBLE_TRY(meet_of(two, (*parts)[i]));
-        NIBBLE_TRY(meet_of(two, (*parts)[k]));
+        NIBBLE_TRY(meet_of(two, parts[i]));
+        NIBBLE_TRY(meet_of(two, parts[k]));
         NIBBLE_TRY(add(out, std::move(two)));
       }
     }
@@ -282,16 +271,14 @@ result<void> schema_expander::invalid_condition(id s, schema_branches& out) {
   const json& schema = document_[s];
   const json* condition = keyword(s, "if");
   if (!condition) return {};
-  auto x = literal(s, *condition, {"if"});
-  if (!x) return std::move(x).failure();
+  const schema_literal x = literal(s, *condition, {"if"});
   for (const std::string_view key : {"then", "else"}) {
     const json* value = schema.find(key);
     if (!value) continue;
-    auto y = literal(s, *value, {key});
-    if (!y) return std::move(y).failure();
+    const schema_literal y = literal(s, *value, {key});
     schema_branches both;
-    NIBBLE_TRY(add_of(both, key == "then" ? *x : opposite(*x)));
-    NIBBLE_TRY(meet_of(both, opposite(*y)));
+    NIBBLE_TRY(add_of(both, key == "then" ? x : opposite(x)));
+    NIBBLE_TRY(meet_of(both, opposite(y)));
     NIBBLE_TRY(add(out, std::move(both)));
   }
   return {};

@@ -7,11 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
-#include <string>
+#include <optional>
 #include <string_view>
 #include <vector>
 
-#include "nibble/error.hpp"
 #include "nibble/grammar/program.hpp"
 
 namespace nibble {
@@ -24,14 +23,21 @@ class possible_values {
   explicit possible_values(grammar_program& made) : made_(made), possible_(made.targets.size()) {}
 
   bool contains(std::uint32_t target) const { return possible_[target]; }
-  /// @errors  bad_value: it is not known whether some values can be
-  result<void> remove_others() {
+  /// A target of which it is not known whether some value can be, and why.
+  struct doubt {
+    std::uint32_t target;
+    std::string_view what;
+  };
+  std::optional<doubt> remove_others() {
     find();
     const auto drop = [&](choices& c) { std::erase_if(c, [&](const json_shapes::choice& x) { return !possible_[x.target]; }); };
     unsure_ = {};  // asked again, now that all is known
-    for (grammar_target& t : made_.targets) {
+    std::optional<doubt> first;
+    for (std::uint32_t n = 0; n < made_.targets.size(); ++n) {
+      grammar_target& t = made_.targets[n];
       std::erase_if(t.arrays, [&](std::uint32_t a) { return !can_be(made_.shapes.arrays[a]); });
       std::erase_if(t.objects, [&](std::uint32_t o) { return !can_be(made_.shapes.objects[o]); });
+      if (!first && !unsure_.empty()) first = doubt{n, unsure_};
     }
     for (json_shapes::array& a : made_.shapes.arrays) {
       for (choices& c : a.first) drop(c);
@@ -43,8 +49,7 @@ class possible_values {
     }
     for (json_shapes::object& o : made_.shapes.objects)
       for (choices& c : o.classes) drop(c);
-    if (unsure_.empty()) return {};
-    return error(errc::bad_value, std::string(unsure_));
+    return first;
   }
 
  private:

@@ -33,11 +33,10 @@ json tool_shape::member_schema(const json& member) const {
 
 /// The first keyword of a schema that demands something and is not among those that are looked at; empty: none is.
 inline std::string_view other_demand(const json& schema, std::initializer_list<std::string_view> looked_at) {
-  const auto is_in = [](const auto& names, std::string_view name) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-  };
-  for (const json::member& m : schema.members())
-    if (is_in(demanding_keywords, m.key) && !is_in(looked_at, m.key)) return m.key;
+  for (const json::member& m : schema.members()) {
+    const schema_keyword* known = find_keyword(m.key);
+    if (known && known->demands && std::find(looked_at.begin(), looked_at.end(), m.key) == looked_at.end()) return m.key;
+  }
   return {};
 }
 inline std::string not_supported(std::string_view keyword) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nibble/grammar/keyword_values.hpp"
 #include "nibble/grammar/mark_speller.hpp"
 #include "nibble/grammar/program_builder.hpp"
 #include "nibble/grammar/schema_document.hpp"

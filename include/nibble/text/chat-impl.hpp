@@ -51,6 +51,19 @@ inline void take_out(std::string_view mark, std::string& text) {
   if (at > 0) text = rest.append(text, at);
 }
 
+/// @errors  invalid_argument: what would be left out, for it is of another kind than what is asked for
+inline result<void> check_kinds(std::span<const chat_message> messages, const chat_options& options) {
+  const auto check = [](const json& v, json_kind wanted, const std::string& what) -> result<void> {
+    if (v.is(json_kind::null) || v.is(wanted)) return {};
+    return error(errc::invalid_argument, what + ", found " + described(v));
+  };
+  NIBBLE_TRY(check(options.tools, json_kind::array, "tools: expected an array of them"));
+  NIBBLE_TRY(check(options.extra, json_kind::object, "extra: expected an object of variables"));
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    NIBBLE_TRY(check(messages[i].more, json_kind::object, "message " + std::to_string(i) + ": more: expected an object"));
+  return {};
+}
+
 inline json values_of(std::span<const chat_message> messages, const chat_options& options) {
   std::vector<json> all;
   all.reserve(messages.size());
@@ -127,6 +140,7 @@ result<chat_template> chat_template::try_parse(std::string_view source, const ni
 result<std::vector<prompt_part>> chat_template::try_render(std::span<const chat_message> messages,
                                                            const chat_options& options) const {
   if (messages.empty()) return error(errc::invalid_argument, "a conversation needs a message");
+  NIBBLE_TRY(detail::check_kinds(messages, options));
   const jinja_template& used = tools_ && !options.tools.items().empty() ? *tools_ : plain_;
   auto parts = used.try_render(detail::values_of(messages, options), {.own = own_, .now = options.now});
   if (!parts) return parts;

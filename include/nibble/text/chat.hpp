@@ -47,8 +47,8 @@ enum class tool_choice : std::uint8_t {
 };
 
 /// What a prompt says besides its messages, and what that means for the reply.
-/// @example  session.chat(talk, {.tools = nibble::json::parse(tools), .extra = nibble::json::parse(R"({"enable_thinking":
-/// false})")})
+/// @example  const auto extra = nibble::json::parse(R"({"enable_thinking": false})");
+///           session.chat(talk, {.tools = nibble::json::parse(tools), .extra = extra});
 struct chat_options {
   json tools = {};                       ///< an array of tools as the template knows them, or null
   bool add_generation_prompt = true;     ///< ends with the beginning of the assistant's turn, for the model to go on

@@ -93,6 +93,23 @@ double real_of(std::string_view number) noexcept {
   return value;
 }
 
+std::string described(const json& value) {
+  switch (value.kind()) {
+    case json_kind::null:
+      return "null";
+    case json_kind::boolean:
+      return value.boolean() ? "true" : "false";
+    case json_kind::number:
+      return "the number " + std::string(value.digits().substr(0, 40));
+    case json_kind::string:
+      return "the text " + quoted(value.string());
+    case json_kind::array:
+      return "an array";
+    default:
+      return "an object";
+  }
+}
+
 std::string place_in(std::string_view text, std::size_t at) {
   const std::string_view before = text.substr(0, at);
   const auto lines = std::count(before.begin(), before.end(), '\n');

@@ -153,6 +153,8 @@ std::size_t json_number_end(std::string_view text, std::size_t from) noexcept;
 /// The double of a number that JSON or Python may write, without underscores: an infinity beyond the largest, 0 below the
 /// least.
 double real_of(std::string_view number) noexcept;
+/// What a value is, for a sentence that ends with it: "an array", "the text 'a'".
+std::string described(const json& value);
 /// "line 3, column 7", both from 1, columns in characters.
 std::string place_in(std::string_view text, std::size_t at);
 }  // namespace detail

@@ -32,6 +32,17 @@ std::string take_pointer_step(std::string_view& pointer) {
   return key;
 }
 
+std::string pointer_step(std::string_view key) {
+  std::string out = "/";
+  for (const char c : key) {
+    if (c == '~' || c == '/')
+      (out += '~') += c == '~' ? '0' : '1';
+    else
+      out += c;
+  }
+  return out;
+}
+
 const json* pointed_at(const json& at, std::string_view key) {
   if (!at.is(json_kind::array)) return at.find(key);
   std::size_t n = 0;

@@ -13,6 +13,9 @@ namespace detail {
 /// Takes the first step off a pointer that begins with '/'. @returns its key, unescaped
 /// @source  RFC 6901, sections 4 and 6
 std::string take_pointer_step(std::string_view& pointer);
+/// The step to a key: '/' and the key, escaped.
+/// @source  RFC 6901, section 3
+std::string pointer_step(std::string_view key);
 /// The member or item of a key, or null.
 const json* pointed_at(const json& at, std::string_view key);
 
