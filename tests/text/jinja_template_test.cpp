@@ -72,6 +72,41 @@ std::string repeated(std::string_view text, std::size_t count) {
 
 }  // namespace
 
+TEST_CASE("pprint sorts the keys of dicts and begins lines as Python does") {
+  // of Jinja 3.1 with Python 3.11
+  const std::pair<std::string_view, std::string_view> rows[] = {
+      {"{'b': 1, 'a': {'d': none, 'c': [1, 2]}}", "{'a': {'c': [1, 2], 'd': None}, 'b': 1}"},
+      {"{2: 'x', 1: 'y', 'a': (1,), none: 1.5}", "{None: 1.5, 1: 'y', 2: 'x', 'a': (1,)}"},
+      {"{'words': ['alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta', 'eta', 'theta'], 'a': ('b',)}",
+       "{'a': ('b',),\n 'words': ['alpha',\n           'beta',\n           'gamma',\n           'delta',\n           "
+       "'epsilon',\n   "
+       "        'zeta',\n           'eta',\n           'theta']}"},
+      {"'one two three ' * 10",
+       "('one two three one two three one two three one two three one two three one '\n 'two three one two three one two three "
+       "one "
+       "two three one two three ')"},
+      {"['x' * 90, 'it\\'s ' * 20]",
+       "['xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',\n \"it's it's it's it's "
+       "it's it's it's it's it's it's it's it's it's it's it's \"\n \"it's it's it's it's it's \"]"},
+      {"'plain'", "'plain'"},
+      {"[]", "[]"},
+      {"{}", "{}"},
+      {"x", "Undefined"},
+  };
+  for (const auto& [value, said] : rows)
+    CHECK(written("{{ (" + std::string(value) + ") | pprint }}") == "=" + std::string(said));
+  CHECK(traced("{{ {'b': v, 'a': 1} | pprint }}", R"({"v": "x"})") == "{'a': 1, 'b': '[x]'}");
+}
+
+TEST_CASE("a tag that ends or divides what is not open says so") {
+  for (const std::string_view tag : {"else", "elif", "endif", "endfor", "endset", "endmacro", "endcall", "endwith", "endraw",
+                                     "endblock", "endfilter", "endgeneration"}) {
+    const std::string said = "{% " + std::string(tag) + " %} where nothing is open that it could belong to";
+    CHECK(written("a{% " + std::string(tag) + " %}") == "!template, line 1, column 5: " + said);
+    CHECK(written("{% if a %}b{% endif %}{% " + std::string(tag) + " %}") == "!template, line 1, column 26: " + said);
+  }
+}
+
 TEST_CASE("templates write what Jinja2 writes, and fail where it fails") {
   const auto records = nibble_test::split(nibble_test::text_of(nibble_test::golden("text/template_cases.txt")), "\x1e");
   REQUIRE(records.size() > 400);
@@ -177,7 +212,10 @@ TEST_CASE("what is wrong in a template is said with its line and column") {
       {"{{ 'a'.__class__.x }}", "!template, line 1, column 17: the attribute '__class__' cannot be reached from a template"},
       {"{% if %}", "!template, line 1, column 7: expected an expression, found the end of the tag"},
       {"{% if a %}", "!template, line 1, column 11: expected {% endif %}, found the end of the template"},
-      {"{% for a in b %}{% endif %}", "!template, line 1, column 20: a tag that is not known: 'endif'"},
+      {"{% for a in b %}{% endif %}", "!template, line 1, column 20: expected {% endfor %}, found {% endif %}"},
+      {"{% macro a() %}{% else %}", "!template, line 1, column 19: expected {% endmacro %}, found {% else %}"},
+      {"{% if a %}{% edif %}", "!template, line 1, column 14: a tag that is not known: 'edif'; expected {% endif %}"},
+      {"{% nothing %}", "!template, line 1, column 4: a tag that is not known: 'nothing'"},
       {"{{ a", "!template, line 1, column 1: a tag that does not end"},
       {"{# a", "!template, line 1, column 1: a comment that does not end"},
       {"{% raw %}a", "!template, line 1, column 1: a raw block that does not end"},

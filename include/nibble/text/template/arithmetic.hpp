@@ -125,7 +125,7 @@ inline value repeated(run& r, const value& v, std::int64_t times) {
   const std::vector<value>& items = list_of(v)->items;
   std::vector<value> out;
   if (!r.may_be_long(product_of_sizes(items.size(), as_size(count), sizeof(value)))) return value::none();
-  for (std::uint64_t i = 0; i < count && !items.empty() && r.charge(items.size() * 8); ++i)
+  for (std::uint64_t i = 0; i < count && !items.empty() && r.charge(items.size() * 16); ++i)
     out.insert(out.end(), items.begin(), items.end());
   return r.list(std::move(out), list_of(v)->form);
 }
@@ -152,7 +152,7 @@ inline value binary(run& r, operation op, const value& a, const value& b) {
   const bool plain_list = a.is(kind::list) && (list_of(a)->form == list_form::list || list_of(a)->form == list_form::tuple);
   if (op == operation::add && a.is_text() && b.is_text()) return joined(r, a, b);
   if (op == operation::add && plain_list && b.is(kind::list) && list_of(a)->form == list_of(b)->form) {
-    if (!r.charge((list_of(a)->items.size() + list_of(b)->items.size()) * 8)) return value::none();
+    if (!r.charge((list_of(a)->items.size() + list_of(b)->items.size()) * 16)) return value::none();
     std::vector<value> out = list_of(a)->items;
     out.insert(out.end(), list_of(b)->items.begin(), list_of(b)->items.end());
     return r.list(std::move(out), list_of(a)->form);

@@ -82,7 +82,7 @@ inline std::size_t hash_of(run& r, const value& v) {
       if (list_of(v)->form != list_form::tuple) break;
       std::size_t hash = 17;
       const run::level inside(r);
-      r.charge(list_of(v)->items.size() * 8);
+      r.charge(list_of(v)->items.size() * 16);
       for (const value& item : list_of(v)->items)
         if (!r.failed()) hash = hash * 31 + hash_of(r, item);
       return hash;
@@ -101,8 +101,11 @@ inline std::size_t hash_of(run& r, const value& v) {
 inline entry* find_entry(run& r, dict_node& dict, const value& key) {
   if (key.is_text() && dict.slots.empty()) {
     const std::string_view name = view_of(key);
-    for (entry& e : dict.entries)
-      if (e.key.is_text() && view_of(e.key) == name) return &e;
+    for (entry& e : dict.entries) {
+      if (!e.key.is_text() || view_of(e.key).size() != name.size()) continue;
+      r.charge(name.size());
+      if (view_of(e.key) == name) return &e;
+    }
     return nullptr;
   }
   const std::size_t hash = hash_of(r, key);
@@ -181,7 +184,7 @@ inline bool is_equal(run& r, const value& a, const value& b) {
       if (a.referred() == b.referred()) return true;
       if (tuple(a) != tuple(b) || tuple(a) == list_form::iterator) return false;
       const run::level inside(r);
-      return r.charge(list_of(a)->items.size()) && are_equal(r, list_of(a)->items, list_of(b)->items);
+      return r.charge(list_of(a)->items.size() * 16) && are_equal(r, list_of(a)->items, list_of(b)->items);
     }
     case kind::dict: {
       const run::level inside(r);
@@ -230,7 +233,7 @@ inline std::size_t length_of(run& r, const value& v) {
     case kind::undefined:
       return 0;
     case kind::text:
-      r.charge(view_of(v).size());
+      r.charge(view_of(v).size() * 4);
       return character_count(view_of(v));
     case kind::dict:
       return dict_of(v)->entries.size();
@@ -278,12 +281,12 @@ inline std::vector<value> items_of(run& r, const value& v) {
     case kind::text:
       return characters_of(r, text_of(v)->text);
     case kind::dict:
-      r.charge(dict_of(v)->entries.size() * 8);
+      r.charge(dict_of(v)->entries.size() * 16);
       for (const entry& e : dict_of(v)->entries) out.push_back(e.key);
       return out;
     case kind::list: {
       const list_node& list = *list_of(v);
-      r.charge(list.items.size() * 8);
+      r.charge(list.items.size() * 16);
       if (list.form != list_form::iterator) return list.items;
       for (value item; next_item(r, v, item);) {
         out.push_back(std::move(item));

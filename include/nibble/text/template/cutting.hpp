@@ -43,7 +43,7 @@ inline traced_text stripped(run& r, const traced_text& text, const std::string_v
   };
   while (const std::size_t size = left ? cut(false) : 0) begin += size;
   while (const std::size_t size = right ? cut(true) : 0) end -= size;
-  r.charge(all.size());
+  r.charge(all.size() * 8);
   return text.cut(begin, end);
 }
 
@@ -51,7 +51,7 @@ inline traced_text stripped(run& r, const traced_text& text, const std::string_v
 class splitter {
  public:
   splitter(run& r, const traced_text& text, bool safe = false) : run_(r), text_(text), all_(text.view()), safe_(safe) {
-    r.charge(all_.size());
+    r.charge(all_.size() * 8);
   }
 
   /// @source  Python's str.split(None, most)
@@ -127,6 +127,7 @@ class splitter {
   void add(std::size_t begin, std::size_t end) { out_.push_back(run_.text(text_.cut(begin, end), safe_)); }
   /// Bytes of the end of a line that begins here, or 0.
   std::size_t line_end(std::size_t at) const noexcept {
+    if (all_[at] >= ' ' && static_cast<unsigned char>(all_[at]) < 0x80) return 0;
     const std::string_view rest = all_.substr(at, 3);
     if (rest.starts_with("\r\n")) return 2;
     if (std::string_view("\n\r\v\f\x1c\x1d\x1e").find(rest[0]) != std::string_view::npos) return 1;
@@ -200,8 +201,10 @@ inline stretch slice_of(run& r, std::size_t size, const std::int64_t* from, cons
   return out;
 }
 
-inline traced_text sliced(const traced_text& text, const stretch& s) {
+inline traced_text sliced(run& r, const traced_text& text, const stretch& s) {
   const std::string_view all = text.view();
+  const auto taken = static_cast<std::size_t>(s.step == 1 ? 0 : s.count);
+  if (!r.charge(sum_of_sizes(product_of_sizes(all.size(), 8), product_of_sizes(taken, 64)))) return {};
   if (s.step == 1) {
     const std::size_t begin = place_of(all, static_cast<std::size_t>(s.first));
     return text.cut(begin, begin + place_of(all.substr(begin), static_cast<std::size_t>(s.count)));

@@ -56,8 +56,12 @@ class expression_evaluator {
 
   /// The variable that a name means here, or null.
   value* find_variable(index name) {
-    for (scope_node* scope = scope_of(scope_); scope; scope = scope->parent.is(kind::scope) ? scope_of(scope->parent) : nullptr)
+    std::size_t passed = 0;
+    for (scope_node* scope = scope_of(scope_); scope;
+         scope = scope->parent.is(kind::scope) ? scope_of(scope->parent) : nullptr) {
       if (value* found = scope->find(name)) return found;
+      if (++passed % 8 == 0 && !run_.charge()) return nullptr;
+    }
     return nullptr;
   }
   value look_up(index name) {

@@ -8,6 +8,7 @@
 #include "nibble/config.hpp"
 #include "nibble/text/template/links.hpp"
 #include "nibble/text/template/list_filters.hpp"
+#include "nibble/text/template/pretty_printing.hpp"
 #include "nibble/text/template/text_filters.hpp"
 
 namespace nibble {
@@ -32,7 +33,7 @@ inline constexpr auto all_filters = std::to_array<named_filter>({
     {"last", last_filter}, {"length", length_filter}, {"list", list_filter}, {"lower", case_filter<casing::lower>}, {"map", map_filter},
     {"max", [](run& r, const value& v, const arguments& a) { return extreme_filter(r, v, a, true); }},
     {"min", [](run& r, const value& v, const arguments& a) { return extreme_filter(r, v, a, false); }},
-    {"pprint", [](run& r, const value& v, const arguments&) { traced_text out; append_repr(r, v, out); return r.text(std::move(out)); }},
+    {"pprint", pprint_filter},
     {"random", random_filter},
     {"reject", select_filter<false, false>},
     {"rejectattr", select_filter<false, true>},

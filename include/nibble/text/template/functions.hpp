@@ -43,7 +43,7 @@ inline value make_dict(run& r, const arguments& given, kind k) {
   value out = value::refer(k, made);
   if (given.plain.size() > 1) r.fail("expected one dict, found " + std::to_string(given.plain.size()) + " arguments");
   if (given.plain.size() == 1 && given.plain[0].is(kind::dict)) {
-    r.charge(dict_of(given.plain[0])->entries.size() * 8);
+    r.charge(dict_of(given.plain[0])->entries.size() * 16);
     for (const entry& e : dict_of(given.plain[0])->entries) set_entry(r, *made, e.key, e.held);
   } else if (given.plain.size() == 1) {
     for (const value& pair : items_of(r, given.plain[0])) {

@@ -149,6 +149,8 @@ result<jinja_template> jinja_template::try_parse(std::string_view source, const 
 
 result<std::vector<prompt_part>> jinja_template::try_render(const json& values, const template_options& options) const {
   using namespace detail;
+  if (!values.is(json_kind::object) && !values.is(json_kind::null))
+    return error(errc::invalid_argument, "values: expected an object of them, found " + described(values));
   jinja::run r(limits_);
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   r.now = options.now.value_or(std::chrono::duration_cast<std::chrono::seconds>(now).count());

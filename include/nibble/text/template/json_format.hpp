@@ -66,7 +66,7 @@ class json_writer {
     return std::isinf(number) ? (number < 0 ? "-Infinity" : "Infinity") : real_text(number);
   }
   void write_text(const traced_text& text) {
-    run_.charge(text.size());
+    run_.charge(text.size() * 8);
     put("\"");
     text.each_piece([&](std::string_view piece, origin from) {
       std::string written;
@@ -104,6 +104,7 @@ class json_writer {
   void write_dict(const dict_node& dict) {
     if (dict.entries.empty()) return put("{}");
     std::vector<keyed> order;
+    if (!run_.charge(dict.entries.size() * 32)) return;
     for (const entry& e : dict.entries) order.push_back({e.key, e.held});
     if (style_.sorts) sort_keyed(run_, order, false);
     put("{");

@@ -175,7 +175,7 @@ class link_writer {
   traced_text shown(const traced_text& address) {
     const auto size = character_count(address.view());
     if (!most_ || static_cast<std::int64_t>(size) <= *most_) return address;
-    traced_text out = sliced(address, slice_of(run_, size, nullptr, most_, nullptr));
+    traced_text out = sliced(run_, address, slice_of(run_, size, nullptr, most_, nullptr));
     out.append("...", origin::program);
     return out;
   }

@@ -72,7 +72,7 @@ inline value random_filter(run& r, const value& v, const arguments&) {
 inline value reverse_filter(run& r, const value& v, const arguments&) {
   if (v.is_text()) {
     const auto size = static_cast<std::int64_t>(length_of(r, v));
-    return r.text(sliced(text_of(v)->text, {size - 1, size, -1}));
+    return r.text(sliced(r, text_of(v)->text, {size - 1, size, -1}));
   }
   std::vector<value> items = items_of(r, v);
   std::reverse(items.begin(), items.end());

@@ -242,7 +242,7 @@ inline value items_method(run& r, const value& self, const arguments&) {
 inline value keys_method(run& r, const value& self, const arguments&) { return r.list(items_of(r, self), list_form::keys); }
 inline value values_method(run& r, const value& self, const arguments&) {
   std::vector<value> out;
-  r.charge(dict_of(self)->entries.size() * 8);
+  r.charge(dict_of(self)->entries.size() * 16);
   for (const entry& e : dict_of(self)->entries) out.push_back(e.held);
   return r.list(std::move(out), list_form::values);
 }

@@ -118,7 +118,7 @@ class percent_formatter {
 
   traced_text format() {
     const std::string_view text = format_.view();
-    while (at_ < text.size() && run_.charge() && run_.may_be_long(out_)) {
+    while (at_ < text.size() && run_.charge(256) && run_.may_be_long(out_)) {
       const std::size_t percent = (std::min)(text.find('%', at_), text.size());
       out_.append(format_, at_, percent);
       at_ = percent;

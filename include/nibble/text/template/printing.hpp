@@ -162,7 +162,7 @@ inline void append_text(run& r, const value& v, traced_text& out) {
 inline void append_repr(run& r, const value& v, traced_text& out) {
   if (v.is_undefined()) return out.append("Undefined", origin::program);
   if (!v.is_text()) return append_text(r, v, out);
-  r.charge(text_of(v)->text.size());
+  r.charge(text_of(v)->text.size() * 16);
   if (text_of(v)->safe) out.append("Markup(", origin::program);
   append_quoted(r, text_of(v)->text, out);
   if (text_of(v)->safe) out.append(")", origin::program);

@@ -55,10 +55,11 @@ class run {
   const mistake& wrong() const noexcept { return wrong_; }
   bool is_beyond() const noexcept { return beyond_; }  ///< a limit, and no mistake
 
-  /// Counts work: one step, and one for each 64 bytes that are touched.
+  /// Counts work: one step, one for each 64 bytes that are copied, and some for each node that was made. What takes a character
+  /// longer than a copy counts it as more bytes. A step is some 50 nanoseconds at most.
   /// @return  false when something has failed
   bool charge(std::size_t bytes = 0) {
-    const std::uint64_t steps = 1 + bytes / 64;
+    const std::uint64_t steps = 1 + bytes / 64 + steps_of_node * memory.take_made();
     if (steps > steps_left_) {
       steps_left_ = 0;
       fail_beyond("too many steps", limits_.template_steps);
@@ -92,7 +93,7 @@ class run {
   }
   value text(std::string text, origin from = origin::program) { return this->text(traced_text(std::move(text), from)); }
   value list(std::vector<value> items, list_form form = list_form::list) {
-    charge(items.size() * 8);
+    charge(items.size() * 16);
     return memory.list(std::move(items), form);
   }
 
@@ -123,6 +124,7 @@ class run {
   };
 
  private:
+  static constexpr std::uint64_t steps_of_node = 4;
   /// Four times what may be written, and never less than 16 MiB.
   static std::size_t memory_bytes(const nibble::limits& limits) noexcept {
     return (std::max)(std::size_t{16} << 20, product_of_sizes(as_size(limits.template_output_bytes), 4));

@@ -1,9 +1,11 @@
 /// program_parser: the tags of a template become statements.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +30,23 @@ class program_parser : expression_parser {
 
  private:
   using words = std::initializer_list<std::string_view>;
+
+  /// What ends the block that is read, as long as it lives.
+  class open_block {
+   public:
+    open_block(std::vector<std::string_view>& all, words ends) : all_(all), is_open_(ends.size() > 0) {
+      if (is_open_) all_.push_back(*(ends.end() - 1));
+    }
+    ~open_block() {
+      if (is_open_) all_.pop_back();
+    }
+    open_block(const open_block&) = delete;
+    open_block& operator=(const open_block&) = delete;
+
+   private:
+    std::vector<std::string_view>& all_;
+    bool is_open_;
+  };
 
   statement stated(statement_kind kind, std::size_t at, index a = nothing, index b = nothing) const {
     statement s;
@@ -60,6 +79,7 @@ class program_parser : expression_parser {
   index parse_block(words ends) {
     std::vector<index> block;
     const level inside(*this);
+    const open_block until(open_, ends);
     while (!failed() && now().kind != lexeme_kind::end) {
       if (now().kind == lexeme_kind::text) {
         block.push_back(add_statement(stated(statement_kind::text, now().at, text_of(now().text))));
@@ -113,7 +133,20 @@ class program_parser : expression_parser {
       while (!failed() && now().kind != lexeme_kind::tag_end && now().kind != lexeme_kind::end) step();
       return block.push_back(add_statement(stated(statement_kind::unavailable, at, word_of(tag))));
     }
-    wrong_.set(at, "a tag that is not known: " + detail::quoted(tag));
+    wrong_.set(at, misplaced(tag));
+  }
+  /// Why a tag cannot stand here.
+  std::string misplaced(std::string_view tag) const {
+    const std::string expected = open_.empty() ? std::string() : "expected {% " + std::string(open_.back()) + " %}";
+    if (!is_end(tag)) return "a tag that is not known: " + detail::quoted(tag) + (expected.empty() ? "" : "; " + expected);
+    const std::string found = "{% " + std::string(tag) + " %}";
+    return expected.empty() ? found + " where nothing is open that it could belong to" : expected + ", found " + found;
+  }
+  /// Whether it ends a block, or divides one.
+  static bool is_end(std::string_view tag) noexcept {
+    constexpr std::string_view ends[] = {"else",    "elif",    "endif",  "endfor",   "endset",    "endmacro",
+                                         "endcall", "endwith", "endraw", "endblock", "endfilter", "endgeneration"};
+    return std::find(std::begin(ends), std::end(ends), tag) != std::end(ends);
   }
 
   index parse_if(std::size_t at) {
@@ -302,7 +335,8 @@ class program_parser : expression_parser {
     return add_statement(s);
   }
 
-  int loops_ = 0;  // that the place is in
+  int loops_ = 0;                       // that the place is in
+  std::vector<std::string_view> open_;  // what ends the blocks that it is in
 };
 
 }  // namespace detail::jinja

@@ -121,7 +121,7 @@ inline bool python_item(run& r, const value& of, const value& key, value& out) {
   if (list)
     out = list_of(of)->items[static_cast<std::size_t>(at)];
   else
-    out = r.text(sliced(text_of(of)->text, {at, 1, 1}), text_of(of)->safe);
+    out = r.text(sliced(r, text_of(of)->text, {at, 1, 1}), text_of(of)->safe);
   return true;
 }
 
@@ -161,9 +161,9 @@ inline value slice_of(run& r, const value& of, const value* from, const value* t
   }
   const stretch s = slice_of(r, length_of(r, of), given[0], given[1], given[2]);
   if (r.failed()) return value::none();
-  if (of.is_text()) return r.text(sliced(text_of(of)->text, s), text_of(of)->safe);
+  if (of.is_text()) return r.text(sliced(r, text_of(of)->text, s), text_of(of)->safe);
   std::vector<value> out;
-  r.charge(static_cast<std::size_t>(s.count) * 8);
+  r.charge(static_cast<std::size_t>(s.count) * 16);
   for (std::int64_t i = 0, at = s.first; i < s.count; ++i, at += s.step)
     out.push_back(list_of(of)->items[static_cast<std::size_t>(at)]);
   return r.list(std::move(out), list_of(of)->form == list_form::group ? list_form::tuple : list_of(of)->form);

@@ -106,7 +106,7 @@ inline value truncate_filter(run& r, const value& v, const arguments& given) {
   if (r.failed()) return value::none();
   if (static_cast<std::int64_t>(length_of(r, v)) <= length + leeway) return v;
   if (!v.is_text()) return r.fail("truncate wants a text, found a " + std::string(type_name(v))), value::none();
-  traced_text out = sliced(text_of(v)->text, {0, length - tail, 1});
+  traced_text out = sliced(r, text_of(v)->text, {0, length - tail, 1});
   const std::size_t space = out.view().rfind(' ');
   if (!(b[1] && is_true(*b[1])) && space != std::string_view::npos) out = out.cut(0, space);
   out.append(end);
@@ -170,7 +170,7 @@ inline value urlencode_filter(run& r, const value& v, const arguments&) {
   traced_text out;
   const auto quote = [&](const value& part, bool query) {
     const value text = as_text(r, part);
-    r.charge(view_of(text).size());
+    r.charge(view_of(text).size() * 8);
     text_of(text)->text.each_piece([&](std::string_view piece, origin from) {
       std::string written;
       for (const char c : piece) {
@@ -281,7 +281,7 @@ inline value round_filter(run& r, const value& v, const arguments& given) {
   if (method != "common" && method != "ceil" && method != "floor") r.fail("a method of rounding is common, ceil or floor");
   if (!v.is_number())
     r.fail(v.is_undefined() ? undefined_reason(v) : "round wants a number, found a " + std::string(type_name(v)));
-  if (r.failed()) return value::none();
+  if (!r.charge(2048)) return value::none();  // up to 600 digits are written and read
   if (method == "common") {
     if (v.is(kind::real)) return value::real(rounded(v.as_real(), precision), v.from());
     return value::integer(precision >= 0 ? v.as_integer() : static_cast<std::int64_t>(rounded(v.as_real(), precision)),

@@ -270,6 +270,8 @@ class heap {
   ~heap();
 
   std::size_t bytes() const noexcept { return bytes_; }
+  /// Nodes that were made since this was asked last.
+  std::size_t take_made() noexcept { return std::exchange(made_, 0); }
   bool is_full() const noexcept { return bytes_ > most_; }
 
   value text(traced_text text, bool safe = false, kind k = kind::text) {
@@ -295,6 +297,7 @@ class heap {
     made->after = first_;
     if (first_) first_->before = made;
     first_ = made;
+    ++made_;
     recount(made, sizeof(Node));
     return made;
   }
@@ -320,7 +323,7 @@ class heap {
   static void end(node* n) noexcept;
 
   node* first_ = nullptr;
-  std::size_t bytes_ = 0, most_;
+  std::size_t bytes_ = 0, made_ = 0, most_;
 };
 
 inline value::value(const value& other) noexcept
