@@ -158,7 +158,7 @@ class command_line {
     c->add_flag("--special", a_->special, "names of control tokens in the text are those tokens");
 
     c = add("template", "writes what a chat template makes of the values in a JSON file", bench::render_template, "Jinja file");
-    file(c, "context", "JSON file", a_->input);
+    file(c, "context", "JSON file: an object of values", a_->input);
     c->add_option("--now", a_->now, "the time it tells, in seconds since the beginning of 1970; 0: the time it is");
 
     c = add("tools", "how many of 20 calls of tools are right, with the constraint and without, as one line of JSON",
@@ -170,6 +170,9 @@ class command_line {
     target(c);
 
     c = app_.add_subcommand("schema", "whether JSON values are what a JSON Schema says: accepted or refused, a line for each");
+    c->footer(
+        "What counts is the value, not how the file writes it: it is walked without spaces, with members in their order, and\n"
+        "numbers without exponents, as a grammar of the schema writes it.");
     a_ = &arguments_.emplace_back();
     file(c, "schema", "JSON file", a_->input);
     file(c, "instances", "JSON file: an array of values", a_->output);

@@ -6,13 +6,17 @@
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "command.hpp"
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/matcher.hpp"
+#include "nibble/grammar/number_texts.hpp"
 #include "nibble/text/json.hpp"
 #include "nibble/text/tokenizer.hpp"
 
@@ -29,6 +33,25 @@ nibble::json read_json(const fs::path& path) {
   auto value = nibble::json::try_parse(text, most);
   if (!value) throw std::runtime_error(path.string() + ": " + value.failure().what());
   return *std::move(value);
+}
+
+/// The value with numbers as a grammar writes them: without an exponent, unless there are more than 400 zeros in it.
+nibble::json plainly(const nibble::json& value) {
+  if (value.is(nibble::json_kind::array)) {
+    std::vector<nibble::json> items;
+    for (const nibble::json& item : value.items()) items.push_back(plainly(item));
+    return nibble::json::array(std::move(items));
+  }
+  if (value.is(nibble::json_kind::object)) {
+    std::vector<nibble::json::member> members;
+    for (const nibble::json::member& m : value.members()) members.push_back({m.key, plainly(m.value)});
+    return nibble::json::object(std::move(members));
+  }
+  const auto number =
+      value.digits().find_first_of("eE") != std::string_view::npos ? nibble::detail::decimal_of(value.digits()) : std::nullopt;
+  if (!number) return value;
+  return nibble::json::number((number->negative ? "-" : "") + number->whole + (number->fraction.empty() ? "" : ".") +
+                              number->fraction);
 }
 
 /// Walks tokens that a model's own tokenizer makes, and measures each mask.
@@ -73,24 +96,25 @@ class token_walk {
 int schema(const fs::path& schema_file, const fs::path& instances_file, const fs::path& vocabulary) {
   const auto begin = std::chrono::steady_clock::now();
   const auto made = nibble::grammar::try_from_schema(read_json(schema_file));
-  if (!made && made.failure().code() == nibble::errc::malformed) {  // it is a schema, of nothing
-    const nibble::json none = read_json(instances_file);
-    for (std::size_t i = 0; i < none.items().size(); ++i) std::cout << "refused\n";
-    return 0;
-  }
-  if (!made) {
+  const bool of_nothing = !made && made.failure().code() == nibble::errc::malformed;  // it is a schema
+  if (!made && !of_nothing) {
     std::cerr << made.failure().what() << '\n';
     return 2;
   }
   const double compile_us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
   const nibble::json instances = read_json(instances_file);
   if (!instances.is(nibble::json_kind::array))
-    throw std::runtime_error(instances_file.string() + ": expected an array of instances");
+    throw std::runtime_error(instances_file.string() + ": expected an array of instances, found " +
+                             nibble::detail::described(instances));
+  if (of_nothing) {
+    for (std::size_t i = 0; i < instances.items().size(); ++i) std::cout << "refused\n";
+    return 0;
+  }
   std::unique_ptr<token_walk> walk;
   if (!vocabulary.empty()) walk = std::make_unique<token_walk>(*made, vocabulary);
   nibble::grammar_parser parser(*made);
   for (const nibble::json& instance : instances.items()) {
-    const std::string text = instance.text();
+    const std::string text = plainly(instance).text();
     parser.reset();
     const bool accepted = walk ? walk->accepts(text) : parser.accept(text) && parser.may_end();
     std::cout << (accepted ? "accepted\n" : "refused\n");
