@@ -1,6 +1,7 @@
 // What is in a model file, and the same model with other keys, in shards, or in one file again.
 //
 //     nibble-gguf inspect MODEL                    keys, tensors, and how many bits a weight takes
+//     nibble-gguf get MODEL KEY                    the whole value of a key, such as tokenizer.chat_template
 //     nibble-gguf set MODEL OUT KEY=VALUE... -KEY  a copy with other keys; OUT may be MODEL: where it fits, in place
 //     nibble-gguf split MODEL STEM 2G              shards STEM-00001-of-0000N.gguf of at most 2 GB, or of so many tensors
 //     nibble-gguf merge FIRST-SHARD OUT
@@ -34,7 +35,10 @@ std::string text_of(const nibble::value& v) {
   if (auto number = v.try_as<std::int64_t>()) return std::to_string(*number);
   if (auto number = v.try_as<std::uint64_t>()) return std::to_string(*number);
   if (auto number = v.try_as<double>()) return (std::ostringstream() << *number).str();
-  std::string text(*v.try_as<std::string_view>());
+  return std::string(*v.try_as<std::string_view>());
+}
+std::string line_of(const nibble::value& v) {
+  std::string text = text_of(v);
   for (char& c : text)
     if (static_cast<unsigned char>(c) < ' ') c = ' ';
   return text.size() > 80 ? text.substr(0, 77) + "..." : text;
@@ -125,7 +129,7 @@ void inspect(const words& w) {
   std::cout << "GGUF version " << file.version() << ", " << file.meta().size() << " keys, " << file.tensors().size()
             << " tensors, " << file.file_bytes() << " bytes in " << file.shards() << " file(s)\n\n";
   for (const auto& [key, value] : file.meta())
-    std::cout << std::left << std::setw(48) << key << std::setw(8) << name_of(value.type()) << text_of(value) << '\n';
+    std::cout << std::left << std::setw(48) << key << std::setw(8) << name_of(value.type()) << line_of(value) << '\n';
   std::cout << '\n';
   struct sum {
     std::uint64_t tensors = 0, weights = 0, bytes = 0;
@@ -140,6 +144,14 @@ void inspect(const words& w) {
   for (const auto& [name, s] : formats)
     std::cout << std::left << std::setw(8) << name << std::right << std::setw(9) << s.tensors << std::setw(13) << s.weights
               << std::setw(13) << s.bytes << std::setw(15) << 8.0 * double(s.bytes) / double(s.weights) << '\n';
+}
+
+// As it stands in the file, to the byte: for `> template.jinja`.
+void get(const words& w) {
+  const auto file = nibble::gguf_file::open(nibble::utf8_path(w.at(0)));
+  const auto* value = file.meta().find(w.at(1));
+  if (!value) throw error(errc::missing_key, w.at(0) + ": there is no key '" + w.at(1) + "'");
+  std::cout << text_of(*value);
 }
 
 void set(const words& w) {
@@ -225,6 +237,7 @@ int main(int argc, char** argv) try {
     const char* usage;
   };
   const std::map<std::string, command> commands{{"inspect", {inspect, 1, "MODEL"}},
+                                                {"get", {get, 2, "MODEL KEY"}},
                                                 {"set", {set, 3, "MODEL OUT KEY=VALUE|KEY:TYPE=VALUE|-KEY..."}},
                                                 {"split", {split, 3, "MODEL STEM TENSORS|300M|2G"}},
                                                 {"merge", {merge, 2, "FIRST-SHARD OUT"}},

@@ -21,6 +21,8 @@ run(2 "usage: nibble-gguf inspect")
 run(2 "usage: nibble-gguf split" split "${MODEL}")
 run(1 "no-such-file: cannot open" inspect no-such-file)
 run(0 "general.architecture.*bits a weight" inspect "${MODEL}")
+run(0 "^[a-z0-9]+$" get "${MODEL}" general.architecture)
+run(1 "there is no key 'tokenizer.chat'" get "${MODEL}" tokenizer.chat)
 run(0 "0 with weights that are no numbers, 0 that cannot be decoded" verify "${MODEL}")
 run(1 "weights: row 0: .*1 that cannot be decoded.*tables.gguf: not all of it could be verified" verify "${CMAKE_CURRENT_LIST_DIR}/../fuzz/corpus/gguf/tables.gguf")
 

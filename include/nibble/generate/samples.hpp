@@ -33,8 +33,8 @@ struct sample {
 ///                 finish::memory_full. Samples do not guess
 /// @errors   invalid_argument: no prompt, a token that is not in the vocabulary, a count of 0 or above most_sequences;
 ///           out_of_memory. What the model's executor or a sampler throws
-/// @example  auto answers = nibble::samples(model, model.tokenizer().encode("Once"), 8, {.sampler =
-/// nibble::temperature{0.8f}});
+/// @example  const auto prompt = model.tokenizer().encode("Once");
+///           auto answers = nibble::samples(model, prompt, 8, {.sampler = nibble::temperature{0.8f}});
 ///           show(answers.front().text);
 result<std::vector<sample>> try_samples(const any_model& model, std::span<const token> prompt, std::size_t count,
                                         const generate_options& options = {}, const session_options& room = {});
