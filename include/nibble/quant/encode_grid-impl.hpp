@@ -12,6 +12,7 @@
 
 #include "nibble/quant/encode.hpp"
 #include "nibble/quant/encode_grid.hpp"
+#include "nibble/quant/widened.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
