@@ -2,7 +2,8 @@
 //
 //     15_embeddings model.gguf ["question"]
 //
-// A model of text serves too, if less well: its vectors are the means of what it thinks of each token.
+// A model of text serves too, if less well: its vectors are the means of what it thinks of each token. A reranker reads
+// question and sentence together instead.
 #include <algorithm>
 #include <iostream>
 #include <nibble/nibble.hpp>
@@ -31,10 +32,16 @@ int main(int argc, char** argv) try {
   if (!model.makes_vectors()) options.pooling = nibble::pooling::mean;
   auto embedder = nibble::embedder::create(model, options);
 
-  const std::vector<float> asked = embedder.embed(question);
-  const auto vectors = embedder.embed(sentences);  // all in one pass over the weights
+  std::vector<float> nearness;
+  if (embedder.pooling() == nibble::pooling::rank) {
+    nearness = embedder.rank(question, sentences);
+  } else {
+    const std::vector<float> asked = embedder.embed(question);
+    const auto vectors = embedder.embed(sentences);  // all in one pass over the weights
+    for (const auto& vector : vectors) nearness.push_back(nibble::cosine(asked, vector));
+  }
   std::vector<std::pair<float, std::string>> found;
-  for (std::size_t i = 0; i < sentences.size(); ++i) found.emplace_back(nibble::cosine(asked, vectors[i]), sentences[i]);
+  for (std::size_t i = 0; i < sentences.size(); ++i) found.emplace_back(nearness[i], sentences[i]);
   std::sort(found.rbegin(), found.rend());
 
   std::cout << question << "  [" << embedder.width() << " numbers, pooling " << name_of(embedder.pooling()) << "]\n";

@@ -318,13 +318,31 @@ TEST_CASE("an architecture that is missing, of another type, or not known is ref
         {without("general.architecture", errc::missing_key, "key 'general.architecture' is missing"),
          set("general.architecture", value(std::uint32_t{1}), errc::bad_value, "key 'general.architecture'"),
          set("general.architecture", value("of-nobody"), errc::unknown_architecture,
-             "general.architecture: expected one of " + known + "; found 'of-nobody'"),
+             "general.architecture: found 'of-nobody', expected one of " + known),
          set("general.architecture", value("gemma3"), errc::missing_key, "key 'gemma3.block_count' is missing")});
   const auto other = nibble::model<nibble::arch::gemma3>::try_load(nibble_test::golden("models/llama.gguf"));
   REQUIRE(!other);
   CHECK(other.failure().code() == errc::unknown_architecture);
   CHECK(std::string(other.failure().what()).find("llama.gguf: general.architecture: expected gemma3, found 'llama'") !=
         std::string::npos);
+}
+
+TEST_CASE("a file that is no model, but belongs to one, is told what it is") {
+  const auto is = [](const char* architecture, const char* type, const std::string& what) {
+    model_parts parts(nibble_test::golden("models/llama.gguf"));
+    parts.meta.set("general.architecture", value(architecture));
+    if (type) parts.meta.set("general.type", value(type));
+    if (!type) parts.tensors.resize(what.starts_with("a vocabulary") ? 0 : 1);
+    const auto loaded = nibble::any_model::try_load(parts.bytes(), {.threads = 1});
+    REQUIRE(!loaded);
+    CHECK(int(loaded.failure().code()) == int(errc::unknown_architecture));
+    CHECK(std::string(loaded.failure().what()) == "expected a model, found " + what);
+  };
+  is("clip", nullptr, "the part of one that sees or hears (mmproj)");
+  is("imatrix", nullptr, "importance weights for quantizing");
+  is("controlvector", nullptr, "an adapter of one: see nibble::adapter");
+  is("llama", "adapter", "an adapter of one: see nibble::adapter");
+  is("llama", nullptr, "a vocabulary alone: see nibble::tokenizer");
 }
 
 TEST_CASE("limits that the caller lowers hold") {

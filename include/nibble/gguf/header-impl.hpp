@@ -148,7 +148,7 @@ inline result<void> place_tensors(gguf_header& header, std::uint64_t file_bytes)
     if (tensor.offset > room || tensor.bytes > room - tensor.offset)
       return error(errc::truncated, quoted(tensor.name) + ": " + std::to_string(tensor.bytes) + " bytes at offset " +
                                         std::to_string(tensor.offset) + " of the data, which has " + std::to_string(room) +
-                                        " bytes");
+                                        " bytes: the file is cut short");
     tensor.offset += header.data_offset;
   }
   std::vector<const tensor_info*> order;
@@ -212,9 +212,11 @@ result<gguf_header> parse_header(std::span<const std::byte> bytes, std::uint64_t
   if (keys > most.keys)
     return error(errc::limit_exceeded, std::to_string(keys) + " keys, above the limit of " + std::to_string(most.keys));
   if (tensors > in.remaining() / least_tensor_bytes)
-    return error(errc::truncated, std::to_string(tensors) + " tensors in " + std::to_string(in.remaining()) + " bytes");
+    return error(errc::truncated,
+                 std::to_string(tensors) + " tensors in " + std::to_string(in.remaining()) + " bytes: the file is cut short");
   if (keys > in.remaining() / least_entry_bytes)
-    return error(errc::truncated, std::to_string(keys) + " keys in " + std::to_string(in.remaining()) + " bytes");
+    return error(errc::truncated,
+                 std::to_string(keys) + " keys in " + std::to_string(in.remaining()) + " bytes: the file is cut short");
 
   auto meta = read_metadata(in, bytes, keys, most);
   if (!meta) return std::move(meta).failure();

@@ -85,18 +85,32 @@ inline limits limits_of(const known_architectures& known, const load_options& op
   return most;
 }
 
+/// What a file is that somebody may have mistaken for a model, or nothing.
+inline std::string_view no_model(const gguf_file& file, std::string_view architecture) noexcept {
+  if (architecture == "clip") return "the part of one that sees or hears (mmproj)";
+  if (architecture == "imatrix") return "importance weights for quantizing";
+  const auto type = file.meta().get<std::string_view>("general.type");
+  if (architecture == "controlvector" || type == "adapter") return "an adapter of one: see nibble::adapter";
+  if (file.tensors().empty()) return "a vocabulary alone: see nibble::tokenizer";
+  return {};
+}
+
 /// The architecture that a file names.
 inline result<const architecture_entry*> choose(const known_architectures& known, const gguf_file& file) {
   const auto name = file.meta().try_get<std::string_view>("general.architecture");
   if (!name) return name.failure();
+  if (const auto found = no_model(file, *name); !found.empty()) {
+    return error(errc::unknown_architecture, "expected a model, found " + std::string(found));
+  }
   std::string names;
   for (const architecture_entry& entry : known.entries) {
     if (entry.name == *name) return &entry;
     names.append(names.empty() ? "" : ", ").append(entry.name);
   }
   const bool several = known.entries.size() > 1;
-  return error(errc::unknown_architecture, "general.architecture: expected " +
-                                               (several ? "one of " + names + "; " : names + ", ") + "found " + quoted(*name));
+  return error(errc::unknown_architecture,
+               "general.architecture: " + (several ? "found " + quoted(*name) + ", expected one of " + names
+                                                   : "expected " + names + ", found " + quoted(*name)));
 }
 
 /// What a file says of its model, in any order, but for its vocabulary and for what a model is called, and how it is split.
