@@ -11,7 +11,8 @@ function(nibble_use_ccache)
   find_program(nibble_ccache ccache)
   mark_as_advanced(nibble_ccache)
   if(nibble_ccache AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${nibble_ccache}" PARENT_SCOPE)
+    set(sloppiness CCACHE_SLOPPINESS=pch_defines,time_macros)  # else what includes a precompiled header is not kept
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "${sloppiness}" "${nibble_ccache}" PARENT_SCOPE)
   endif()
 endfunction()
 
