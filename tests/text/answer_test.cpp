@@ -72,7 +72,13 @@ TEST_CASE("what comes of a call before its name is text where the answer ends th
         for (const std::size_t piece : {std::size_t{1}, std::size_t{9}, size}) {
           const chat_answer answer = read_in_pieces(syntax, said, piece);
           CHECK(answer.calls.size() <= (first ? 0u : 1u));
-          const bool is_there = without_end(answer.text).ends_with(without_end(said.substr(begin)));
+          if (syntax.calls->shape == nibble::call_shape::python && answer.calls.size() == 1)
+            continue;  // a whole one, and no more
+          std::string_view expected = without_end(said.substr(begin));
+          for (const std::string_view mark : syntax.calls->ignored)  // of the answer's structure, and no part of the call's
+            if (const auto turn = nibble::detail::without_blanks(mark); !turn.empty() && expected.starts_with(turn))
+              expected = nibble::detail::without_blanks(expected.substr(turn.size()));
+          const bool is_there = without_end(answer.text).ends_with(expected);
           CHECK_MESSAGE(is_there, said << " ---> " << answer.text);
         }
       }

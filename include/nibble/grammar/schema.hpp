@@ -11,7 +11,8 @@
 ///   in ".0". In strings, \u is read for what is not printable ASCII.
 /// - Two members of one name are refused where the schema names it, and where members are counted.
 /// - `$ref` reaches what is in the document; nothing is fetched.
-/// - A keyword that is given what it is not for is refused, where it counts; keyword_values.hpp lists them. Lists of `items` and
+/// - A keyword that is given what it is not for is refused, where it counts; keyword_values.hpp lists them. Lists of `items`
+/// and
 ///   exclusive bounds that are true or false are read in any draft.
 ///
 /// Refused, in a sentence that names the keyword and where it stands: uniqueItems but for strings that are not few, items of a

@@ -65,8 +65,9 @@ struct answer_format {
 
 /// How models write a mark of U+FF5C (a bar) and U+2581 (a space): as templates do, or in ASCII.
 struct mark_spelling {
-  std::string_view bar = "\uFF5C", space = "\u2581";
+  std::string_view bar = "\uFF5C", space = "\u2581";  ///< what stands for these two
 };
+/// The first is that of templates.
 inline constexpr std::array<mark_spelling, 8> mark_spellings = {{
     {},
     {"\uFF5C", "_"},
@@ -96,7 +97,7 @@ struct answer_beginning {
     reasoning,  ///< behind the mark that begins it
     call,       ///< behind the mark that begins one, in front of its id or name
   };
-  part where = part::text;
+  part where = part::text;     ///< it goes on behind this
   bool reasoned = false;       ///< the prompt ended with the mark that ends the reasoning
   std::string_view turn = {};  ///< a mark of the answer's structure that it ended with, if longer ones begin with it
 };

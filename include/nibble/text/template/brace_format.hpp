@@ -23,6 +23,7 @@ class brace_formatter {
 
   traced_text write(const traced_text& format) {
     const std::string_view all = format.view();
+    run_.charge(all.size() * 8);
     for (std::size_t at = 0; at < all.size() && run_.charge(256) && run_.may_be_long(out_);) {
       const std::size_t brace = (std::min)(all.find_first_of("{}", at), all.size());
       out_.append(format, at, brace);

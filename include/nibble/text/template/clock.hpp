@@ -131,7 +131,7 @@ inline traced_text time_text(run& r, const traced_text& format) {
   const calendar c = calendar_of(r.now);
   const std::string_view all = format.view();
   traced_text out;
-  for (std::size_t at = 0; at < all.size() && r.charge(64) && r.may_be_long(out);) {
+  for (std::size_t at = 0; at < all.size() && r.charge(256) && r.may_be_long(out);) {
     const std::size_t percent = (std::min)(all.find('%', at), all.size());
     out.append(format, at, percent);
     at = (std::min)(percent + (all.substr(percent, 2) == "%-" ? 3 : 2), all.size());

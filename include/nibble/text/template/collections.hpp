@@ -211,6 +211,7 @@ inline std::partial_ordering compare(run& r, const value& a, const value& b) {
   if (a.is(kind::list) && type_name(a) == type_name(b) && list_of(a)->form != list_form::iterator) {
     const run::level inside(r);
     const auto &left = list_of(a)->items, &right = list_of(b)->items;
+    r.charge((std::min)(left.size(), right.size()) * 16);
     for (std::size_t i = 0; i < left.size() && i < right.size() && !r.failed(); ++i)
       if (!is_equal(r, left[i], right[i])) return compare(r, left[i], right[i]);
     return left.size() <=> right.size();
@@ -322,7 +323,7 @@ inline bool contains(run& r, const value& whole, const value& part) {
         r.fail("only a text can be in a text, found a " + std::string(type_name(part)));
         return false;
       }
-      r.charge(sum_of_sizes(view_of(whole).size(), view_of(part).size()));
+      r.charge(search_work(view_of(whole), view_of(part)));
       return text_search(view_of(part)).find(view_of(whole)) != text_search::none;
     case kind::dict:
       return find_entry(r, *dict_of(whole), part) != nullptr;

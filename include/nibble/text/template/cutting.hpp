@@ -127,7 +127,8 @@ class splitter {
   void add(std::size_t begin, std::size_t end) { out_.push_back(run_.text(text_.cut(begin, end), safe_)); }
   /// Bytes of the end of a line that begins here, or 0.
   std::size_t line_end(std::size_t at) const noexcept {
-    if (all_[at] >= ' ' && static_cast<unsigned char>(all_[at]) < 0x80) return 0;
+    const auto first = static_cast<unsigned char>(all_[at]);
+    if (first >= ' ' && first != 0xC2 && first != 0xE2) return 0;
     const std::string_view rest = all_.substr(at, 3);
     if (rest.starts_with("\r\n")) return 2;
     if (std::string_view("\n\r\v\f\x1c\x1d\x1e").find(rest[0]) != std::string_view::npos) return 1;
@@ -149,7 +150,7 @@ inline traced_text replaced(run& r, const traced_text& text, std::string_view ol
   const text_search search(old);
   traced_text out;
   std::size_t at = 0;
-  r.charge(sum_of_sizes(all.size(), old.size()));
+  r.charge(search_work(all, old));
   while (most-- != 0 && r.charge(by.size()) && r.may_be_long(out, by.size())) {
     std::size_t found = old.empty() ? at : search.find(all, at);
     if (found == all.npos) break;
@@ -204,19 +205,26 @@ inline stretch slice_of(run& r, std::size_t size, const std::int64_t* from, cons
 inline traced_text sliced(run& r, const traced_text& text, const stretch& s) {
   const std::string_view all = text.view();
   const auto taken = static_cast<std::size_t>(s.step == 1 ? 0 : s.count);
-  if (!r.charge(sum_of_sizes(product_of_sizes(all.size(), 8), product_of_sizes(taken, 64)))) return {};
+  const std::size_t work = text.runs() > 1 ? 64 : 16;  // of a character that is taken
+  if (!r.charge(sum_of_sizes(product_of_sizes(all.size(), 4), product_of_sizes(taken, work)))) return {};
   if (s.step == 1) {
     const std::size_t begin = place_of(all, static_cast<std::size_t>(s.first));
     return text.cut(begin, begin + place_of(all.substr(begin), static_cast<std::size_t>(s.count)));
   }
   traced_text out;
+  std::string alone;  // of a text that one has written
   std::size_t begin = place_of(all, static_cast<std::size_t>(s.first));
   for (std::int64_t i = 0; i < s.count; ++i) {
-    out.append(text, begin, begin + decode_utf8(all, begin).size);
+    const std::size_t size = decode_utf8(all, begin).size;
+    if (text.runs() > 1)
+      out.append(text, begin, begin + size);
+    else
+      alone += all.substr(begin, size);
     if (i + 1 == s.count) break;
     if (s.step > 0) begin += place_of(all.substr(begin), static_cast<std::size_t>(s.step));
     for (std::int64_t back = s.step; back < 0; ++back) begin -= last_size(all.substr(0, begin));
   }
+  if (text.runs() == 1) return traced_text(std::move(alone), text.whole_origin());
   return out;
 }
 

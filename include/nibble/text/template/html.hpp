@@ -14,7 +14,7 @@ namespace detail::jinja {
 
 /// @source  markupsafe.escape
 inline void append_escaped(run& r, const traced_text& text, traced_text& out) {
-  if (!r.charge(text.size() * 4)) return;
+  if (!r.charge(text.size() * 8)) return;
   text.each_piece([&](std::string_view run, origin from) {
     std::string written;
     for (const char c : run) {

@@ -37,7 +37,7 @@ inline value striptags_filter(run& r, const value& v, const arguments&) {
   const traced_text& text = text_of(whole)->text;
   const std::string_view all = text.view();
   traced_text bare;
-  r.charge(all.size());
+  r.charge(all.size() * 32);
   for (std::size_t at = 0; at < all.size() && r.charge();) {
     const std::size_t tag = all.find('<', at), end = tag == all.npos                       ? all.npos
                                                      : all.substr(tag).starts_with("<!--") ? all.find("-->", tag)

@@ -66,7 +66,7 @@ class json_writer {
     return std::isinf(number) ? (number < 0 ? "-Infinity" : "Infinity") : real_text(number);
   }
   void write_text(const traced_text& text) {
-    run_.charge(text.size() * 8);
+    run_.charge(text.size() * 16);
     put("\"");
     text.each_piece([&](std::string_view piece, origin from) {
       std::string written;

@@ -67,7 +67,7 @@ inline value partition_method(run& r, const value& self, const arguments& given,
   const traced_text& text = text_of(self)->text;
   const std::string_view separator = text_argument(r, *b[0]).view();
   if (separator.empty()) r.fail("a text cannot be split at an empty one");
-  if (!r.charge(sum_of_sizes(text.size(), separator.size()))) return value::none();
+  if (!r.charge(search_work(text.view(), separator))) return value::none();
   const text_search search(separator, last);
   const std::size_t at = last ? search.find_last(text.view()) : search.find(text.view());
   const value none = r.text(std::string());
@@ -98,7 +98,7 @@ inline value find_method_of(run& r, const value& self, const arguments& given, b
   if (r.failed()) return value::none();
   const std::string_view text = view_of(self), part = text_argument(r, *b[0]).view();
   const auto [begin, end] = searched(r, text, b[1], b[2]);
-  if (!r.charge(sum_of_sizes(text.size(), part.size()))) return value::none();
+  if (!r.charge(search_work(text, part))) return value::none();
   std::size_t at = std::string_view::npos;
   if (begin <= end) {
     const std::string_view within = text.substr(begin, end - begin);
@@ -115,7 +115,7 @@ inline value count_method(run& r, const value& self, const arguments& given) {
   if (r.failed()) return value::none();
   const std::string_view text = view_of(self), part = text_argument(r, *b[0]).view();
   const auto [begin, end] = searched(r, text, b[1], b[2]);
-  if (!r.charge(sum_of_sizes(text.size(), part.size())) || begin > end) return value::integer(0);
+  if (!r.charge(search_work(text, part)) || begin > end) return value::integer(0);
   const std::string_view within = text.substr(begin, end - begin);
   if (part.empty()) return value::integer(static_cast<std::int64_t>(character_count(within)) + 1);
   const text_search search(part);
@@ -217,7 +217,7 @@ value case_method(run& r, const value& self, const arguments&) {
 }
 template <text_kind Kind>
 value kind_method(run& r, const value& self, const arguments&) {
-  return value::boolean(r.charge(view_of(self).size() * 16) && is_of(view_of(self), Kind));
+  return value::boolean(r.charge(view_of(self).size() * 32) && is_of(view_of(self), Kind));
 }
 inline value ascii_method(run& r, const value& self, const arguments&) {
   const std::string_view text = view_of(self);

@@ -119,7 +119,7 @@ class pretty_printer {
   traced_text quoted(const traced_text& part) {
     traced_text out;
     append_quoted(run_, part, out);
-    run_.charge(part.size());
+    run_.charge(part.size() * 32);
     return out;
   }
   /// Several texts one below the other, cut behind ends of lines and spaces.
@@ -147,6 +147,7 @@ class pretty_printer {
   void add_words(const traced_text& line, std::size_t room, std::size_t behind, std::vector<traced_text>& parts) {
     const std::string_view all = line.view();
     std::size_t begin = 0;
+    run_.charge(all.size() * 32);
     for (std::size_t at = 0; at < all.size() && run_.charge(room);) {
       std::size_t end = at;
       while (end < all.size() && margin(all.substr(end), false) == 0) end += decode_utf8(all, end).size;

@@ -170,7 +170,7 @@ inline value urlencode_filter(run& r, const value& v, const arguments&) {
   traced_text out;
   const auto quote = [&](const value& part, bool query) {
     const value text = as_text(r, part);
-    r.charge(view_of(text).size() * 8);
+    r.charge(view_of(text).size() * 16);
     text_of(text)->text.each_piece([&](std::string_view piece, origin from) {
       std::string written;
       for (const char c : piece) {
@@ -235,7 +235,7 @@ inline value int_filter(run& r, const value& v, const arguments& given) {
   const std::int64_t base = integer_argument(r, b[1], 10);
   if (base != 0 && (base < 2 || base > 36)) r.fail("a base is 0 or 2 to 36");
   if (v.is_undefined()) r.fail(undefined_reason(v));
-  if (!r.charge(view_of(v).size() * 4)) return value::none();
+  if (!r.charge(view_of(v).size() * 32)) return value::none();
   if (v.is_integer()) return value::integer(v.as_integer(), v.from());
   if (v.is(kind::digits)) return v;
   std::int64_t whole = 0;
@@ -251,7 +251,7 @@ inline value float_filter(run& r, const value& v, const arguments& given) {
   const bound b(r, "float", given, {"default"});
   double number = 0;
   if (v.is_undefined()) r.fail(undefined_reason(v));
-  if (!r.charge(view_of(v).size() * 4)) return value::none();
+  if (!r.charge(view_of(v).size() * 32)) return value::none();
   if (v.is_number()) return value::real(v.as_real(), v.from());
   if (v.is(kind::digits)) return value::real(real_of(text_of(v)->text.view()), v.from());
   if (v.is_text() && read_real(view_of(v), number)) return value::real(number, text_of(v)->text.whole_origin());
