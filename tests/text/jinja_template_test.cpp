@@ -405,7 +405,7 @@ TEST_CASE("a template of a megabyte, and texts of a megabyte, take time in propo
       CAPTURE(before);
       std::string source(before);
       while (source.size() < 1'000'000) source += part;
-      CHECK(seconds(source, json::object()) < 1);
+      CHECK(seconds(source, json::object()) < 4);
     }
   std::vector<json> messages;
   for (int i = 0; i < 10'000; ++i)
@@ -413,13 +413,13 @@ TEST_CASE("a template of a megabyte, and texts of a megabyte, take time in propo
   const json values = json::object(
       {{"messages", json::array(messages)}, {"s", repeated("a b\n", 250'000)}, {"spaces", std::string(1'000'000, ' ')}});
   CHECK(seconds("{% for m in messages %}<|{{ m['role'] }}|>{{ m.content | trim }}{% if loop.last %}x{% endif %}{% endfor %}",
-                values) < 1);
+                values) < 4);
   CHECK(seconds("{{ messages | tojson }}{{ s | indent }}{{ s.split() | length }}{{ s.replace('a', 'bb') | upper | length }}{{ "
                 "s | title | wordcount }}",
-                values) < 1);
+                values) < 4);
   CHECK(seconds("{{ s.strip('ab \n') }}{{ spaces.strip() }}{{ spaces.split() }}{{ spaces.rsplit() }}{{ s[::-1] | length }}{{ s "
                 "| truncate(500000) | length }}",
-                values) < 1);
+                values) < 4);
 }
 
 #if NIBBLE_EXCEPTIONS
