@@ -192,6 +192,7 @@ def string(text):
 
 def typed(value):
     if isinstance(value, str): return struct.pack("<I", 8) + string(value)
+    if isinstance(value, list): return struct.pack("<IIQ%di" % len(value), 9, 5, len(value), *value)
     return struct.pack("<If", 6, value) if isinstance(value, float) else struct.pack("<II", 4, value)
 
 

@@ -4,7 +4,7 @@
     pip install numpy==2.4.6
     python3 tests/support/make_speed_model.py qwen3moe-1b OUT.gguf
 
-A shape is a row of SHAPES. The vocabulary (512 tokens) is that of tests/golden/models/llama.gguf.
+A shape is a row of SHAPES: experts, or delta nets of which every fourth layer attends. The vocabulary (512 tokens) is that of tests/golden/models/llama.gguf.
 """
 import pathlib
 import struct
@@ -16,49 +16,73 @@ from make_model_goldens import OUT, string, typed, vocabulary_of
 
 SHAPES = {
     "qwen3moe-1b": dict(architecture="qwen3moe", layers=16, width=1024, heads=16, kv_heads=8, head_dim=128, hidden=2048, experts=8, used=2),
+    "qwen35-1b": dict(architecture="qwen35", layers=24, width=1536, heads=8, kv_heads=2, head_dim=256, hidden=4608, state_heads=16, state=128),
 }
 VOCABULARY, CONTEXT = 512, 4096
 F32, Q4_K = (0, 1, 4), (12, 256, 144)  # number, columns of a block, bytes of a block
 
 
+def expert_layer(s, i):
+    queries, keys = s["heads"] * s["head_dim"], s["kv_heads"] * s["head_dim"]
+    yield from (("attn_norm.weight", (s["width"],)), ("ffn_norm.weight", (s["width"],)), ("attn_q_norm.weight", (s["head_dim"],)),
+                ("attn_k_norm.weight", (s["head_dim"],)), ("attn_q.weight", (queries, s["width"])), ("attn_k.weight", (keys, s["width"])),
+                ("attn_v.weight", (keys, s["width"])), ("attn_output.weight", (s["width"], queries)),
+                ("ffn_gate_inp.weight", (s["experts"], s["width"])), ("ffn_gate_exps.weight", (s["experts"], s["hidden"], s["width"])),
+                ("ffn_up_exps.weight", (s["experts"], s["hidden"], s["width"])),
+                ("ffn_down_exps.weight", (s["experts"], s["width"], s["hidden"])))
+
+
+def delta_layer(s, i):
+    queries, keys, inner = s["heads"] * s["head_dim"], s["kv_heads"] * s["head_dim"], s["state_heads"] * s["state"]
+    yield from (("attn_norm.weight", (s["width"],)), ("post_attention_norm.weight", (s["width"],)))
+    if i % 4 == 3:
+        yield from (("attn_q.weight", (2 * queries, s["width"])), ("attn_k.weight", (keys, s["width"])), ("attn_v.weight", (keys, s["width"])),
+                    ("attn_q_norm.weight", (s["head_dim"],)), ("attn_k_norm.weight", (s["head_dim"],)),
+                    ("attn_output.weight", (s["width"], queries)))
+    else:
+        yield from (("attn_qkv.weight", (3 * inner, s["width"])), ("attn_gate.weight", (inner, s["width"])),
+                    ("ssm_beta.weight", (s["state_heads"], s["width"])), ("ssm_alpha.weight", (s["state_heads"], s["width"])),
+                    ("ssm_dt.bias", (s["state_heads"],)), ("ssm_a", (s["state_heads"],)), ("ssm_conv1d.weight", (3 * inner, 4)),
+                    ("ssm_norm.weight", (s["state"],)), ("ssm_out.weight", (s["width"], inner)))
+    yield from (("ffn_gate.weight", (s["hidden"], s["width"])), ("ffn_up.weight", (s["hidden"], s["width"])),
+                ("ffn_down.weight", (s["width"], s["hidden"])))
+
+
 def tensors_of(s):
     """Names and shapes, slowest dimension first."""
-    queries, keys = s["heads"] * s["head_dim"], s["kv_heads"] * s["head_dim"]
     yield "token_embd.weight", (VOCABULARY, s["width"])
     yield "output.weight", (VOCABULARY, s["width"])
     yield "output_norm.weight", (s["width"],)
     for i in range(s["layers"]):
-        at = "blk.%d." % i
-        for name, shape in (
-                ("attn_norm", (s["width"],)), ("ffn_norm", (s["width"],)), ("attn_q_norm", (s["head_dim"],)),
-                ("attn_k_norm", (s["head_dim"],)), ("attn_q", (queries, s["width"])), ("attn_k", (keys, s["width"])),
-                ("attn_v", (keys, s["width"])), ("attn_output", (s["width"], queries)), ("ffn_gate_inp", (s["experts"], s["width"])),
-                ("ffn_gate_exps", (s["experts"], s["hidden"], s["width"])), ("ffn_up_exps", (s["experts"], s["hidden"], s["width"])),
-                ("ffn_down_exps", (s["experts"], s["width"], s["hidden"]))):
-            yield at + name + ".weight", shape
+        for name, shape in (expert_layer if "experts" in s else delta_layer)(s, i): yield "blk.%d.%s" % (i, name), shape
 
 
 def metadata_of(s, name):
     own = {"block_count": s["layers"], "context_length": CONTEXT, "embedding_length": s["width"], "feed_forward_length": s["hidden"],
            "attention.head_count": s["heads"], "attention.head_count_kv": s["kv_heads"], "attention.key_length": s["head_dim"],
-           "attention.value_length": s["head_dim"], "attention.layer_norm_rms_epsilon": 1e-6, "rope.freq_base": 1e6,
-           "rope.dimension_count": s["head_dim"], "expert_count": s["experts"], "expert_used_count": s["used"],
-           "expert_feed_forward_length": s["hidden"], "vocab_size": VOCABULARY}
+           "attention.value_length": s["head_dim"], "attention.layer_norm_rms_epsilon": 1e-6, "vocab_size": VOCABULARY}
+    if "experts" in s:
+        own |= {"rope.freq_base": 1e6, "rope.dimension_count": s["head_dim"], "expert_count": s["experts"], "expert_used_count": s["used"],
+                "expert_feed_forward_length": s["hidden"]}
+    else:
+        own |= {"rope.freq_base": 1e7, "rope.dimension_count": s["head_dim"] // 4, "rope.dimension_sections": [11, 11, 10, 0],
+                "full_attention_interval": 4, "ssm.conv_kernel": 4, "ssm.inner_size": s["state_heads"] * s["state"],
+                "ssm.state_size": s["state"], "ssm.time_step_rank": s["state_heads"], "ssm.group_count": s["state_heads"]}
     return {"general.architecture": s["architecture"], "general.name": "random " + name, "general.alignment": 32, "general.file_type": 15,
             **{s["architecture"] + "." + key: value for key, value in own.items()}}
 
 
 def format_of(name, shape):
-    return F32 if len(shape) == 1 or "gate_inp" in name else Q4_K
+    return F32 if len(shape) == 1 or shape[-1] % 256 or any(part in name for part in ("gate_inp", "alpha", "beta")) else Q4_K
 
 
 def bytes_of(shape, kind):
     return int(np.prod(shape)) // kind[1] * kind[2]
 
 
-def values(random, shape, kind):
+def values(random, name, shape, kind):
     count = int(np.prod(shape))
-    if len(shape) == 1: return np.ones(count, "<f4").tobytes()
+    if len(shape) == 1: return np.full(count, -1 if name.endswith("ssm_a") else 1, "<f4").tobytes()  # states decay
     spread = shape[-1] ** -0.5
     if kind == F32: return (random.standard_normal(count) * spread).astype("<f4").tobytes()
     n = count // 256
@@ -87,7 +111,7 @@ def main():
         file.write(head + bytes(-len(head) % 32))
         for tensor, dims in tensors:
             kind = format_of(tensor, dims)
-            file.write(values(random, dims, kind) + bytes(-bytes_of(dims, kind) % 32))
+            file.write(values(random, tensor, dims, kind) + bytes(-bytes_of(dims, kind) % 32))
     print("%s: %.2f billion weights, %.0f MB" % (path, sum(np.prod(d) for _, d in tensors) / 1e9, offset / 1e6))
 
 
