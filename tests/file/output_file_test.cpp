@@ -12,10 +12,10 @@
 
 #include "file/temporary_folder.hpp"
 #include "support/files.hpp"
+#include "support/full_disk.hpp"
 
 #if !defined(_WIN32)
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #endif
@@ -106,15 +106,10 @@ TEST_CASE("places that cannot be written are refused by name") {
 TEST_CASE("when the system takes no more bytes, the old file is intact and the new one gone") {
   const temporary_folder folder;
   folder.put("out", filled(10, 7));
-  // With its own signal, which ends a program: no write may cross the limit.
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  rlimit small = before;
-  small.rlim_cur = 300'000;
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
   std::string what, after;
   bool committed = false;
   {
+    const full_disk full(300'000);
     auto file = output_file::try_create(folder / "out");
     if (file) {
       REQUIRE(file->try_write(filled(200'000, 1)));
@@ -126,7 +121,6 @@ TEST_CASE("when the system takes no more bytes, the old file is intact and the n
       if (!commit) after = commit.failure().what();
     }
   }
-  ::setrlimit(RLIMIT_FSIZE, &before);
   CHECK(what == (folder / "out").string() + ": cannot write: file too large");
   CHECK(after == (folder / "out").string() + ": nothing is open that could be written to");
   CHECK_FALSE(committed);
@@ -138,17 +132,12 @@ TEST_CASE("when the system takes no more bytes, the old file is intact and the n
 #if !defined(_WIN32)
 TEST_CASE("a file up to the limit of the system is written") {
   const temporary_folder folder;
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  rlimit small = before;
-  small.rlim_cur = 300'000;
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
   bool exact = false, one_more = true;
   for (bool* good : {&exact, &one_more}) {
+    const full_disk full(300'000);
     auto file = output_file::try_create(folder / "out");
     *good = file && file->try_write(filled(good == &exact ? 300'000 : 300'001, 1)) && file->try_commit();
   }
-  ::setrlimit(RLIMIT_FSIZE, &before);
   CHECK(exact);
   CHECK_FALSE(one_more);
   CHECK(read_all(folder / "out").size() == 300'000);
@@ -281,13 +270,10 @@ TEST_CASE("what is no file, or may not grow, is not overwritten") {
 #if !defined(_WIN32)
   CHECK(refused("/dev/null", 0) == "/dev/null: not a regular file");
   const auto path = folder.put("a", std::vector<std::byte>(100));
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  rlimit small = before;
-  small.rlim_cur = 105;
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-  const std::string sentence = refused(path, 100);
-  ::setrlimit(RLIMIT_FSIZE, &before);
+  const std::string sentence = [&] {
+    const full_disk full(105);
+    return refused(path, 100);
+  }();
   CHECK(sentence.ends_with("cannot write: file too large"));
   CHECK(read_all(path) == std::vector<std::byte>(100));
 #endif

@@ -8,14 +8,11 @@
 #include <utility>
 #include <vector>
 
-#if !defined(_WIN32)
-#include <sys/resource.h>
-#endif
-
 #include "file/temporary_folder.hpp"
 #include "generate/scheduled.hpp"
 #include "nibble/file/byte_sink.hpp"
 #include "nibble/model/evaluator.hpp"
+#include "support/full_disk.hpp"
 #include "support/smallest_model.hpp"
 
 using namespace nibble_test;
@@ -163,20 +160,8 @@ TEST_CASE("where the disk is full, a prefix cache is not saved, the old file sta
   answer(s, some_tokens(200, 5, 512), 3);
   const memory saved = s.save_prefixes();
   const auto old = folder.put("prefixes.bin", memory(10, std::byte{7}));
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  rlimit small = before;
-  std::size_t refused = 0;
-  for (const std::size_t room : {std::size_t{0}, std::size_t{100}, saved.size() / 2, saved.size() - 1}) {
-    small.rlim_cur = room;
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-    const auto done = s.try_save_prefixes(old);
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    refused += !done && done.failure().code() == errc::io;
-    CHECK(read_all(old).size() == 10);
-    CHECK(folder.files() == 1);
-    CHECK(s.save_prefixes() == saved);
-  }
-  CHECK(refused == 4);
+  saves_whole_or_not_at_all(
+      saved.size(), [&] { return s.try_save_prefixes(old); },
+      [&] { return read_all(old).size() == 10 && folder.files() == 1 && s.save_prefixes() == saved; });
 }
 #endif

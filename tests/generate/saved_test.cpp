@@ -7,16 +7,13 @@
 #include <string>
 #include <vector>
 
-#if !defined(_WIN32)
-#include <sys/resource.h>
-#endif
-
 #include "file/temporary_folder.hpp"
 #include "generate/replies.hpp"
 #include "nibble/core/checksum.hpp"
 #include "nibble/generate/saved_session.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "support/equal.hpp"
+#include "support/full_disk.hpp"
 #include "support/smallest_model.hpp"
 
 using namespace nibble_test;
@@ -203,27 +200,14 @@ TEST_CASE("models of different files have different fingerprints, however they a
 #if !defined(_WIN32)
 TEST_CASE("where the disk is full, a session is not saved, the old file stays, and the session goes on") {
   const temporary_folder folder;
-  const auto path = folder / "session.bin";
   auto s = after(stories(), 200, 4);
   const memory saved = s.save();
   nibble::session other(stories(), {.context = 300});
   other.load(saved);
   const auto old = folder.put("session.bin", memory(10, std::byte{7}));
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  rlimit small = before;
-  std::size_t refused = 0;
-  for (const std::size_t room : {std::size_t{0}, std::size_t{100}, saved.size() / 2, saved.size() - 1}) {
-    small.rlim_cur = room;
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-    const auto done = s.try_save(path);
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    refused += !done && done.failure().code() == errc::io;
-    CHECK(read_all(old).size() == 10);
-    CHECK(folder.files() == 1);
-    CHECK(s.save() == saved);
-  }
-  CHECK(refused == 4);
+  saves_whole_or_not_at_all(
+      saved.size(), [&] { return s.try_save(old); },
+      [&] { return read_all(old).size() == 10 && folder.files() == 1 && s.save() == saved; });
   same(drawn(s, 10), drawn(other, 10));
 }
 #endif

@@ -17,10 +17,7 @@
 #include "nibble/gguf/reader.hpp"
 #include "support/equal.hpp"
 #include "support/files.hpp"
-
-#if !defined(_WIN32)
-#include <sys/resource.h>
-#endif
+#include "support/full_disk.hpp"
 
 using namespace nibble_test;
 using nibble::errc;
@@ -232,20 +229,15 @@ TEST_CASE("a producer that gives too much, too little, or fails leaves the old f
 TEST_CASE("a full disk is an error that leaves the old file intact") {
   const temporary_folder folder;
   const auto path = folder.put("out.gguf", filled(10, 7));
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-  rlimit small = before;
-  small.rlim_cur = 100'000;
-  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
   std::vector<std::string> sentences;
   for (const std::size_t size : {200'000u, 2'000'000u}) {  // fails at the commit; fails within a tensor
     const auto data = filled(size, 1);
     gguf_writer writer{metadata()};
     writer.add("t", tensor_type::f32, {{size / 4}}, data);
+    const full_disk full(100'000);
     const auto outcome = writer.try_write(path);
     sentences.push_back(outcome ? "written" : outcome.failure().what());
   }
-  ::setrlimit(RLIMIT_FSIZE, &before);
   for (const auto& s : sentences) CHECK(s.ends_with("cannot write: file too large"));
   CHECK(read_all(path) == filled(10, 7));
   CHECK(folder.files() == 1);
