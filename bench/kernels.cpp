@@ -118,6 +118,7 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
 
 void add_benchmarks(const nibble::kernel_table& table) {
   nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
+    if (!table.formats[nibble::index_of<Q, nibble::quant_formats>].matmul) return false;  // NIBBLE_FORMATS leaves it out
     for (const std::size_t tokens : {1, 8, 128}) {
       const std::string name = std::string(Q::name) + "/" + table.target + "/" + std::to_string(tokens);
       benchmark::RegisterBenchmark(name.c_str(), [&table, tokens](benchmark::State& s) {

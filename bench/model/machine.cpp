@@ -125,7 +125,7 @@ std::size_t buffer_for(std::size_t model_bytes) {
 machine_limits measure_machine(std::size_t threads, std::size_t buffer_bytes) {
   const auto& kernels = nibble::kernels();
   const machine_loops l = HWY_DYNAMIC_DISPATCH(loops)(kernels.target);
-  if (&kernels != &nibble::reference::table && l.target != std::string_view(kernels.target)) {
+  if (kernels.target != std::string_view(nibble::reference::table.target) && l.target != std::string_view(kernels.target)) {
     throw std::runtime_error(std::string("no loops measure the limits of ") + kernels.target + ", only of " + l.target);
   }
   return {l.target,
