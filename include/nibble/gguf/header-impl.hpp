@@ -27,6 +27,7 @@ inline constexpr std::uint64_t least_tensor_bytes = 8 + 1 + 4 + 8 + 4 + 8;  // a
 
 /// What somebody may have mistaken for a GGUF file.
 inline std::string_view guess_of(std::string_view first) noexcept {
+  if (first.substr(std::min<std::size_t>(first.size(), 8)).starts_with("{\"")) return ", as in a safetensors file";
   if (first.starts_with("PK\3\4")) return ", which begin a zip archive";
   if (first.starts_with("<!") || first.starts_with("<h") || first.starts_with("<H")) return ", which begin a web page";
   if (first.starts_with("vers")) return ", which begin a Git LFS pointer, not the file it points to";
@@ -193,10 +194,11 @@ result<gguf_header> parse_header(std::span<const std::byte> bytes, std::uint64_t
   std::span<const std::byte> magic;
   NIBBLE_TRY(in.read(magic, 4, "magic"));
   const std::string_view first(reinterpret_cast<const char*>(magic.data()), 4);
+  const std::string_view start(first.data(), std::min<std::size_t>(bytes.size(), 16));
   if (first == "FUGG") return error(errc::unsupported_version, "a GGUF file in big-endian byte order");
   if (first != "GGUF")
     return error(errc::not_gguf,
-                 "expected the bytes 'GGUF' at the beginning, found " + quoted(first) + std::string(guess_of(first)));
+                 "expected the bytes 'GGUF' at the beginning, found " + quoted(first) + std::string(guess_of(start)));
   NIBBLE_TRY(in.read(out.version, "version"));
   if (out.version != 0 && (out.version & 0xffff) == 0)
     return error(errc::unsupported_version, "a GGUF file in big-endian byte order");
