@@ -75,7 +75,8 @@ const std::vector<lie>& lies() {
       {"a shard is missing", [](auto& m) { m.names[1].clear(); }, errc::io, "m-00002-of-00003.gguf: cannot open: no such file"},
       {"the last shard is missing", [](auto& m) { m.names[2].clear(); }, errc::io, "m-00003-of-00003.gguf: cannot open"},
       {"a later shard is opened first", [](auto& m) { m.shards[0].keys[0] = no(1); }, errc::bad_value,
-       "key 'split.no': expected 0, found 1"},
+       "key 'split.no': expected 0, found 1: a split model is opened by its first file, whose name ends in "
+       "-00001-of-00003.gguf"},
       {"a later shard has the number of another", [](auto& m) { m.shards[2].keys[0] = no(1); }, errc::bad_value,
        "m-00003-of-00003.gguf: key 'split.no': expected 2, found 1"},
       {"two shards change places", [](auto& m) { std::swap(m.names[1], m.names[2]); }, errc::bad_value,

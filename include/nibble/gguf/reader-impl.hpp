@@ -49,8 +49,11 @@ inline result<std::filesystem::path> shard_path(const std::filesystem::path& fir
 inline result<void> check_shard(const metadata& meta, std::uint32_t index, std::uint32_t count) {
   const auto no = meta.try_get<std::uint32_t>("split.no");
   if (!no) return no.failure();
-  if (*no != index)
-    return error(errc::bad_value, "key 'split.no': expected " + std::to_string(index) + ", found " + std::to_string(*no));
+  if (*no != index) {
+    std::string what = "key 'split.no': expected " + std::to_string(index) + ", found " + std::to_string(*no);
+    if (index == 0) what += ": a split model is opened by its first file, whose name ends in " + shard_suffix(0, count);
+    return error(errc::bad_value, std::move(what));
+  }
   const auto found = meta.try_get<std::uint32_t>("split.count");
   if (!found) return found.failure();
   if (*found != count)
