@@ -86,10 +86,12 @@ inline limits limits_of(const known_architectures& known, const load_options& op
 }
 
 /// What a file is that somebody may have mistaken for a model, or nothing.
-inline std::string_view no_model(const gguf_file& file, std::string_view architecture) noexcept {
-  if (architecture == "clip") return "the part of one that sees or hears (mmproj)";
-  if (architecture == "imatrix") return "importance weights for quantizing";
+inline std::string_view no_model(const gguf_file& file) noexcept {
   const auto type = file.meta().get<std::string_view>("general.type");
+  if (type == "imatrix") return "importance weights for quantizing";  // these name no architecture
+  const auto architecture = file.meta().get<std::string_view>("general.architecture");
+  if (!architecture) return {};
+  if (architecture == "clip") return "the part of one that sees or hears (mmproj)";
   if (architecture == "controlvector" || type == "adapter") return "an adapter of one: see nibble::adapter";
   if (file.tensors().empty()) return "a vocabulary alone: see nibble::tokenizer";
   return {};
@@ -97,11 +99,11 @@ inline std::string_view no_model(const gguf_file& file, std::string_view archite
 
 /// The architecture that a file names.
 inline result<const architecture_entry*> choose(const known_architectures& known, const gguf_file& file) {
-  const auto name = file.meta().try_get<std::string_view>("general.architecture");
-  if (!name) return name.failure();
-  if (const auto found = no_model(file, *name); !found.empty()) {
+  if (const auto found = no_model(file); !found.empty()) {
     return error(errc::unknown_architecture, "expected a model, found " + std::string(found));
   }
+  const auto name = file.meta().try_get<std::string_view>("general.architecture");
+  if (!name) return name.failure();
   std::string names;
   for (const architecture_entry& entry : known.entries) {
     if (entry.name == *name) return &entry;
