@@ -30,6 +30,9 @@ TEST_CASE("blocks that draft tokens are no part of the pass, and need not be kno
   refuse(drafting, "blk.2.attn_norm.weight: the tensor is missing");
   drafting.meta.set("glm4.nextn_predict_layers", value(1));
   CHECK(run(drafting) == run(plain));
+  refuse(
+      with(smallest_model("glm4", 32, 3), "glm4.nextn_predict_layers", value(1)),
+      "blk.2.attn_norm.weight: glm4 does not read this tensor, nor 9 others: without it, the results would not be the model's");
   refuse(with(drafting, "glm4.nextn_predict_layers", value(3)), "key 'glm4.nextn_predict_layers': expected 0 to 2, found 3");
   refuse(with(drafting, "glm4.attention.head_count", value(std::vector<std::uint32_t>{2, 2})),
          "key 'glm4.attention.head_count': expected a number, or 3 of them, found array of 2 u32");

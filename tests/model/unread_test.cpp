@@ -114,6 +114,17 @@ TEST_CASE("every architecture refuses a layer too many and norms that it does no
   }
 }
 
+TEST_CASE("every architecture refuses a block that is said to draft and has nothing to draft with") {
+  for (const auto& g : golden_of_each_architecture()) {
+    INFO(g.name);
+    model_parts parts(g.file);
+    const std::string drafts = g.architecture + ".nextn_predict_layers";
+    if (parts.meta.find(drafts)) continue;
+    parts.meta.set(drafts, value(1));
+    CHECK(!any_model::try_load(parts.bytes(), {.threads = 1}));
+  }
+}
+
 TEST_CASE("tensors that change nothing are passed over: zero biases, factors of one, tables of angles, other senses") {
   const auto expected = logits_of("models/qwen3.gguf");
   CHECK(logits_of(with("models/qwen3.gguf",

@@ -55,7 +55,10 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
       t.reject(layer_prefix(i), "a mixer that sees what is behind a token, for attention.causal is false");
     }
   }
-  t.ignore_layers(c.layers, c.drafts);
+  // A block that has nothing to draft with is a layer of the pass: what is in there is refused, as nobody reads it.
+  bool drafting = true;
+  for (std::size_t i = 0; i < c.drafts; ++i) drafting = drafting && t.has(layer_prefix(c.layers + i) + "nextn.eh_proj.weight");
+  if (drafting) t.ignore_layers(c.layers, c.drafts);
 }
 any_decoder::~any_decoder() = default;
 
