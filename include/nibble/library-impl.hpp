@@ -26,6 +26,7 @@
 #include "nibble/kv/pool-impl.hpp"
 #include "nibble/kv/prefix_cache-impl.hpp"
 #include "nibble/kv/sequence-impl.hpp"
+#include "nibble/kv/heavy_hitters-impl.hpp"
 #include "nibble/kv/saved_sequence-impl.hpp"
 #include "nibble/kv/saved_prefixes-impl.hpp"
 

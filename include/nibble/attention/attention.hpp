@@ -133,13 +133,14 @@ void attend(compute& c, const attention_spec& spec, std::span<const token_run> r
     a.output = out.row(first) + head * spec.value_dim, a.output_stride = out.stride;
     a.tokens = std::min(tokens, run->count - block * tokens), a.heads = std::min(heads, (h + 1) * group - head);
     a.head_dim = spec.key_dim, a.value_dim = spec.value_dim;
-    a.position = run->position + block * tokens, a.positions = layer.positions, a.mask = spec.mask;
+    a.position = run->position + block * tokens - layer.dropped, a.positions = layer.positions - layer.dropped;
+    a.mask = spec.mask;
     a.scale = spec.scale, a.softcap = spec.softcap;
     a.sinks = spec.sinks.empty() ? nullptr : spec.sinks.data() + head;
     a.slopes = spec.slopes.empty() ? nullptr : spec.slopes.data() + head;
     a.pages = layer.pages + h * layer.head_bytes, a.page_bytes = layer.page_bytes, a.value_offset = layer.value_offset;
     a.page_of = layer.page_of;
-    a.origin = layer.origin, a.value_format = layer.types.values;
+    a.origin = layer.origin - layer.dropped, a.value_format = layer.types.values;
     a.sliding = layer.sliding, a.kept_page_of = layer.kept_page_of;
     a.kept_query = kept_queries.tokens > 0 ? kept_queries.row(first) + head * spec.key_dim : a.query;
     const auto rotate = [&](activations x, std::size_t dim) {

@@ -12,6 +12,7 @@
 #include "nibble/error.hpp"
 #include "nibble/file/byte_sink.hpp"
 #include "nibble/gguf/tensor_type.hpp"
+#include "nibble/kv/heavy_hitters.hpp"
 #include "nibble/kv/sliding_context.hpp"
 #include "nibble/model/feed_outcome.hpp"
 #include "nibble/tensor/scratch.hpp"
@@ -28,6 +29,7 @@ struct evaluation {
   virtual std::size_t position() const noexcept = 0;
   /// What it forgets of a text that is longer than its context: see context_policy.
   virtual sliding_context sliding() const noexcept { return {}; }
+  virtual heavy_hitters hitters() const noexcept { return {}; }
   /// Processes tokens; logits(0) to logits(ahead) are then those after the last ones. Guesses are all in one step.
   virtual feed_outcome feed(std::span<const token> tokens, std::size_t ahead, stop_token cancel) = 0;
   virtual std::span<float> logits(std::size_t i) noexcept = 0;

@@ -34,6 +34,7 @@ inline saved_header header_of(const transcript& said) noexcept {
   h.forgotten = said.forgotten();
   if (const sliding_context s = e.sliding(); h.forgotten > 0 || h.position > s.size)
     h.size = s.size, h.kept = s.kept, h.step = s.step;
+  if (const heavy_hitters s = e.hitters(); s.chooses()) h.size = s.size, h.kept = s.recent, h.step = 0;
   h.bytes = saved_bytes(e, h);
   return h;
 }
@@ -71,7 +72,15 @@ result<void> try_save(const transcript& said, byte_sink& out) {
 /// @errors  invalid_argument, malformed
 inline result<void> check_forgotten(const evaluation& e, const saved_header& h) {
   const sliding_context own = e.sliding();
+  const heavy_hitters hitters = e.hitters();
   const std::uint64_t processed = std::min(h.position, h.tokens);
+  if (const bool of_hitters = h.size > 0 && h.step == 0; of_hitters || hitters.chooses()) {
+    if (!of_hitters || h.size != hitters.size || h.kept != hitters.recent)
+      return saved_error(errc::invalid_argument, "it is of another session_options::when_full");
+    const bool consistent = h.position <= kv_room::longest_sliding && h.forgotten <= h.position &&
+                            h.forgotten >= own.forgotten(as_size(h.position - (h.position > 0)));
+    return consistent ? result<void>() : saved_error(errc::malformed, "its header contradicts itself");
+  }
   if (h.size == 0 && h.kept == 0 && h.step == 0) {
     const bool consistent = h.forgotten == 0 && (!own.slides() || processed <= own.size);
     return consistent ? result<void>() : saved_error(errc::malformed, "its header contradicts itself");

@@ -36,7 +36,8 @@ struct saved_header {
   std::uint64_t position = 0;        ///< processed, those included that are forgotten
   std::uint64_t logits = 0;          ///< numbers of logits
   std::uint64_t forgotten = 0;       ///< positions that are processed and forgotten, beside those of the tokens
-  /// Of a text that is longer than its context: what it forgets; zeros where nothing is.
+  /// Of a text that is longer than its context: what it forgets; zeros where nothing is. Of any text of which heavy hitters are
+  /// kept: how many, those that are recent, and 0.
   std::uint64_t size = 0, kept = 0, step = 0;
 };
 static_assert(sizeof(saved_header) == 96);

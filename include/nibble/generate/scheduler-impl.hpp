@@ -145,7 +145,7 @@ std::size_t scheduler::implementation::part_of_prompt(scheduled& r, std::size_t 
     }
   }
   if (states_for_others_) room = std::min(room, page_positions - r.fed % page_positions);
-  return std::min({r.left(), room, evaluator_.options().prefill_chunk});
+  return std::min({r.left(), room, evaluator_.tokens_of_step(*r.sequence)});
 }
 
 /// Where there is no memory for all that runs, the least urgent of them make room.

@@ -161,7 +161,7 @@ void scheduler::implementation::give_room(scheduled& r) {
 /// Bytes of the pages that so many positions of a sequence take.
 std::size_t scheduler::implementation::page_bytes_of(std::size_t positions) const {
   kv_room room = detail::room_of(evaluator_.options(), 1, false);
-  if (positions <= room.context) room.sliding = {};
+  if (positions <= room.context) room.sliding = {}, room.hitters = {};
   room.context = std::min(positions, room.context), room.page_bytes = 0;
   room.prefill_chunk = std::min(room.prefill_chunk, room.context);
   return detail::page_bytes_of(layers_, room, largest_size);

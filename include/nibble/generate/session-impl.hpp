@@ -67,6 +67,7 @@ class model_evaluation final : public evaluation {
   }
   std::uint64_t fingerprint() const noexcept override { return evaluator_.fingerprint(); }
   sliding_context sliding() const noexcept override { return evaluator_.sliding(); }
+  heavy_hitters hitters() const noexcept override { return evaluator_.hitters(); }
   stored_types kv() const noexcept override {
     const session_options& o = evaluator_.options();
     return {*o.keys, *o.values, std::uint32_t{*o.rotated_keys} | std::uint32_t{*o.rotated_values} << 1};

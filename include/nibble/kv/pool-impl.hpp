@@ -17,10 +17,15 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 namespace detail {
-inline std::size_t state_slot_bytes(std::span<const kv_shape> layers) noexcept {
+/// Floats that change with every token: a recurrent state, or what keys have received.
+inline std::size_t state_of(const kv_shape& s, const kv_room& room) noexcept {
+  const bool is_weighed = room.hitters.chooses() && s.heads > 0 && s.window == 0;
+  return is_weighed ? room.hitters.size : s.state;
+}
+inline std::size_t state_slot_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept {
   std::size_t bytes = 0;
   for (const kv_shape& s : layers) {
-    const std::size_t state = product_of_sizes(s.state, sizeof(float));
+    const std::size_t state = product_of_sizes(state_of(s, room), sizeof(float));
     bytes = sum_of_sizes(bytes, state > largest_size - cache_line ? largest_size : round_up(state, cache_line));
   }
   return bytes;
@@ -36,8 +41,10 @@ inline std::size_t window_of(const kv_shape& s, const kv_room& room) noexcept {
 }
 /// Pages of a layer for all sequences, `most` of them at most.
 inline std::size_t pages_of_layer(std::size_t window, const kv_room& room, std::size_t most) noexcept {
-  const std::size_t each = room.sliding.slides() ? kv_pages(window, room.sliding, room.prefill_chunk)
-                                                 : kv_pages(window, room.context, room.prefill_chunk, room.marks);
+  const bool chooses = room.hitters.chooses() && window == 0;
+  const std::size_t each = chooses                 ? room.hitters.size / page_positions
+                           : room.sliding.slides() ? kv_pages(window, room.sliding, room.prefill_chunk)
+                                                   : kv_pages(window, room.context, room.prefill_chunk, room.marks);
   const std::size_t all = product_of_sizes(each, room.sequences);
   if (room.one_step) most = std::min(most, sum_of_sizes(room.prefill_chunk / page_positions, room.sequences));
   return std::min(all, most);
@@ -102,7 +109,7 @@ std::size_t kv_pool::slots_of_sequence(const kv_room& room) noexcept {
 
 kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_room& room) noexcept {
   plan p;
-  const std::size_t slot = detail::state_slot_bytes(layers);
+  const std::size_t slot = detail::state_slot_bytes(layers, room);
   const auto add = [](std::size_t& to, auto... factors) { to = sum_of_sizes(to, product_of_sizes(factors...)); };
   const bool share = detail::share_memory(layers, room);
   const std::size_t most = detail::most_pages(layers, room);
@@ -163,7 +170,7 @@ result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const 
   kv_pool_ref pool(*new kv_pool(room));
   pool->pages_ = *std::move(pages);
   pool->states_ = *std::move(states);
-  pool->slot_bytes_ = detail::state_slot_bytes(layers);
+  pool->slot_bytes_ = detail::state_slot_bytes(layers, room);
   pool->table_bytes_ = p.tables;
   pool->place_layers(layers);
   if (pool->slot_bytes_ > 0) {
@@ -186,15 +193,17 @@ void kv_pool::place_layers(std::span<const kv_shape> layers) {
   reaches_.reserve(windows.size());
   const std::size_t most = detail::most_pages(layers, room_);
   for (const std::size_t w : windows) {
-    reaches_.push_back(
-        {w, detail::shared_numbers(detail::pages_of_layer(w, room_, most)), w == 0 ? room_.sliding : sliding_context()});
+    const bool chooses = w == 0 && room_.hitters.chooses(), slides = w == 0 && !chooses;
+    reaches_.push_back({w, detail::shared_numbers(detail::pages_of_layer(w, room_, most)),
+                        slides ? room_.sliding : sliding_context(), chooses ? room_.hitters : heavy_hitters()});
   }
   layers_.reserve(layers.size());
   const bool share = detail::share_memory(layers, room_);
   std::size_t offset = 0, state_offset = 0;
   for (const kv_shape& s : layers) {
-    layer l{offset, 0, 0, 0, s.heads, no_pages, state_offset, s.state, s.key_dim, s.value_dim};
-    state_offset += round_up(product_of_sizes(s.state, sizeof(float)), cache_line) / sizeof(float);
+    const std::size_t state = detail::state_of(s, room_);
+    layer l{offset, 0, 0, 0, s.heads, no_pages, state_offset, state, s.key_dim, s.value_dim};
+    state_offset += round_up(product_of_sizes(state, sizeof(float)), cache_line) / sizeof(float);
     if (s.heads > 0) {
       const kv_page page = kv_page_of(room_.types, s);
       l.page_bytes = page.bytes, l.value_offset = page.value_offset;

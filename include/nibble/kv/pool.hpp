@@ -20,6 +20,7 @@
 
 #include "nibble/core/aligned.hpp"
 #include "nibble/error.hpp"
+#include "nibble/kv/heavy_hitters.hpp"
 #include "nibble/kv/prefix_cache.hpp"
 #include "nibble/kv/shape.hpp"
 #include "nibble/kv/shared_numbers.hpp"
@@ -49,6 +50,10 @@ struct kv_room {
   /// Not with marks, one_step, a prefix cache or recurrent states.
   sliding_context sliding = {};
   kv_rotation rotated = {};
+  /// Which positions are forgotten in layers that see all of the context, where it is not those that `sliding` says, but as
+  /// many at once: a page of them. What these layers' keys have received is kept as a recurrent state is, so it can be cut back
+  /// as one.
+  heavy_hitters hitters = {};
 
   /// Positions of a sequence at most.
   std::size_t most_positions() const noexcept { return sliding.slides() ? longest_sliding : context; }
@@ -102,6 +107,7 @@ class kv_pool final {
     std::size_t window;
     detail::shared_numbers pages;
     sliding_context sliding = {};  // of those that see all of the context
+    heavy_hitters hitters = {};    // the same
 
     /// Tiles that are never given back.
     std::size_t kept_tiles() const noexcept { return (sliding.kept + page_positions - 1) / page_positions; }

@@ -33,7 +33,7 @@ inline void clear_slots(const kv_types& types, std::size_t key_dim, std::size_t 
 template <class F>
 void saved_sequence::for_each_tile(const sequence& s, std::size_t reach, std::size_t length, F&& f) {
   const kv_pool::reach& r = s.pool_->reaches_[reach];
-  const std::size_t end = (length + page_positions - 1) / page_positions, kept = std::min(r.kept_tiles(), end);
+  const std::size_t end = (r.hitters.place(length) + page_positions - 1) / page_positions, kept = std::min(r.kept_tiles(), end);
   for (std::size_t t = 0; t < kept; ++t) f(t);
   for (std::size_t t = std::max(kept, r.first_seen(length) / page_positions); t < end; ++t) f(t);
 }
@@ -60,7 +60,7 @@ void saved_sequence::save(const sequence& s, std::span<std::byte> out) NIBBLE_NO
   kv_pool& pool = *s.pool_;
   for_each_page(s, s.length_, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
     std::memcpy(to, pool.page(l, head, s.tables_[l.reach].at(tile)), l.page_bytes);
-    const std::size_t held = s.length_ - tile * page_positions;
+    const std::size_t held = pool.reaches_[l.reach].hitters.place(s.length_) - tile * page_positions;
     if (held < page_positions) detail::clear_slots(pool.room_.types, l.key_dim, l.value_dim, held, to);
     to += l.page_bytes;
   });
@@ -78,7 +78,7 @@ result<void> saved_sequence::try_save(const sequence& s, byte_sink& out) {
   for_each_page(s, s.length_, [&](const kv_pool::layer& l, std::size_t head, std::size_t tile) {
     if (!done) return;
     const std::byte* page = pool.page(l, head, s.tables_[l.reach].at(tile));
-    const std::size_t held = s.length_ - tile * page_positions;
+    const std::size_t held = pool.reaches_[l.reach].hitters.place(s.length_) - tile * page_positions;
     if (held < page_positions) {
       std::memcpy(last->data(), page, l.page_bytes);
       detail::clear_slots(pool.room_.types, l.key_dim, l.value_dim, held, last->data());
@@ -109,7 +109,7 @@ result<void> saved_sequence::try_load(sequence& s, std::size_t length, std::span
   for (std::size_t r = 0; r < s.tables_.size(); ++r) {
     sequence::table& t = s.tables_[r];
     t.first = pool.reaches_[r].first_seen(length) / page_positions;
-    t.last = (length + page_positions - 1) / page_positions;
+    t.last = (pool.reaches_[r].hitters.place(length) + page_positions - 1) / page_positions;
     if (pool.room_.sliding.slides()) t.origin = t.first;
     for_each_tile(s, r, length, [&](std::size_t tile) { t.put(tile, pool.take(r)); });
   }

@@ -2,7 +2,7 @@
 ///
 ///     for each layer    for each head: its pages, from the first that a window sees, or that holds position 0, to the last;
 ///                       where the context slides, those of kept positions come first
-///     recurrent states
+///     recurrent states; where heavy hitters are kept, what the keys in each place have received
 ///
 /// What there is follows from the layers, the format and the length: nothing in it says so, and nothing has to be believed.
 /// What stands in the last page behind the end is not of the sequence, and is written as zeros.

@@ -128,7 +128,7 @@ void sequence::take_slots() noexcept {
 void sequence::drop_pages(std::size_t length) noexcept {
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     table& t = tables_[r];
-    const std::size_t keep = (length + page_positions - 1) / page_positions;
+    const std::size_t keep = (pool_->reaches_[r].hitters.place(length) + page_positions - 1) / page_positions;
     if (t.first > 0 && keep <= t.head) {  // what is left is what is always kept
       for (std::size_t tile = std::max(t.first, t.head); tile < t.last; ++tile) give_back(r, tile);
       t.return_to_head();
@@ -141,18 +141,29 @@ void sequence::drop_pages(std::size_t length) noexcept {
 /// Whether positions go on in a page that others have, too, or will have.
 bool sequence::continues_shared_page(std::size_t r, std::size_t count) const noexcept {
   return count > 0 && length_ % page_positions != 0 &&
-         pool_->reaches_[r].pages.is_shared(tables_[r].at(length_ / page_positions));
+         pool_->reaches_[r].pages.is_shared(tables_[r].at(pool_->reaches_[r].hitters.place(length_) / page_positions));
+}
+
+/// Calls f(tile) for pages of others into which something may move behind a step of `count` positions.
+template <class F>
+void sequence::for_each_shared_choice(std::size_t r, std::size_t count, F&& f) const noexcept {
+  const heavy_hitters& h = pool_->reaches_[r].hitters;
+  if (h.dropped(length_ + count) == h.dropped(length_)) return;
+  for (std::size_t tile = 0; tile + 1 < h.older() / page_positions; ++tile) {
+    if (pool_->reaches_[r].pages.is_shared(tables_[r].at(tile))) f(tile);
+  }
 }
 
 /// Tiles that no window sees from the next position on: [table.first, first). Then tiles [last, end) need pages.
 sequence::growth sequence::growth_of(std::size_t r, std::size_t count) const noexcept {
   const table& t = tables_[r];
   const std::size_t first = std::max(t.first, pool_->reaches_[r].first_seen(length_) / page_positions);
-  return {first, std::max(t.last, first), (length_ + count + page_positions - 1) / page_positions};
+  const std::size_t end = pool_->reaches_[r].hitters.place(length_) + count;
+  return {first, std::max(t.last, first), (end + page_positions - 1) / page_positions};
 }
 
 bool sequence::begin(std::size_t count) NIBBLE_NOEXCEPT {
-  NIBBLE_ASSERT(pending_ == 0 && count <= pool_->room_.prefill_chunk);
+  NIBBLE_ASSERT(pending_ == 0 && count <= tokens_of_step());
   if (count > room()) return false;
   const std::lock_guard lock(pool_->changing_);
   for (std::size_t r = 0; r < tables_.size(); ++r) {
@@ -176,13 +187,14 @@ bool sequence::has_pages_for(std::size_t r, std::size_t count) const noexcept {
   for (std::size_t tile = t.first; tile < std::min(g.first, t.last); ++tile) {
     free += tile >= t.head && !keeps_for_mark(r, tile) && pages.has_one_owner(t.at(tile));
   }
-  return std::max(g.end, g.last) - g.last + continues_shared_page(r, count) <= free;
+  std::size_t copied = continues_shared_page(r, count);
+  for_each_shared_choice(r, count, [&](std::size_t) { ++copied; });
+  return std::max(g.end, g.last) - g.last + copied <= free;
 }
 
 void sequence::grow(std::size_t r, std::size_t count) noexcept {
   const growth g = growth_of(r, count);
   table& t = tables_[r];
-  detail::shared_numbers& pages = pool_->reaches_[r].pages;
   for (; t.first < std::min(g.first, t.last); ++t.first) {
     if (t.first < t.head) continue;
     if (!keeps_for_mark(r, t.first)) {
@@ -193,16 +205,19 @@ void sequence::grow(std::size_t r, std::size_t count) noexcept {
     t.kept_last = t.first + 1;
   }
   t.first = g.first;
-  if (continues_shared_page(r, count)) {
-    const std::size_t tile = length_ / page_positions;
-    const std::uint32_t shared = t.at(tile), own = pool_->take(r);
-    pool_->copy_page(r, shared, own);
-    pages.give_back(shared);
-    t.put(tile, own);
-  }
+  if (continues_shared_page(r, count)) own_page(r, pool_->reaches_[r].hitters.place(length_) / page_positions);
+  for_each_shared_choice(r, count, [&](std::size_t tile) { own_page(r, tile); });
   t.last = g.last;
   t.make_places(g.end);
   for (; t.last < g.end; ++t.last) t.put(t.last, pool_->take(r));
+}
+
+/// Takes a copy of a page that others have, too.
+void sequence::own_page(std::size_t r, std::size_t tile) noexcept {
+  const std::uint32_t shared = tables_[r].at(tile), own = pool_->take(r);
+  pool_->copy_page(r, shared, own);
+  pool_->reaches_[r].pages.give_back(shared);
+  tables_[r].put(tile, own);
 }
 
 /// Takes another slot where this one is not the sequence's alone. What was in it does not come along.
@@ -281,6 +296,11 @@ void sequence::commit() noexcept {
   previous_ = length_;
   length_ += std::exchange(pending_, 0);
   std::swap(slots_[0], slots_[1]);
+  if (hitters().dropped(length_) == hitters().dropped(previous_)) return;
+  const std::lock_guard lock(pool_->changing_);
+  for (std::size_t r = 0; r < tables_.size(); ++r) drop_lightest(r);
+  drop_copies([](const kv_pool::state_copy&) { return true; });  // there is no way back
+  previous_ = nowhere;
 }
 
 void sequence::rollback() noexcept {
@@ -294,6 +314,8 @@ void sequence::rollback() noexcept {
 bool sequence::windows_hold(std::size_t position) const noexcept {
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const table& t = tables_[r];
+    const heavy_hitters& hitters = pool_->reaches_[r].hitters;
+    if (hitters.dropped(position) != hitters.dropped(length_)) return false;
     const std::size_t seen = pool_->reaches_[r].first_seen(position);
     const auto holds = [&](std::size_t first) { return first * page_positions <= seen; };
     const bool kept = t.kept_last > t.kept_first && position <= mark_ && holds(t.kept_first);
@@ -352,9 +374,20 @@ kv_layer sequence::layer(std::size_t i) const noexcept {
   const kv_pool::layer& l = pool_->layers_[i];
   if (l.heads == 0) return {};
   const table& t = tables_[l.reach];
-  return {pool_->pages_.data() + l.offset,  l.head_bytes,       l.page_bytes,        l.value_offset,
-          t.page_of.data() + t.head,        length_ + pending_, pool_->room_.types,  t.origin * page_positions,
-          pool_->reaches_[l.reach].sliding, t.page_of.data(),   pool_->room_.rotated};
+  const kv_pool::reach& r = pool_->reaches_[l.reach];
+  const std::size_t dropped = r.hitters.dropped(length_);
+  return {pool_->pages_.data() + l.offset,
+          l.head_bytes,
+          l.page_bytes,
+          l.value_offset,
+          t.page_of.data() + t.head,
+          length_ + pending_,
+          pool_->room_.types,
+          t.origin * page_positions + dropped,
+          r.sliding,
+          t.page_of.data(),
+          pool_->room_.rotated,
+          dropped};
 }
 
 sequence::state sequence::layer_state(std::size_t i) const noexcept {

@@ -24,6 +24,7 @@ struct kv_layer {
   sliding_context sliding;                                       ///< what is forgotten of a text longer than its context
   const std::uint32_t* kept_page_of = nullptr;                   ///< and where it keeps the rest, from position 0 on
   kv_rotation rotated = {};
+  std::size_t dropped = 0;  ///< positions without a place in front of those of this step: see heavy_hitters
 
   /// Where the page of a head begins that holds a position.
   std::byte* page(std::size_t head, std::size_t position) const noexcept {
@@ -40,6 +41,10 @@ struct kv_layer {
 ///
 /// Where the context slides, pages that no query sees any more are given back, as a window's are; those of the kept positions
 /// stay. Positions go on being counted from the beginning of the text.
+///
+/// Where heavy_hitters are kept, the step that fills the last page ends with a choice: what is left of the page that is not
+/// recent any more moves to where something is dropped, and the page is given back. That is not undone: the sequence can only
+/// be cut back to where no other choice was made, or to nothing. A step ends where a choice is due, see tokens_of_step.
 ///
 /// @example  auto s = sequence::try_create(pool).value();
 ///           s.begin(3);    // a forward pass writes positions 0, 1 and 2
@@ -72,14 +77,19 @@ class sequence final {
   std::size_t context() const noexcept { return pool_->room_.context; }
   /// Positions that may still be added.
   std::size_t room() const noexcept { return pool_->room_.most_positions() - length_; }
-  /// What it forgets of a text that is longer than its context.
+  /// What it forgets of a text that is longer than its context; of heavy hitters, how much.
   const sliding_context& sliding() const noexcept { return pool_->room_.sliding; }
+  const heavy_hitters& hitters() const noexcept { return pool_->room_.hitters; }
+  /// Positions that the next step may have at most: kv_room::prefill_chunk, or those that are left before some are dropped.
+  std::size_t tokens_of_step() const noexcept {
+    return std::min(pool_->room_.prefill_chunk, pool_->room_.hitters.left(length_));
+  }
 
   /// Makes room for `count` more positions, in pages that no other sequence has, and forgets what no window sees from there on.
   /// False, and nothing changed, where the context or the pool has no room.
-  /// @errors  none; precondition: no step is open, count <= kv_room::prefill_chunk
+  /// @errors  none; precondition: no step is open, count <= tokens_of_step()
   bool begin(std::size_t count) NIBBLE_NOEXCEPT;
-  /// Keeps what the step wrote.
+  /// Keeps what the step wrote, and drops what is to be dropped then.
   void commit() noexcept;
   /// Forgets what the step wrote. What is committed stays; what it can be cut back to may be less than before, see resumable.
   void rollback() noexcept;
@@ -92,8 +102,9 @@ class sequence final {
   bool has_mark() const noexcept { return mark_ != nowhere; }
 
   /// The last position, no later than `position`, from which the sequence can go on after truncate(). It is `position` itself,
-  /// unless a window has forgotten what comes before that, or no copy of the recurrent states stands there. Then it is the
-  /// mark, where the sequence can go on from that, or else an earlier position; the tokens behind it must be processed again.
+  /// unless a window has forgotten what comes before that, positions were dropped since, or no copy of the recurrent states (or
+  /// of what keys have received) stands there. Then it is the mark, where the sequence can go on from that, or else an earlier
+  /// position; the tokens behind it must be processed again.
   ///
   /// States stand at the length, before the last step, at a mark and before the step that led to it, and at the first end of a
   /// step that is kv_room::state_interval positions behind the copy before. So no more than an interval and a step lie between.
@@ -181,6 +192,11 @@ class sequence final {
   void release() noexcept;
   // What looks at owners or changes them, under the pool's lock.
   bool continues_shared_page(std::size_t reach, std::size_t count) const noexcept;
+  template <class F>
+  void for_each_shared_choice(std::size_t reach, std::size_t count, F&& f) const noexcept;
+  void own_page(std::size_t reach, std::size_t tile) noexcept;
+  void drop_lightest(std::size_t reach) noexcept;
+  void move_position(const kv_pool::layer& l, const table& t, std::size_t from, std::size_t to) noexcept;
   bool has_pages_for(std::size_t reach, std::size_t count) const noexcept;
   void grow(std::size_t reach, std::size_t count) noexcept;
   void make_own(std::uint32_t& slot) noexcept;

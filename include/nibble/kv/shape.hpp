@@ -20,6 +20,7 @@ struct kv_shape {
   bool looks_ahead = false;                           ///< queries see positions behind their own: a text is one step
   bool slides = false;                                ///< its attention knows a sliding_context: see step::attend
   bool biased_keys = false;                           ///< keys have a bias: see session_options::rotated_keys
+  bool weighs = false;                                ///< its attention knows heavy_hitters: see step::weigh
 };
 
 /// Pages that `span` positions touch at most, wherever they begin.

@@ -28,7 +28,7 @@ feed_outcome batch_evaluator::feed(std::size_t sequence, std::span<const token> 
   NIBBLE_ASSERT(detail::are_tokens(tokens, runner_.model().vocabulary()));
   if (!runner_.fits(sequence, tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
-    const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
+    const std::size_t count = std::min(runner_.tokens_of_step(sequence), tokens.size() - i);
     const auto last = static_cast<std::uint32_t>(count - 1);
     runner_.room().runs[0] = {0, count, 0, sequence};
     const bool ends = i + count == tokens.size();
@@ -57,7 +57,7 @@ feed_outcome batch_evaluator::step(std::span<const chunk> chunks, stop_token can
   std::size_t count = 0, rows = 0;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const chunk& c = chunks[i];
-    NIBBLE_ASSERT(!c.tokens.empty() && c.tokens.size() <= runner_.options().prefill_chunk);
+    NIBBLE_ASSERT(!c.tokens.empty() && c.tokens.size() <= tokens_of_step(c.sequence));
     NIBBLE_ASSERT(c.tokens.size() <= step_tokens() - count);
     runs[i] = {count, c.tokens.size(), 0, c.sequence};
     std::copy(c.tokens.begin(), c.tokens.end(), ids.begin() + std::ptrdiff_t(count));

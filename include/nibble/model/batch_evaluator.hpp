@@ -64,12 +64,14 @@ class batch_evaluator {
   feed_outcome step(std::span<const entry> entries, stop_token cancel = {});
   /// The same with any number of tokens for each, of prompts and of answers: logits(i) are then those after the i-th of the
   /// chunks that want them.
-  /// @errors  as above; precondition: no sequence comes twice; no chunk is empty, nor longer than
-  /// session_options::prefill_chunk;
+  /// @errors  as above; precondition: no sequence comes twice; no chunk is empty, nor longer than tokens_of_step();
   ///          all together have no more than step_tokens() tokens, each in [0, vocabulary)
   feed_outcome step(std::span<const chunk> chunks, stop_token cancel = {});
   /// Tokens of all sequences in one step, at most: session_options::prefill_chunk, but no less than there are sequences.
   std::size_t step_tokens() const noexcept { return runner_.step_tokens(); }
+  /// Those that one may take in its next step: session_options::prefill_chunk, but where it keeps heavy hitters no more than to
+  /// the place where it chooses them.
+  std::size_t tokens_of_step(std::size_t sequence) const NIBBLE_NOEXCEPT { return runner_.tokens_of_step(sequence); }
 
   /// A batch_evaluator that was moved from can only be assigned to or destroyed: precondition of all its functions.
   batch_evaluator(batch_evaluator&&) noexcept = default;

@@ -39,7 +39,7 @@ feed_outcome evaluator::feed(std::span<const token> tokens, stop_token cancel) {
   NIBBLE_ASSERT(!drafts() && detail::are_tokens(tokens, model().vocabulary()));
   if (!fits(tokens.size())) return feed_outcome::context_full;
   for (std::size_t i = 0; i < tokens.size();) {
-    const std::size_t count = std::min(runner_.options().prefill_chunk, tokens.size() - i);
+    const std::size_t count = std::min(runner_.tokens_of_step(0), tokens.size() - i);
     const auto last = static_cast<std::uint32_t>(count - 1);
     const auto how = step(tokens.subspan(i, count), {&last, i + count == tokens.size() ? std::size_t{1} : 0}, cancel);
     if (how != feed_outcome::done) return how;

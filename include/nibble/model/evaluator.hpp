@@ -74,8 +74,9 @@ class evaluator {
   const any_model& model() const&& = delete;
   /// Tokens that it was fed, those included that a sliding context has forgotten.
   std::size_t position() const NIBBLE_NOEXCEPT { return runner_.sequence(0).length(); }
-  /// What it forgets of a text that is longer than its context; nothing where that stops.
+  /// What it forgets of a text that is longer than its context; nothing where that stops. Of heavy hitters, how much.
   const sliding_context& sliding() const NIBBLE_NOEXCEPT { return runner_.sequence(0).sliding(); }
+  const heavy_hitters& hitters() const NIBBLE_NOEXCEPT { return runner_.sequence(0).hitters(); }
   std::size_t context() const noexcept { return runner_.options().context; }
   /// With what they are where nothing was said.
   const session_options& options() const noexcept { return runner_.options(); }
@@ -203,7 +204,7 @@ feed_outcome evaluator::each(std::span<const token> tokens, std::span<const floa
   const std::size_t most = runner_.options().output_rows;
   const std::span<std::uint32_t> indices = runner_.room().wanted;
   for (std::size_t i = 0; i < tokens.size();) {
-    const std::size_t count = std::min(most, tokens.size() - i);
+    const std::size_t count = std::min({most, runner_.tokens_of_step(0), tokens.size() - i});
     for (std::size_t k = 0; k < count; ++k) indices[k] = static_cast<std::uint32_t>(k);
     const activations before(const_cast<float*>(hidden.data()) + i * width, width > 0 ? count : 0, width);  // only read
     const auto how = step(tokens.subspan(i, count), indices.first(count), cancel, before);
@@ -223,7 +224,7 @@ feed_outcome evaluator::feed_some(std::span<const token> tokens, std::span<const
   const std::span<std::uint32_t> indices = runner_.room().wanted;
   for (std::size_t i = 0, at = 0; i < tokens.size();) {
     // As many tokens as a step may have, up to one whose output would be one too many.
-    std::size_t rows = 0, count = std::min(o.prefill_chunk, tokens.size() - i);
+    std::size_t rows = 0, count = std::min(runner_.tokens_of_step(0), tokens.size() - i);
     for (; at + rows < wanted.size() && wanted[at + rows] < i + count; ++rows) {
       if (rows == o.output_rows) count = wanted[at + rows] - i;
       if (rows == o.output_rows) break;

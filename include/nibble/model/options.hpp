@@ -55,10 +55,21 @@ inline constexpr std::size_t most_sequences = 4096;
 ///
 /// Models that are told where a token stands by more than rotations, distances or windows cannot slide: those with learned
 /// positions or recurrent states, and encoders.
+///
+/// With heavy hitters it is not the oldest positions that a layer forgets but those to which least attention was paid, 64 at
+/// once, and what stays keeps its place in the text, so positions grow beyond what a model has learned where the text does.
+/// What was paid is kept beside keys and values, in memory_plan::states, and adding it up takes as long as scores do. A text
+/// has the same bits in any chunks and any batch, forked, saved and loaded; but a sum cannot be cut back, and neither can a
+/// choice. It is cut back to copies that stand session_options::state_interval apart, behind the last choice, as recurrent
+/// states are; further back, an evaluator begins again, and a session reads once more what it still has of its text, which are
+/// its last tokens. Layers with a window keep that. The context has then whole pages of 64 positions, and is longer than any
+/// window; latent attention and ALiBi are not weighed.
 struct context_policy {
   bool slides = false;
-  std::size_t kept = 0;  ///< first positions of the text that stay in sight
-  std::size_t step = 0;  ///< positions that are forgotten at once; 0: half of those that are not kept
+  std::size_t kept = 0;    ///< first positions of the text that stay in sight
+  std::size_t step = 0;    ///< positions that are forgotten at once; 0: half of those that are not kept
+  bool weighs = false;     ///< whether those are forgotten that have received least, whatever kept and step say
+  std::size_t recent = 0;  ///< last positions that then stay whatever they receive, in pages of 64; 0: half of the context
 
   /// The text ends there.
   static constexpr context_policy stop() noexcept { return {}; }
@@ -67,6 +78,9 @@ struct context_policy {
   /// Attention sinks and a window: the first tokens, and as many of the last as there is room for.
   /// @source  Xiao et al. 2024, "Efficient Streaming Language Models with Attention Sinks"
   static constexpr context_policy sinks(std::size_t kept = 4) noexcept { return {true, kept, 1}; }
+  /// The most recent tokens, and of the older ones those that have received most attention, in each layer its own.
+  /// @source  Zhang et al. 2023, "H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models"
+  static constexpr context_policy heavy_hitters(std::size_t recent = 0) noexcept { return {true, 0, 0, true, recent}; }
 };
 
 /// A model whose tokens see what comes behind them takes a text in one step: prefill_chunk and output_rows are then the

@@ -36,9 +36,16 @@ inline kv_types types_of(const session_options& o, tensor_type usual) noexcept {
   const tensor_type both = o.kv.value_or(usual);
   return {find_kv_format(o.keys.value_or(both)), find_kv_format(o.values.value_or(both))};
 }
-/// What is forgotten of a text. @param o  complete and checked
+/// What is kept by what it receives. @param o  complete and checked
+inline heavy_hitters hitters_of(const session_options& o) noexcept {
+  if (!o.when_full.slides || !o.when_full.weighs) return {};
+  const std::size_t half = o.context / 2 / page_positions * page_positions;
+  return {o.context, o.when_full.recent > 0 ? o.when_full.recent : half};
+}
+/// What is forgotten of a text, of heavy hitters how much. @param o  complete and checked
 inline sliding_context sliding_of(const session_options& o) noexcept {
   if (!o.when_full.slides) return {};
+  if (o.when_full.weighs) return {o.context, 0, page_positions};
   const std::size_t recent = o.context - o.when_full.kept;
   return {o.context, o.when_full.kept, o.when_full.step > 0 ? o.when_full.step : std::max<std::size_t>(1, recent / 2)};
 }
@@ -80,7 +87,8 @@ inline kv_room room_of(const session_options& o, std::size_t sequences, bool one
           .prefix_cache = *o.prefix_cache && !o.when_full.slides,
           .prefix_states = o.prefix_states,
           .sliding = sliding_of(o),
-          .rotated = {*o.rotated_keys, *o.rotated_values}};
+          .rotated = {*o.rotated_keys, *o.rotated_values},
+          .hitters = hitters_of(o)};
 }
 
 /// Numbers of one row of a step's output.
@@ -98,6 +106,7 @@ inline std::size_t measure_step(const loaded_model& m, std::size_t tokens, std::
   in.ids = ids, in.positions = positions, in.wanted = {wanted, {}, rows}, in.output = o.output;
   in.hidden = {nullptr, tokens, m.width};
   in.sliding = sliding_of(o), in.forgets = in.sliding.slides() && in.sliding.kept > 0;
+  in.hitters = hitters_of(o);
   inline_executor executor;
   step s(kernels(), executor, arena, in);
   const std::vector<float> all(std::max(tokens, wanted), 1);
@@ -123,7 +132,7 @@ inline std::size_t measure_scratch(const loaded_model& m, std::size_t tokens, st
 /// Bytes of what a step_runner has beside its cache and scratch.
 inline std::size_t step_bytes(const session_options& o, std::size_t sequences) noexcept {
   const std::size_t tokens = std::max(o.prefill_chunk, sequences), rows = std::max(o.output_rows, sequences);
-  const std::size_t positions = o.when_full.slides ? 2 : 1;
+  const std::size_t positions = o.when_full.slides && !o.when_full.weighs ? 2 : 1;
   std::size_t bytes = product_of_sizes(tokens, positions * sizeof(std::uint32_t) + sizeof(token));
   for (const std::size_t each : {sizeof(sequence), sizeof(sequence*), sizeof(token_run)})
     bytes = sum_of_sizes(bytes, product_of_sizes(sequences, each));
@@ -189,8 +198,15 @@ inline result<void> check_slides(const loaded_model& m, const session_options& o
   const auto invalid = [](std::string sentence) {
     return error(errc::invalid_argument, "session_options::when_full" + std::move(sentence));
   };
-  const std::size_t context = context_of(m.context, o), kept = o.when_full.kept;
-  if (kept >= context || o.when_full.step > context - kept) {
+  const std::size_t context = context_of(m.context, o), kept = o.when_full.kept, recent = o.when_full.recent;
+  const bool weighs = o.when_full.weighs;
+  const auto whole = [](std::size_t positions) { return positions % page_positions == 0; };
+  if (weighs && (!whole(context) || !whole(recent) || context < 3 * page_positions || recent > context - 2 * page_positions)) {
+    return invalid(": expected pages of " + std::to_string(page_positions) +
+                   " recent positions, and two or more of others, in a context of whole pages, found " +
+                   std::to_string(recent) + " in " + std::to_string(context));
+  }
+  if (!weighs && (kept >= context || o.when_full.step > context - kept)) {
     return invalid(": expected positions that are kept, and some that are forgotten at once, in a context of " +
                    std::to_string(context) + ", found " + std::to_string(kept) + " and " + std::to_string(o.when_full.step));
   }
@@ -198,14 +214,17 @@ inline result<void> check_slides(const loaded_model& m, const session_options& o
     return invalid(": expected context_policy::stop(), for " + std::string(m.architecture_name()) + " " + why);
   };
   if (o.speculation) return invalid(": speculation does not know texts that slide, so the two exclude each other");
-  if (m.ends_with_context) return refused("has learned its positions, which cannot move");
+  if (m.ends_with_context)
+    return refused(weighs ? "has learned its positions, and no more" : "has learned its positions, which cannot move");
   if (o.output == step_output::draft) return refused("drafts from hidden states of a text that does not slide");
   const auto layers = m.kv(o.output);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string layer = "has blk." + std::to_string(i);
     if (layers[i].state > 0) return refused(layer + ", whose recurrent state cannot forget a part of a text");
     if (layers[i].looks_ahead) return refused(layer + ", whose tokens see what comes behind them");
-    if (layers[i].heads > 0 && !layers[i].slides) return refused(layer + ", whose positions cannot move");
+    if (weighs && layers[i].heads > 0 && !layers[i].weighs) return refused(layer + ", whose attention is not weighed");
+    if (weighs && layers[i].window >= context) return refused(layer + ", whose window is as long as the context");
+    if (!weighs && layers[i].heads > 0 && !layers[i].slides) return refused(layer + ", whose positions cannot move");
   }
   return {};
 }

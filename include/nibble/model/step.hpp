@@ -7,6 +7,7 @@
 #include <span>
 
 #include "nibble/attention/attention.hpp"
+#include "nibble/attention/weigh.hpp"
 #include "nibble/core/stop_token.hpp"
 #include "nibble/core/token.hpp"
 #include "nibble/kv/sequence.hpp"
@@ -39,6 +40,7 @@ struct step_input {
   sliding_context sliding = {};  ///< of the sequences
   std::span<const std::uint32_t> near_positions = {};  ///< where the context slides: positions without what is forgotten
   bool forgets = false;                                ///< whether some of these are others than the positions
+  heavy_hitters hitters = {};                          ///< what the sequences keep by what it receives
 };
 
 /// What an architecture's forward() sees: tokens, scratch, sequences. Layers take it as their `compute`.
@@ -100,6 +102,15 @@ class step : public compute {
     nibble::attend(
         *this, spec, rows.runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); }, q, kept_queries,
         out);
+  }
+  /// Whether a layer with this mask chooses what it keeps by what it receives: then queries of all tokens are to be weighed, in
+  /// any step alike. A mixer that does so where its own keys are stored may state kv_shape::weighs.
+  bool weighs(const attention_mask& mask) const noexcept { return in_->hitters.chooses() && mask == attention_mask::causal(); }
+  /// See nibble::weigh. @param q  of all tokens, behind attend()
+  void weigh(std::size_t layer, const attention_spec& spec, activations q) NIBBLE_NOEXCEPT {
+    nibble::weigh(
+        *this, spec, in_->runs, [&](std::size_t sequence) { return in_->sequences[sequence]->layer(layer); },
+        [&](const token_run& run) { return state(layer, run); }, in_->hitters.size, q);
   }
   /// Positions as a model may know them that is told how far a token is from the beginning: without what has been forgotten.
   std::span<const std::uint32_t> near_positions() const noexcept {

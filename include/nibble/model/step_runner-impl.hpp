@@ -64,7 +64,7 @@ result<void> step_runner::take_room(std::vector<nibble::sequence> sequences, std
   if (!scratch) return std::move(scratch).failure();
   scratch_ = *std::move(scratch);
   positions_.resize(std::max(options_.prefill_chunk, count));
-  if (options_.when_full.slides) near_.resize(positions_.size());
+  if (options_.when_full.slides && !options_.when_full.weighs) near_.resize(positions_.size());
   wanted_runs_.resize(std::max(options_.output_rows, count));
   room_.runs.resize(count), room_.ids.resize(positions_.size());
   room_.wanted.resize(wanted_runs_.size());
@@ -89,7 +89,7 @@ bool step_runner::may_run(std::span<const token> ids, std::span<const token_run>
                           std::span<const std::uint32_t> wanted) const noexcept {
   std::size_t count = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].sequence >= sequences_.size() || runs[i].count > options_.prefill_chunk) return false;
+    if (runs[i].sequence >= sequences_.size() || runs[i].count > tokens_of_step(runs[i].sequence)) return false;
     for (const token_run& other : runs.first(i)) {
       if (other.sequence == runs[i].sequence) return false;
     }
@@ -164,6 +164,7 @@ step_runner::outcome step_runner::run(std::span<const token> ids, std::span<toke
   in.wanted = {wanted.size(), runs_of(runs, wanted), wanted};
   in.sequences = borrowed_, in.cancel = cancel, in.output = options_.output;
   in.hidden = hidden;
+  in.hitters = sequences_.front().hitters();
   if (!near_.empty()) {
     in.near_positions = std::span(near_).first(ids.size()), in.sliding = sequences_.front().sliding();
     in.forgets =

@@ -79,6 +79,12 @@ class step_runner {
   }
   /// Tokens of a step at most: session_options::prefill_chunk, or as many as there are sequences.
   std::size_t step_tokens() const noexcept { return positions_.size(); }
+  /// Those that a sequence may take in its next step: session_options::prefill_chunk at most, and up to where it chooses what
+  /// it keeps, see context_policy::heavy_hitters.
+  std::size_t tokens_of_step(std::size_t sequence) const NIBBLE_NOEXCEPT {
+    NIBBLE_ASSERT(sequence < sequences_.size());
+    return sequences_[sequence].tokens_of_step();
+  }
   /// Whether a sequence has room for `count` more.
   bool fits(std::size_t sequence, std::size_t count) const NIBBLE_NOEXCEPT;
 
@@ -92,7 +98,7 @@ class step_runner {
   /// @param   wanted  which of the ids' outputs are wanted, ascending
   /// @param   hidden  of step_output::draft: (ids, width)
   /// @errors  what the model's executor throws: the step is rolled back; precondition: each sequence has one run at most, of no
-  ///          more than session_options::prefill_chunk tokens; there are no more ids than step_tokens(), and no more wanted
+  ///          more than tokens_of_step(); there are no more ids than step_tokens(), and no more wanted
   ///          than session_options::output_rows, or than sequences
   outcome run(std::span<const token> ids, std::span<token_run> runs, std::span<const std::uint32_t> wanted, stop_token cancel,
               activations hidden = {});

@@ -104,23 +104,26 @@ kv_shape self_attention::keeps() const noexcept {
   const bool windowed = spec_.mask.after == 0 && spec_.mask.before != attention_mask::all;
   // gains behind the rotation: scores are not those of distances alone
   const bool relative = !norms_behind_rope_ || norms_ == head_norm::none;
-  return {spec_.kv_heads,       spec_.key_dim, spec_.value_dim, windowed ? spec_.mask.before + 1 : 0, 0,
-          spec_.mask.after > 0, relative,      !k_bias_.empty()};
+  return {spec_.kv_heads,       spec_.key_dim, spec_.value_dim,  windowed ? spec_.mask.before + 1 : 0,         0,
+          spec_.mask.after > 0, relative,      !k_bias_.empty(), spec_.slopes.empty() && spec_.mask.after == 0};
 }
 
 void self_attention::forward(step& s, std::size_t layer, const step_context& context, const layer_input& x,
                              const step_rows& rows, layer_output out) const NIBBLE_NOEXCEPT {
   const scratch_scope scope(s);
-  const activations asked = s.compute::scratch(rows.count, q_.rows()), keys = s.scratch(k_.rows()),
-                    values = s.scratch(spec_.kv_heads * spec_.value_dim * (k_.empty() ? 0 : 1)),
-                    mixed = s.compute::scratch(rows.count, o_.columns()), opened = s.compute::scratch(rows.count, gate_.rows());
-  const activations queries = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : asked,
-                    gates = gates_in_queries_ ? s.compute::scratch(rows.count, q_.rows() / 2) : activations();
-  const activations kept_queries = s.forgets(spec_.mask) ? s.compute::scratch(rows.count, queries.width) : activations();
-  const bool all = rows.count == s.tokens();
+  const bool weighs = !k_.empty() && s.weighs(spec_.mask);
+  const step_rows asking = weighs ? s.all() : rows;
+  const auto scratch = [&](std::size_t width) { return s.compute::scratch(asking.count, width); };
+  const activations asked = scratch(q_.rows()), keys = s.scratch(k_.rows()),
+                    values = s.scratch(spec_.kv_heads * spec_.value_dim * (k_.empty() ? 0 : 1)), mixed = scratch(o_.columns()),
+                    opened = scratch(gate_.rows());
+  const activations queries = gates_in_queries_ ? scratch(q_.rows() / 2) : asked,
+                    gates = gates_in_queries_ ? scratch(q_.rows() / 2) : activations();
+  const activations kept_queries = s.forgets(spec_.mask) ? scratch(queries.width) : activations();
+  const bool all = asking.count == s.tokens();
   {
     const auto watched = s.watch(operation::projection, layer);
-    project(s, x, all ? x : x.with(s.pick(rows, x.x)), asked, keys, values, opened);
+    project(s, x, all ? x : x.with(s.pick(asking, x.x)), asked, keys, values, opened);
     add_bias(s, asked, q_bias_);
     add_bias(s, keys, k_bias_);
     add_bias(s, values, v_bias_);
@@ -134,10 +137,10 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
     if (turns && !k_.empty()) context.ropes[rope_].rotate(s, keys, spec_.key_dim, context.angles[rope_]);
     if (norms_behind_rope_) norm_heads(s, k_norm_, keys);
     const auto place = [&](activations q, std::span<const rope_angles> by) {
-      if (turns) context.ropes[rope_].rotate(s, q, spec_.key_dim, all ? by[rope_] : by[rope_].of(rows.of_tokens));
+      if (turns) context.ropes[rope_].rotate(s, q, spec_.key_dim, all ? by[rope_] : by[rope_].of(asking.of_tokens));
       if (norms_behind_rope_) norm_heads(s, q_norm_, q);
       if (tempered_)
-        scale_rows(s, q, all ? context.query_scales : context.query_scales.subset(rows.of_tokens.data(), rows.count));
+        scale_rows(s, q, all ? context.query_scales : context.query_scales.subset(asking.of_tokens.data(), asking.count));
     };
     place(queries, context.angles);
     if (kept_queries.tokens > 0) place(kept_queries, context.near_angles);
@@ -145,12 +148,13 @@ void self_attention::forward(step& s, std::size_t layer, const step_context& con
   }
   {
     const auto watched = s.watch(operation::attention, layer);
-    s.attend(k_.empty() ? keys_of_ : layer, spec_, rows, queries, mixed, kept_queries);
+    s.attend(k_.empty() ? keys_of_ : layer, spec_, asking, queries, mixed, kept_queries);
+    if (weighs) s.weigh(layer, spec_, queries);
   }
   const auto watched = s.watch(operation::mixing, layer);
   if (gates_in_queries_) close_gates(s, gates, activation::sigmoid, mixed);
   if (gates_) close_gates(s, opened, *gates_, mixed);
-  linear(s, mixed, {{o_, out}});
+  linear(s, s.pick(rows, mixed), {{o_, out}});
   add_bias(s, out.y, o_bias_);
 }
 

@@ -28,7 +28,7 @@ class self_attention {
 
   kv_shape keeps() const noexcept;
 
-  /// out = attention(x): keys and values of all tokens are stored; only `rows` attend.
+  /// out = attention(x): keys and values of all tokens are stored; only `rows` attend, but where the layer weighs its keys.
   /// @shape   x (tokens, width); out (rows.count, width)
   void forward(step& s, std::size_t layer, const step_context& context, const layer_input& x, const step_rows& rows,
                layer_output out) const NIBBLE_NOEXCEPT;

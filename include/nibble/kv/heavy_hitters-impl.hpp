@@ -1,0 +1,78 @@
+/// What a sequence does when it has as many positions as heavy_hitters may have, compiled once: see nibble/compile.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "nibble/kv/heavy_hitters.hpp"
+#include "nibble/kv/sequence-impl.hpp"
+
+namespace nibble {
+inline namespace NIBBLE_ABI {
+
+namespace detail {
+/// Copies one position's vector from a slot of a tile to one of another, bit by bit.
+template <kv_format Format, kv_role Role>
+void copy_kv(const std::byte* from, std::size_t from_slot, std::byte* to, std::size_t to_slot, std::size_t dim) noexcept {
+  for (std::size_t i = 0; i < (std::is_same_v<Format, q4_0> ? kv_blocks(dim) * kv_block : dim); ++i) {
+    const auto source = kv_at<Format, Role>(from, dim, from_slot, i);
+    const auto target = kv_at<Format, Role>(to, dim, to_slot, i);
+    if constexpr (coded_kv_format<Format>) {
+      if (i % kv_block == 0) *target.scale = *source.scale;
+      const unsigned mask = (1u << Format::code_bits) - 1, code = unsigned(*source.value) >> source.shift & mask;
+      *target.value = static_cast<std::uint8_t>((*target.value & ~(mask << target.shift)) | code << target.shift);
+    } else {
+      *target.value = *source.value;
+    }
+  }
+}
+/// The same of a format by its index in kv_formats.
+template <kv_role Role>
+void copy_kv(std::size_t format, const std::byte* from, std::size_t from_slot, std::byte* to, std::size_t to_slot,
+             std::size_t dim) noexcept {
+  visit_kv_format(format,
+                  [&]<class Format>(std::type_identity<Format>) { copy_kv<Format, Role>(from, from_slot, to, to_slot, dim); });
+}
+}  // namespace detail
+
+/// Copies what a layer has of one place to another.
+void sequence::move_position(const kv_pool::layer& l, const table& t, std::size_t from, std::size_t to) noexcept {
+  const kv_types& types = pool_->room_.types;
+  const std::size_t from_slot = from % page_positions, to_slot = to % page_positions;
+  for (std::size_t head = 0; head < l.heads; ++head) {
+    const std::byte* source = pool_->page(l, head, t.at(from / page_positions));
+    std::byte* target = pool_->page(l, head, t.at(to / page_positions));
+    detail::copy_kv<kv_role::key>(types.keys, source, from_slot, target, to_slot, l.key_dim);
+    detail::copy_kv<kv_role::value>(types.values, source + l.value_offset, from_slot, target + l.value_offset, to_slot,
+                                    l.value_dim);
+  }
+}
+
+/// Drops the lightest of the older positions of each layer. Those of the last page of them that stay move to the places of
+/// those that go, and the page is given back: 64 positions move at most, however many are kept.
+void sequence::drop_lightest(std::size_t r) noexcept {
+  const heavy_hitters& h = pool_->reaches_[r].hitters;
+  if (!h.chooses()) return;
+  table& t = tables_[r];
+  const std::size_t older = h.older(), left = older - page_positions;
+  for (const kv_pool::layer& l : pool_->layers_) {
+    if (l.heads == 0 || l.reach != r) continue;
+    const std::span<float> sums(pool_->state(slots_[0]) + l.state_offset, h.size);
+    const auto gone = lightest(sums.first(older));
+    auto free = gone.begin();
+    for (std::size_t place = left; place < older; ++place) {
+      if (std::binary_search(gone.begin(), gone.end(), place)) continue;
+      move_position(l, t, place, *free);
+      sums[*free++] = sums[place];
+    }
+    std::copy(sums.begin() + std::ptrdiff_t(older), sums.end(), sums.begin() + std::ptrdiff_t(left));
+    std::fill(sums.end() - std::ptrdiff_t(page_positions), sums.end(), 0.0f);
+  }
+  give_back(r, left / page_positions);
+  for (std::size_t tile = left / page_positions; tile + 1 < t.last; ++tile) t.put(tile, t.at(tile + 1));
+  --t.last;
+}
+
+}  // namespace NIBBLE_ABI
+}  // namespace nibble
