@@ -42,6 +42,7 @@ nibble::session_options options_of(const arguments& a, std::size_t context) {
   }
   if (a.when_full == "shift") o.when_full = nibble::context_policy::shift(a.kept);
   if (a.when_full == "sinks") o.when_full = nibble::context_policy::sinks(a.kept);
+  if (a.when_full == "heavy-hitters") o.when_full = nibble::context_policy::heavy_hitters(a.recent);
   return o;
 }
 

@@ -29,8 +29,9 @@ struct arguments {
   std::string target;                    ///< the instruction set to run; empty: the best
   std::string kv = "f16", keys, values;  ///< the latter: empty where they are as kv says
   std::string rotated = "auto";          ///< auto, on, off, keys or values
-  std::string when_full = "stop";        ///< stop, shift or sinks
+  std::string when_full = "stop";        ///< stop, shift, sinks or heavy-hitters
   std::size_t kept = 4;                  ///< of a text that goes on: first ids that stay in sight
+  std::size_t recent = 0;                ///< or last ones that stay beside heavy hitters; 0: half of the context
   std::size_t behind = 0;                ///< ids of which another mean leaves out
   std::string tensor;                    ///< a name
   std::vector<std::string> adapters;     ///< "file" or "file=scale": LoRA adapters and control vectors

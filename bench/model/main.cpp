@@ -204,8 +204,9 @@ class command_line {
     formats(c);
     count(c, "--context", "positions that are seen at most; 0: all", a_->context);
     c->add_option("--when-full", a_->when_full, "what becomes of a longer text")
-        ->check(CLI::IsMember({"stop", "shift", "sinks"}));
+        ->check(CLI::IsMember({"stop", "shift", "sinks", "heavy-hitters"}));
     count(c, "--kept", "first ids that stay in sight", a_->kept);
+    count(c, "--recent", "last ids that stay beside heavy hitters, in pages of 64; 0: half of the context", a_->recent);
     count(c, "--behind", "a second mean, over what comes behind so many ids", a_->behind);
   }
   void add_targets() {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "nibble/attention/attention.hpp"
+#include "nibble/attention/weigh.hpp"
 #include "support/layer_room.hpp"
 #include "support/refused.hpp"
 
@@ -31,6 +31,16 @@ TEST_CASE("positions that a sequence has no room for are reported") {
     attend(
         r.c, spec, runs, [&](std::size_t) { return layer; }, r.y(2, 63), {}, r.y(2, 64));
   }));
+  const auto weigh_with = [&](const attention_spec& of, activations q) {
+    return refused([&] {
+      weigh(
+          r.c, of, runs, [&](std::size_t) { return layer; }, [](const token_run&) { return sequence::state(); }, 64, q);
+    });
+  };
+  CHECK(weigh_with(spec, r.x));
+  layer.positions = 9;
+  CHECK(weigh_with(spec, r.y(2, 63)));
+  CHECK(weigh_with({1, 1, 64, 64, attention_mask::window(3)}, r.x));
 }
 
 #endif

@@ -45,8 +45,8 @@ struct saving {
 
   saving(const char* architecture, context_policy policy)
       : model(any_model::load(nibble_test::smallest_model(architecture, 32, 2).bytes(), {.threads = 1})), when_full(policy) {
-    const std::vector<token> text(70, 5);
-    for (const std::size_t length : {0, 3, 70}) {
+    const std::vector<token> text(policy.weighs ? 210 : 70, 5);
+    for (const std::size_t length : {std::size_t{0}, std::size_t{3}, text.size()}) {
       for (const std::size_t said : {0, 30}) {
         session s = made();
         if (length + said > 0) say(s, std::span(text).first(length), said);
@@ -54,7 +54,7 @@ struct saving {
       }
     }
     auto e = cached();
-    for (std::size_t i = 0; i < text.size(); ++i) {
+    for (std::size_t i = 0; i < 70; ++i) {
       require(e.feed(std::span(text).subspan(i, 1)) == feed_outcome::done);
       e.remember(std::span(text).first(i + 1));
     }
@@ -64,14 +64,16 @@ struct saving {
   evaluator cached() const {
     return evaluator::try_create(model, {.context = 130, .prefill_chunk = 16, .prefix_cache = true}).value();
   }
-  session made() const { return session(model, {.context = 90, .prefill_chunk = 16, .when_full = when_full}); }
+  session made() const {
+    return session(model, {.context = when_full.weighs ? 192u : 90u, .prefill_chunk = 16, .when_full = when_full});
+  }
 };
 
 const saving& model_of(std::size_t i) {
   static const std::vector<saving> all = [] {
     std::vector<saving> out;
     for (const char* name : {"llama", "gemma3", "qwen35", "falcon-h1"}) out.emplace_back(name, context_policy::stop());
-    out.emplace_back("llama", context_policy::sinks(4));
+    for (const auto& policy : {context_policy::sinks(4), context_policy::heavy_hitters(64)}) out.emplace_back("llama", policy);
     return out;
   }();
   return all[i % all.size()];

@@ -81,8 +81,9 @@ TEST_CASE("after the first token nothing is allocated") {
 TEST_CASE("replies side by side allocate nothing once each has its first token") {
   const auto model = nibble::any_model::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.threads = 2});
   const std::vector<std::string> prompts{"Once upon a time", "", "One day"};
-  const auto sinks = nibble::context_policy::sinks();
-  for (const nibble::session_options& room : {nibble::session_options{.context = 256}, {.context = 40, .when_full = sinks}}) {
+  const auto sinks = nibble::context_policy::sinks(), hitters = nibble::context_policy::heavy_hitters();
+  for (const nibble::session_options& room :
+       {nibble::session_options{.context = 256}, {.context = 40, .when_full = sinks}, {.context = 192, .when_full = hitters}}) {
     std::size_t events = 0, before = 0, after = 0;
     nibble::generate_each(
         model, prompts, {.max_tokens = 200, .sampler = nibble::temperature{1.5f}, .stop = {"never said"}},

@@ -43,6 +43,11 @@ TEST_CASE("sequences report what they cannot be asked") {
   CHECK(refused([&] { s.remember(text); }));
 }
 
+TEST_CASE("fewer sums than a page has positions are reported") {
+  const std::vector<float> few(63);
+  CHECK(refused([&] { static_cast<void>(nibble::lightest(few)); }));
+}
+
 TEST_CASE("numbers that have owners report that none is free") {
   nibble::detail::shared_numbers one(1);
   CHECK(one.take() == 0);

@@ -61,8 +61,11 @@ TEST_CASE("texts that are longer than their context take what was planned, and n
     INFO(std::string(name));
     const auto model = nibble::any_model::load(smallest_model(name, 32, 2).bytes(), options_of());
     const std::size_t tokens = std::getenv("NIBBLE_LONG_TESTS") ? 50'000 : 3'000;
-    for (const auto& policy : {nibble::context_policy::sinks(4), nibble::context_policy::shift(70)}) {
-      const nibble::session_options room{.context = 160, .prefill_chunk = 16, .when_full = policy};
+    const bool is_latent = model.architecture_name() == "deepseek2";
+    for (const auto& policy :
+         {nibble::context_policy::sinks(4), nibble::context_policy::shift(70), nibble::context_policy::heavy_hitters(64)}) {
+      if (policy.weighs && is_latent) continue;
+      const nibble::session_options room{.context = 192, .prefill_chunk = 16, .when_full = policy};
       check_takes(model.plan(room).of_session(), [&] { return nibble::session(model, room); });
       nibble::session session(model, room);
       auto reply = session.generate("A", {.max_tokens = tokens});
@@ -74,7 +77,7 @@ TEST_CASE("texts that are longer than their context take what was planned, and n
       CHECK(made == 0);
       CHECK(left == 0);
       CHECK(events >= tokens - 1);
-      CHECK(session.tokens().size() <= 161);
+      CHECK(session.tokens().size() <= 193);
     }
   }
 }

@@ -41,7 +41,8 @@ class schedule {
         held_(sequences),
         wanted_text_(sequences),
         scales_(sequences),
-        prefix_cache_(!own.when_full.slides) {
+        prefix_cache_(!own.when_full.slides),
+        longest_(own.when_full.weighs ? 400 : context) {
     for (std::size_t s = 0; s < sequences; ++s) wanted_text_[s] = some_text(), adapt(s, some_scales());
   }
 
@@ -98,7 +99,7 @@ class schedule {
   std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_.uniform() * double(n)); }
   token some_token() { return static_cast<token>(below(39)); }
   void append(tokens& text, std::size_t count) {
-    for (std::size_t i = 0; i < count && text.size() < context - 1; ++i) text.push_back(some_token());
+    for (std::size_t i = 0; i < count && text.size() < longest_ - 1; ++i) text.push_back(some_token());
   }
   /// One of two beginnings, up to anywhere, and then tokens of its own.
   tokens some_text() {
@@ -106,7 +107,7 @@ class schedule {
     const std::size_t base = below(2);
     for (std::size_t i = 0; i < 180; ++i) text.push_back(static_cast<token>((i * 7 + base * 13 + i * i) % 39));
     text.resize(below(180));
-    append(text, 1 + below(40));
+    append(text, 1 + below(40 + longest_ - context));
     return text;
   }
 
@@ -120,7 +121,7 @@ class schedule {
     for (std::size_t k = 0; k < sequences; ++k) {
       const std::size_t s = (first + k) % sequences;
       const std::size_t left = wanted_text_[s].size() - held_[s].size();
-      const std::size_t most = std::min(left, chunk - ids.size());
+      const std::size_t most = std::min({left, chunk - ids.size(), runner_.tokens_of_step(s)});
       if (most == 0 || below(3) == 0) continue;
       std::size_t count = below(2) == 0 ? 1 : 1 + below(most);
       if (below(2) == 0) count = std::min(most, 64 - held_[s].size() % 64);  // to the end of a page, where states are kept
@@ -212,7 +213,7 @@ class schedule {
   }
   /// The logits behind one more token.
   void check_next(std::size_t s) {
-    if (held_[s].size() == context) return;
+    if (held_[s].size() == longest_) return;
     const token next = some_token();
     token_run run{0, 1, 0, s};
     const std::uint32_t wanted = 0;
@@ -231,6 +232,7 @@ class schedule {
   std::vector<floats> scales_;
   std::vector<std::byte> prefixes_;
   bool prefix_cache_;
+  std::size_t longest_;  // of texts
 };
 
 counts run_schedules(const any_model& m, const session_options& own, std::uint64_t seeds) {
@@ -272,6 +274,20 @@ TEST_CASE("so it has with adapters on some, keys and values in formats of their 
     CHECK(done.preempted > 5);
     CHECK(done.loaded > 5);
     CHECK(done.prefixes > 5);
+    CHECK(done.checked > 120);
+  }
+}
+
+TEST_CASE("so it has where texts keep heavy hitters, each step of which ends where they are chosen") {
+  for (const char* name : {"llama", "gemma3"}) {
+    INFO(name);
+    const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
+    const counts done = run_schedules(m, {.context = 192, .when_full = context_policy::heavy_hitters(64)}, 10);
+    CHECK(done.mixed > 150);
+    CHECK(done.hits == 0);
+    CHECK(done.forks > 15);
+    CHECK(done.preempted > 5);
+    CHECK(done.loaded > 15);
     CHECK(done.checked > 120);
   }
 }

@@ -176,7 +176,8 @@ class session {
   std::span<const token> tokens() const& NIBBLE_NOEXCEPT;
   std::span<const token> tokens() const&& = delete;
   std::size_t position() const NIBBLE_NOEXCEPT { return tokens().size(); }
-  /// Tokens that the session has forgotten behind those that it keeps: see session_options::when_full.
+  /// Tokens that the session has forgotten behind those that it keeps: see session_options::when_full. Of heavy hitters, those
+  /// that it does not hold any more, whether some layer keeps one of them or not.
   std::size_t forgotten() const NIBBLE_NOEXCEPT;
   /// The most tokens that it can hold.
   std::size_t context() const NIBBLE_NOEXCEPT;

@@ -12,6 +12,7 @@
 
 #include "nibble/kernels/table.hpp"
 #include "nibble/kv/pool.hpp"
+#include "nibble/model/check_slides.hpp"
 #include "nibble/model/loaded_model.hpp"
 #include "nibble/model/options.hpp"
 #include "nibble/model/step.hpp"
@@ -192,43 +193,6 @@ inline result<void> check_cap(std::string_view what, std::size_t bytes, std::siz
                std::string(what) + " take " + std::to_string(bytes) + " bytes, above the cap of " + std::to_string(cap));
 }
 
-/// Whether a model's texts can be longer than their context.
-/// @errors  invalid_argument
-inline result<void> check_slides(const loaded_model& m, const session_options& o) {
-  const auto invalid = [](std::string sentence) {
-    return error(errc::invalid_argument, "session_options::when_full" + std::move(sentence));
-  };
-  const std::size_t context = context_of(m.context, o), kept = o.when_full.kept, recent = o.when_full.recent;
-  const bool weighs = o.when_full.weighs;
-  const auto whole = [](std::size_t positions) { return positions % page_positions == 0; };
-  if (weighs && (!whole(context) || !whole(recent) || context < 3 * page_positions || recent > context - 2 * page_positions)) {
-    return invalid(": expected pages of " + std::to_string(page_positions) +
-                   " recent positions, and two or more of others, in a context of whole pages, found " +
-                   std::to_string(recent) + " in " + std::to_string(context));
-  }
-  if (!weighs && (kept >= context || o.when_full.step > context - kept)) {
-    return invalid(": expected positions that are kept, and some that are forgotten at once, in a context of " +
-                   std::to_string(context) + ", found " + std::to_string(kept) + " and " + std::to_string(o.when_full.step));
-  }
-  const auto refused = [&](const std::string& why) {
-    return invalid(": expected context_policy::stop(), for " + std::string(m.architecture_name()) + " " + why);
-  };
-  if (o.speculation) return invalid(": speculation does not know texts that slide, so the two exclude each other");
-  if (m.ends_with_context)
-    return refused(weighs ? "has learned its positions, and no more" : "has learned its positions, which cannot move");
-  if (o.output == step_output::draft) return refused("drafts from hidden states of a text that does not slide");
-  const auto layers = m.kv(o.output);
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::string layer = "has blk." + std::to_string(i);
-    if (layers[i].state > 0) return refused(layer + ", whose recurrent state cannot forget a part of a text");
-    if (layers[i].looks_ahead) return refused(layer + ", whose tokens see what comes behind them");
-    if (weighs && layers[i].heads > 0 && !layers[i].weighs) return refused(layer + ", whose attention is not weighed");
-    if (weighs && layers[i].window >= context) return refused(layer + ", whose window is as long as the context");
-    if (!weighs && layers[i].heads > 0 && !layers[i].slides) return refused(layer + ", whose positions cannot move");
-  }
-  return {};
-}
-
 /// Whether a session with these options can be made.
 /// @errors  invalid_argument; limit_exceeded
 inline result<void> check(const loaded_model& m, const session_options& o) {
@@ -275,7 +239,7 @@ inline result<void> check(const loaded_model& m, const session_options& o) {
     if (!use.adapter.is_of(m)) return invalid("adapters: one was loaded for another model");
     if (!std::isfinite(use.scale)) return invalid("adapters: expected a finite scale");
   }
-  if (o.when_full.slides) NIBBLE_TRY(check_slides(m, o));
+  if (o.when_full.slides) NIBBLE_TRY(check_slides(m, o, context_of(m.context, o)));
   return check_proportion(m, types);
 }
 

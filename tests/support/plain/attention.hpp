@@ -69,15 +69,39 @@ inline std::vector<row> headed(const plain_layer& l, row all, std::size_t heads,
   return out;
 }
 
+/// What layers that see all keep of a text: the recent tokens, and of others those that have received most.
+class plain_hitters {
+ public:
+  plain_hitters(const plain_layer& l, std::size_t tokens)
+      : size_(sees_window(l) ? 0 : l.f.hitters), recent_(l.f.recent), received_(tokens), dropped_(tokens) {}
+  bool dropped(std::size_t token) const { return dropped_[token]; }
+  void receive(std::size_t token, double weight) { received_[token] += weight; }
+  /// To be told behind each token. Drops 64 at once where there are as many as may be.
+  void end(std::size_t token) {
+    std::vector<std::size_t> kept;
+    for (std::size_t t = 0; t <= token; ++t)
+      if (!dropped_[t]) kept.push_back(t);
+    if (size_ == 0 || kept.size() < size_) return;
+    kept.resize(size_ - recent_);
+    std::sort(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) { return received_[a] < received_[b]; });
+    for (std::size_t i = 0; i < 64; ++i) dropped_[kept[i]] = true;
+  }
+
+ private:
+  std::size_t size_, recent_;
+  row received_;
+  std::vector<bool> dropped_;
+};
+
 /// What one head of one token gives: a mean of what it sees.
 /// @param   score  of a token, before the mask
 template <class Score>
-row mean_of_seen(const plain_layer& l, std::size_t head, std::size_t token, const std::vector<row>& values,
-                 const Score& score) {
+row mean_of_seen(const plain_layer& l, std::size_t head, std::size_t token, const std::vector<row>& values, const Score& score,
+                 plain_hitters* hitters = nullptr) {
   row p, out(values[0].size());
   std::vector<std::size_t> seen;
   for (std::size_t s = 0; s < values.size(); ++s) {
-    if (!sees(l, token, s)) continue;
+    if (!sees(l, token, s) || (hitters && hitters->dropped(s))) continue;
     double x = score(s);
     if (l.f.cap > 0) x = l.f.cap * std::tanh(x / l.f.cap);
     if (l.f.alibi > 0) x -= std::exp2(-l.f.alibi * double(head + 1) / plain_heads) * std::abs(double(token) - double(s));
@@ -85,8 +109,10 @@ row mean_of_seen(const plain_layer& l, std::size_t head, std::size_t token, cons
   }
   if (l.f.sinks) p.push_back(l["attn_sinks.weight"][head]);
   softmax(p);
-  for (std::size_t k = 0; k < seen.size(); ++k)
+  for (std::size_t k = 0; k < seen.size(); ++k) {
     for (std::size_t i = 0; i < out.size(); ++i) out[i] += p[k] * values[seen[k]][i];
+    if (hitters) hitters->receive(seen[k], p[k]);
+  }
   return out;
 }
 inline double dot(const row& a, const row& b) {
@@ -128,14 +154,17 @@ inline std::vector<row> attention(const plain_layer& l, const std::vector<row>& 
       k[h].push_back(key[h]), v[h].push_back(part_of(values, h * values.size() / kv_heads, values.size() / kv_heads));
     }
   }
+  plain_hitters hitters(l, x.size());
   for (std::size_t t = 0; t < x.size(); ++t) {
     row mixed;
     for (std::size_t h = 0; h < plain_heads; ++h) {
       const std::size_t of = h * k.size() / plain_heads;
       const double scale = (l.f.scale > 0 ? l.f.scale : 1 / std::sqrt(double(q[t][h].size()))) * heat(l.f, t);
-      const row one = mean_of_seen(l, h, t, v[of], [&](std::size_t s) { return dot(q[t][h], k[of][s]) * scale; });
+      const auto score = [&](std::size_t s) { return dot(q[t][h], k[of][s]) * scale; };
+      const row one = mean_of_seen(l, h, t, v[of], score, &hitters);
       mixed.insert(mixed.end(), one.begin(), one.end());
     }
+    hitters.end(t);
     if (!gates[t].empty()) close(l, mixed, gates[t]);
     out.push_back(l.product("attn_output.weight", mixed, "attn_output.bias"));
   }

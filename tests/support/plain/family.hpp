@@ -47,6 +47,7 @@ struct family {
   std::size_t latent_rotated = 0;                     // of latent attention
   bool interleaved_keys = false;                      // delta net: head h has key h mod key heads
   plain_router router = {};
+  std::size_t hitters = 0, recent = 0;  // positions that layers keep which see all, and those that are recent; 0: all
 };
 
 }  // namespace nibble_test

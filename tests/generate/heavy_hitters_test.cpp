@@ -1,0 +1,153 @@
+/// Sessions, schedulers and batches whose texts keep heavy hitters.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "generate/replies.hpp"
+#include "nibble/generate/generate_each.hpp"
+#include "nibble/generate/scheduler.hpp"
+#include "nibble/sample/temperature.hpp"
+#include "support/smallest_model.hpp"
+
+using namespace nibble_test;
+using nibble::context_policy;
+
+namespace {
+tokens some_tokens(std::size_t count, const nibble::any_model& model) {
+  tokens out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<token>(3 + i * 7919 % (model.vocabulary() - 3)));
+  return out;
+}
+nibble::session_options room_of(std::size_t chunk = 16) {
+  return {.context = 192, .prefill_chunk = chunk, .forks = 1, .when_full = context_policy::heavy_hitters(64)};
+}
+reply answer(nibble::session& s, const tokens& prompt, std::size_t count) {
+  return read(s.try_generate(prompt, {.max_tokens = count, .sampler = nibble::temperature{1.1f}, .seed = 3}).value());
+}
+const nibble::any_model& llama() {
+  static const auto model = nibble::any_model::load(smallest_model("llama", 32, 3).bytes(), {.threads = 2});
+  return model;
+}
+}  // namespace
+
+TEST_CASE("a session that keeps heavy hitters goes on behind its context, and holds the last tokens of its text") {
+  nibble::session s(llama(), room_of());
+  tokens all = some_tokens(60, llama());
+  const reply r = answer(s, all, 500);
+  CHECK(r.reason == finish::max_tokens);
+  REQUIRE(r.ids.size() == 500);
+  all.insert(all.end(), r.ids.begin(), r.ids.end());
+  REQUIRE(s.tokens().size() + s.forgotten() == all.size());
+  CHECK(s.tokens().size() <= s.context() + 1);
+  CHECK(s.forgotten() % 64 == 0);
+  CHECK(std::equal(s.tokens().begin(), s.tokens().end(), all.end() - std::ptrdiff_t(s.tokens().size())));
+}
+
+TEST_CASE("a prompt may be longer than what is kept of it, in any chunks") {
+  const tokens prompt = some_tokens(333, llama());
+  nibble::session one(llama(), room_of(1)), many(llama(), room_of(50));
+  const reply expected = answer(one, prompt, 150);
+  CHECK(answer(many, prompt, 150).ids == expected.ids);
+  CHECK(one.forgotten() == many.forgotten());
+  CHECK(one.stats().prompt_tokens == 333);
+}
+
+TEST_CASE("forks and saved states of a session that keeps heavy hitters go on as it does") {
+  for (const std::size_t length : {50, 192, 300}) {
+    nibble::session s(llama(), room_of());
+    answer(s, some_tokens(length, llama()), 33);
+    const auto saved = s.save();
+    nibble::session other = s.fork();
+    const reply expected = answer(s, {}, 170);
+    CHECK(answer(other, {}, 170).ids == expected.ids);
+    nibble::session later(llama(), room_of(7));
+    answer(later, some_tokens(20, llama()), 3);
+    later.load(saved);
+    CHECK(later.save() == saved);
+    CHECK(answer(later, {}, 170).ids == expected.ids);
+  }
+}
+
+TEST_CASE("what keeps heavy hitters is saved for what keeps as many, and for nothing else") {
+  const auto said = [](nibble::session& s, const std::vector<std::byte>& saved) {
+    const auto loaded = s.try_load(saved);
+    REQUIRE(!loaded);
+    return std::string(loaded.failure().what());
+  };
+  const std::string expected = "saved session: it is of another session_options::when_full";
+  for (const std::size_t length : {20, 300}) {
+    nibble::session s(llama(), room_of()), stops(llama(), {.context = 192}), other(llama(), room_of(7));
+    answer(s, some_tokens(length, llama()), 3);
+    other.load(s.save());
+    nibble::session shifts(llama(), {.context = 192, .when_full = {true, 64, 64}});
+    nibble::session larger(llama(), {.context = 256, .when_full = context_policy::heavy_hitters(64)});
+    nibble::session later(llama(), {.context = 256, .when_full = context_policy::heavy_hitters(128)});
+    for (nibble::session* foreign : {&stops, &shifts, &larger, &later}) CHECK(said(*foreign, s.save()) == expected);
+    answer(stops, some_tokens(20, llama()), 3);
+    CHECK(said(s, stops.save()) == expected);
+  }
+}
+
+TEST_CASE("a session that is cut back behind its last choice goes on from there, and else reads again what it has") {
+  const tokens prompt = some_tokens(100, llama()), more = some_tokens(30, llama());
+  nibble::session s(llama(), room_of()), fresh(llama(), room_of());
+  answer(s, prompt, 40);
+  s.truncate(120);
+  const tokens kept(s.tokens().begin(), s.tokens().end());
+  const reply r = answer(s, more, 20);
+  answer(fresh, kept, 0);
+  CHECK(answer(fresh, more, 20).ids == r.ids);
+  answer(s, some_tokens(300, llama()), 40);
+  REQUIRE(s.forgotten() > 0);
+  s.truncate(40);
+  const tokens left(s.tokens().begin(), s.tokens().end());
+  CHECK(s.forgotten() == 0);
+  nibble::session again(llama(), room_of());
+  answer(again, left, 0);
+  CHECK(answer(again, more, 20).ids == answer(s, more, 20).ids);
+}
+
+TEST_CASE("a scheduler's answers keep heavy hitters as those of sessions do, also where they had to make room") {
+  const nibble::session_options room = room_of();
+  const std::size_t of_one = llama().plan({.context = 192, .prefill_chunk = 16, .when_full = room.when_full}).kv;
+  for (const std::size_t bytes : {std::size_t{0}, of_one * 2}) {
+    nibble::session_options shared = room;
+    shared.kv_bytes = bytes;
+    nibble::scheduler s(llama(), {.running = 3, .room = shared});
+    std::vector<nibble::answer> answers;
+    std::vector<reply> expected;
+    for (const std::size_t length : {1, 40, 300, 193, 192}) {
+      const nibble::generate_options options{
+          .max_tokens = 250, .sampler = attentive() | nibble::temperature{1.1f}, .seed = length};
+      nibble::session alone(llama(), room);
+      expected.push_back(read(alone.try_generate(some_tokens(length, llama()), options).value()));
+      answers.push_back(s.submit({.prompt = some_tokens(length, llama()), .options = options}));
+    }
+    while (s.run_once()) continue;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      CHECK(answers[i].ids() == expected[i].ids);
+      CHECK(answers[i].reason() == expected[i].reason);
+      CHECK(answers[i].ids().size() == 250);
+    }
+    CHECK((s.stats().preemptions > 0) == (bytes > 0));
+    CHECK(s.stats().page_bytes == 0);
+  }
+}
+
+TEST_CASE("replies side by side keep heavy hitters as those of sessions do") {
+  const std::vector<std::string> prompts{"A", "DEED", std::string(300, 'B')};
+  const attentive sampler{llama().tokenizer().eos().value_or(nibble::no_token)};
+  const nibble::generate_options options{.max_tokens = 300, .sampler = sampler | nibble::temperature{1.1f}, .seed = 5};
+  const auto alone = [&](std::string_view prompt, std::size_t i) {
+    nibble::generate_options of_one = options;
+    of_one.seed += i;
+    nibble::session s(llama(), room_of());
+    return read(s.generate(prompt, of_one)).ids;
+  };
+  std::vector<tokens> ids(prompts.size());
+  nibble::generate_each(
+      llama(), prompts, options, [&](std::size_t i, const nibble::token_event& e) { ids[i].push_back(e.id); }, room_of());
+  for (std::size_t i = 0; i < prompts.size(); ++i) CHECK(ids[i] == alone(prompts[i], i));
+}
