@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -83,12 +84,23 @@ class weighed_rows {
   alignas(cache_line) std::byte group_[std::is_same_v<Format, q8_0> ? group_bytes<q8_0>(max_head_dim) : 1];
 };
 
+/// The largest of some numbers and `least`; what is no number is left out.
+inline float largest_of(const float* x, std::size_t count, float least) noexcept {
+  std::array<float, 16> lanes;  // side by side, for a loop of one would wait for each of its results
+  lanes.fill(least);
+  const std::size_t whole = count / lanes.size() * lanes.size();
+  for (std::size_t i = 0; i < whole; i += lanes.size()) {
+    for (std::size_t k = 0; k < lanes.size(); ++k) lanes[k] = std::max(lanes[k], x[i + k]);
+  }
+  for (std::size_t i = whole; i < count; ++i) lanes[0] = std::max(lanes[0], x[i]);
+  return *std::max_element(lanes.begin(), lanes.end());
+}
+
 /// Turns the scores of one query into the numbers of its softmax, but for their sum. @returns 1 / sum
 inline float exponentials(const kernel_table& kernels, const attention_spec& spec, std::size_t head, float* scores,
                           std::size_t count) {
   if (spec.softcap > 0) kernels.softcap(scores, spec.softcap, count);
-  float most = spec.sinks.empty() ? std::numeric_limits<float>::lowest() : spec.sinks[head];
-  for (std::size_t i = 0; i < count; ++i) most = std::max(most, scores[i]);
+  const float most = largest_of(scores, count, spec.sinks.empty() ? std::numeric_limits<float>::lowest() : spec.sinks[head]);
   for (std::size_t i = 0; i < count; ++i) scores[i] -= most;
   kernels.activate(scores, count, activation::exp);
   float sink = spec.sinks.empty() ? 0 : spec.sinks[head] - most;
