@@ -234,6 +234,18 @@ TEST_CASE("a step that is given up at the border of a choice changes nothing") {
   }
 }
 
+#if !NIBBLE_CHECKED
+TEST_CASE("a step that goes on behind a choice is not begun, whatever room others leave") {
+  const auto pool = *kv_pool::try_create(layers, room_of(some[0], 64, 4));
+  witness w = in(pool);
+  w.grow(some[0].size - 10, 64);
+  CHECK_FALSE(w.s.begin(11));
+  CHECK(w.right());
+  w.step(10);
+  CHECK(w.right());
+}
+#endif
+
 TEST_CASE("forks choose each for itself, whatever they share") {
   for (const heavy_hitters& h : some) {
     const auto pool = *kv_pool::try_create(layers, room_of(h, 16, 3));

@@ -164,7 +164,7 @@ sequence::growth sequence::growth_of(std::size_t r, std::size_t count) const noe
 
 bool sequence::begin(std::size_t count) NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pending_ == 0 && count <= tokens_of_step());
-  if (count > room()) return false;
+  if (count > std::min(room(), hitters().left(length_))) return false;
   const std::lock_guard lock(pool_->changing_);
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     if (!has_pages_for(r, count)) return false;
