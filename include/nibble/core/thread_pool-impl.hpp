@@ -250,7 +250,7 @@ class pool_state {
     for (std::size_t tried = 0; tried < shares(); ++tried, share = share + 1 < shares() ? share + 1 : 0) {
       const std::size_t end = first_of(share + 1);
       if (shares_[share].next.load(std::memory_order_relaxed) >= end) continue;
-      const std::size_t first = shares_[share].next.fetch_add(chunk_, std::memory_order_relaxed);
+      const std::size_t first = shares_[share].next.fetch_add(chunk_, std::memory_order_release);
       if (first >= end) continue;
       run_tasks(first, first + std::min(chunk_, end - first));
       return true;
@@ -290,16 +290,21 @@ class pool_state {
     return false;
   }
 
-  /// Wakes as many parked workers as there are chunks that no waking thread will take.
+  /// Wakes as many parked workers as there are chunks that no other thread is about to take: neither the caller, nor workers
+  /// that are awake and still outside. Those inside have one already.
   bool wake() noexcept {
-    const std::size_t parked = parked_.load(), awake = started_ - std::min(parked, started_);
+    const std::size_t parked = parked_.load();
+    if (parked == 0) return false;
     std::size_t chunks = 0;
     for (std::size_t i = 0; i < shares(); ++i) {
-      const std::size_t end = first_of(i + 1), taken = std::min(shares_[i].next.load(std::memory_order_relaxed), end);
+      const std::size_t end = first_of(i + 1), taken = std::min(shares_[i].next.load(std::memory_order_acquire), end);
       chunks += (end - taken + chunk_ - 1) / chunk_;
     }
-    if (parked == 0 || chunks <= awake + 1) return false;
-    const std::size_t wanted = chunks - 1 - awake;
+    // after the chunks: whoever took one of them is seen inside
+    const std::size_t inside = gate_.load(std::memory_order_relaxed) & ~open;
+    const std::size_t coming = started_ - std::min(parked + inside, started_);
+    if (chunks <= coming + 1) return false;
+    const std::size_t wanted = chunks - 1 - coming;
     if (wanted >= parked) {
       epoch_.notify_all();
     } else {
