@@ -31,7 +31,7 @@ build_dir=${BUILD_DIR:-build}
   configure "$build_dir" -DNIBBLE_BUILD_TESTS=OFF -DNIBBLE_BUILD_BENCH=OFF -DNIBBLE_TARGETS=native
 if [ ! -x "$build_dir/examples/03_chat" ]; then
   cores=$(nproc)
-  echo "building, once: about $((110 / (cores < 4 ? cores : 4))) seconds with $cores processors" >&2
+  echo "building, once: about $((200 / (cores < 4 ? cores : 4))) seconds with $cores processors" >&2
 fi
 build "$build_dir" --target 03_chat
 exec "$build_dir/examples/03_chat" "$model" "${@:2}"

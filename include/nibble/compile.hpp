@@ -15,6 +15,8 @@
 #include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
+#include "nibble/grammar/grammars-impl.hpp"
+#include "nibble/generate/generating-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
 // clang-format on
 

@@ -107,6 +107,8 @@ static_assert(min(2, 1) == 1 && max(2, 1) == 2 && abs(-1) == 1 && round(1.6) == 
 
 #include "all.hpp"
 // And what is compiled once, as a program of headers alone would:
+#include "nibble/generate/generating-impl.hpp"
+#include "nibble/grammar/grammars-impl.hpp"
 #include "nibble/library-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"

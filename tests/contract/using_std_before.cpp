@@ -5,6 +5,8 @@ namespace nibble {}
 using namespace nibble;
 
 #include "all.hpp"
+#include "nibble/generate/generating-impl.hpp"
+#include "nibble/grammar/grammars-impl.hpp"
 #include "nibble/library-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"

@@ -16,7 +16,7 @@
 #include "nibble/generate/scheduler_queue-impl.hpp"
 #include "nibble/generate/scheduler_state.hpp"
 #include "nibble/generate/scheduler_stats-impl.hpp"
-#include "nibble/kv/pool-impl.hpp"
+#include "nibble/kv/pool_size.hpp"
 #include "nibble/model/scratch_plan.hpp"
 
 namespace nibble {

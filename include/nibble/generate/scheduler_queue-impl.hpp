@@ -11,7 +11,7 @@
 #include "nibble/generate/check_generates.hpp"
 #include "nibble/generate/reply_ends.hpp"
 #include "nibble/generate/scheduler_state.hpp"
-#include "nibble/kv/pool-impl.hpp"
+#include "nibble/kv/pool_size.hpp"
 #include "nibble/model/scratch_plan.hpp"
 #include "nibble/text/tokenizer.hpp"
 

@@ -11,8 +11,8 @@
 #include "nibble/core/checked.hpp"
 #include "nibble/grammar/states-impl.hpp"
 #include "nibble/grammar/states.hpp"
-#include "nibble/text/answer/json_scanner-impl.hpp"
 #include "nibble/text/hex.hpp"
+#include "nibble/text/json_characters.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {

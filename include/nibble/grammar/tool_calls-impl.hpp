@@ -14,7 +14,7 @@
 #include "nibble/grammar/schema_keywords-impl.hpp"
 #include "nibble/grammar/schema_strings.hpp"
 #include "nibble/grammar/tool_calls.hpp"
-#include "nibble/text/answer/arguments-impl.hpp"
+#include "nibble/text/answer/arguments.hpp"
 #include "nibble/text/answer/plain_text.hpp"
 
 namespace nibble {

@@ -15,7 +15,7 @@
 #include "nibble/grammar/schema_applicators-impl.hpp"
 #include "nibble/grammar/schema_strings.hpp"
 #include "nibble/grammar/tool_values.hpp"
-#include "nibble/text/answer/plain_text-impl.hpp"
+#include "nibble/text/json_pointer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {

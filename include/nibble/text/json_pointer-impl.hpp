@@ -53,6 +53,13 @@ const json* pointed_at(const json& at, std::string_view key) {
   return !key.empty() && n < at.items().size() ? &at.items()[n] : nullptr;
 }
 
+const json* referred_to(const json& root, std::string_view reference) {
+  if (!reference.starts_with("#/")) return nullptr;
+  const json* at = &root;
+  for (std::string_view rest = reference.substr(1); at && !rest.empty();) at = pointed_at(*at, take_pointer_step(rest));
+  return at;
+}
+
 }  // namespace detail
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

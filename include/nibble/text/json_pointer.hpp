@@ -18,6 +18,8 @@ std::string take_pointer_step(std::string_view& pointer);
 std::string pointer_step(std::string_view key);
 /// The member or item of a key, or null.
 const json* pointed_at(const json& at, std::string_view key);
+/// The part of a document that a reference within it names, such as "#/$defs/a", or null.
+const json* referred_to(const json& root, std::string_view reference);
 
 }  // namespace detail
 }  // namespace NIBBLE_ABI

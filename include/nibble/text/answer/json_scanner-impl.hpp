@@ -3,13 +3,11 @@
 
 #include "nibble/text/answer/json_scanner.hpp"
 #include "nibble/text/hex.hpp"
+#include "nibble/text/json_characters.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
-
-inline bool is_json_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-inline bool is_json_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 json_scanner::verdict json_scanner::feed(char c) noexcept {
   state_ = next(c);

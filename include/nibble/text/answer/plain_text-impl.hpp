@@ -5,19 +5,11 @@
 #include <string_view>
 
 #include "nibble/text/answer/plain_text.hpp"
-#include "nibble/text/json_pointer-impl.hpp"
+#include "nibble/text/json_pointer.hpp"
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
-
-/// The part of a document that a reference within it names, or null.
-inline const json* referred_to(const json& root, std::string_view reference) {
-  if (!reference.starts_with("#/")) return nullptr;
-  const json* at = &root;
-  for (std::string_view rest = reference.substr(1); at && !rest.empty();) at = pointed_at(*at, take_pointer_step(rest));
-  return at;
-}
 
 /// Counts the parts that it looks at: references may lead back.
 class plain_text_search {
