@@ -13,6 +13,7 @@
 #include "nibble/library-impl.hpp"
 #include "nibble/text/tokenizers-impl.hpp"
 #include "nibble/text/template/jinja_template-impl.hpp"
+#include "nibble/model/models-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/grammar/grammars-impl.hpp"

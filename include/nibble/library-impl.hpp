@@ -46,18 +46,6 @@
 #include "nibble/text/answer/parser_arguments-impl.hpp"
 #include "nibble/text/chat-impl.hpp"
 
-#include "nibble/model/hyperparameters-impl.hpp"
-#include "nibble/model/tensor_source-impl.hpp"
-#include "nibble/model/unread_tensors-impl.hpp"
-#include "nibble/model/pooling-impl.hpp"
-#include "nibble/model/any_model-impl.hpp"
-#include "nibble/model/adapter-impl.hpp"
-#include "nibble/model/step_runner-impl.hpp"
-#include "nibble/model/evaluator-impl.hpp"
-#include "nibble/model/batch_evaluator-impl.hpp"
-#include "nibble/model/embedder-impl.hpp"
-#include "nibble/model/roofline-impl.hpp"
-
 #include "nibble/sample/softmax-impl.hpp"
 #include "nibble/sample/candidates-impl.hpp"
 #include "nibble/sample/sampler-impl.hpp"

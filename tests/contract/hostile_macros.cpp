@@ -111,6 +111,7 @@ static_assert(min(2, 1) == 1 && max(2, 1) == 2 && abs(-1) == 1 && round(1.6) == 
 #include "nibble/grammar/grammars-impl.hpp"
 #include "nibble/library-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
+#include "nibble/model/models-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
 #include "nibble/text/template/jinja_template-impl.hpp"

@@ -9,6 +9,7 @@ using namespace nibble;
 #include "nibble/grammar/grammars-impl.hpp"
 #include "nibble/library-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
+#include "nibble/model/models-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
 #include "nibble/text/template/jinja_template-impl.hpp"
