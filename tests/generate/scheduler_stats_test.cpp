@@ -59,15 +59,33 @@ TEST_CASE("quantiles of times are right to a sixteenth, and times out of bounds 
 TEST_CASE("a pace gives parts of prompts the time that it says, however long steps and tokens take") {
   nibble::detail::step_pace pace;
   CHECK(pace.most_tokens(2, 5) > 1'000'000);
-  for (int i = 0; i < 20; ++i) pace.add(128, 300ms);
+  for (int i = 0; i < 20; ++i) pace.add(128, 0, 300ms);
   CHECK(pace.most_tokens(2, 16) == 32);  // nothing else is known yet than so much a token
-  CHECK(pace.most_tokens(1, 3) == 11);   // a few at least
+  CHECK(pace.most_tokens(1, 3) == 7);    // a few at least
   for (int i = 0; i < 200; ++i) {
     const std::size_t tokens = i % 2 == 0 ? 16 : 100;
-    pace.add(tokens, 20ms + tokens * 2ms);
+    pace.add(tokens, 16, 20ms + tokens * 2ms);
   }
   CHECK(pace.most_tokens(2, 16) == doctest::Approx(16 + (20 + 16 * 2) / 2).epsilon(0.05));
   CHECK(pace.most_tokens(3, 1) == doctest::Approx(1 + 2 * (20 + 2) / 2).epsilon(0.05));
+}
+
+TEST_CASE("a pace is kept throughout a long prompt, whose tokens take ever longer, and forgets what a step was held up by") {
+  constexpr std::size_t answers = 4;
+  nibble::detail::step_pace pace;
+  const auto step = [](std::size_t tokens, std::size_t read) { return 20ms + tokens * 11ms + (tokens - answers) * read * 2us; };
+  for (int i = 0; i < 50; ++i) pace.add(answers, answers, step(answers, 0));
+  pace.add(answers, answers, 10s);
+  for (int i = 0; i < 20; ++i) pace.add(answers, answers, step(answers, 0));
+  std::size_t read = 0, steps = 0;
+  for (; read < 4096; ++steps) {
+    const std::size_t tokens = pace.most_tokens(2, answers);
+    const auto took = step(tokens, read);
+    if (steps > 20) REQUIRE(took <= step(answers, 0) * 2.3);
+    pace.add(tokens, answers, steps % 50 == 10 ? 5 * took : took);
+    read += tokens - answers;
+  }
+  CHECK(steps < 4096 / 4 + 1);  // it is not the least that each has
 }
 
 TEST_CASE("statistics count what was asked, cached, processed and said, and metrics are text that collectors read") {

@@ -59,7 +59,7 @@ TEST_CASE("whatever comes when, and however little memory there is, each answer 
 TEST_CASE("a request that is cancelled, too late, or whose callback or sampler throws leaves the others alone") {
   const auto options = drawing(30, 4);
   const auto sound = asked_of(stories(), 200, some_tokens(20, 0, 512), options);
-  scheduler s(stories(), {.running = 8, .room = {.context = 200, .prefill_chunk = 16}});
+  scheduler s(stories(), {.running = 8, .room = {.context = 200, .prefill_chunk = 16}, .pace = 0});
   auto first = s.submit(sound.asked);
   request throwing = sound.asked;
   int events = 0;

@@ -87,7 +87,7 @@ void scheduler::implementation::make_step() {
   if (step() != feed_outcome::done) return;
   std::size_t tokens = 0;
   for (const scheduled* r : in_step_) tokens += r->given;
-  pace_.add(tokens, clock::now() - began);
+  pace_.add(tokens, answers_in_step_, clock::now() - began);
   read_rows();
   last_step_ = clock::now() - began;
   ++stats_.steps, stats_.processed_tokens += tokens;
@@ -116,13 +116,17 @@ void scheduler::implementation::run(stop_token stop) {
 /// What the next step has: a token of each answer, and as much of the prompts as there is room for.
 void scheduler::implementation::choose_chunks() {
   chunks_.clear(), in_step_.clear();
-  std::size_t room = evaluator_.step_tokens(), answers = 0;
+  std::size_t room = evaluator_.step_tokens();
+  answers_in_step_ = 0;
   for (auto& r : running_) {
     r->given = r->left() == 1 ? 1 : 0;
-    answers += r->given;  // fits: there are no more of them than sequences
+    answers_in_step_ += r->given;  // fits: there are no more of them than sequences
   }
-  if (answers > 0 && options_.pace > 0) room = std::min(room, pace_.most_tokens(options_.pace, running_.size()));
-  room -= std::min(room, answers);
+  if (answers_in_step_ > 0 && options_.pace > 0) {
+    const std::size_t all = std::max(answers_in_step_, running_.size() / 2);  // first ones do not keep many others from theirs
+    room = std::min(room, pace_.most_tokens(options_.pace, all));
+  }
+  room -= std::min(room, answers_in_step_);
   for (auto& r : running_) {
     if (r->given == 0 && room > 0) {
       r->given = part_of_prompt(*r, room);

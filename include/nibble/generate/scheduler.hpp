@@ -55,9 +55,9 @@ struct scheduler_options {
   session_options room = {};
   /// How long a request must wait to be as urgent as one of the next higher priority that has just come: none waits for ever.
   std::chrono::nanoseconds aging = std::chrono::seconds(1);
-  /// About how many times as long as a step of answers alone one takes that parts of prompts share, as a line through the last
-  /// steps foretells it: less keeps answers at their pace, more reads prompts sooner. Without answers, and with 0, a step has
-  /// as many tokens as it may.
+  /// About how many times as long as a step of answers alone one takes that parts of prompts share, as the last steps of both
+  /// kinds foretell it: less keeps answers at their pace, more reads prompts sooner. While most of those that run still read,
+  /// half of them are taken for answers. Without any, and with 0, a step has as many tokens as it may.
   double pace = 2;
   /// How long those wait that come while nothing runs, so that they begin together; no longer than until there are `running`.
   std::chrono::nanoseconds batch_wait{0};

@@ -79,6 +79,7 @@ class scheduler::implementation {
   std::vector<std::size_t> free_;  // sequences
   std::vector<batch_evaluator::chunk> chunks_;
   std::vector<scheduled*> in_step_;  // whose chunks these are
+  std::size_t answers_in_step_ = 0;  // those of them that are a token of an answer
   std::size_t longest_alone_;        // positions that fit where nothing else does
   clock::duration last_step_{0};
   detail::step_pace pace_;

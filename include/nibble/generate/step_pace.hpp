@@ -12,30 +12,50 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace detail {
 
-/// A line through what was measured, of which each step counts less than the next: so much a step, and so much a token of it.
+/// A line through two points: what steps of answers alone take, and those with parts of prompts. Two of them are kept, for as
+/// long as a prompt is read at a pace its steps are all alike, and through one point there is no line.
 class step_pace {
  public:
-  void add(std::size_t tokens, std::chrono::nanoseconds time) noexcept {
-    constexpr double fading = 0.95;
-    const double x = double(tokens), y = double(time.count());
-    n_ = n_ * fading + 1, x_ = x_ * fading + x, y_ = y_ * fading + y;
-    xx_ = xx_ * fading + x * x, xy_ = xy_ * fading + x * y;
+  /// @param answers  as many of its tokens are those of answers
+  void add(std::size_t tokens, std::size_t answers, std::chrono::nanoseconds time) noexcept {
+    mean& known = tokens == answers ? alone_ : shared_;
+    double taken = std::max(1.0, double(time.count()));
+    if (known.steps > 0) taken = std::min(taken, 2 * time_of(double(tokens)));  // one that was held up counts less
+    known.add(double(tokens), taken);
   }
-  /// Tokens of a step that takes at most `factor` times as long as one of `answers` tokens, a few at least. Without
-  /// measurements: any number.
+  /// Tokens of a step that takes at most `factor` times as long as one of `answers` tokens, a few more than these at least.
+  /// Without measurements: any number.
   std::size_t most_tokens(double factor, std::size_t answers) const noexcept {
-    constexpr double few = 8;
-    if (n_ == 0) return std::numeric_limits<std::size_t>::max();
-    const double spread = n_ * xx_ - x_ * x_;
-    double of_token = spread > 1e-3 * n_ * xx_ ? (n_ * xy_ - x_ * y_) / spread : 0;
-    double of_step = (y_ - of_token * x_) / n_;
-    if (of_token <= 0 || of_step < 0) of_token = y_ / x_, of_step = 0;  // all steps were alike, or no line fits
-    const double allowed = factor * double(answers) + (factor - 1) * of_step / of_token;
-    return static_cast<std::size_t>(std::clamp(allowed, double(answers) + few, 1e9));
+    constexpr double few = 4;
+    if (alone_.steps + shared_.steps == 0) return std::numeric_limits<std::size_t>::max();
+    const double own = double(answers), others = (factor - 1) * time_of(own) / token_time();
+    return static_cast<std::size_t>(own + std::clamp(others, few, 1e9));
   }
 
  private:
-  double n_ = 0, x_ = 0, y_ = 0, xx_ = 0, xy_ = 0;
+  /// Of the last steps, the latest of which counts a twentieth.
+  struct mean {
+    double steps = 0, tokens = 0, time = 0;
+
+    void add(double its_tokens, double its_time) noexcept {
+      steps = std::min(steps + 1, 20.0);
+      tokens += (its_tokens - tokens) / steps;
+      time += (its_time - time) / steps;
+    }
+  };
+
+  double token_time() const noexcept {
+    const double more = shared_.tokens - alone_.tokens, longer = shared_.time - alone_.time;
+    if (alone_.steps > 0 && more > 0 && longer > 0) return longer / more;
+    const mean& known = shared_.steps > 0 ? shared_ : alone_;  // all that is known is so much a token
+    return known.time / known.tokens;
+  }
+  double time_of(double tokens) const noexcept {
+    const double each = token_time();
+    return each * tokens + std::max(0.0, alone_.time - each * alone_.tokens);
+  }
+
+  mean alone_, shared_;
 };
 
 }  // namespace detail
