@@ -41,7 +41,8 @@ std::vector<float> logits_of(const any_model& model, std::span<const token> ids,
   auto e = evaluator::try_create(model, {.context = context, .prefill_chunk = chunk, .output_rows = chunk, .kv = kv});
   if (!e) return require_too_large(e.failure()), std::vector<float>{};
   std::vector<float> all;
-  e->feed_each(ids, [&](std::size_t, std::span<float> row) { all.insert(all.end(), row.begin(), row.end()); });
+  const auto keep = [&](std::size_t, std::span<float> row) { all.insert(all.end(), row.begin(), row.end()); };
+  require(e->feed_each(ids, keep) == feed_outcome::done);
   require(e->position() == ids.size() && all.size() == ids.size() * model.vocabulary());
   return all;
 }
@@ -58,10 +59,12 @@ std::vector<float> drafts_of(const any_model& model, std::span<const token> ids,
   auto e = evaluator::try_create(model, options);
   if (!e) return require_too_large(e.failure()), std::vector<float>{};
   std::vector<float> hidden, all;
-  e->feed_each(ids, [&](std::size_t, std::span<float> row) { hidden.insert(hidden.end(), row.begin(), row.end()); });
+  const auto into = [](std::vector<float>& to) {
+    return [&to](std::size_t, std::span<float> row) { to.insert(to.end(), row.begin(), row.end()); };
+  };
+  require(e->feed_each(ids, into(hidden)) == feed_outcome::done);
   hidden.resize(hidden.size() - model.width());
-  drafting->draft_each(ids.subspan(1), hidden,
-                       [&](std::size_t, std::span<float> row) { all.insert(all.end(), row.begin(), row.end()); });
+  require(drafting->draft_each(ids.subspan(1), hidden, into(all)) == feed_outcome::done);
   require(all.size() == (ids.size() - 1) * model.vocabulary());
   return all;
 }
@@ -181,7 +184,11 @@ const std::vector<optional_keys>& all_optional_keys() {
         {"attention.key_length", value(24)},
         {"attention.value_length", value(16)},
         {"attention.head_count_kv", value(1)}}},
-      {"qwen35", 4, {{"nextn_predict_layers", value(1)}, {"full_attention_interval", value(3)}}},
+      {"qwen35",
+       4,
+       {{"nextn_predict_layers", value(1)},
+        {"full_attention_interval", value(3)},
+        {"rope.dimension_sections", value(std::vector<std::int32_t>{3, 3, 2, 0})}}},
       {"qwen35moe",
        4,
        {{"nextn_predict_layers", value(1)},

@@ -79,6 +79,61 @@ TEST_CASE("glm4: files of models that see have rows in halves") {
   CHECK(run(with(m, "glm4.rope.dimension_sections", value(ints({0, 0, 0, 0})))) == plain);
 }
 
+TEST_CASE("what a family's files must state is not guessed, and what they may leave out has the family's value") {
+  const std::pair<const char*, const char*> needed[] = {{"cohere2", "logit_scale"},
+                                                        {"cohere2", "attention.sliding_window"},
+                                                        {"granite", "logit_scale"},
+                                                        {"granitemoe", "logit_scale"},
+                                                        {"granite_swa", "logit_scale"},
+                                                        {"granite_swa", "attention.sliding_window"},
+                                                        {"muse-glimmer", "logit_scale"},
+                                                        {"muse-glimmer", "attention.sliding_window"},
+                                                        {"gpt-oss", "attention.sliding_window"},
+                                                        {"gemma3n", "attention.sliding_window"},
+                                                        {"gemma4", "attention.sliding_window"},
+                                                        {"gemma-embedding", "attention.sliding_window"}};
+  for (const auto& [name, key] : needed) {
+    const std::string whole = std::string(name) + "." + key;
+    refuse(lacking(smallest_model(name), whole), "key '" + whole + "' is missing");
+  }
+  const auto is_silently = [](const std::string& name, const std::string& key, float x, float other) {
+    INFO(name);
+    const smallest_model m = lacking(smallest_model(name), name + "." + key);
+    CHECK(run(with(m, name + "." + key, value(x))) == run(m));
+    CHECK(run(with(m, name + "." + key, value(other))) != run(m));
+  };
+  for (const char* name : {"command-r", "granitehybrid"}) is_silently(name, "logit_scale", 1, 0.5f);
+  for (const char* name : {"gemma2", "gemma3n", "gemma4", "muse-glimmer"}) is_silently(name, "final_logit_softcapping", 30, 0);
+  is_silently("gemma3", "final_logit_softcapping", 0, 30);
+  is_silently("gemma2", "attn_logit_softcapping", 50, 0);
+}
+
+TEST_CASE("sections of rotated pairs leave text as it is, and are refused where they contradict it") {
+  for (const std::string name : {"qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "glm4", "glm4moe"}) {
+    INFO(name);
+    const smallest_model m(name);
+    const std::string key = name + ".rope.dimension_sections";
+    for (const auto& sections : {ints({3, 3, 2, 0}), ints({3, 3, 2}), ints({1, 1, 1, 0}), ints({0, 0, 0, 0}), ints({8})})
+      if (name != "glm4") CHECK(run(with(m, key, value(sections))) == run(m));
+    const auto refused = [&](const value& v, const std::string& sentence) {
+      refuse(with(m, key, v), "key '" + key + "': " + sentence);
+    };
+    refused(value(ints({4, 4, 1, 0})), "expected at most 8 pairs together, found 9");
+    refused(value(ints({9, 0, 0, 0})), "expected 0 to 8, found 9");
+    refused(value(ints({2, 2, 2, 2})), "expected 0 pairs in the fourth section, found 2");
+    refused(value(ints({1, 1, 1, 0, 0})), "expected an array of 1 to 4 counts, found 5");
+    for (const value& none : {value(ints({})), value(8), value("8"), value(true)})
+      refused(none, "expected an array of 1 to 4 counts, found none");
+    for (const value& wrong : {value(ints({-1, 8, 1, 0})), value(std::vector<float>{4, 2, 2, 0}),
+                               value(std::vector<std::string>{"4", "2", "2", "0"})}) {
+      auto file = with(m, key, wrong);
+      const auto loaded = any_model::try_load(file.bytes(), {.threads = 1});
+      REQUIRE(!loaded);
+      CHECK(std::string(loaded.failure().what()).starts_with("key '" + key + "': element 0: expected u64, found "));
+    }
+  }
+}
+
 TEST_CASE("deepseek2: without experts all layers are dense; a silent file of 47 or 48 layers chooses them by sigmoids") {
   const limits most;
   const smallest_model m("deepseek2");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -112,5 +113,32 @@ class plain_pass {
   family f_;
   plain_tensors t_;
 };
+
+/// The difference of what was found and what was expected, as a part of what was expected.
+inline double error_of(std::span<const float> found, const row& expected) {
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    error += std::pow(double(found[i]) - expected[i], 2), size += std::pow(expected[i], 2);
+  }
+  return std::sqrt(error / size);
+}
+
+/// gemma2 with a short window, and caps that are felt.
+inline const family capped_gemma2{.name = "gemma2",
+                                  .norms_behind = true,
+                                  .feed_forward = family::geglu,
+                                  .embedding = std::sqrt(32.0),
+                                  .window = 4,
+                                  .period = 2,
+                                  .sees_all = 1,
+                                  .cap = 0.5,
+                                  .output_cap = 3};
+inline smallest_model capped_gemma2_file(int layers) {
+  return made("gemma2",
+              {{"attention.sliding_window", nibble::value(4)},
+               {"attn_logit_softcapping", nibble::value(0.5f)},
+               {"final_logit_softcapping", nibble::value(3.0f)}},
+              layers);
+}
 
 }  // namespace nibble_test

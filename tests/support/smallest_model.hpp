@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <initializer_list>
 #include <list>
 #include <span>
 #include <stdexcept>
@@ -231,5 +232,13 @@ class smallest_model {
   int layers_;
   bool makes_vectors_ = false;
 };
+
+/// The smallest file of an architecture with more keys, and what follows from them.
+inline smallest_model made(const std::string& name, std::initializer_list<std::pair<const char*, nibble::value>> keys,
+                           int layers = 2) {
+  smallest_model m(name, 32, layers);
+  for (const auto& [key, v] : keys) m.meta.set(name + "." + key, v);
+  return m.completed();
+}
 
 }  // namespace nibble_test

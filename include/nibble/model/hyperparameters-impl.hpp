@@ -88,6 +88,9 @@ hyperparameters::hyperparameters(const metadata& meta, std::string_view architec
 
 bool hyperparameters::has(std::string_view key) const { return find(key) != nullptr; }
 const value* hyperparameters::find(std::string_view key) const { return meta_.find(name_of(key)); }
+void hyperparameters::need(std::string_view key) {
+  if (!has(key)) fail(meta_.try_get<bool>(name_of(key)).failure());
+}
 void hyperparameters::ignore(std::string_view key) {
   if (const value* found = find(key)) read_.push_back(found);
 }

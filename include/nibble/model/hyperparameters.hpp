@@ -33,6 +33,8 @@ class hyperparameters {
   const nibble::limits& limits() const noexcept { return most_; }
   /// Whether the file has a key. Asking is not reading.
   bool has(std::string_view key) const;
+  /// Says that a key must be there, whatever its value is.
+  void need(std::string_view key);
 
   /// A count that must be there, within [least, most].
   std::size_t count(std::string_view key, std::uint64_t least, std::uint64_t most);

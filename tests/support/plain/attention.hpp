@@ -36,7 +36,7 @@ inline plain_turn turn_of(const plain_layer& l, std::size_t position, std::size_
   };
   const double low = std::max(0.0, std::floor(place(32))), high = std::min(n - 1, std::ceil(place(1)));
   const double kept = 1 - std::clamp((double(i) - low) / std::max(0.001, high - low), 0.0, 1.0);
-  return {angle / f.yarn * (1 - kept) + angle * kept, f.latent_rotated > 0 ? 1 : 1 + 0.1 * std::log(f.yarn)};
+  return {angle / f.yarn * (1 - kept) + angle * kept, f.yarn_scores > 0 ? 1 : 1 + 0.1 * std::log(f.yarn)};
 }
 /// Rotates the first `numbers` numbers of a head.
 inline void rotate(const plain_layer& l, row& head, std::size_t position, std::size_t numbers) {
@@ -206,7 +206,8 @@ inline std::vector<row> latent_attention(const plain_layer& l, const std::vector
   for (std::size_t t = 0; t < x.size(); ++t) {
     row mixed;
     for (std::size_t h = 0; h < plain_heads; ++h) {
-      const double scale = heat(l.f, t) / std::sqrt(double(q[t][h].size()));
+      const double grown = l.f.yarn > 0 ? 1 + (l.f.yarn_scores > 0 ? l.f.yarn_scores : 0.1) * std::log(l.f.yarn) : 1;
+      const double scale = heat(l.f, t) * grown * grown / std::sqrt(double(q[t][h].size()));
       const row one = mean_of_seen(l, h, t, v[h], [&](std::size_t s) { return dot(q[t][h], k[h][s]) * scale; });
       mixed.insert(mixed.end(), one.begin(), one.end());
     }

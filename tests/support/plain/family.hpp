@@ -40,6 +40,7 @@ struct family {
   std::size_t rotated = 0;                            // numbers of a head; 0: all
   double base = 1e4, window_base = 0;                 // of rotations; of layers with windows, if it is another
   double yarn = 0, yarn_positions = 0;                // factor, and positions trained on
+  double yarn_scores = 0;                             // latent attention: what its files state of YaRN, if anything
   double scale = 0, cap = 0, output_cap = 0;          // of scores: 0: 1 / sqrt(head), none; of logits
   double alibi = 0;                                   // the steepest slope is 2^-(this / heads)
   double temperature = 0, temperature_positions = 1;  // of queries

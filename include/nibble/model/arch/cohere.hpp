@@ -35,7 +35,8 @@ struct cohere2 : decoder<> {
   static config read(hyperparameters& h) {
     config c = command_r::read(h);
     c.head_norms = head_norm::none;
-    c.read_windows(h, 4096, 4);
+    for (const char* key : {"logit_scale", "attention.sliding_window"}) h.need(key);
+    c.read_windows(h, 0, 4);
     c.turn_windows_alone();
     return c;
   }

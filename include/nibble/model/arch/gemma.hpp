@@ -73,6 +73,7 @@ struct gemma_embedding : decoder<> {
 
   static config read(hyperparameters& h) {
     config c = gemma3::read(h);
+    h.need("attention.sliding_window");
     if (!c.pooling.only_hidden) c.see_both_ways(h);
     return c;
   }

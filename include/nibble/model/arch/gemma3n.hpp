@@ -73,6 +73,7 @@ inline decoder_config gemma3n::read(hyperparameters& h) {
   c.output_softcap = h.positive_or_zero("final_logit_softcapping", 30);
   c.input_dim = h.count("embedding_length_per_layer_input", 1, h.limits().width);
   h.ignore("activation_sparsity_scale");
+  h.need("attention.sliding_window");
   c.read_windows(h, 0, 5);
   c.turn_windows_by(c.read_window_rope(h));
   c.read_shared_keys(h, c.layers - std::min(c.layers, layers_with_keys));

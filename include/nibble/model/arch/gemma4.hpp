@@ -31,7 +31,7 @@ struct gemma4 : decoder<type_list<self_attention>, type_list<gated_feed_forward,
     c.norm_branches();
     c.head_norms = head_norm::shared;
     c.value_norm = c.keys_are_values = true;
-    c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0);
+    c.output_softcap = h.positive_or_zero("final_logit_softcapping", 30);
     c.input_dim = h.count_or("embedding_length_per_layer_input", 0, 0, h.limits().width);
     read_window_layers(h, c);
     c.read_shared_keys(h, 0);

@@ -20,11 +20,7 @@ struct glm4 : decoder<> {
     config c = config::read(h, rope_pairs::interleaved);
     c.norm_branches();
     c.fused_gate = true;
-    const std::size_t sections = h.elements("rope.dimension_sections");  // of models that see: their rows are ordered otherwise
-    if (sections > 1) {
-      const auto wide = h.counts("rope.dimension_sections", sections, 0, max_head_dim);
-      if (wide[0] > 0 && wide[1] > 0) c.ropes[0].order = rope_pairs::halves;
-    }
+    if (c.ropes[0].has_sections) c.ropes[0].order = rope_pairs::halves;  // models that see: their rows are ordered otherwise
     return c;
   }
 };

@@ -20,7 +20,8 @@ struct gpt_oss : expert_decoder {
     config c = config::read(h);
     c.biases = c.sinks = c.expert_biases = true;
     c.feed_forward_norm = "post_attention_norm";
-    c.read_windows(h, 128, 2);
+    h.need("attention.sliding_window");
+    c.read_windows(h, 0, 2);
     c.gate = activation::silu_clamped;
     c.router.by = router_spec::gating::softmax_of_used;
     c.read_experts(h);

@@ -1,6 +1,7 @@
 /// granite, granite_swa, granitemoe: Granite 3 and 4 without states.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "nibble/model/decoder/decoder.hpp"
@@ -9,22 +10,29 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace arch {
 
+namespace detail {
+/// What all of them have in common, those with states too. @param  least  see decoder_config::read
+inline decoder_config read_granite(hyperparameters& h, std::size_t least) {
+  decoder_config c = decoder_config::read(h, rope_pairs::interleaved, norm_kind::rms, least);
+  c.ropes[0].has_factors = true;
+  c.embedding_scale = h.factor_or("embedding_scale", 1);
+  c.residual_scale = h.factor_or("residual_scale", 1);
+  c.logit_scale = 1 / h.factor_or("logit_scale", 1);
+  c.attention_scale = h.positive_or_zero("attention.scale", 0);
+  if (!h.flag_or("rope.scaling.finetuned", true)) c.rotate_nothing();
+  return c;
+}
+}  // namespace detail
+
 /// Pre-norm decoder with interleaved rotary pairs and SwiGLU, whose embeddings, scores, branches and logits are scaled.
 /// @source  Granite Team 2024, "Granite 3.0 Language Models"
 struct granite : decoder<> {
   static constexpr std::string_view name = "granite";
   using decoder::decoder;
 
-  /// @param   least  see decoder_config::read
-  static config read(hyperparameters& h, std::size_t least = 1) {
-    config c = config::read(h, rope_pairs::interleaved, norm_kind::rms, least);
-    c.ropes[0].has_factors = true;
-    c.embedding_scale = h.factor_or("embedding_scale", 1);
-    c.residual_scale = h.factor_or("residual_scale", 1);
-    c.logit_scale = 1 / h.factor_or("logit_scale", 1);
-    c.attention_scale = h.positive_or_zero("attention.scale", 0);
-    if (!h.flag_or("rope.scaling.finetuned", true)) c.rotate_nothing();
-    return c;
+  static config read(hyperparameters& h) {
+    h.need("logit_scale");
+    return detail::read_granite(h, 1);
   }
 };
 
@@ -40,6 +48,7 @@ struct granite_swa : mixed_expert_decoder {
     c.sinks = true;
     c.router.renormalized = true;
     c.read_experts_if_any(h);
+    h.need("attention.sliding_window");
     c.read_windows(h, 0, 1);
     if (const auto turned = h.flags_or_none("attention.rope_pattern", c.layers, c.drafts)) {
       for (std::size_t i = 0; i < c.layers; ++i) {

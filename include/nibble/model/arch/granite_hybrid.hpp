@@ -20,7 +20,7 @@ struct granite_hybrid : decoder<type_list<self_attention, mamba2_mixer>, type_li
   using decoder::decoder;
 
   static config read(hyperparameters& h) {
-    config c = granite::read(h, 0);
+    config c = detail::read_granite(h, 0);
     c.recurrent = recurrent_config::read(h);
     c.router.renormalized = true;
     c.read_experts_if_any(h);

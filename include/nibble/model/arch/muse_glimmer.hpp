@@ -24,10 +24,11 @@ struct muse_glimmer : decoder<> {
     c.post_eps = 1e-8f;
     c.head_norms = head_norm::shared;
     c.head_gates = activation::sigmoid;
+    for (const char* key : {"logit_scale", "attention.sliding_window"}) h.need(key);
     c.read_windows(h, 0, 4);
     c.turn_windows_alone();
     c.logit_scale = h.factor_or("logit_scale", 1);
-    c.output_softcap = h.positive_or_zero("final_logit_softcapping", 0.0f);
+    c.output_softcap = h.positive_or_zero("final_logit_softcapping", 30);
     return c;
   }
 };

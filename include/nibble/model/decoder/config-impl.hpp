@@ -134,6 +134,7 @@ decoder_config decoder_config::read(hyperparameters& h, rope_pairs order, norm_k
   rope.base = double(h.positive_or("rope.freq_base", 10000.0f));
   rope.order = order;
   detail::read_scaling(h, rope, c.context);
+  detail::read_sections(h, rope);
   c.ropes.push_back(rope);
   c.pooling = pooling_config::read(h);
   return c;
@@ -207,10 +208,14 @@ void decoder_config::read_latent(hyperparameters& h) {
   }
   if (latent.absorbed && layer[0].key_dim != kept)
     h.reject("attention.key_length", "expected " + std::to_string(kept), std::to_string(layer[0].key_dim));
+  // YaRN's files state by how much it makes scores grow. Where they do not, its usual factor stands for that, and makes cosines
+  // and sines grow too: so do the runtimes that such files were written for.
+  const bool has_yarn = ropes[0].yarn.positions > 0;
+  const float stated = has_yarn ? h.positive_or_zero("rope.scaling.yarn_log_multiplier", 0) : 0;
   const double grown =
-      fused(-double(h.number_or("rope.scaling.yarn_log_multiplier", 0)), nibble::detail::portable_log(ropes[0].scale), 1.0);
-  attention_scale = float((ropes[0].yarn.positions > 0 ? grown * grown : 1) / std::sqrt(double(latent.plain + latent.rotated)));
-  ropes[0].magnitude = 1;
+      has_yarn ? fused(stated > 0 ? -double(stated) : -0.1, nibble::detail::portable_log(ropes[0].scale), 1.0) : 1;
+  attention_scale = float(grown * grown / std::sqrt(double(latent.plain + latent.rotated)));
+  ropes[0].magnitude = stated > 0 ? 1 : grown;
   for (const char* key : {"rope.scaling.attn_factor", "rope.scaling.yarn_attn_factor"}) {
     const float factor = h.factor_or(key, 1);
     if (factor != 1) h.reject(key, "expected 1, for scores are scaled instead of cosines and sines", std::to_string(factor));

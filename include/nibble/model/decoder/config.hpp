@@ -30,6 +30,8 @@ struct rope_config : rope_spec {
   /// `trained` by rope_factors_long.weight, where the file has them.
   bool has_factors = false;
   std::size_t trained = 0;  ///< positions that the model was trained on before it was made to reach further
+  /// Positions in pictures have several numbers, and each section of pairs turns by one of them. Those of text are alike.
+  bool has_sections = false;
 
   /// The same without what makes it reach further.
   rope_config unscaled() const {

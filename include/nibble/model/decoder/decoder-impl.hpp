@@ -30,8 +30,12 @@ any_decoder::any_decoder(const decoder_config& c, tensor_source& t, std::span<co
                          std::span<const detail::part_maker<any_feed_forward>> feed_forwards)
     : config_(c), embedding_(t.matrix("token_embd.weight", c.vocabulary, c.width)) {
   if (c.learned_positions) position_embedding_ = t.matrix("position_embd.weight", c.context, c.width);
-  if (c.token_types > 1 || (c.token_types == 1 && t.has("token_types.weight")))
-    token_types_ = t.matrix("token_types.weight", c.token_types, c.width);
+  constexpr std::string_view types = "token_types.weight";
+  if (c.token_types == 1 && t.rows_of(types) > 1) {
+    t.reject(types,
+             "one row, for key 'tokenizer.ggml.token_type_count' is 1 or missing; found " + std::to_string(t.rows_of(types)));
+  }
+  if (c.token_types > 1 || (c.token_types == 1 && t.has(types))) token_types_ = t.matrix(types, c.token_types, c.width);
   embedding_norm_ = detail::norm_of(c, t, "", c.embedding_norm);
   output_norm_ = detail::norm_of(c, t, "", c.output_norm);
   if (!c.pooling.only_hidden) {

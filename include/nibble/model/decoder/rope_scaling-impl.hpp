@@ -1,8 +1,9 @@
-/// What makes a rotary embedding reach past the positions that a model was trained on, as files state it: a part of
-/// model/decoder/config-impl.hpp.
+/// What files state of a rotary embedding beside its base: what makes it reach past the positions that a model was trained on,
+/// and sections of pairs. A part of model/decoder/config-impl.hpp.
 #pragma once
 
 #include <cstddef>
+#include <numeric>
 #include <string>
 #include <string_view>
 
@@ -55,6 +56,21 @@ inline void read_scaling(hyperparameters& h, rope_config& r, std::size_t context
   }
   for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) h.ignore(key);
   r.magnitude *= double(h.factor_or("rope.scaling.attn_factor", 1));
+}
+
+/// Pairs of each section: of the fourth, text has the position 0, so it would not turn them.
+inline void read_sections(hyperparameters& h, rope_config& r) {
+  constexpr std::string_view key = "rope.dimension_sections";
+  if (!h.has(key)) return;
+  const std::size_t pairs = r.dimensions / 2, count = h.elements(key);
+  if (count == 0 || count > 4) {
+    return h.reject(key, "expected an array of 1 to 4 counts", count == 0 ? "none" : std::to_string(count));
+  }
+  const auto wide = h.counts(key, count, 0, pairs);
+  const std::size_t sum = std::accumulate(wide.begin(), wide.end(), std::size_t{0});
+  if (sum > pairs) h.reject(key, "expected at most " + std::to_string(pairs) + " pairs together", std::to_string(sum));
+  if (count == 4 && wide[3] > 0) h.reject(key, "expected 0 pairs in the fourth section", std::to_string(wide[3]));
+  r.has_sections = count > 1 && wide[0] > 0 && wide[1] > 0;
 }
 
 }  // namespace detail
