@@ -5,30 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "generate/replies.hpp"
-#include "nibble/generate/generate_each.hpp"
-#include "nibble/generate/scheduler.hpp"
-#include "nibble/sample/temperature.hpp"
-#include "support/smallest_model.hpp"
+#include "generate/outgrown.hpp"
 
 using namespace nibble_test;
 using nibble::context_policy;
 
 namespace {
-tokens some_tokens(std::size_t count, const nibble::any_model& model) {
-  tokens out;
-  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<token>(3 + i * 7919 % (model.vocabulary() - 3)));
-  return out;
-}
 nibble::session_options room_of(std::size_t chunk = 16) {
   return {.context = 192, .prefill_chunk = chunk, .forks = 1, .when_full = context_policy::heavy_hitters(64)};
-}
-reply answer(nibble::session& s, const tokens& prompt, std::size_t count) {
-  return read(s.try_generate(prompt, {.max_tokens = count, .sampler = nibble::temperature{1.1f}, .seed = 3}).value());
-}
-const nibble::any_model& llama() {
-  static const auto model = nibble::any_model::load(smallest_model("llama", 32, 3).bytes(), {.threads = 2});
-  return model;
 }
 }  // namespace
 
@@ -110,44 +94,7 @@ TEST_CASE("a session that is cut back behind its last choice goes on from there,
 }
 
 TEST_CASE("a scheduler's answers keep heavy hitters as those of sessions do, also where they had to make room") {
-  const nibble::session_options room = room_of();
-  const std::size_t of_one = llama().plan({.context = 192, .prefill_chunk = 16, .when_full = room.when_full}).kv;
-  for (const std::size_t bytes : {std::size_t{0}, of_one * 2}) {
-    nibble::session_options shared = room;
-    shared.kv_bytes = bytes;
-    nibble::scheduler s(llama(), {.running = 3, .room = shared});
-    std::vector<nibble::answer> answers;
-    std::vector<reply> expected;
-    for (const std::size_t length : {1, 40, 300, 193, 192}) {
-      const nibble::generate_options options{
-          .max_tokens = 250, .sampler = attentive() | nibble::temperature{1.1f}, .seed = length};
-      nibble::session alone(llama(), room);
-      expected.push_back(read(alone.try_generate(some_tokens(length, llama()), options).value()));
-      answers.push_back(s.submit({.prompt = some_tokens(length, llama()), .options = options}));
-    }
-    while (s.run_once()) continue;
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      CHECK(answers[i].ids() == expected[i].ids);
-      CHECK(answers[i].reason() == expected[i].reason);
-      CHECK(answers[i].ids().size() == 250);
-    }
-    CHECK((s.stats().preemptions > 0) == (bytes > 0));
-    CHECK(s.stats().page_bytes == 0);
-  }
+  check_schedulers(room_of(), {1, 40, 300, 193, 192}, 250);
 }
 
-TEST_CASE("replies side by side keep heavy hitters as those of sessions do") {
-  const std::vector<std::string> prompts{"A", "DEED", std::string(300, 'B')};
-  const attentive sampler{llama().tokenizer().eos().value_or(nibble::no_token)};
-  const nibble::generate_options options{.max_tokens = 300, .sampler = sampler | nibble::temperature{1.1f}, .seed = 5};
-  const auto alone = [&](std::string_view prompt, std::size_t i) {
-    nibble::generate_options of_one = options;
-    of_one.seed += i;
-    nibble::session s(llama(), room_of());
-    return read(s.generate(prompt, of_one)).ids;
-  };
-  std::vector<tokens> ids(prompts.size());
-  nibble::generate_each(
-      llama(), prompts, options, [&](std::size_t i, const nibble::token_event& e) { ids[i].push_back(e.id); }, room_of());
-  for (std::size_t i = 0; i < prompts.size(); ++i) CHECK(ids[i] == alone(prompts[i], i));
-}
+TEST_CASE("replies side by side keep heavy hitters as those of sessions do") { check_side_by_side(room_of()); }

@@ -5,30 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "generate/replies.hpp"
-#include "nibble/generate/generate_each.hpp"
-#include "nibble/generate/scheduler.hpp"
-#include "nibble/sample/temperature.hpp"
-#include "support/smallest_model.hpp"
+#include "generate/outgrown.hpp"
 
 using namespace nibble_test;
 using nibble::context_policy;
 
 namespace {
-tokens some_tokens(std::size_t count, const nibble::any_model& model) {
-  tokens out;
-  for (std::size_t i = 0; i < count; ++i) out.push_back(static_cast<token>(3 + i * 7919 % (model.vocabulary() - 3)));
-  return out;
-}
 nibble::session_options sliding(context_policy policy = context_policy::sinks(4), std::size_t chunk = 16) {
   return {.context = 96, .prefill_chunk = chunk, .forks = 1, .when_full = policy};
-}
-reply answer(nibble::session& s, const tokens& prompt, std::size_t count) {
-  return read(s.try_generate(prompt, {.max_tokens = count, .sampler = nibble::temperature{1.1f}, .seed = 3}).value());
-}
-const nibble::any_model& llama() {
-  static const auto model = nibble::any_model::load(smallest_model("llama", 32, 3).bytes(), {.threads = 2});
-  return model;
 }
 const context_policy policies[] = {
     context_policy::sinks(4), context_policy::shift(10), context_policy::shift(), {true, 70, 20}};
@@ -147,52 +131,9 @@ TEST_CASE("a conversation is compared with what a session has not forgotten only
 }
 
 TEST_CASE("a scheduler's answers go on behind their context as those of sessions do, also where they had to make room") {
-  for (const context_policy& policy : policies) {
-    const nibble::session_options room = sliding(policy);
-    const std::size_t of_one = llama().plan({.context = 96, .prefill_chunk = 16, .when_full = policy}).kv;
-    for (const std::size_t bytes : {std::size_t{0}, of_one * 2}) {
-      nibble::session_options shared = room;
-      shared.kv_bytes = bytes;
-      nibble::scheduler s(llama(), {.running = 3, .room = shared});
-      std::vector<nibble::answer> answers;
-      std::vector<reply> expected;
-      for (const std::size_t length : {1, 40, 300, 97, 96}) {
-        const nibble::generate_options options{
-            .max_tokens = 200, .sampler = attentive() | nibble::temperature{1.1f}, .seed = length};
-        nibble::session alone(llama(), room);
-        expected.push_back(read(alone.try_generate(some_tokens(length, llama()), options).value()));
-        answers.push_back(s.submit({.prompt = some_tokens(length, llama()), .options = options}));
-      }
-      while (s.run_once()) continue;
-      for (std::size_t i = 0; i < answers.size(); ++i) {
-        CHECK(answers[i].ids() == expected[i].ids);
-        CHECK(answers[i].reason() == expected[i].reason);
-        CHECK(answers[i].ids().size() == 200);
-      }
-      CHECK((s.stats().preemptions > 0) == (bytes > 0));
-      CHECK(s.stats().page_bytes == 0);
-    }
-  }
+  for (const context_policy& policy : policies) check_schedulers(sliding(policy), {1, 40, 300, 97, 96}, 200);
 }
 
 TEST_CASE("replies side by side go on behind their context as those of sessions do") {
-  const std::string longer(300, 'B');
-  const std::vector<std::string> prompts{"A", "DEED", longer};
-  for (const context_policy& policy : policies) {
-    const attentive sampler{llama().tokenizer().eos().value_or(nibble::no_token)};
-    const nibble::generate_options options{.max_tokens = 300, .sampler = sampler | nibble::temperature{1.1f}, .seed = 5};
-    std::vector<tokens> ids(prompts.size());
-    const auto ends = nibble::generate_each(
-        llama(), prompts, options, [&](std::size_t i, const nibble::token_event& e) { ids[i].push_back(e.id); },
-        sliding(policy));
-    for (std::size_t i = 0; i < prompts.size(); ++i) {
-      nibble::generate_options of_one = options;
-      of_one.seed += i;
-      nibble::session alone(llama(), sliding(policy));
-      const reply expected = read(alone.generate(prompts[i], of_one));
-      CHECK(ids[i] == expected.ids);
-      CHECK(ends[i] == expected.reason);
-    }
-    CHECK(std::count(ends.begin(), ends.end(), finish::max_tokens) == 3);
-  }
+  for (const context_policy& policy : policies) check_side_by_side(sliding(policy));
 }

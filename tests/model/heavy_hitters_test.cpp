@@ -6,42 +6,16 @@
 #include <utility>
 #include <vector>
 
-#include "model/toys.hpp"
-#include "nibble/core/thread_pool.hpp"
+#include "model/outgrown.hpp"
 #include "nibble/generate/prompt_lookup.hpp"
-#include "nibble/model/any_model.hpp"
-#include "nibble/model/batch_evaluator.hpp"
 #include "support/golden_models.hpp"
-#include "support/plain/gemma.hpp"
 #include "support/plain_pass.hpp"
-#include "support/smallest_model.hpp"
 
 namespace {
 using namespace nibble;
 using namespace nibble_test;
 using f = family;
 
-std::vector<token> some(std::size_t count) {
-  std::vector<token> ids;
-  for (std::size_t i = 0; i < count; ++i) ids.push_back(static_cast<token>(i * i * 7919 % 37 + i % 2));
-  return ids;
-}
-smallest_model made(const std::string& name, std::initializer_list<std::pair<const char*, value>> keys, int layers) {
-  smallest_model m(name, 32, layers);
-  for (const auto& [key, v] : keys) m.meta.set(name + "." + key, v);
-  return m.completed();
-}
-floats row_of(evaluator& e, std::span<const token> ids) {
-  REQUIRE(e.feed(ids) == feed_outcome::done);
-  return {e.logits().begin(), e.logits().end()};
-}
-double error_of(std::span<const float> found, const row& expected) {
-  double error = 0, size = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    error += std::pow(double(found[i]) - expected[i], 2), size += std::pow(expected[i], 2);
-  }
-  return std::sqrt(error / size);
-}
 constexpr std::size_t kept = 256, kept_recent = 64;
 
 /// A model's logits are those of a plain pass that keeps as much.
@@ -59,10 +33,11 @@ void check(family which, smallest_model m) {
                                 .kv = tensor_type::f32,
                                 .when_full = context_policy::heavy_hitters(kept_recent)});
   double apart = 0;
-  e.feed_each(ids, [&](std::size_t t, std::span<const float> found) {
+  const auto how = e.feed_each(ids, [&](std::size_t t, std::span<const float> found) {
     CHECK(error_of(found, expected[t]) < 1e-4);
     if (t > kept) apart = std::max(apart, error_of(found, whole[t]));
   });
+  CHECK(how == feed_outcome::done);
   CHECK(apart > 1e-3);  // something is dropped, and seen to be
 }
 }  // namespace
@@ -72,69 +47,15 @@ TEST_CASE("what a layer keeps is what has received most in a plain pass: shared 
   check({.name = "qwen3", .queries = f::each_head}, smallest_model("qwen3", 32, 2));
   check({.name = "granite_swa", .interleaved = true, .sinks = true}, smallest_model("granite_swa", 32, 2));
   check({.name = "hunyuan-dense", .queries = f::each_head_rotated}, smallest_model("hunyuan-dense", 32, 2));
-  const double root = std::sqrt(32.0);
-  check({.name = "gemma2",
-         .norms_behind = true,
-         .feed_forward = f::geglu,
-         .embedding = root,
-         .window = 4,
-         .period = 2,
-         .sees_all = 1,
-         .cap = 0.5,
-         .output_cap = 3},
-        made("gemma2",
-             {{"attention.sliding_window", value(4)},
-              {"attn_logit_softcapping", value(0.5f)},
-              {"final_logit_softcapping", value(3.0f)}},
-             4));
+  check(capped_gemma2, capped_gemma2_file(4));
 }
 
 TEST_CASE("heavy hitters have the same bits in any chunks, on any threads, beside others, forked, saved and cut back") {
   for (const char* name : {"llama", "gemma3", "gemma3n", "gpt-oss"}) {
     INFO(std::string(name));
     for (const tensor_type kv : {tensor_type::f16, tensor_type::q8_0, tensor_type::q4_0}) {
-      const auto bytes = smallest_model(name, 32, 4).bytes();
-      const any_model model = any_model::load(bytes, {.threads = 1});
-      const auto ids = some(430);
-      const auto options = [&](std::size_t chunk) {
-        return session_options{
-            .context = 192, .prefill_chunk = chunk, .kv = kv, .forks = 1, .when_full = context_policy::heavy_hitters(64)};
-      };
-      auto first = evaluator_of(model, options(1));
-      const auto expected = row_of(first, ids);
-      for (const std::size_t threads : {1, 2, 3}) {
-        const any_model shared = any_model::load(bytes, {.threads = threads});
-        for (const std::size_t chunk : {7, 64, 100}) {
-          auto e = evaluator_of(shared, options(chunk));
-          CHECK(row_of(e, ids) == expected);
-          CHECK(e.scratch_peak() <= e.memory().scratch);
-        }
-      }
-      auto e = evaluator_of(model, options(16));
-      row_of(e, std::span(ids).first(400));
-      auto fork = e.fork();
-      row_of(fork, some(140));
-      std::vector<std::byte> state(e.saved_bytes(400));
-      e.save(state);
-      CHECK(row_of(e, std::span(ids).subspan(400)) == expected);
-      auto loaded = evaluator_of(model, options(30));
-      row_of(loaded, some(9));
-      loaded.load(400, state, {});
-      CHECK(row_of(loaded, std::span(ids).subspan(400)) == expected);
-      const std::size_t back = e.resumable(429);
-      REQUIRE(e.truncate(back));
-      CHECK(row_of(e, std::span(ids).subspan(back)) == expected);
-      CHECK(e.resumable(300) == 0);
-      auto batch = batch_evaluator::create(model, 2, options(16));
-      REQUIRE(batch.feed(1, some(30)) == feed_outcome::done);
-      REQUIRE(batch.feed(0, std::span(ids).first(370)) == feed_outcome::done);
-      floats last;
-      for (std::size_t i = 370; i < ids.size(); ++i) {
-        const batch_evaluator::entry entries[] = {{1, ids[i - 7]}, {0, ids[i]}};
-        REQUIRE(batch.step(entries) == feed_outcome::done);
-        last.assign(batch.logits(1).begin(), batch.logits(1).end());
-      }
-      CHECK(last == expected);
+      const session_options options{.context = 192, .kv = kv, .when_full = context_policy::heavy_hitters(64)};
+      CHECK(check_bits_of_outgrown(name, options, 430).resumable(300) == 0);
     }
   }
 }
@@ -146,12 +67,12 @@ TEST_CASE("every output of a text that keeps heavy hitters is that of the same t
       .context = 192, .prefill_chunk = 48, .output_rows = 20, .when_full = context_policy::heavy_hitters(64)};
   auto one = evaluator_of(model, o), each = evaluator_of(model, o), few = evaluator_of(model, o);
   std::vector<floats> expected;
-  for (const token id : ids) expected.push_back(row_of(one, {&id, 1}));
-  each.feed_each(ids, [&](std::size_t t, std::span<const float> row) { CHECK(floats(row.begin(), row.end()) == expected[t]); });
+  for (const token id : ids) expected.push_back(row_after(one, {&id, 1}));
+  const auto compare = [&](std::size_t t, std::span<const float> row) { CHECK(floats(row.begin(), row.end()) == expected[t]); };
+  CHECK(each.feed_each(ids, compare) == feed_outcome::done);
   std::vector<std::uint32_t> wanted;
   for (std::uint32_t t = 3; t < ids.size(); t += 17) wanted.push_back(t);
-  few.feed_some(ids, wanted,
-                [&](std::size_t t, std::span<const float> row) { CHECK(floats(row.begin(), row.end()) == expected[t]); });
+  CHECK(few.feed_some(ids, wanted, compare) == feed_outcome::done);
 }
 
 TEST_CASE("until something is dropped, what keeps heavy hitters says what keeps all") {
@@ -159,7 +80,7 @@ TEST_CASE("until something is dropped, what keeps heavy hitters says what keeps 
   const auto ids = some(192);
   auto all = evaluator_of(model, {.context = 192});
   auto some_of_them = evaluator_of(model, {.context = 192, .when_full = context_policy::heavy_hitters()});
-  CHECK(row_of(some_of_them, ids) == row_of(all, ids));
+  CHECK(row_after(some_of_them, ids) == row_after(all, ids));
 }
 
 TEST_CASE("what cannot keep heavy hitters says why") {

@@ -7,29 +7,17 @@
 #include <utility>
 #include <vector>
 
-#include "model/toys.hpp"
+#include "model/outgrown.hpp"
 #include "nibble/generate/prompt_lookup.hpp"
-#include "nibble/model/any_model.hpp"
-#include "nibble/model/batch_evaluator.hpp"
 #include "nibble/model/registry.hpp"
 #include "support/golden_models.hpp"
-#include "support/smallest_model.hpp"
 
 namespace {
 using namespace nibble;
 using namespace nibble_test;
 
-std::vector<token> some(std::size_t count) {
-  std::vector<token> ids;
-  for (std::size_t i = 0; i < count; ++i) ids.push_back(static_cast<token>(i * i * 7919 % 37 + i % 4));
-  return ids;
-}
 any_model of(const std::string& name, int layers) {
   return any_model::load(smallest_model(name, 32, layers).bytes(), {.threads = 1});
-}
-floats row_of(evaluator& e, std::span<const token> ids) {
-  REQUIRE(e.feed(ids) == feed_outcome::done);
-  return {e.logits().begin(), e.logits().end()};
 }
 double distance(const floats& a, const floats& b) {
   double apart = 0, size = 0;
@@ -58,13 +46,13 @@ TEST_CASE(
       continue;
     }
     ++slid;
-    const auto found = row_of(*made, ids);
+    const auto found = row_after(*made, ids);
     const std::size_t gone = made->sliding().forgotten(ids.size() - 1);
     CHECK(gone == 70);
     std::vector<token> left(ids.begin(), ids.begin() + kept);
     left.insert(left.end(), ids.begin() + std::ptrdiff_t(kept + gone), ids.end());
     auto fresh = evaluator_of(model, {.context = most, .prefill_chunk = 16, .kv = tensor_type::f32});
-    CHECK(distance(found, row_of(fresh, left)) < 2e-4);
+    CHECK(distance(found, row_after(fresh, left)) < 2e-4);
     CHECK(made->position() == ids.size());
   }
   CHECK(slid > 30);
@@ -76,7 +64,7 @@ TEST_CASE("what is forgotten at once is what a shift says, and the distance to w
   for (const context_policy& policy : {context_policy::shift(0), context_policy::shift(20), context_policy{true, 7, 11}}) {
     auto e = evaluator_of(model, {.context = 64, .prefill_chunk = 9, .kv = tensor_type::f32, .when_full = policy});
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      const auto found = row_of(e, {&ids[i], 1});
+      const auto found = row_after(e, {&ids[i], 1});
       if (i % 13 != 0) continue;
       const std::size_t gone = e.sliding().forgotten(i);
       std::vector<token> left(ids.begin(), ids.begin() + std::ptrdiff_t(std::min(i + 1, gone > 0 ? policy.kept : 0)));
@@ -84,7 +72,7 @@ TEST_CASE("what is forgotten at once is what a shift says, and the distance to w
                   ids.begin() + std::ptrdiff_t(i + 1));
       CHECK(left.size() <= 64);
       auto fresh = evaluator_of(model, {.context = 64, .kv = tensor_type::f32});
-      CHECK(distance(found, row_of(fresh, left)) < 2e-4);
+      CHECK(distance(found, row_after(fresh, left)) < 2e-4);
     }
   }
 }
@@ -94,43 +82,7 @@ TEST_CASE("a text that slides has the same bits in any chunks, on any threads, b
     INFO(std::string(name));
     for (const context_policy& policy : {context_policy::sinks(4), context_policy::shift(4)}) {
       for (const tensor_type kv : {tensor_type::f16, tensor_type::q4_0}) {
-        const auto bytes = smallest_model(name, 32, 4).bytes();
-        const any_model model = any_model::load(bytes, {.threads = 1}), shared = any_model::load(bytes, {.threads = 3});
-        const auto ids = some(230);
-        const auto options = [&](std::size_t chunk) {
-          return session_options{.context = 80, .prefill_chunk = chunk, .kv = kv, .forks = 1, .when_full = policy};
-        };
-        auto first = evaluator_of(model, options(1));
-        const auto expected = row_of(first, ids);
-        for (const std::size_t chunk : {7, 64, 80}) {
-          auto e = evaluator_of(chunk == 64 ? shared : model, options(chunk));
-          CHECK(row_of(e, ids) == expected);
-          CHECK(e.scratch_peak() <= e.memory().scratch);
-        }
-        auto e = evaluator_of(model, options(16));
-        row_of(e, std::span(ids).first(200));
-        auto fork = e.fork();
-        row_of(fork, some(40));
-        std::vector<std::byte> state(e.saved_bytes(200));
-        e.save(state);
-        CHECK(row_of(e, std::span(ids).subspan(200)) == expected);
-        auto loaded = evaluator_of(shared, options(30));
-        row_of(loaded, some(9));
-        loaded.load(200, state, {});
-        CHECK(row_of(loaded, std::span(ids).subspan(200)) == expected);
-        const std::size_t back = e.resumable(229);
-        REQUIRE(e.truncate(back));
-        CHECK(row_of(e, std::span(ids).subspan(back)) == expected);
-        auto batch = batch_evaluator::create(model, 2, options(16));
-        REQUIRE(batch.feed(1, some(30)) == feed_outcome::done);
-        REQUIRE(batch.feed(0, std::span(ids).first(220)) == feed_outcome::done);
-        floats last;
-        for (std::size_t i = 220; i < ids.size(); ++i) {
-          const batch_evaluator::entry entries[] = {{1, ids[i - 7]}, {0, ids[i]}};
-          REQUIRE(batch.step(entries) == feed_outcome::done);
-          last.assign(batch.logits(1).begin(), batch.logits(1).end());
-        }
-        CHECK(last == expected);
+        check_bits_of_outgrown(name, {.context = 80, .kv = kv, .when_full = policy}, 230);
       }
     }
   }
@@ -198,7 +150,7 @@ TEST_CASE("rotated keys and values change nothing but rounding, at any width of 
     const auto row = [&](const any_model& m, kv_rotation rotated, tensor_type kv, std::size_t chunk) {
       auto e = evaluator_of(
           m, {.context = 64, .prefill_chunk = chunk, .kv = kv, .rotated_keys = rotated.keys, .rotated_values = rotated.values});
-      return row_of(e, ids);
+      return row_after(e, ids);
     };
     const auto expected = row(model, {}, tensor_type::f32, 16);
     for (const kv_rotation rotated : {kv_rotation{true, false}, {false, true}, {true, true}}) {

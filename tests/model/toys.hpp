@@ -202,9 +202,9 @@ template <class Model>
 floats check_bits(std::span<const std::byte> bytes) {
   const auto ids = some_tokens(100);
   floats expected;
-  for (std::size_t threads : {1, 2, 3}) {
+  for (const std::size_t threads : {1u, 2u, 3u}) {
     const auto model = Model::load(bytes, {.threads = threads});
-    for (std::size_t chunk : {1, 7, 64, 128}) {
+    for (const std::size_t chunk : {1u, 7u, 64u, 128u}) {
       auto e = evaluator_of(model, {.prefill_chunk = chunk});
       const auto found = row_after(e, ids);
       if (expected.empty()) expected = found;
