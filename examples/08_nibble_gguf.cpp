@@ -7,7 +7,6 @@
 //     nibble-gguf merge FIRST-SHARD OUT
 //     nibble-gguf verify MODEL                     whether all weights can be decoded, and are numbers
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -20,8 +19,9 @@
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
+
+#include "arguments.hpp"
 
 namespace {
 using nibble::errc;
@@ -47,13 +47,7 @@ std::string line_of(const nibble::value& v) {
 // Text as a value of this type.
 template <class T>
 nibble::value number_of(const std::string& text, nibble::value_type type) {
-  T number{};
-  if constexpr (std::is_floating_point_v<T>) {
-    if (std::istringstream in(text); in >> number && in.eof()) return nibble::value(number);
-  } else {
-    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failed == std::errc() && end == text.data() + text.size()) return nibble::value(number);
-  }
+  if (const auto number = number_in<T>(text)) return nibble::value(*number);
   throw error(errc::bad_value, "expected a " + std::string(name_of(type)) + ", found '" + text + "'");
 }
 nibble::value value_of(const std::string& text, nibble::value_type type) {
@@ -182,7 +176,7 @@ nibble::shard_limits limits_of(std::string text) {
   const char unit = text.empty() ? '?' : text.back();
   const std::uint64_t scale = unit == 'G' ? 1'000'000'000 : unit == 'M' ? 1'000'000 : 1;
   if (scale > 1) text.pop_back();
-  const auto number = number_of<std::uint32_t>(text, nibble::value_type::u32).as<std::uint64_t>();
+  const std::uint64_t number = argument<std::uint32_t>("TENSORS", text, 0, UINT32_MAX);
   return scale > 1 ? nibble::shard_limits{.bytes = number * scale} : nibble::shard_limits{.tensors = number};
 }
 void split(const words& w) {

@@ -3,9 +3,12 @@
 //     12_ctrl_c model.gguf ["prompt"] [tokens]        tokens: a Ctrl-C of its own, after so many
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <iostream>
 #include <nibble/nibble.hpp>
 #include <string>
+
+#include "arguments.hpp"
 
 // A signal handler may do little, but it may set a flag: the call looks at it.
 std::atomic<bool> interrupted{false};
@@ -27,7 +30,7 @@ int main(int argc, char** argv) try {
   std::signal(SIGINT, on_interrupt);
   const nibble::stop_token cancel(interrupted);
 
-  std::size_t left = argc > 3 ? std::stoul(argv[3]) : 0;
+  std::size_t left = argc > 3 ? argument<std::size_t>("TOKENS", argv[3], 0, SIZE_MAX) : 0;
   auto reason = nibble::finish::none;
   while (reason != nibble::finish::cancelled) {  // one text after the other
     auto reply = session.generate(argc > 2 ? argv[2] : "Once upon a time", {.max_tokens = 100, .cancel = cancel});

@@ -2,11 +2,14 @@
 //
 //     14_load_and_look model.gguf [megabytes]
 #include <cmath>
+#include <cstdint>
 #include <iomanip>
 #include <iostream>
 #include <new>
 #include <nibble/nibble.hpp>
 #include <string>
+
+#include "arguments.hpp"
 
 int main(int argc, char** argv) try {
   if (argc < 2) {
@@ -17,7 +20,7 @@ int main(int argc, char** argv) try {
   // Weights, and each session with them, take no more than this, or are refused before anything is taken. The cap is on memory,
   // not on addresses: a mapped file has addresses, too, which count where a system limits those (ulimit -v). One
   // that is read has none, and may change or vanish meanwhile.
-  options.memory_cap = (argc > 2 ? std::stoul(argv[2]) : 4096) << 20;
+  options.memory_cap = (argc > 2 ? argument<std::size_t>("MEGABYTES", argv[2], 1, SIZE_MAX >> 20) : 4096) << 20;
   options.access = nibble::file_access::read;
   options.progress = [](std::size_t done, std::size_t total) {
     const std::size_t percent = total ? 100 * done / total : 100;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
+
 namespace {
 struct reply {
   std::string text;
@@ -38,7 +40,7 @@ int main(int argc, char** argv) try {
     std::cerr << "usage: 19_cascade SMALL.gguf LARGE.gguf [LEAST_MEAN_LOGPROB]\n";
     return 2;
   }
-  const double least = argc > 3 ? std::stod(argv[3]) : -0.5;
+  const double least = argc > 3 ? argument("LEAST_MEAN_LOGPROB", argv[3], -1e3, 0.0) : -0.5;
   nibble::thread_pool threads;  // both take turns on it
   const nibble::load_options on_threads{.executor = nibble::executor_ref(threads)};
   nibble::session small(nibble::any_model::load(argv[1], on_threads), {.context = 1024});

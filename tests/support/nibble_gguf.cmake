@@ -53,5 +53,5 @@ run(1 "there is no key 'mine'" set "${copy}" "${copy}" -mine)
 run(1 "expected a u32, found 'x'" set "${copy}" "${copy}" mine:u32=x)
 run(1 "name its type" set "${copy}" "${copy}" mine=1)
 run(1 "there is no type 'u33'" set "${copy}" "${copy}" mine:u33=1)
-run(1 "expected a u32, found 'many'" split "${copy}" "${FOLDER}/m3" many)
+run(1 "TENSORS: expected a whole number from 0 to 4294967295, found 'many'" split "${copy}" "${FOLDER}/m3" many)
 
