@@ -21,7 +21,7 @@ Evaluator expect(nibble::result<Evaluator> made) {
 }
 
 row after(evaluator& e, std::span<const nibble::token> ids) {
-  e.feed(ids);
+  expect_done(e.feed(ids));
   return {e.logits().begin(), e.logits().end()};
 }
 
@@ -39,7 +39,7 @@ void check_steps(const nibble::any_model& model, nibble::session_options options
   const std::string chunk = std::to_string(options.prefill_chunk);
 
   e.truncate(0);
-  e.feed(std::span(ids).first(length - last));
+  expect_done(e.feed(std::span(ids).first(length - last)));
   row found;
   for (std::size_t i = length - last; i < length; ++i) found = after(e, {&ids[i], 1});
   expect_equal(expected, found, "logits differ between steps of " + chunk + " tokens and token by token");
@@ -58,16 +58,16 @@ void check_sequences(const nibble::any_model& model, std::size_t sequences, cons
   auto together = expect(batch_evaluator::try_create(model, sequences, options));
   auto alone = expect(evaluator::try_create(model, options));
   std::vector<std::vector<row>> found(decoded);
-  for (std::size_t q = 0; q < sequences; ++q) together.feed(q, prompt(q));
+  for (std::size_t q = 0; q < sequences; ++q) expect_done(together.feed(q, prompt(q)));
   for (std::size_t i = 0; i < decoded; ++i) {
     std::vector<batch_evaluator::entry> entries;
     for (std::size_t q = 0; q < sequences; ++q) entries.push_back({q, all[q + i]});
-    together.step(entries);
+    expect_done(together.step(entries));
     for (std::size_t q = 0; q < sequences; ++q) found[i].emplace_back(together.logits(q).begin(), together.logits(q).end());
   }
   for (std::size_t q = 0; q < sequences; ++q) {
     alone.truncate(0);
-    alone.feed(prompt(q));
+    expect_done(alone.feed(prompt(q)));
     for (std::size_t i = 0; i < decoded; ++i) {
       expect_equal(
           after(alone, {&all[q + i], 1}), found[i][q],

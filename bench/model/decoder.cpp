@@ -10,11 +10,11 @@ namespace {
 using clock = std::chrono::steady_clock;
 double since(clock::time_point start) { return std::chrono::duration<double>(clock::now() - start).count(); }
 
+}  // namespace
+
 void expect_done(nibble::feed_outcome outcome) {
   if (outcome != nibble::feed_outcome::done) throw std::runtime_error("the context is full");
 }
-
-}  // namespace
 
 std::vector<nibble::token> words(std::size_t count) {
   std::vector<nibble::token> out(count);

@@ -18,6 +18,9 @@ constexpr nibble::token word(std::size_t i) { return static_cast<nibble::token>(
 inline constexpr std::size_t least_vocabulary = 500;
 std::vector<nibble::token> words(std::size_t count);
 
+/// Throws if not all that was fed is done.
+void expect_done(nibble::feed_outcome outcome);
+
 /// Some sequences of one model. A single one goes through nibble::evaluator, several through nibble::batch_evaluator.
 class decoder {
  public:

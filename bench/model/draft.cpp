@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "decoder.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/evaluator.hpp"
 
@@ -21,12 +22,14 @@ void draft(const arguments& a) {
   };
   auto main = evaluator_of(nibble::step_output::hidden), drafts = evaluator_of(nibble::step_output::draft);
   std::vector<float> hidden;
-  main.feed_each(ids, [&](std::size_t, std::span<const float> row) { hidden.insert(hidden.end(), row.begin(), row.end()); });
+  const auto keep = [&](std::size_t, std::span<const float> row) { hidden.insert(hidden.end(), row.begin(), row.end()); };
+  expect_done(main.feed_each(ids, keep));
   if (!ids.empty()) hidden.resize(hidden.size() - model.width());
   std::ofstream file(a.output, std::ios::binary);
-  drafts.draft_each(std::span(ids).subspan(ids.empty() ? 0 : 1), hidden, [&](std::size_t, std::span<const float> row) {
+  const auto write = [&](std::size_t, std::span<const float> row) {
     file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
-  });
+  };
+  expect_done(drafts.draft_each(std::span(ids).subspan(ids.empty() ? 0 : 1), hidden, write));
   if (!file.flush()) throw std::runtime_error(a.output.string() + ": cannot be written");
 }
 

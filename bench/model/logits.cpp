@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "command.hpp"
+#include "decoder.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/evaluator.hpp"
@@ -71,7 +72,7 @@ void logits(const arguments& a) {
   for (std::size_t i = 0, k = 0; i < ids.size();) {
     const std::size_t count = std::min(pieces.empty() ? n : pieces[k++], ids.size() - i);
     if (pieces.empty()) e.truncate(0);
-    e.feed_each(std::span(ids).subspan(i, count), write);
+    expect_done(e.feed_each(std::span(ids).subspan(i, count), write));
     i += count;
   }
   if (!file.flush()) throw std::runtime_error(a.output.string() + ": cannot be written");
@@ -90,11 +91,11 @@ void score(const arguments& a) {
   for (std::size_t c = 0; c < chunks; ++c) {
     const auto part = std::span(ids).subspan(c * n, n);
     e.truncate(0);
-    e.feed(part.first(half));
-    e.feed_each(part.subspan(half, n - 1 - half), [&](std::size_t i, std::span<const float> row) {
+    expect_done(e.feed(part.first(half)));
+    expect_done(e.feed_each(part.subspan(half, n - 1 - half), [&](std::size_t i, std::span<const float> row) {
       nll += surprise(row, part[half + i + 1]);
       ++scored;
-    });
+    }));
   }
   nll /= double(scored);
   std::cout << nlohmann::ordered_json{{"target", nibble::kernels().target},

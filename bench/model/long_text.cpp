@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "decoder.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/model/any_model.hpp"
 #include "nibble/model/evaluator.hpp"
@@ -55,15 +56,17 @@ void divergence(const arguments& a) {
   for (std::size_t i = 0; i < ids.size(); i += a.chunk) {
     const auto part = std::span(ids).subspan(i, std::min(a.chunk, ids.size() - i));
     rows.clear();
-    exact.feed_each(part, [&](std::size_t, std::span<const float> row) { rows.insert(rows.end(), row.begin(), row.end()); });
-    other.feed_each(part, [&](std::size_t k, std::span<const float> q) {
+    const auto keep = [&](std::size_t, std::span<const float> row) { rows.insert(rows.end(), row.begin(), row.end()); };
+    expect_done(exact.feed_each(part, keep));
+    const auto compare = [&](std::size_t k, std::span<const float> q) {
       const auto p = std::span<const float>(rows).subspan(k * q.size(), q.size());
       apart.push_back(divergence(p, q));
       same += best_of(p) == best_of(q);
       if (i + k + 1 == ids.size()) return;
       const auto next = static_cast<std::size_t>(ids[i + k + 1]);
       nll += log_sum(q) - double(q[next]), exact_nll += log_sum(p) - double(p[next]);
-    });
+    };
+    expect_done(other.feed_each(part, compare));
   }
   double mean = 0;
   for (const double d : apart) mean += d / double(apart.size());

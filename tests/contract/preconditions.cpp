@@ -112,23 +112,25 @@ const std::vector<breach> breaches{
      [] {
        run({1, 1}, {{0, 2, 0, 0}}, {2});
      }},
-    {"model/evaluator.hpp", "feed", [] { evaluator().feed(std::array{outside}); }},
-    {"model/evaluator.hpp", "feed", [] { evaluator().feed(std::array{nibble::token{-1}}); }},
-    {"model/evaluator.hpp", "feed", [] { evaluator().feed_each(std::array{nibble::token{-1}}, [](auto, auto) {}); }},
+    {"model/evaluator.hpp", "feed", [] { static_cast<void>(evaluator().feed(std::array{outside})); }},
+    {"model/evaluator.hpp", "feed", [] { static_cast<void>(evaluator().feed(std::array{nibble::token{-1}})); }},
+    {"model/evaluator.hpp", "feed",
+     [] { static_cast<void>(evaluator().feed_each(std::array{nibble::token{-1}}, [](auto, auto) {})); }},
     {"model/evaluator.hpp", "output",
      [] {
        auto e = evaluator();
        static_cast<void>(e.output(0));
      }},
-    {"model/evaluator.hpp", "draft", [] { evaluator().draft(std::array{nibble::token{1}}, std::array{0.5f}); }},
+    {"model/evaluator.hpp", "draft",
+     [] { static_cast<void>(evaluator().draft(std::array{nibble::token{1}}, std::array{0.5f})); }},
     {"model/evaluator.hpp", "draft_each",
-     [] { evaluator().draft_each(std::array{nibble::token{1}}, std::array{0.5f}, [](auto, auto) {}); }},
-    {"model/batch_evaluator.hpp", "feed", [] { batch().feed(0, std::array{outside}); }},
-    {"model/batch_evaluator.hpp", "feed", [] { batch().feed(2, std::array{nibble::token{1}}); }},
+     [] { static_cast<void>(evaluator().draft_each(std::array{nibble::token{1}}, std::array{0.5f}, [](auto, auto) {})); }},
+    {"model/batch_evaluator.hpp", "feed", [] { static_cast<void>(batch().feed(0, std::array{outside})); }},
+    {"model/batch_evaluator.hpp", "feed", [] { static_cast<void>(batch().feed(2, std::array{nibble::token{1}})); }},
     {"model/batch_evaluator.hpp", "recall",
      [] {
        auto b = batch();
-       b.feed(0, std::array{nibble::token{1}});
+       static_cast<void>(b.feed(0, std::array{nibble::token{1}}));
        b.recall(0, std::array{nibble::token{1}});
      }},
     {"model/batch_evaluator.hpp", "adapt", [] { batch().adapt(0, std::array{1.0f}); }},

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <exception>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,8 +55,10 @@ hash logits_of(const any_model& model, std::size_t count) {
   for (const tensor_type kv : {tensor_type::f16, tensor_type::q8_0, tensor_type::q4_0}) {
     auto e = evaluator::create(model, {.context = count, .prefill_chunk = chunk, .kv = kv});
     const std::span all(ids);
-    e.feed_each(all.first(count - alone), add);
-    for (std::size_t i = count - alone; i < count; ++i) e.feed_each(all.subspan(i, 1), add);
+    bool done = e.feed_each(all.first(count - alone), add) == feed_outcome::done;
+    for (std::size_t i = count - alone; i < count; ++i)
+      done = e.feed_each(all.subspan(i, 1), add) == feed_outcome::done && done;
+    if (!done) throw std::runtime_error("not all tokens were fed");
   }
   return found;
 }

@@ -43,7 +43,7 @@ std::vector<double> behind(const tokens& text) {
   auto& out = known[text];
   if (!out.empty()) return out;
   auto e = nibble::evaluator::create(letters(), {.context = 32});
-  e.feed(text);
+  REQUIRE(e.feed(text) == nibble::feed_outcome::done);
   double sum = 0;
   for (const float x : e.logits()) sum += std::exp(double(x));
   for (const float x : e.logits()) out.push_back(double(x) - std::log(sum));

@@ -28,11 +28,13 @@ TEST_CASE("a block guesses what its logits say, from the tokens and hidden state
       return [&to](std::size_t, std::span<float> row) { to.insert(to.end(), row.begin(), row.end()); };
     };
     room.output = nibble::step_output::hidden;
-    nibble::evaluator::create(model, room).feed_each(text, into(hidden));
+    REQUIRE(nibble::evaluator::create(model, room).feed_each(text, into(hidden)) == nibble::feed_outcome::done);
     room.output = nibble::step_output::draft;
-    nibble::evaluator::create(model, room)
-        .draft_each(std::span(text).subspan(prompt.size()),
-                    std::span(hidden).subspan((prompt.size() - 1) * model.width(), i * model.width()), into(logits));
+    const auto how =
+        nibble::evaluator::create(model, room)
+            .draft_each(std::span(text).subspan(prompt.size()),
+                        std::span(hidden).subspan((prompt.size() - 1) * model.width(), i * model.width()), into(logits));
+    REQUIRE(how == nibble::feed_outcome::done);
     const auto last = logits.end() - std::ptrdiff_t(model.vocabulary());
     const auto drafted = token(std::max_element(last, logits.end()) - last);
     right[i] = i % 3 != 2 && !model.tokenizer().is_end(drafted);

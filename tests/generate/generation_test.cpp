@@ -172,12 +172,12 @@ TEST_CASE("log-probabilities are the model's own, whatever the sampler does") {
   CHECK(r.ids == plain.ids);
   auto e = nibble::evaluator::try_create(stories()).value();
   const tokens all = to_vector(session.tokens());
-  e.feed(std::span(all).first(all.size() - r.ids.size()));
+  REQUIRE(e.feed(std::span(all).first(all.size() - r.ids.size())) == nibble::feed_outcome::done);
   for (std::size_t i = 0; i < r.ids.size(); ++i) {
     double total = 0;
     for (const float x : e.logits()) total += std::exp(double(x));
     CHECK(double(r.logprobs[i]) == doctest::Approx(double(e.logits()[std::size_t(r.ids[i])]) - std::log(total)).epsilon(1e-5));
-    e.feed({&r.ids[i], 1});
+    REQUIRE(e.feed({&r.ids[i], 1}) == nibble::feed_outcome::done);
   }
 }
 

@@ -19,7 +19,7 @@ std::vector<double> slowly(const nibble::any_model& model, const tokens& ids) {
   std::vector<double> out;
   for (std::size_t i = 1; i < ids.size(); ++i) {
     auto e = nibble::evaluator::create(model, {.context = ids.size()});
-    e.feed(std::span(ids).first(i));
+    REQUIRE(e.feed(std::span(ids).first(i)) == nibble::feed_outcome::done);
     double sum = 0;
     for (const float x : e.logits()) sum += std::exp(double(x));
     out.push_back(double(e.logits()[std::size_t(ids[i])]) - std::log(sum));
@@ -91,7 +91,7 @@ TEST_CASE("events have the most likely tokens in the place of theirs, best first
   for (const auto& event : reply) {
     REQUIRE(event.alternatives.size() == 6);
     auto e = nibble::evaluator::create(stories(), {.context = 100});
-    e.feed(text);
+    REQUIRE(e.feed(text) == nibble::feed_outcome::done);
     for (std::size_t i = 0; i < 6; ++i) {
       const auto& a = event.alternatives[i];
       CHECK(a.logprob == doctest::Approx(nibble::log_probability(e.logits(), a.id)).epsilon(1e-6));

@@ -253,7 +253,7 @@ TEST_CASE("a hundred thousand sampled tokens behind a guess have the distributio
   const tokens prompt{3, 1, 4, 1, 5, 9, 2, 6};
   const auto probabilities = [&](const tokens& text) {
     auto e = nibble::evaluator::create(model, {.context = 32});
-    e.feed(text);
+    REQUIRE(e.feed(text) == nibble::feed_outcome::done);
     std::vector<double> p(e.logits().begin(), e.logits().end());
     double all = 0, most = *std::max_element(p.begin(), p.end());
     for (double& x : p) all += x = std::exp(x - most);

@@ -49,10 +49,12 @@ TEST_CASE("evaluators of one and of several sequences say what they take, and fe
     std::vector<nibble::batch_evaluator::entry> next;
     for (std::size_t i = 0; i < sequences; ++i) next.push_back({i, 9});
     const std::size_t before = allocations;
-    for (std::size_t i = 0; i < sequences; ++i) batch.feed(i, said);
-    batch.step(next);
+    bool done = true;  // a CHECK in between would allocate
+    for (std::size_t i = 0; i < sequences; ++i) done = batch.feed(i, said) == nibble::feed_outcome::done && done;
+    done = batch.step(next) == nibble::feed_outcome::done && done;
     const std::size_t made = allocations - before;
     CHECK(made == 0);
+    CHECK(done);
   }
 }
 

@@ -119,7 +119,7 @@ std::vector<token> greedy(const nibble::any_model& model, std::size_t count) {
   std::vector<token> out;
   token last = *model.tokenizer().bos();
   while (out.size() < count) {
-    e.feed({&last, 1});
+    REQUIRE(e.feed({&last, 1}) == nibble::feed_outcome::done);
     last = static_cast<token>(std::max_element(e.logits().begin(), e.logits().end()) - e.logits().begin());
     out.push_back(last);
   }

@@ -74,7 +74,7 @@ TEST_CASE("from the last layer on that keeps something, only wanted rows are com
   REQUIRE(m.kv().size() == 2);
   auto e = evaluator_of(m, {.prefill_chunk = 10});
   counts_rows::counted = {};
-  e.feed(some_tokens(30));
+  REQUIRE(e.feed(some_tokens(30)) == feed_outcome::done);
   CHECK(counts_rows::counted == std::array<std::size_t, 3>{1, 1, 0});
 }
 

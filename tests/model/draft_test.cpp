@@ -31,7 +31,8 @@ evaluator evaluator_of(const any_model& model, step_output output, std::size_t r
 floats hidden_of(const any_model& model, std::span<const token> text) {
   auto e = evaluator_of(model, step_output::hidden);
   floats out;
-  e.feed_each(text, [&](std::size_t, std::span<float> row) { out.insert(out.end(), row.begin(), row.end()); });
+  const auto how = e.feed_each(text, [&](std::size_t, std::span<float> row) { out.insert(out.end(), row.begin(), row.end()); });
+  REQUIRE(how == feed_outcome::done);
   return out;
 }
 /// The drafts of a text, fed in pieces.
@@ -154,10 +155,11 @@ TEST_CASE("a draft depends on the hidden state and the token, has a cache of its
   const auto into = [](floats& to) {
     return [&to](std::size_t, std::span<float> row) { to.insert(to.end(), row.begin(), row.end()); };
   };
-  e.draft_each(std::span(text).first(5), hidden, into(first));
+  REQUIRE(e.draft_each(std::span(text).first(5), hidden, into(first)) == feed_outcome::done);
   CHECK(e.scratch_peak() <= plan.scratch);
   REQUIRE(e.truncate(2));
-  e.draft_each(std::span(text).subspan(2, 3), std::span(hidden).subspan(2 * m.width()), into(again));
+  REQUIRE(e.draft_each(std::span(text).subspan(2, 3), std::span(hidden).subspan(2 * m.width()), into(again)) ==
+          feed_outcome::done);
   CHECK(std::equal(again.begin(), again.end(), first.begin() + std::ptrdiff_t(2 * m.vocabulary())));
 }
 

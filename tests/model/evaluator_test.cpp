@@ -79,14 +79,15 @@ TEST_CASE("the plan is what is allocated, and a step uses all of the scratch and
       CHECK(e.memory().weights == plan.weights);
       CHECK(e.memory().kv == plan.kv);
       CHECK(e.memory().scratch == plan.scratch);
-      e.feed(some_tokens(std::min(options.prefill_chunk, e.context()), model.vocabulary()));
+      const auto ignore = [](std::size_t, std::span<float>) {};
+      REQUIRE(e.feed(some_tokens(std::min(options.prefill_chunk, e.context()), model.vocabulary())) == feed_outcome::done);
       e.truncate(0);
-      e.feed_each(some_tokens(options.output_rows, model.vocabulary()), [](std::size_t, std::span<float>) {});
+      REQUIRE(e.feed_each(some_tokens(options.output_rows, model.vocabulary()), ignore) == feed_outcome::done);
       if (options.output_rows > 1) {  // a step that wants all but one of its rows copies the others
         std::vector<std::uint32_t> wanted(options.output_rows - 1);
         std::iota(wanted.begin(), wanted.end(), 1u);
         e.truncate(0);
-        e.feed_some(some_tokens(options.output_rows, model.vocabulary()), wanted, [](std::size_t, std::span<float>) {});
+        REQUIRE(e.feed_some(some_tokens(options.output_rows, model.vocabulary()), wanted, ignore) == feed_outcome::done);
       }
       CHECK(e.scratch_peak() == plan.scratch);
     }
@@ -135,19 +136,20 @@ TEST_CASE("evaluators can be moved, also to themselves") {
   const auto ids = some_tokens(20, 512);
   auto e = any_evaluator::try_create(windowed(), {.context = 60}).value();
   auto b = nibble::batch_evaluator::try_create(windowed(), 2, {.context = 60}).value();
-  e.feed(ids), b.feed(1, ids);
+  REQUIRE(e.feed(ids) == feed_outcome::done);
+  REQUIRE(b.feed(1, ids) == feed_outcome::done);
   auto& same = e;
   auto& same_batch = b;
   e = std::move(same), b = std::move(same_batch);
   CHECK(e.position() == 20);
   CHECK(b.position(1) == 20);
   auto other = any_evaluator::try_create(windowed(), {.context = 30}).value();
-  other.feed(ids);
+  REQUIRE(other.feed(ids) == feed_outcome::done);
   other = std::move(e);
   CHECK(other.context() == 60);
   CHECK(logits_after(other, ids) == [&] {
     auto fresh = any_evaluator::try_create(windowed(), {.context = 60}).value();
-    fresh.feed(ids);
+    REQUIRE(fresh.feed(ids) == feed_outcome::done);
     return logits_after(fresh, ids);
   }());
   REQUIRE(b.feed(1, ids) == feed_outcome::done);
@@ -169,7 +171,7 @@ TEST_CASE("tokens that do not fit are not begun") {
 TEST_CASE("cut back, a sequence goes on as if it had never been longer; where a window has forgotten, it says so") {
   auto e = any_evaluator::try_create(windowed(), {.context = 400, .prefill_chunk = 32}).value();
   const auto ids = some_tokens(300, 512);
-  e.feed(ids);
+  REQUIRE(e.feed(ids) == feed_outcome::done);
   CHECK(!e.truncate(301));
   CHECK(!e.truncate(60));
   CHECK(e.position() == 300);
@@ -179,7 +181,7 @@ TEST_CASE("cut back, a sequence goes on as if it had never been longer; where a 
     const token next = 17;
     const auto found = logits_after(e, {&next, 1});
     auto fresh = any_evaluator::try_create(windowed(), {.context = 400, .prefill_chunk = 32}).value();
-    fresh.feed(std::span(ids).first(position));
+    REQUIRE(fresh.feed(std::span(ids).first(position)) == feed_outcome::done);
     CHECK(logits_after(fresh, {&next, 1}) == found);
   }
   REQUIRE(e.truncate(0));
@@ -190,7 +192,7 @@ TEST_CASE("cut back, a sequence goes on as if it had never been longer; where a 
 TEST_CASE("a cancelled step leaves the sequence at the last whole one") {
   auto e = any_evaluator::try_create(windowed(), {.context = 100, .prefill_chunk = 8}).value();
   const auto ids = some_tokens(40, 512);
-  e.feed(std::span(ids).first(16));
+  REQUIRE(e.feed(std::span(ids).first(16)) == feed_outcome::done);
   nibble::stop_source stop;
   stop.request_stop();
   CHECK(e.feed(std::span(ids).subspan(16), stop.get_token()) == feed_outcome::cancelled);

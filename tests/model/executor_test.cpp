@@ -151,11 +151,11 @@ TEST_CASE("a batch whose executor throws leaves all of its sequences as they wer
   failing_executor executor;
   const auto model = nibble::any_model::load(llama, {.executor = executor});
   auto b = nibble::batch_evaluator::try_create(model, 2, {.context = 32}).value();
-  b.feed(0, std::span(text).first(3));
-  b.feed(1, std::span(text).first(2));
+  REQUIRE(b.feed(0, std::span(text).first(3)) == nibble::feed_outcome::done);
+  REQUIRE(b.feed(1, std::span(text).first(2)) == nibble::feed_outcome::done);
   const std::vector<nibble::batch_evaluator::entry> next{{0, 45}, {1, 407}};
   executor = {.fail_at = 1};
-  CHECK_THROWS_AS(b.step(next), std::runtime_error);
+  CHECK_THROWS_AS(static_cast<void>(b.step(next)), std::runtime_error);
   CHECK(b.position(0) == 3);
   CHECK(b.position(1) == 2);
   executor = {};

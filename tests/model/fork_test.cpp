@@ -171,7 +171,7 @@ TEST_CASE("a batch within a budget says what sequences have, and a fork in it ta
   const auto m = made("llama");
   auto b = batch_evaluator::create(m, 3, {.context = 300});
   CHECK(b.used().pages == 0);
-  b.feed(0, some_tokens(100));
+  REQUIRE(b.feed(0, some_tokens(100)) == feed_outcome::done);
   const std::size_t used = b.used().pages;
   CHECK(used == m.plan({.context = 128}).kv);
   b.fork(0, 1), b.fork(1, 2);

@@ -19,7 +19,7 @@ const auto llama = nibble_test::golden("models/llama.gguf");
 std::vector<float> logits_of(const nibble::any_model& model) {
   auto e = nibble::evaluator::try_create(model, {.context = 16}).value();
   const nibble::token ids[] = {1, 403, 407};
-  e.feed(ids);
+  REQUIRE(e.feed(ids) == nibble::feed_outcome::done);
   return {e.logits().begin(), e.logits().end()};
 }
 

@@ -38,10 +38,10 @@ TEST_CASE("a precondition that a forward pass breaks reaches the caller, and the
   const auto model = broken::load(file_of("broken"), {.threads = 2});
   auto e = evaluator::create(model, {.context = 64});
   const auto ids = some_tokens(6);
-  e.feed(std::span(ids).first(2));
-  CHECK(refused([&] { e.feed(std::span(ids).subspan(2)); }));
+  REQUIRE(e.feed(std::span(ids).first(2)) == feed_outcome::done);
+  CHECK(refused([&] { static_cast<void>(e.feed(std::span(ids).subspan(2))); }));
   CHECK(e.position() == 2);
-  e.feed(std::span(ids).subspan(2, 2));
+  REQUIRE(e.feed(std::span(ids).subspan(2, 2)) == feed_outcome::done);
   CHECK(e.position() == 4);
 }
 

@@ -77,16 +77,17 @@ TEST_CASE("recurrent layers give the same bits for any threads, chunks, and rows
     const auto m = made(name, 1);
     auto one_by_one = evaluator_of(m, {.prefill_chunk = 1, .output_rows = 1});
     std::vector<floats> expected;
-    one_by_one.feed_each(ids, [&](std::size_t, std::span<float> row) { expected.emplace_back(row.begin(), row.end()); });
+    const auto keep = [&](std::size_t, std::span<float> row) { expected.emplace_back(row.begin(), row.end()); };
+    REQUIRE(one_by_one.feed_each(ids, keep) == feed_outcome::done);
+    const auto compare = [&](std::size_t i, std::span<float> row) { REQUIRE(floats(row.begin(), row.end()) == expected[i]); };
     for (const std::size_t threads : {1, 2, 3}) {
       const auto other = made(name, threads);
       for (const std::size_t chunk : {1, 2, 7, 64}) {
         auto e = evaluator_of(other, {.prefill_chunk = chunk, .output_rows = chunk});
-        e.feed_each(ids, [&](std::size_t i, std::span<float> row) { REQUIRE(floats(row.begin(), row.end()) == expected[i]); });
+        REQUIRE(e.feed_each(ids, compare) == feed_outcome::done);
         REQUIRE(e.truncate(0));
         const std::uint32_t some[] = {0, 3, 11, 12, 13, 64, 69};
-        e.feed_some(ids, some,
-                    [&](std::size_t i, std::span<float> row) { REQUIRE(floats(row.begin(), row.end()) == expected[i]); });
+        REQUIRE(e.feed_some(ids, some, compare) == feed_outcome::done);
       }
     }
   }
@@ -174,8 +175,8 @@ TEST_CASE("a sequence whose state is no number leaves others of the batch as the
     const auto m = any_model::load(file.bytes(), {.threads = 2});
     auto b = batch_evaluator::try_create(m, 2, {.context = 90}).value();
     const std::vector<token> sound = some_tokens(20), broken{1, 7, 3};
-    b.feed(1, broken);
-    b.feed(0, sound);
+    REQUIRE(b.feed(1, broken) == feed_outcome::done);
+    REQUIRE(b.feed(0, sound) == feed_outcome::done);
     const batch_evaluator::entry both[] = {{1, 5}, {0, 6}};
     REQUIRE(b.step(both) == feed_outcome::done);
     CHECK(!std::isfinite(b.logits(0)[0]));
@@ -189,7 +190,7 @@ TEST_CASE("a sequence whose state is no number leaves others of the batch as the
     CHECK(others(b.logits(1)) == others(fresh(m, text)));
     CHECK(std::isfinite(b.logits(1)[0]));
     b.truncate(1, 0);  // and a sequence that begins anew has forgotten it
-    b.feed(1, sound);
+    REQUIRE(b.feed(1, sound) == feed_outcome::done);
     const batch_evaluator::entry again[] = {{1, 6}};
     REQUIRE(b.step(again) == feed_outcome::done);
     CHECK(others(b.logits(0)) == others(fresh(m, text)));

@@ -88,7 +88,7 @@ TEST_CASE("experts give the same bits for any threads and chunks, and take no mo
     CHECK(e.memory().total() == plan.total() - plan.sampling);
     for (std::size_t count = 1; count < 60; ++count) {  // whatever the routing, no step takes more than was planned
       e.truncate(0);
-      e.feed(some_tokens(128, count * 31));
+      REQUIRE(e.feed(some_tokens(128, count * 31)) == feed_outcome::done);
     }
     CHECK(e.scratch_peak() <= plan.scratch);
     CHECK(e.scratch_peak() > plan.scratch * 9 / 10);
@@ -102,7 +102,8 @@ TEST_CASE("without a causal mask a token sees what comes behind it, and its hidd
   const auto rows_of = [&](const any_model& m, const std::vector<token>& ids) {
     auto e = evaluator_of(m, hidden);
     std::vector<floats> rows;
-    e.feed_each(ids, [&](std::size_t, std::span<float> row) { rows.emplace_back(row.begin(), row.end()); });
+    const auto how = e.feed_each(ids, [&](std::size_t, std::span<float> row) { rows.emplace_back(row.begin(), row.end()); });
+    REQUIRE(how == feed_outcome::done);
     return rows;
   };
   auto ids = some_tokens(40);
@@ -263,7 +264,8 @@ TEST_CASE("rows may be wanted anywhere in a step, and cost the others nothing") 
     const auto ids = some_tokens(90);
     std::vector<floats> all;
     auto each = evaluator_of(m, {.output_rows = 16});
-    each.feed_each(ids, [&](std::size_t, std::span<float> row) { all.emplace_back(row.begin(), row.end()); });
+    const auto fed = each.feed_each(ids, [&](std::size_t, std::span<float> row) { all.emplace_back(row.begin(), row.end()); });
+    REQUIRE(fed == feed_outcome::done);
     const std::vector<std::uint32_t> wanted{0, 17, 18, 19, 40, 63, 64, 88};
     for (const std::size_t rows : {2, 3, 8}) {
       auto e = evaluator_of(m, {.prefill_chunk = 32, .output_rows = rows});

@@ -66,7 +66,7 @@ struct token_choice {
 ///             show(event->text);
 ///             if (builder.reason() != nibble::finish::none) break;
 ///             tokens.push_back(event->id);
-///             evaluator.feed({&event->id, 1});
+///             if (evaluator.feed({&event->id, 1}) != nibble::feed_outcome::done) break;
 ///           }
 class event_builder {
  public:

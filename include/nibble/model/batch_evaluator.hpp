@@ -20,11 +20,12 @@ inline namespace NIBBLE_ABI {
 ///
 /// All memory is taken when it is made; feeding allocates nothing.
 /// @example  auto b = nibble::batch_evaluator::try_create(model, 2).value();
-///           b.feed(0, question), b.feed(1, other);  // prompts, one after the other
+///           using enum nibble::feed_outcome;
+///           bool fed = b.feed(0, question) == done && b.feed(1, other) == done;  // prompts, one after the other
 ///           const std::array next{entry{0, 17}, entry{1, 42}};
-///           b.step(next);                           // one token each: b.logits(0), b.logits(1)
+///           fed = fed && b.step(next) == done;   // one token each: b.logits(0), b.logits(1)
 ///           const std::array mixed{chunk{0, question}, chunk{1, one}};
-///           b.step(mixed);                          // a part of a prompt beside a token of an answer
+///           fed = fed && b.step(mixed) == done;  // a part of a prompt beside a token of an answer
 class batch_evaluator {
  public:
   /// One more token for a sequence.

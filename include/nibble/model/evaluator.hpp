@@ -22,7 +22,7 @@ inline namespace NIBBLE_ABI {
 ///
 /// All memory is taken when it is made; feeding allocates nothing.
 /// @example  auto e = nibble::evaluator::try_create(model).value();
-///           e.feed(tokens);                       // e.logits() are those after the last token
+///           if (e.feed(tokens) == nibble::feed_outcome::done) use(e.logits());  // those after the last token
 class evaluator {
  public:
   /// @errors  out_of_memory (the model's memory_cap included), invalid_argument

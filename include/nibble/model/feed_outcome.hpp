@@ -8,6 +8,8 @@
 namespace nibble {
 inline namespace NIBBLE_ABI {
 
+/// Ignored, it is a fault: logits are those of other tokens where these were not fed.
+enum class [[nodiscard]] feed_outcome : std::uint8_t;
 enum class feed_outcome : std::uint8_t {
   done,
   context_full,  ///< there is no room for all of them: none was fed
