@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/matcher.hpp"
+#include "nibble/grammar/program.hpp"
 
 using nibble::grammar;
 using nibble::grammar_parser;
@@ -151,4 +153,16 @@ TEST_CASE("a text that can be read in too many ways is refused, in bounded time"
   grammar_parser parser(g);
   for (int i = 0; i < 100 && parser.accept("a"); ++i) continue;
   CHECK(parser.may_end());
+}
+
+TEST_CASE("a rule that is one character is read without a call") {
+  const grammar g = grammar::from_gbnf(
+      "root ::= char+ (mark | \"!\")\nchar ::= (letter) | digit | \"_\"\nletter ::= [a-z]\ndigit ::= [0-9]\n"
+      "mark ::= [.] | ending\nending ::= [?]");
+  const auto& texts = nibble::detail::grammar_parts::program_of(g)->texts;
+  for (std::uint32_t s = 0; s < texts.size(); ++s) CHECK(texts[s].calls.empty());
+  CHECK(fits(g, "a_9?"));
+  CHECK(fits(g, "z!"));
+  CHECK_FALSE(begins(g, "A"));
+  CHECK_FALSE(begins(g, "a?."));
 }

@@ -143,12 +143,12 @@ const grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
   constexpr std::uint32_t none = 0xFFFFFFFF;
   if (state >= base_numbers_.size()) base_numbers_.resize(sum_of_sizes(parser_.states_.size(), 1), none);
   if (base_numbers_[state] != none) return bases_[base_numbers_[state]];
-  const std::uint32_t root = parser_.states_.free_text(state);
-  if (root != detail::grammar_states::dead && root != state) base_of(root);
+  const std::uint32_t like = alike(state);
+  if (like != detail::grammar_states::dead) base_of(like);
   base b;
   b.first_end = base_ends_.size(), b.first_token = sparse_.size();
   levels_[0].assign(1, {state, detail::grammar_stacks::unknown});
-  if (!find_text_base(state, b) && !find_free_base(state, b)) find_base(b, parser_.states_.of(state).value);
+  if (!find_text_base(state, b) && !find_base_like(like, state, b)) find_base(b, parser_.states_.of(state).value);
   b.ends = base_ends_.size() - b.first_end;
   for (std::size_t i = b.first_end; i < base_ends_.size(); ++i) {
     const std::uint32_t node = base_ends_[i].node;
@@ -213,15 +213,28 @@ bool grammar_matcher::find_text_base(std::uint32_t state, base& b) {
   return true;
 }
 
-/// Of another state of a text that is free until a mark: as of its first state, but for tokens of which the first byte leads to
-/// another place.
-bool grammar_matcher::find_free_base(std::uint32_t state, base& b) {
+/// A state that reads much as this one does: where a text that is free until a mark begins, or one that the first byte leads
+/// to, which loops there. Else dead.
+std::uint32_t grammar_matcher::alike(std::uint32_t state) {
+  constexpr std::uint32_t dead = detail::grammar_states::dead;
   detail::grammar_states& states = parser_.states_;
-  const std::uint32_t root = states.free_text(state);
-  if (root == detail::grammar_states::dead || root == state) return false;
-  const base as = bases_[base_numbers_[root]];
-  const detail::grammar_states::facts facts = states.of(state);
-  if (!as.dense || !facts.reads || facts.calls > 0 || facts.value != as.everywhere) return false;
+  if (states.of(state).calls > 0) return dead;
+  if (const std::uint32_t root = states.free_text(state); root != dead) return root == state ? dead : root;
+  for (unsigned byte = 0x20; byte < 0x7F; ++byte) {
+    const auto read = static_cast<unsigned char>(byte);
+    const std::uint32_t next = states.step(state, read);
+    if (next == dead) continue;
+    return next != state && states.of(next).calls == 0 && states.step(next, read) == next ? next : dead;
+  }
+  return dead;
+}
+
+/// Of a state that reads as another one, but for tokens of which the first byte leads to another place.
+bool grammar_matcher::find_base_like(std::uint32_t like, std::uint32_t state, base& b) {
+  detail::grammar_states& states = parser_.states_;
+  if (like == detail::grammar_states::dead || !states.of(state).reads) return false;
+  const base as = bases_[base_numbers_[like]];
+  if (!as.dense) return false;
   b.everywhere = as.everywhere;
   make_dense(b);
   std::copy_n(dense_.begin() + std::ptrdiff_t(as.first_word), collected_.size(), dense_.begin() + std::ptrdiff_t(b.first_word));
@@ -229,7 +242,7 @@ bool grammar_matcher::find_free_base(std::uint32_t state, base& b) {
   for (std::size_t i = 0, behind = 0; i < trie_->nodes().size(); i = behind) {
     const token_trie::node n = trie_->nodes()[i];
     behind = n.behind;
-    const bool is_same = states.step(state, n.byte) == states.step(root, n.byte);
+    const bool is_same = states.step(state, n.byte) == states.step(like, n.byte);
     if (!is_same) walk_anew(i, 0, b);
     for (; end < as.first_end + as.ends && base_ends_[end].node < behind; ++end)
       if (is_same) base_ends_.push_back(base_end(base_ends_[end]));

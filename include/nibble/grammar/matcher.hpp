@@ -86,7 +86,8 @@ class grammar_matcher {
   void add_behind(std::vector<std::uint64_t>& words);
   void find_base(base& b, std::uint32_t passed);
   bool find_text_base(std::uint32_t state, base& b);
-  bool find_free_base(std::uint32_t state, base& b);
+  std::uint32_t alike(std::uint32_t state);
+  bool find_base_like(std::uint32_t like, std::uint32_t state, base& b);
   void walk_anew(std::size_t first, std::size_t depth, const base& b);
   void make_dense(base& b);
   void leave_up_to(std::uint32_t characters);
