@@ -65,6 +65,7 @@ void tokens(const arguments& a);
 void render_template(const arguments& a);
 void decode(const arguments& a);
 void tools(const arguments& a);
+void masks(const arguments& a);
 /// Prints what becomes of each instance. @returns the exit status: 2 where the schema is not supported
 int schema(const fs::path& schema_file, const fs::path& instances_file, const fs::path& vocabulary);
 

@@ -169,6 +169,8 @@ class command_line {
     count(c, "--repeat", "pairs of runs, of which the best count", a_->repeat, 1);
     target(c);
 
+    add("masks", "answers which tokens grammars allow behind prefixes: lines of JSON, see bench/README.md", bench::masks);
+
     c = app_.add_subcommand("schema", "whether JSON values are what a JSON Schema says: accepted or refused, a line for each");
     c->footer(
         "What counts is the value, not how the file writes it: it is walked without spaces, with members in their order, and\n"
