@@ -1,41 +1,46 @@
 """Masks of tokens beside those of xgrammar and llguidance: the same vocabulary, grammars and prefixes, with times.
 
-python3 bench/masks.py MODEL.gguf [--schemas FOLDER] [--grammars FOLDER] [--prefixes 10] [--spaces 80] [--seconds 600] [--seed 1] [--bench PROGRAM] [--json OUT.json]
+python3 bench/masks.py MODEL.gguf [--schemas FOLDER] [--grammars FOLDER] [--prefixes 10] [--spaces 80] [--seconds 600]
+                       [--seed 1] [--bench PROGRAM] [--json OUT.json]
 
-It needs the packages xgrammar, llguidance, numpy and jsonschema; torch and transformers, which xgrammar imports, may be missing. FOLDER of --schemas
-holds draft2020-12 of the JSON-Schema-Test-Suite, of which one schema of every second file is taken; that of --grammars holds *.gbnf. Prefixes are cut
-from texts: half of these walk at random over tokens that nibble allows, half over those that all engines allow, and the suite's valid instances are
-cut, too. An engine that refuses part of a prefix is compared where it stands then.
+It needs the packages xgrammar, llguidance, numpy and jsonschema; torch and transformers, which xgrammar imports, may be missing. The folder of
+--schemas is draft2020-12 of the JSON-Schema-Test-Suite, of which one schema of every second file is taken; that of --grammars holds *.gbnf.
+Prefixes are cut from texts: half of these walk at random over tokens that nibble allows, half over those that all engines allow, and the suite's
+valid instances are cut, too. An engine that refuses part of a prefix is compared where it stands then.
 
-A token that only one of two engines allows is judged: whoever allows it ends a text that begins so, and jsonschema, or Python's re, says what is wrong
-with it. Of a right text the other engine is asked about other spellings: if it allows one of them, it refuses "a spelling" or "an order of members",
-else "a value". "no end found" says nothing: the search is random and short.
+A token that only one of two engines allows is judged: whoever allows it ends a text that begins so, and jsonschema, or Python's re, says what is
+wrong with it. Of a right text the other engine is asked about other spellings: if it allows one of them, it refuses "a spelling" or "an order of
+members", else "a value". "no end found" says nothing: the search is random and short.
 
-Times are those of one thread: of a mask alone, for all places of all prefixes one after the other, as a reply meets them. Peers are called from Python, which
-takes about 1 us.
+Times are those of one thread: of a mask alone, for all places of all prefixes one after the other, as a reply meets them. Peers are called from
+Python, which takes about 1 us.
 """
 import argparse, collections, decimal, gc, glob, json, os, random, re, subprocess, sys, time, types
 from measure import add_bench, machine, write_json
 
+def closed(required, **properties):
+    return {"type": "object", "properties": properties, "required": required.split(), "additionalProperties": False}
 
+
+def kind_of(const, **properties): return closed("kind " + " ".join(properties), kind={"const": const}, **properties)
+
+
+STRING, INTEGER, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 SCHEMAS = [
-    {"type": "object", "properties": {"city": {"type": "string"}, "unit": {"enum": ["celsius", "fahrenheit"]}, "days": {"type": "integer", "minimum": 1, "maximum": 14}},
-     "required": ["city"], "additionalProperties": False},
-    {"type": "object", "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer", "minimum": 0, "maximum": 150},
-     "tags": {"type": "array", "items": {"enum": ["red", "green", "blue"]}, "maxItems": 3}}, "required": ["name", "age"], "additionalProperties": False},
-    {"type": "object", "properties": {"id": {"type": "string", "format": "uuid"}, "at": {"type": "string", "format": "date-time"}, "score": {"type": "number"}}, "required": ["id"]},
-    {"type": "object", "properties": {"steps": {"type": "array", "minItems": 1, "items": {"type": "object", "properties": {"why": {"type": "string"}, "result": {"type": "string"}},
-     "required": ["why", "result"], "additionalProperties": False}}, "answer": {"type": ["string", "null"]}}, "required": ["steps", "answer"], "additionalProperties": False},
-    {"type": "array", "items": {"anyOf": [{"type": "object", "properties": {"kind": {"const": "circle"}, "radius": {"type": "number", "exclusiveMinimum": 0}},
-     "required": ["kind", "radius"], "additionalProperties": False}, {"type": "object", "properties": {"kind": {"const": "square"}, "side": {"type": "number"}},
-     "required": ["kind", "side"], "additionalProperties": False}]}},
-    {"$defs": {"node": {"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
-     "required": ["value"], "additionalProperties": False}}, "$ref": "#/$defs/node"},
-    {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
-    {"type": "object", "properties": {"zip": {"type": "string", "pattern": "^[0-9]{5}(-[0-9]{4})?$"}, "ok": {"type": "boolean"}}, "required": ["zip", "ok"], "additionalProperties": False},
+    closed("city", city=STRING, unit={"enum": ["celsius", "fahrenheit"]}, days={"type": "integer", "minimum": 1, "maximum": 14}),
+    closed("name age", name={"type": "string", "maxLength": 12}, age={"type": "integer", "minimum": 0, "maximum": 150},
+           tags={"type": "array", "items": {"enum": ["red", "green", "blue"]}, "maxItems": 3}),
+    {"type": "object", "properties": {"id": {"type": "string", "format": "uuid"}, "at": {"type": "string", "format": "date-time"}, "score": NUMBER},
+     "required": ["id"]},
+    closed("steps answer", steps={"type": "array", "minItems": 1, "items": closed("why result", why=STRING, result=STRING)},
+           answer={"type": ["string", "null"]}),
+    {"type": "array", "items": {"anyOf": [kind_of("circle", radius={"type": "number", "exclusiveMinimum": 0}), kind_of("square", side=NUMBER)]}},
+    {"$defs": {"node": closed("value", value=INTEGER, children={"type": "array", "items": {"$ref": "#/$defs/node"}})}, "$ref": "#/$defs/node"},
+    {"type": "object", "additionalProperties": INTEGER, "minProperties": 1},
+    closed("zip ok", zip={"type": "string", "pattern": "^[0-9]{5}(-[0-9]{4})?$"}, ok={"type": "boolean"}),
 ]
-EXPRESSIONS = [r"(the|a) [a-z]{3,8}(, [a-z]+)*\.", r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}", r"[^\"]*\"!", r"[A-Z][\u00e0-\u00ff]+ \w+", r"(\+\d{1,3} )?\(?\d{3}\)?[ .-]\d{4}",
-               r"[\u4e00-\u9fff]{2,6}\u3002"]
+EXPRESSIONS = [r"(the|a) [a-z]{3,8}(, [a-z]+)*\.", r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}", r"[^\"]*\"!", r"[A-Z][\u00e0-\u00ff]+ \w+",
+               r"(\+\d{1,3} )?\(?\d{3}\)?[ .-]\d{4}", r"[\u4e00-\u9fff]{2,6}\u3002"]
 
 
 def arguments():
@@ -122,8 +127,11 @@ class Llguidance(Engine):
     def compiled(self, kind, text):
         if kind == "gbnf": lark = llguidance.gbnf_to_lark.gbnf_to_lark(text).replace("%llguidance {}", "")
         elif kind == "regex": lark = "start: /" + llguidance.regex_to_lark(text, "dw") + "/"
-        else: lark = "start: %json " + json.dumps({**json.loads(text), "x-guidance": {"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,%s}" % (self.spaces or "")}})
-        m = llguidance.LLMatcher(self.tokenizer, llguidance.LLMatcher.grammar_from_lark(self.options + lark), log_level=0, limits=llguidance.LLParserLimits(**self.limits))
+        else:
+            spaces = {"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,%s}" % (self.spaces or "")}
+            lark = "start: %json " + json.dumps({**json.loads(text), "x-guidance": spaces})
+        made = llguidance.LLMatcher.grammar_from_lark(self.options + lark)
+        m = llguidance.LLMatcher(self.tokenizer, made, log_level=0, limits=llguidance.LLParserLimits(**self.limits))
         if m.is_error(): raise ValueError(m.get_error())
         return m
 
@@ -154,7 +162,8 @@ class Nibble:
 
     def mask(self, g, ids):
         found = self.ask(grammar=g[self.name], ids=ids)
-        return unpacked(np.frombuffer(bytes.fromhex(found["mask"]), np.uint8), len(self.vocabulary["texts"])) if found["accepted"] == len(ids) else None
+        if found["accepted"] < len(ids): return None
+        return unpacked(np.frombuffer(bytes.fromhex(found["mask"]), np.uint8), len(self.vocabulary["texts"]))
     def follow(self, g, ids):
         found = self.ask(grammar=g[self.name], ids=ids, timed=True)
         return found["accepted"], found["us"][:found["accepted"] + 1]
@@ -171,7 +180,8 @@ class Vocabulary:
         spelled = [bytes.fromhex(t) for t in found["texts"]]
         self.tokens = [b"" if t == b"\xff" or t[:1] in (b"\xf5", b"\xf6", b"\xf7") else t for t in spelled]
         self.special = [i for i, t in enumerate(self.tokens) if not t]
-        self.kinds = [np.array([bool(re.fullmatch(kind, t, re.DOTALL)) for t in self.tokens]) for kind in (rb"[\"\]})]", rb"[a-z0-9:]", rb"[\n;]", rb".", rb".+")]
+        kinds = (rb"[\"\]})]", rb"[a-z0-9:]", rb"[\n;]", rb".", rb".+")
+        self.kinds = [np.array([bool(re.fullmatch(kind, t, re.DOTALL)) for t in self.tokens]) for kind in kinds]
         self.shapes = ["end" if t in self.ends else shape(s) for t, s in enumerate(self.tokens)]
         self.numbers = {t: i for i, t in enumerate(self.tokens)}
         self.is_end = np.isin(np.arange(len(self.tokens)), self.ends)
@@ -233,7 +243,8 @@ def fault(g, text):
 
 def shape(token):
     """Kinds of characters in a row, so that tokens which differ for one reason mostly look alike."""
-    for kind, characters in (("a", "[A-Za-z]"), ("0", "[0-9]"), ("~", r"[\x80-\xff]"), ("_", r"[ \t\r\n]"), ("^", r"[\x00-\x1f\x7f]"), ("!", r"[^a0~_^\"\\{}\[\]:,]")):
+    for kind, characters in (("a", "[A-Za-z]"), ("0", "[0-9]"), ("~", r"[\x80-\xff]"), ("_", r"[ \t\r\n]"), ("^", r"[\x00-\x1f\x7f]"),
+                             ("!", r"[^a0~_^\"\\{}\[\]:,]")):
         token = re.sub("(" + characters + ")+", kind, token.decode("latin-1") if kind == "a" else token)
     return token
 
@@ -249,7 +260,8 @@ def place(text):
         elif c in "}]" and open_: open_.pop()
         if not c.isspace(): last = c
     if string: return "in an escape" if escape else "in a name" if name else "in a string"
-    return "at the beginning" if last == " " else "in a number" if text[-1:] in b"-+.eE0123456789" else "between parts" if open_ else "behind the value"
+    if last == " ": return "at the beginning"
+    return "in a number" if text[-1:] in b"-+.eE0123456789" else "between parts" if open_ else "behind the value"
 
 
 def compile_all(grammars, engines):
@@ -265,7 +277,8 @@ def compile_all(grammars, engines):
 def prefixes_of(a, g, words, engines, rng):
     """Cut from whole texts: those that nibble finds, those that all engines find, and the instances. The empty one first."""
     able = [e for e in engines if e.name in g and e.name != AnyOrder.name]
-    texts = [words.whole(e, g, [], rng, 0.7) for e in ([engines[0]], able) for _ in range(a.prefixes // 2)] + [engines[0].ask(encode=t) for t in g["instances"]]
+    texts = [words.whole(e, g, [], rng, 0.7) for e in ([engines[0]], able) for _ in range(a.prefixes // 2)]
+    texts += [engines[0].ask(encode=t) for t in g["instances"]]
     texts, out = [t for t in texts if t], [[]]
     for n in range(20 * a.prefixes if texts else 0):
         text = texts[n % len(texts)]
@@ -315,7 +328,8 @@ def differences(g, ids, ours, peer, rng, known, until):
                     if not wrong: wrong = refused(g, words.text(whole), peer if who is ours else ours, ours)
                     if not wrong or wrong.startswith("a"): break
                 known[key].append(wrong)
-            out.append({"allows": who.name, "peer": peer.name, "token": token, "shape": kind, "tokens": len(tokens), "whole": whole, "fault": wrong, "ids": ids, "g": g})
+            out.append({"g": g, "peer": peer.name, "allows": who.name, "ids": ids, "token": token, "shape": kind, "tokens": len(tokens),
+                        "whole": whole, "fault": wrong})
     return out
 
 
@@ -353,31 +367,37 @@ def main():
     for e in engines:
         some = [g for g in common if e.name in g]
         masks = [(us, g["name"]) for g in some for _, times in g[e.name, "followed"] for us in times]
-        rows.append([e.name, "%.0f" % (setup_us[e.name] / 1e3)] + quantiles([g["compile_us"][e.name] for g in some]) + quantiles([g[e.name, "followed"][0][1][0] for g in some])
-                    + quantiles([us for us, _ in masks]) + [max(masks)[1], len(masks)])
+        rows.append([e.name, "%.0f" % (setup_us[e.name] / 1e3)] + quantiles([g["compile_us"][e.name] for g in some])
+                    + quantiles([g[e.name, "followed"][0][1][0] for g in some]) + quantiles([us for us, _ in masks]) + [max(masks)[1], len(masks)])
     print("%d grammars that all engines take" % len(common))
-    table(["engine", "set up, ms", "compile, us: p50", "p99", "max", "first mask, us: p50", "p99", "max", "mask, us: p50", "p99", "max", "of", "masks"], rows)
+    table(["engine", "set up, ms", "compile, us: p50", "p99", "max", "first mask, us: p50", "p99", "max", "mask, us: p50", "p99",
+           "max", "of", "masks"], rows)
     if a.seconds == 0: return
 
     found, rows, known = [], [], collections.defaultdict(list)
     for e in engines[1:]:
         able = [g for g in grammars if e.name in g]
-        at = {(i, tuple(ids[:min(g[ours.name, "followed"][n][0], g[e.name, "followed"][n][0])])) for i, g in enumerate(able) for n, ids in enumerate(g["prefixes"])}
+        reached = [list(zip(g["prefixes"], g[ours.name, "followed"], g[e.name, "followed"])) for g in able]
+        at = {(i, tuple(ids[:min(o[0], t[0])])) for i, some in enumerate(reached) for ids, o, t in some}
         some, until = [], time.perf_counter() + a.seconds
         for i, ids in random.sample(sorted(at), len(at)): some.append(differences(able[i], list(ids), ours, e, rng, known, until))
         found += sum(some, [])
-        rows.append([e.name, len(able), sum(len(g["prefixes"]) for g in able), sum(f[0] == len(p) for g in able for f, p in zip(g[e.name, "followed"], g["prefixes"])), len(at), sum(not s for s in some)])
+        rows.append([e.name, len(able), sum(map(len, reached)), sum(t[0] == len(ids) for r in reached for ids, _, t in r), len(at),
+                     sum(not s for s in some)])
     table(["engine", "grammars", "prefixes", "of them allowed", "masks compared", "equal"], rows)
 
     classes = collections.defaultdict(list)
-    for d in found: classes[d["peer"], d["allows"], place(words.text(d["ids"])) if d["g"]["kind"] == "schema" else d["g"]["kind"], d["fault"]].append(d)
-    rows = [[*c, len({(d["g"]["name"], tuple(d["ids"])) for d in some}), sum(d["tokens"] for d in some), ", ".join(sorted({d["g"]["name"].split(":")[0] for d in some})[:4])]
-            for c, some in sorted(classes.items(), key=lambda c: str(c[0]))]
+    for d in found:
+        where = place(words.text(d["ids"])) if d["g"]["kind"] == "schema" else d["g"]["kind"]
+        classes[d["peer"], d["allows"], where, d["fault"]].append(d)
+    rows = [[*c, len({(d["g"]["name"], tuple(d["ids"])) for d in some}), sum(d["tokens"] for d in some),
+             ", ".join(sorted({d["g"]["name"].split(":")[0] for d in some})[:4])] for c, some in sorted(classes.items(), key=lambda c: str(c[0]))]
     table(["peer", "allows", "where", "fault of the whole text", "masks", "tokens", "grammars"], rows)
     table(["grammar", "refused by", "why"], unable)
+    text = lambda ids: words.text(ids).decode("latin-1")
     write_json(a.json, {"machine": machine(), "differences": [
-        {"grammar": d["g"]["name"], "text": d["g"]["text"], "peer": d["peer"], "allows": d["allows"], "behind": words.text(d["ids"]).decode("latin-1"), "token": words.tokens[d["token"]].decode("latin-1"),
-         "shape": d["shape"], "tokens": d["tokens"], "fault": d["fault"], "whole": words.text(d["whole"]).decode("latin-1") if d["whole"] else None} for d in found]})
+        {"grammar": d["g"]["name"], "text": d["g"]["text"], "behind": text(d["ids"]), "token": text([d["token"]]), "whole": text(d["whole"] or []),
+         **{key: d[key] for key in ("peer", "allows", "shape", "tokens", "fault")}} for d in found]})
 
 
 if __name__ == "__main__":
