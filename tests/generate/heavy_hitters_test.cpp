@@ -2,10 +2,16 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "generate/outgrown.hpp"
+#include "nibble/core/checksum.hpp"
+#include "nibble/generate/saved_session.hpp"
 
 using namespace nibble_test;
 using nibble::context_policy;
@@ -13,6 +19,13 @@ using nibble::context_policy;
 namespace {
 nibble::session_options room_of(std::size_t chunk = 16) {
   return {.context = 192, .prefill_chunk = chunk, .forks = 1, .when_full = context_policy::heavy_hitters(64)};
+}
+/// A saved session that says that it has forgotten so many positions.
+std::vector<std::byte> forgetting(std::vector<std::byte> saved, std::uint64_t positions) {
+  std::memcpy(saved.data() + offsetof(nibble::detail::saved_header, forgotten), &positions, sizeof(positions));
+  const std::uint64_t sum = nibble::detail::checksum(std::span(saved).first(saved.size() - sizeof(sum)));
+  std::memcpy(saved.data() + saved.size() - sizeof(sum), &sum, sizeof(sum));
+  return saved;
 }
 }  // namespace
 
@@ -71,6 +84,20 @@ TEST_CASE("what keeps heavy hitters is saved for what keeps as many, and for not
     for (nibble::session* foreign : {&stops, &shifts, &larger, &later}) CHECK(said(*foreign, s.save()) == expected);
     answer(stops, some_tokens(20, llama()), 3);
     CHECK(said(s, stops.save()) == expected);
+    answer(shifts, some_tokens(length, llama()), 3);
+    CHECK(said(s, shifts.save()) == expected);
+    CHECK(said(s, forgetting(s.save(), s.tokens().size() + s.forgotten() + 1)) ==
+          "saved session: its header contradicts itself");
+  }
+}
+
+TEST_CASE("what is saved of a session that keeps heavy hitters says nothing of what its memory held before") {
+  for (const std::size_t length : {50, 300}) {
+    nibble::session s(llama(), room_of()), clean(llama(), room_of());
+    answer(s, some_tokens(250, llama()), 30);
+    s.truncate(0);
+    for (nibble::session* of : {&s, &clean}) answer(*of, some_tokens(length, llama()), 0);
+    CHECK(s.save() == clean.save());
   }
 }
 

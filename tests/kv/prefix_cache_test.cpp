@@ -83,6 +83,23 @@ TEST_CASE("the least recently used gives way first, and of a text its end before
   CHECK(length_of(c) == 256);
 }
 
+TEST_CASE("what somebody still has stays for others, too: it is what nobody has that gives way") {
+  const auto& layers = kinds_of_layers[0];
+  const std::size_t page = kv_page_bytes<f16>(layers[0]);
+  const auto pool = kv_pool::create(layers, room_of(3, 12 * page));
+  reader one{layers, sequence::create(*pool)}, other{layers, sequence::create(*pool)};
+  const tokens a = text_of(256, 1000);
+  one.read(a);  // the least recently used, but in use
+  for (const token t : {2000, 3000}) {
+    other.read(text_of(256, t));
+    other.forget();
+  }
+  other.read(text_of(128, 4000));
+  reader third{layers, sequence::create(*pool)};
+  CHECK(third.recall(a) == 256);
+  CHECK(third.whole());
+}
+
 TEST_CASE(
     "whoever begins, goes on, forks, is cut back and remembers, within a budget: each holds its own, and nothing is lost") {
   for (const auto& layers : kinds_of_layers) {

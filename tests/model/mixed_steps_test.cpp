@@ -12,7 +12,7 @@
 #include "support/smallest_model.hpp"
 
 using namespace nibble;
-using nibble_test::smallest_model;
+using nibble_test::four_layers;
 
 namespace {
 using floats = std::vector<float>;
@@ -23,7 +23,7 @@ const char* const names[] = {"llama", "gemma3", "olmoe", "lfm2", "qwen35", "mamb
 constexpr std::size_t context = 200, sequences = 16;
 
 any_model made(const char* name, std::size_t threads = 2) {
-  return any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = threads});
+  return any_model::load(four_layers(name).bytes(), {.threads = threads});
 }
 std::vector<token> some_tokens(std::size_t count, std::size_t from = 0) {
   std::vector<token> out;

@@ -11,6 +11,7 @@
 #include "support/smallest_model.hpp"
 
 using namespace nibble;
+using nibble_test::four_layers;
 using nibble_test::smallest_model;
 
 namespace {
@@ -28,7 +29,7 @@ TEST_CASE("a hit at every border of a page gives the bits of a text that was rea
   // attention, windows, experts, convolutions, delta nets, state spaces, latent attention
   for (const char* name : {"llama", "gemma3", "olmoe", "lfm2", "qwen35", "mamba2", "falcon-h1", "deepseek2"}) {
     INFO(name);
-    const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
+    const auto m = any_model::load(four_layers(name).bytes(), {.threads = 2});
     auto alone = evaluator::create(m, {.context = 400});
     auto b = batch_evaluator::create(m, 2, {.context = 400, .prefill_chunk = 128, .prefix_cache = true});
     const auto text = some_tokens(330);

@@ -18,7 +18,7 @@
 #include "support/smallest_model.hpp"
 
 using namespace nibble;
-using nibble_test::smallest_model;
+using nibble_test::four_layers;
 
 namespace {
 using tokens = std::vector<token>;
@@ -248,7 +248,7 @@ counts run_schedules(const any_model& m, const session_options& own, std::uint64
 TEST_CASE("each of sixteen sequences has the bits of one alone, over twenty schedules with all that can happen to it") {
   for (const char* name : {"llama", "gemma3", "lfm2", "qwen35", "falcon-h1"}) {
     INFO(name);
-    const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
+    const auto m = any_model::load(four_layers(name).bytes(), {.threads = 2});
     const counts done = run_schedules(m, {.context = context}, 20);
     CHECK(done.mixed > 300);
     CHECK(done.forks > 60);
@@ -264,8 +264,13 @@ TEST_CASE("each of sixteen sequences has the bits of one alone, over twenty sche
 TEST_CASE("so it has with adapters on some, keys and values in formats of their own, and rotated") {
   for (const char* name : {"llama", "gemma3", "qwen35"}) {
     INFO(name);
-    const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
-    const std::vector<adapter_use> both{{nibble_test::control_vector(m, 1)}, {nibble_test::control_vector(m, 2)}};
+    auto file = four_layers(name);
+    const auto m = any_model::load(file.bytes(), {.threads = 2});
+    const auto is_last = [](const auto& t) {
+      return t.name == "blk.3.ffn_down.weight";
+    };  // of which only wanted rows are computed
+    const auto& last = *std::find_if(file.tensors.begin(), file.tensors.end(), is_last);
+    const std::vector<adapter_use> both{{nibble_test::control_vector(m, 1)}, {nibble_test::low_rank(m, last, 2)}};
     const counts done = run_schedules(
         m, {.context = context, .keys = tensor_type::q8_0, .values = tensor_type::q4_0, .rotated_keys = true, .adapters = both},
         6);
@@ -289,7 +294,7 @@ TEST_CASE("so it has where texts outgrow their context, and where each step ends
                           {100, context_policy::sinks(4), 6, 100},
                           {100, context_policy::shift(70), 6, 100}};
   for (const char* name : {"llama", "gemma3"}) {
-    const auto m = any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2});
+    const auto m = any_model::load(four_layers(name).bytes(), {.threads = 2});
     for (const outgrown& o : all) {
       INFO(name << ", " << o.context << ", " << o.policy.kept);
       const counts done = run_schedules(m, {.context = o.context, .when_full = o.policy}, o.seeds);

@@ -240,5 +240,11 @@ inline smallest_model made(const std::string& name, std::initializer_list<std::p
   for (const auto& [key, v] : keys) m.meta.set(name + "." + key, v);
   return m.completed();
 }
+/// Four layers; of gemma3 every second sees a window, which is shorter than most texts and ends within pages.
+inline smallest_model four_layers(const std::string& name) {
+  if (name != "gemma3") return smallest_model(name, 32, 4);
+  return made(name, {{"attention.sliding_window", nibble::value(40)}, {"attention.sliding_window_pattern", nibble::value(2)}},
+              4);
+}
 
 }  // namespace nibble_test

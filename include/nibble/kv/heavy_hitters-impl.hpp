@@ -42,7 +42,6 @@ void sequence::drop_lightest(std::size_t r) noexcept {
       sums[*free++] = sums[place];
     }
     std::copy(sums.begin() + std::ptrdiff_t(older), sums.end(), sums.begin() + std::ptrdiff_t(left));
-    std::fill(sums.end() - std::ptrdiff_t(page_positions), sums.end(), 0.0f);
   }
   give_back(r, left / page_positions);
   for (std::size_t tile = left / page_positions; tile + 1 < t.last; ++tile) t.put(tile, t.at(tile + 1));

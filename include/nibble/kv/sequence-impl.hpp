@@ -314,8 +314,6 @@ void sequence::rollback() noexcept {
 bool sequence::windows_hold(std::size_t position) const noexcept {
   for (std::size_t r = 0; r < tables_.size(); ++r) {
     const table& t = tables_[r];
-    const heavy_hitters& hitters = pool_->reaches_[r].hitters;
-    if (hitters.dropped(position) != hitters.dropped(length_)) return false;
     const std::size_t seen = pool_->reaches_[r].first_seen(position);
     const auto holds = [&](std::size_t first) { return first * page_positions <= seen; };
     const bool kept = t.kept_last > t.kept_first && position <= mark_ && holds(t.kept_first);
