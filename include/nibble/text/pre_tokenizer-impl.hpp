@@ -85,7 +85,7 @@ inline std::size_t youtu_runs(std::string_view text, std::size_t at) noexcept {
 
 using stages = std::array<split_stage, pre_tokenizer::most_stages>;
 inline constexpr split_stage each_number = &runs<is_number, 1>, three_numbers = &runs<is_number, 3>,
-                             lines = &runs<is_line_feed>;
+                             line_ends = &runs<is_line_feed>;
 inline constexpr split_stage kana_and_han = &runs<is_in<han_and_kana>>, deepseek_han = &runs<is_in<deepseek_asian>>;
 
 inline constexpr stages gpt2_words = {&gpt2_word_end};
@@ -113,8 +113,8 @@ inline constexpr stages chameleon_words = {
 inline constexpr auto whole_words = pre_tokenizer_flags::whole_words;
 inline constexpr auto composes = pre_tokenizer_flags::composes;
 inline constexpr auto adds_bos = pre_tokenizer_flags::adds_bos;
-inline constexpr auto characters = pre_tokenizer_flags::characters;
-inline constexpr auto spaced = characters | pre_tokenizer_flags::spaced;
+inline constexpr auto by_character = pre_tokenizer_flags::characters;
+inline constexpr auto spaced = by_character | pre_tokenizer_flags::spaced;
 inline constexpr auto gemma4 = spaced | pre_tokenizer_flags::whole_lines | pre_tokenizer_flags::always_adds_bos;
 
 /// Names of one expression stand together.
@@ -182,7 +182,7 @@ inline constexpr auto pre_tokenizer_rows = std::to_array<pre_tokenizer>({
     {"qwen35", {&word_end<qwen35_rule>}, composes},
     {"ufakzeka", {&word_end<uncontracted_rule>}},
     {"seed-coder", {&word_end<seed_rule>}},
-    {"laguna", {lines, &word_end<qwen2_rule>}},
+    {"laguna", {line_ends, &word_end<qwen2_rule>}},
     {"exaone-moe", {&word_end<exaone_moe_rule>}},
 
     {"tekken", {&word_end<tekken_rule>}, whole_words | adds_bos},
@@ -211,12 +211,12 @@ inline constexpr auto pre_tokenizer_rows = std::to_array<pre_tokenizer>({
     {"gpt3-finnish", bloom_words},
     {"viking", {&isolated<run_behind<is_one_space, is_bloom_letter>>, each_number}},
     {"chameleon", chameleon_words, adds_bos},
-    {"whitespace", {&runs<is_any_space>}, characters},
+    {"whitespace", {&runs<is_any_space>}, by_character},
     {"superbpe", {&runs<is_number>, &cut_before_groups}},
 
-    {"gemma4", {lines}, gemma4},
-    {"granite-embed-multi-311m", {lines}, gemma4},
-    {"sarvam-moe", {lines}, spaced},
+    {"gemma4", {line_ends}, gemma4},
+    {"granite-embed-multi-311m", {line_ends}, gemma4},
+    {"sarvam-moe", {line_ends}, spaced},
 });
 
 }  // namespace detail
