@@ -102,6 +102,43 @@ TEST_CASE("a request that is cancelled, too late, or whose callback or sampler t
   }
 }
 
+TEST_CASE("a step reads the most urgent prompt first, however long another is that came before") {
+  scheduler s(stories(), {.running = 4, .room = {.context = 400, .prefill_chunk = 16}});
+  int of_long = 0, of_urgent = 0;
+  const auto counting = [](int& events) { return [&](const nibble::token_event&) { ++events; }; };
+  auto longest = s.submit(
+      {.prompt = some_tokens(390, 0, 512), .options = {.max_tokens = 1}, .priority = 0, .on_event = counting(of_long)});
+  s.run_once();
+  auto urgent = s.submit(
+      {.prompt = some_tokens(9, 7, 512), .options = {.max_tokens = 2}, .priority = 9, .on_event = counting(of_urgent)});
+  for (int i = 0; i < 3; ++i) s.run_once();
+  CHECK(of_urgent > 0);
+  CHECK(of_long == 0);
+  run_all(s);
+  CHECK(urgent.wait() == finish::max_tokens);
+  CHECK(longest.wait() == finish::max_tokens);
+}
+
+TEST_CASE("who waits is counted from when it asks, and what is asked at the end of another is still to be done") {
+  int retries = 0;
+  scheduler* asked = nullptr;
+  std::vector<nibble::answer> answers;
+  scheduler s(stories(),
+              {.running = 2, .room = {.context = 100}, .on_end = [&](const nibble::request_stats&, finish why) {
+                 if (why == finish::context_full && ++retries == 1)
+                   answers.push_back(asked->submit({.prompt = some_tokens(9, 0, 512), .options = {.max_tokens = 2}}));
+               }});
+  asked = &s;
+  answers.reserve(4);
+  answers.push_back(s.submit({.prompt = some_tokens(101, 0, 512)}));
+  CHECK(s.waiting() == 1);
+  CHECK(s.stats().waiting == 1);
+  run_all(s);  // the first ends without a step
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[1].wait() == finish::max_tokens);
+  CHECK(s.stats().waiting == 0);
+}
+
 TEST_CASE("a thousand requests that are cancelled leave room for the next") {
   const auto sound = asked_of(stories(), 200, some_tokens(20, 0, 512), drawing(10, 4));
   scheduler s(stories(), {.running = 4, .room = {.context = 200, .prefill_chunk = 16}});

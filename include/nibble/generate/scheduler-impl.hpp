@@ -75,11 +75,19 @@ bool scheduler::implementation::run_once() {
   drop_what_is_over(waiting_);
   admit();
   const bool something_runs = !running_.empty();
-  if (something_runs) make_step();
+  if (something_runs) {
+    show_stats();  // who waits meanwhile
+    make_step();
+  }
+  show_stats();
+  const std::lock_guard lock(coming_);
+  return something_runs || !waiting_.empty() || !new_.empty();  // callbacks may have asked for more
+}
+
+void scheduler::implementation::show_stats() {
   const std::lock_guard lock(counting_);
   stats_.running = running_.size(), stats_.waiting = waiting_.size();
   shown_stats_ = stats_;
-  return something_runs || !waiting_.empty();
 }
 
 void scheduler::implementation::make_step() {
@@ -106,7 +114,7 @@ bool scheduler::implementation::run_for(std::chrono::nanoseconds budget) {
 void scheduler::implementation::run(stop_token stop) {
   while (!in_use_ && !stop.stop_requested()) {
     const bool busy = run_once();
-    if (!running_.empty()) continue;
+    if (busy && !waits_) continue;
     std::unique_lock lock(coming_);
     const auto until_stopped = std::chrono::milliseconds(busy ? 1 : 10);  // a flag wakes nobody
     came_.wait_for(lock, until_stopped, [&] { return !new_.empty(); });
@@ -127,15 +135,24 @@ void scheduler::implementation::choose_chunks() {
     room = std::min(room, pace_.most_tokens(options_.pace, all));
   }
   room -= std::min(room, answers_in_step_);
+  while (scheduled* const reader = room > 0 ? most_urgent_reader() : nullptr) {
+    reader->given = part_of_prompt(*reader, room);
+    room -= reader->given;
+  }
   for (auto& r : running_) {
-    if (r->given == 0 && room > 0) {
-      r->given = part_of_prompt(*r, room);
-      room -= r->given;
-    }
     if (r->given == 0) continue;
     chunks_.push_back({*r->sequence, std::span<const token>(r->tokens).subspan(r->fed, r->given), r->given == r->left()});
     in_step_.push_back(r.get());
   }
+}
+
+/// Of those that have nothing of the next step yet, or null.
+auto scheduler::implementation::most_urgent_reader() const noexcept -> scheduled* {
+  scheduled* first = nullptr;
+  for (const auto& r : running_) {
+    if (r->given == 0 && (!first || r->before(*first))) first = r.get();
+  }
+  return first;
 }
 
 /// How many tokens of a prompt there are in the next step. Before its first, what others have read of it is taken over. States
@@ -274,10 +291,16 @@ memory_plan scheduler::implementation::memory() const noexcept {
   return plan;
 }
 
+std::size_t scheduler::implementation::waiting() const noexcept {
+  const std::lock_guard lock(coming_);
+  return waiting_.size() + new_.size();
+}
+
 scheduler_stats scheduler::implementation::stats() const {
   const auto used = evaluator_.used(), cached = evaluator_.cached();
-  const std::lock_guard lock(counting_);
+  const std::scoped_lock lock(coming_, counting_);
   scheduler_stats s = shown_stats_;
+  s.waiting += new_.size();
   s.page_bytes = used.pages, s.cached_bytes = cached.pages, s.most_page_bytes = evaluator_.memory().kv;
   return s;
 }

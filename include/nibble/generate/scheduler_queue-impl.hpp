@@ -26,9 +26,9 @@ result<answer> scheduler::implementation::take(request r) {
   {
     const std::lock_guard lock(coming_);
     if (!closed_) new_.push_back(std::move(made));
+    came_.notify_one();  // within: its answer may be the end of the scheduler
   }
   if (made) state->end(finish::cancelled, {});
-  came_.notify_one();
   return answer(std::move(state));
 }
 

@@ -34,7 +34,7 @@ class scheduler::implementation {
   bool run_for(std::chrono::nanoseconds budget);
   void run(stop_token stop);
   std::size_t running() const noexcept { return running_.size(); }
-  std::size_t waiting() const noexcept { return waiting_.size(); }
+  std::size_t waiting() const noexcept;
   memory_plan memory() const noexcept;
   batch_evaluator& evaluator() noexcept { return evaluator_; }
 
@@ -56,7 +56,9 @@ class scheduler::implementation {
 
   // The step, and what comes of it. See scheduler-impl.hpp.
   void make_step();
+  void show_stats();
   void choose_chunks();
+  scheduled* most_urgent_reader() const noexcept;
   std::size_t part_of_prompt(scheduled& r, std::size_t room);
   feed_outcome step();
   void preempt();
@@ -87,7 +89,7 @@ class scheduler::implementation {
   bool waits_ = false;              // for more requests to begin with
   bool in_use_ = false;             // by a step, whose callbacks may not begin another
 
-  std::mutex coming_;  // of what follows
+  mutable std::mutex coming_;  // of what follows
   std::condition_variable came_;
   detail::request_list new_;
   bool closed_ = false;
