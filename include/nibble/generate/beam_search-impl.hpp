@@ -24,7 +24,6 @@ class beam_searcher {
  public:
   beam_searcher(const any_model& model, const beam_options& options, batch_evaluator evaluator, std::size_t prompt)
       : model_(model), options_(options), evaluator_(std::move(evaluator)), prompt_(prompt), groups_(options.groups) {
-    for (group& g : groups_) g.live.reserve(options.beams);
     taken_.resize(model.vocabulary());
   }
 

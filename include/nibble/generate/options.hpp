@@ -23,7 +23,7 @@ struct generate_options {
   /// "<|im_end|>", stands for the token as well as for its letters.
   std::vector<std::string> stop = {};
   std::vector<token> stop_tokens = {};  ///< end it as the model's own end does: no event, not in the session
-  stop_token cancel = {};               ///< looked at between layers, while the prompt is read too
+  stop_token cancel = {};               ///< looked at between layers, while the prompt is read too; by schedulers between steps
   bool parse_special = false;           ///< text like "<|im_end|>" in the prompt is the control token, not its letters
   bool show_special = false;            ///< control tokens appear in the text of events
   bool speculate = true;                ///< as session_options::speculation says; the tokens are the same without

@@ -80,7 +80,8 @@ class scheduler {
   explicit scheduler(const any_model& model, const scheduler_options& options = {})
       : scheduler(try_create(model, options).value()) {}
 #endif
-  /// Requests that are not at their end then are cancelled.
+  /// Requests that are not at their end then are cancelled: their callbacks are called, and those of the options, so what they
+  /// refer to must still be there. No other thread may be in a call of it.
   ~scheduler();
   scheduler(scheduler&&) noexcept;
   scheduler& operator=(scheduler&&) noexcept;
@@ -131,9 +132,11 @@ class scheduler {
   std::size_t waiting() const noexcept;
   /// Bytes that are allocated for keys, values, states, steps, and to choose tokens: not those of requests.
   memory_plan memory() const noexcept;
-  /// What it has done so far, as it was behind the last step. From any thread.
+  /// What it has done so far, as it was behind the last step, and who waits now. From any thread; while a prefix cache is
+  /// saved, it waits for that.
   scheduler_stats stats() const;
-  /// The same in the text format of Prometheus. From any thread. @param model  what a label `model` says, where it is not empty
+  /// The same in the text format of Prometheus, whole: texts of several are not to be joined to one. From any thread.
+  /// @param model  what a label `model` says, where it is not empty
   std::string metrics(std::string_view model = {}) const;
 
  private:

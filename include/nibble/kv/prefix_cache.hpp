@@ -25,7 +25,8 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 /// It knows numbers of pages and of slots, by their kind: what owns them is its pool's to say, under whose lock it stands.
-/// @cost  all memory is taken when it is made; to find, to touch and to give up a node takes as long for many as for few
+/// @cost  all memory is taken when it is made; to find and to touch a node takes as long for many as for few. To choose what is
+///        given up passes those in use that were used before
 class prefix_cache {
  public:
   using node = std::uint32_t;
