@@ -211,7 +211,6 @@ const std::vector<breach> breaches{
        std::vector<double> out(1);
        nibble::softmax(nibble::candidates(), out);
      }},
-    {"grammar/token_trie.hpp", "same_as", [] { static_cast<void>(trie()->same_as(outside)); }},
     {"grammar/matcher.hpp", "is_allowed", [] { static_cast<void>(nibble::is_allowed(nibble::token_mask(), 0)); }},
     {"grammar/matcher.hpp", "grammar_matcher",
      [] { static_cast<void>(nibble::grammar_matcher(nibble::grammar::from_choices({"a"}), nullptr)); }},

@@ -71,6 +71,37 @@ TEST_CASE("rules within each other end in their order") {
   CHECK(fits(g, times(deep, "(") + times(deep, ")")));
 }
 
+TEST_CASE("short rules are read where they are called, but for those that lead back to themselves") {
+  const auto calls = [](const grammar& g) {
+    const auto& program = nibble::detail::grammar_parts::program_of(g);
+    std::size_t n = 0;
+    for (std::uint32_t s = 0; s < program->texts.size(); ++s) n += program->texts[s].calls.size();
+    return n;
+  };
+  const grammar sums = grammar::from_gbnf(
+      "root ::= term (\"+\" blank term)*\nterm ::= (name | digit+) blank\nname ::= letter (letter | digit)*\n"
+      "letter ::= [a-z_]\ndigit ::= [0-9]\nblank ::= \" \"*");
+  CHECK(calls(sums) == 0);
+  CHECK(fits(sums, "a1  + 22+_b "));
+  CHECK_FALSE(begins(sums, "a1 1"));
+  CHECK_FALSE(fits(sums, "a +"));
+  const grammar loop = grammar::from_gbnf("root ::= a\na ::= \"x\" b\nb ::= \"(\" a \")\" | c\nc ::= \"y\"?");
+  CHECK(calls(loop) > 0);
+  CHECK(fits(loop, "x(x(xy))"));
+  CHECK(fits(loop, "x(x)"));
+  CHECK_FALSE(begins(loop, "x(y"));
+  const grammar long_one = grammar::from_gbnf("root ::= a a\na ::= \"a text of many characters that is long\"");
+  CHECK(calls(long_one) == 2);
+}
+
+TEST_CASE("rules that are too much in each other's place are called") {
+  const grammar g = grammar::from_gbnf("root ::= a a a a\na ::= x* \"a\" x x x x x x x\nx ::= [ab]");
+  CHECK(fits(g, times(4, "abbbbbbb")));
+  CHECK(fits(g, times(9, "b") + times(40, "a")));
+  CHECK_FALSE(fits(g, times(40, "b") + times(31, "a")));
+  CHECK_FALSE(fits(g, times(4, "bbbbbbbb")));
+}
+
 TEST_CASE("what is no grammar is refused in a sentence that says where") {
   CHECK(refusal("") == "grammar: there is no rule \"root\"");
   CHECK(refusal("a ::= \"x\"") == "grammar: there is no rule \"root\"");

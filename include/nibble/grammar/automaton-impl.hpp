@@ -77,6 +77,7 @@ struct loose_automaton {
   };
   std::vector<state> states = {};
   std::uint32_t most = 0;
+  std::span<const patterns::id> in_place = {};  // by rule: what is read where it is called, or none
 
   std::uint32_t add() {
     states.emplace_back();
@@ -98,6 +99,7 @@ struct loose_automaton {
         return;
       }
       case pattern::kind::call: {
+        if (p.rule < in_place.size() && in_place[p.rule] != automaton::none) return connect(all, in_place[p.rule], from, to);
         const std::uint32_t here = add();
         states[from].free.push_back(here);
         states[here].rule = p.rule;
@@ -254,11 +256,12 @@ class subset_construction {
   std::vector<std::pair<std::uint32_t, const std::vector<std::uint32_t>*>> sets_;  // keys of numbers_
 };
 
-result<std::uint32_t> add_automaton(const patterns& all, patterns::id root, std::uint32_t most_states, automaton& out) {
+result<std::uint32_t> add_automaton(const patterns& all, patterns::id root, std::uint32_t most_states, automaton& out,
+                                    std::span<const patterns::id> in_place) {
   const std::uint32_t most_of_one = most_states / 8;
   if (out.size() > most_states) return too_many_states(most_states);
   loose_automaton loose;
-  loose.most = most_states;
+  loose.most = most_states, loose.in_place = in_place;
   const std::uint32_t start = loose.add(), end = loose.add();
   loose.connect(all, root, start, end);
   if (loose.full()) return too_many_states(most_of_one);

@@ -45,6 +45,8 @@ class automaton {
   const state& operator[](std::uint32_t s) const noexcept { return states_[s]; }
   state& operator[](std::uint32_t s) noexcept { return states_[s]; }
   std::size_t size() const noexcept { return states_.size(); }
+  /// Forgets all states but the first.
+  void keep(std::size_t count) { states_.resize((std::min)(count, states_.size())); }
   std::uint64_t work = 0;  ///< steps of all that was added, which its makers bound
 
   /// Where the code point leads to, or none.
@@ -74,9 +76,12 @@ result<std::uint32_t> add_texts(std::span<const std::string> texts, text_tags ta
 /// Adds the automaton of a pattern.
 /// @returns  its first state
 /// @errors   limit_exceeded: more than `most_states` in `out`
+/// @param in_place  by rule: the pattern that is read where the rule is called, without a call, or none; must not lead back to
+/// it
 /// @cost     O(states * characters that they tell apart); a pattern can ask for exponentially many states
 /// @source   Thompson 1968; Rabin and Scott 1959, the subset construction
-result<std::uint32_t> add_automaton(const patterns& all, patterns::id root, std::uint32_t most_states, automaton& out);
+result<std::uint32_t> add_automaton(const patterns& all, patterns::id root, std::uint32_t most_states, automaton& out,
+                                    std::span<const patterns::id> in_place = {});
 
 /// Adds the automaton that runs several at once. `tag_of` gives the tag of a state from the tags of those that it stands for;
 /// one that has ended early has none.

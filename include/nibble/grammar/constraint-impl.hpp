@@ -177,11 +177,10 @@ token_mask grammar_constraint::free_mask() {
       continue;
     }
     for (std::size_t below = i; below < nodes[i].behind; ++below) {
-      for (token id = nodes[below].first; id != no_token; id = trie_->same_as(id)) {
+      trie_->each_token(nodes[below], [&](token id) {
         s.tail.reset();
-        if (!s.tail.accept(trie_->text(id).substr(nodes[i].depth)))
-          words[static_cast<std::size_t>(id) / 64] &= ~(std::uint64_t{1} << static_cast<std::size_t>(id) % 64);
-      }
+        if (!s.tail.accept(trie_->text(id).substr(nodes[i].depth))) detail::forbid(words, id);
+      });
     }
     i = nodes[i].behind;
   }

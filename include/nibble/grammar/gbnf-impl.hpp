@@ -34,7 +34,6 @@ class gbnf_reader {
       if (r.name == "root") return error(errc::malformed, "there is no rule \"root\"");
       return in_.malformed(r.used_at, "the rule \"" + r.name + "\" is not defined");
     }
-    find_characters();
     rule_set out{std::move(all_), {}};
     for (named& r : names_) out.rules.push_back({std::move(r.name), *r.body});
     return out;
@@ -48,37 +47,6 @@ class gbnf_reader {
     std::size_t used_at;
     std::optional<id> body = {};
   };
-
-  /// A rule that is one character is read like its set, without a call, wherever it is named. Rules of rules that are, too, up
-  /// to some depth.
-  void find_characters() {
-    bool found = true;
-    for (int depth = 0; depth < 8 && found; ++depth) {
-      found = false;
-      for (id node = 0; node < all_.size(); ++node) {
-        char_set set = one_of(all_[node]);
-        if (set.empty()) continue;
-        all_.become(node, std::move(set));
-        found = true;
-      }
-    }
-  }
-  /// The set of a node that says one character in other words, if it has few ranges; else none.
-  char_set one_of(const pattern& p) const {
-    constexpr std::size_t few = 64;
-    std::vector<id> parts = p.parts;
-    if (p.what == pattern::kind::call) parts.push_back(*names_[p.rule].body);
-    if (p.what == pattern::kind::characters || p.what == pattern::kind::repeat) return {};
-    if (p.what == pattern::kind::sequence && parts.size() != 1) return {};
-    std::vector<char_set::range> ranges;
-    for (const id part : parts) {
-      const auto more = all_[part].characters.ranges();
-      if (all_[part].what != pattern::kind::characters || more.empty() || ranges.size() + more.size() > few) return {};
-      if (more.back().high > char_set::last) return {};  // a token
-      ranges.insert(ranges.end(), more.begin(), more.end());
-    }
-    return char_set::of(std::move(ranges));
-  }
 
   result<void> rule() {
     const std::size_t from = in_.at();

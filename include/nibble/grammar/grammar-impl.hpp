@@ -14,6 +14,7 @@
 #include "nibble/grammar/grammar.hpp"
 #include "nibble/grammar/program.hpp"
 #include "nibble/grammar/regex.hpp"
+#include "nibble/grammar/short_rules.hpp"
 #include "nibble/text/utf8.hpp"
 
 namespace nibble {
@@ -26,8 +27,17 @@ inline result<grammar> grammar_of(rule_set set, const grammar_limits& most, gram
   std::vector<std::uint32_t> starts;
   for (const grammar_target& t : made.targets) starts.push_back(t.start);
   const auto first = static_cast<std::uint32_t>(made.texts.size());
+  const auto in_place = others == 0 ? short_rules(set) : std::vector<patterns::id>();  // else rules have other numbers
+  int too_large = 0;
   for (const rule_set::rule& r : set.rules) {
-    auto start = add_automaton(set.all, r.body, most.states, made.texts);
+    const std::size_t before = made.texts.size();
+    result<std::uint32_t> start = too_many_states(0);
+    if (too_large < 8) start = add_automaton(set.all, r.body, (std::min)(most.states, 8'000u), made.texts, in_place);
+    if (!start) {  // with calls it may take fewer
+      ++too_large;
+      made.texts.keep(before);
+      start = add_automaton(set.all, r.body, most.states, made.texts);
+    }
     if (!start) return std::move(start).failure().in("rule \"" + r.name + "\"");
     made.targets.push_back({.start = *start});
   }

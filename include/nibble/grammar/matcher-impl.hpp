@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -100,6 +101,8 @@ void grammar_matcher::walk(std::size_t first, std::size_t behind, std::size_t de
   marks_[0] = stacks.now();
   is_one_[0] = levels_[0].size() == 1;
   if (is_one_[0]) one_[0] = levels_[0].front();
+  detail::grammar_place easy{detail::grammar_states::dead, 0};  // the last one that needed no stacks, and its value
+  std::uint32_t ends_with = detail::grammar_states::no_value;
   for (std::size_t i = first; i < behind;) {
     const token_trie::node n = nodes[i];
     const std::size_t level = n.depth - depth;
@@ -110,12 +113,18 @@ void grammar_matcher::walk(std::size_t first, std::size_t behind, std::size_t de
         i = n.behind;
         continue;
       }
-      const detail::grammar_states::facts& f = states.of(next);
-      if (f.plain || (f.reads && f.calls == 0 && f.value == passed && p.within == detail::grammar_stacks::unknown)) {
-        one_[level] = {next, p.within};
+      const detail::grammar_place here{next, p.within};
+      if (here != easy) {
+        const detail::grammar_states::facts& f = states.of(next);
+        if (f.plain || (f.reads && f.calls == 0 && p.within == detail::grammar_stacks::unknown))
+          easy = here, ends_with = f.value;
+      }
+      if (here == easy) {
+        one_[level] = here;
         is_one_[level] = true;
         marks_[level] = marks_[level - 1];
-        for (token id = n.first; id != no_token; id = trie_->same_as(id)) on_token(id);
+        if (ends_with != passed && ends_with != detail::grammar_states::no_value) on_end(i, ends_with);
+        trie_->each_token(n, on_token);
         ++i;
         continue;
       }
@@ -131,15 +140,14 @@ void grammar_matcher::walk(std::size_t first, std::size_t behind, std::size_t de
     if (is_one_[level]) one_[level] = out.front();
     if (read) {
       for (const std::uint32_t value : stacks.ended_outside()) on_end(i, value);
-      if (!out.empty() || stacks.may_end())
-        for (token id = n.first; id != no_token; id = trie_->same_as(id)) on_token(id);
+      if (!out.empty() || stacks.may_end()) trie_->each_token(n, on_token);
     }
     i = read && !out.empty() ? i + 1 : n.behind;
   }
   stacks.release(marks_[0]);
 }
 
-const grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
+grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
   constexpr std::uint32_t none = 0xFFFFFFFF;
   if (state >= base_numbers_.size()) base_numbers_.resize(sum_of_sizes(parser_.states_.size(), 1), none);
   if (base_numbers_[state] != none) return bases_[base_numbers_[state]];
@@ -150,10 +158,6 @@ const grammar_matcher::base& grammar_matcher::base_of(std::uint32_t state) {
   levels_[0].assign(1, {state, detail::grammar_stacks::unknown});
   if (!find_text_base(state, b) && !find_base_like(like, state, b)) find_base(b, parser_.states_.of(state).value);
   b.ends = base_ends_.size() - b.first_end;
-  for (std::size_t i = b.first_end; i < base_ends_.size(); ++i) {
-    const std::uint32_t node = base_ends_[i].node;
-    base_ends_[i].characters = detail::json_characters(beginning(node).substr(0, trie_->nodes()[node].depth - 1u));
-  }
   if (state >= base_numbers_.size()) base_numbers_.resize(sum_of_sizes(parser_.states_.size(), 1), none);
   base_numbers_[state] = static_cast<std::uint32_t>(bases_.size());
   bases_.push_back(b);
@@ -255,12 +259,21 @@ void grammar_matcher::walk_anew(std::size_t first, std::size_t depth, const base
   const std::span<std::uint64_t> words = std::span(dense_).subspan(b.first_word);
   const std::size_t behind = trie_->nodes()[first].behind;
   for (std::size_t i = first; i < behind; ++i)
-    for (token id = trie_->nodes()[i].first; id != no_token; id = trie_->same_as(id)) detail::forbid(words, id);
+    trie_->each_token(trie_->nodes()[i], [&](token id) { detail::forbid(words, id); });
   walk(
       first, behind, depth, b.everywhere, [&](token id) { detail::allow(words, id); },
       [&](std::size_t node, std::uint32_t value) {
         base_ends_.push_back({static_cast<std::uint32_t>(node), value, 0});
       });
+}
+
+/// Finds how many characters of a string the ends of a base stand behind.
+void grammar_matcher::count_characters(base& b) {
+  for (std::size_t i = b.first_end; i < b.first_end + b.ends && !b.counted; ++i) {
+    const std::uint32_t node = base_ends_[i].node;
+    base_ends_[i].characters = detail::json_characters(beginning(node).substr(0, trie_->nodes()[node].depth - 1u));
+  }
+  b.counted = true;
 }
 
 /// The text of a token below a node, of which all begin alike.
@@ -294,14 +307,12 @@ bool grammar_matcher::goes_on_behind(std::uint32_t within, std::uint32_t value) 
   return !levels_[0].empty();
 }
 
-/// The base of a state with each place where it ends.
-grammar_matcher::base grammar_matcher::walked_base(std::uint32_t state) {
-  base& b = bases_[base_numbers_[state]];
+/// Makes the base of a state anew, with each place where it ends.
+void grammar_matcher::find_all_ends(base& b, std::uint32_t state) {
   b = {.first_token = sparse_.size(), .first_end = base_ends_.size()};
   levels_[0].assign(1, {state, detail::grammar_stacks::unknown});
   find_base(b, detail::grammar_states::no_value);
   b.ends = base_ends_.size() - b.first_end;
-  return b;
 }
 
 void grammar_matcher::add_base(std::uint32_t state, std::uint32_t within, std::vector<std::uint64_t>& words) {
@@ -309,8 +320,9 @@ void grammar_matcher::add_base(std::uint32_t state, std::uint32_t within, std::v
   const bool counted = parser_.states_.counted(state, least, most), by_value = parser_.states_.goes_on_freely(state);
   const std::uint32_t own = state;
   if (counted || by_value) state = parser_.states_.uncounted();
-  base b = base_of(state);
-  if (b.everywhere != detail::grammar_states::no_value && goes_on_behind(within, b.everywhere)) b = walked_base(state);
+  base& b = base_of(state);
+  if (b.everywhere != detail::grammar_states::no_value && goes_on_behind(within, b.everywhere)) find_all_ends(b, state);
+  if (counted) count_characters(b);
   std::fill(collected_.begin(), collected_.end(), 0);
   for (std::size_t w = 0; w < collected_.size() && b.dense; ++w) collected_[w] = dense_[b.first_word + w];
   for (std::size_t i = 0; i < b.tokens && !b.dense; ++i) detail::allow(collected_, sparse_[b.first_token + i]);
@@ -346,10 +358,37 @@ std::uint32_t grammar_matcher::value_behind(std::uint32_t state, std::size_t nod
   return parser_.states_.of(state).value;
 }
 
+/// Sorts pending_, which has one part for each place, mostly few, in each of which nodes ascend.
+void grammar_matcher::sort_pending() {
+  const auto by_node = [](const pending& a, const pending& b) { return a.node < b.node; };
+  for (int merges = 0; merges < 4; ++merges) {
+    const auto second = std::is_sorted_until(pending_.begin(), pending_.end(), by_node);
+    if (second == pending_.end()) return;
+    const auto third = std::is_sorted_until(second, pending_.end(), by_node);
+    merged_.clear();
+    std::merge(pending_.begin(), second, second, third, std::back_inserter(merged_), by_node);
+    std::copy(merged_.begin(), merged_.end(), pending_.begin());
+  }
+  std::sort(pending_.begin(), pending_.end(), by_node);
+}
+
+/// Whether a byte is read from a place in levels_[0]. Found out once for each list.
+bool grammar_matcher::leads_on(unsigned char byte) {
+  std::int8_t& known = leads_[byte];
+  if (known < 0) {
+    const auto reads = [&](const detail::grammar_place& p) {
+      return parser_.states_.step(p.state, byte) != detail::grammar_states::dead;
+    };
+    known = std::any_of(levels_[0].begin(), levels_[0].end(), reads) ? 1 : 0;
+  }
+  return known > 0;
+}
+
 /// The tokens that go on behind the ends of the calls that places are within.
 void grammar_matcher::add_behind(std::vector<std::uint64_t>& words) {
-  const auto by_node = [](const pending& a, const pending& b) { return a.node < b.node; };
-  if (!std::is_sorted(pending_.begin(), pending_.end(), by_node)) std::sort(pending_.begin(), pending_.end(), by_node);
+  sort_pending();
+  const std::span<const token_trie::node> nodes = trie_->nodes();
+  const auto take = [&](token id) { detail::allow(words, id); };
   detail::grammar_stacks& stacks = parser_.stacks_;
   const detail::grammar_stacks::mark before = stacks.now();
   std::size_t made_from = 0, made_count = 0;  // of pending_: those that levels_[0] is for
@@ -365,14 +404,15 @@ void grammar_matcher::add_behind(std::vector<std::uint64_t>& words) {
       stacks.begin_list(levels_[0]);
       for (std::size_t k = i; k < behind; ++k) stacks.end(pending_[k].within, pending_[k].value, levels_[0]);
       end = stacks.may_end();
+      leads_.fill(-1);
       made_from = i, made_count = behind - i;
     }
-    const token_trie::node n = trie_->nodes()[pending_[i].node];
-    const auto take = [&](token id) { detail::allow(words, id); };
-    if (end || !levels_[0].empty())
-      for (token id = n.first; id != no_token; id = trie_->same_as(id)) take(id);
-    if (!levels_[0].empty())
-      walk(pending_[i].node + 1, n.behind, n.depth, detail::grammar_states::no_value, take, [](std::size_t, std::uint32_t) {});
+    const token_trie::node n = nodes[pending_[i].node];
+    if (end || !levels_[0].empty()) trie_->each_token(n, take);
+    for (std::uint32_t child = pending_[i].node + 1; child < n.behind && !levels_[0].empty(); child = nodes[child].behind) {
+      if (!leads_on(nodes[child].byte)) continue;
+      walk(child, nodes[child].behind, n.depth, detail::grammar_states::no_value, take, [](std::size_t, std::uint32_t) {});
+    }
     i = behind;
   }
   stacks.release(before);

@@ -1,6 +1,7 @@
 /// grammar_matcher: the tokens of a vocabulary that may come next in a text that a grammar describes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -64,14 +65,14 @@ class grammar_matcher {
     std::size_t first_word = 0;               // of a dense set
     std::size_t first_token = 0, tokens = 0;  // of a sparse one
     std::size_t first_end = 0, ends = 0;
-    bool dense = false;
+    bool dense = false, counted = false;
     std::uint32_t everywhere = detail::grammar_states::no_value;  // what each character ends with
   };
   /// Where what the state is within would have to go on.
   struct base_end {
-    std::uint32_t node;   // of the trie
-    std::uint32_t value;  // that was read
-    std::uint32_t characters;
+    std::uint32_t node;        // of the trie
+    std::uint32_t value;       // that was read
+    std::uint32_t characters;  // of a string, where they have been counted
   };
   struct kept_mask {
     std::vector<detail::grammar_place> places;
@@ -79,11 +80,14 @@ class grammar_matcher {
     std::vector<std::uint64_t> words;
   };
   void make_mask(std::vector<std::uint64_t>& words);
-  const base& base_of(std::uint32_t state);
+  base& base_of(std::uint32_t state);
+  void count_characters(base& b);
   void add_base(std::uint32_t state, std::uint32_t within, std::vector<std::uint64_t>& words);
   bool goes_on_behind(std::uint32_t within, std::uint32_t value);
-  base walked_base(std::uint32_t state);
+  void find_all_ends(base& b, std::uint32_t state);
   void add_behind(std::vector<std::uint64_t>& words);
+  void sort_pending();
+  bool leads_on(unsigned char byte);
   void find_base(base& b, std::uint32_t passed);
   bool find_text_base(std::uint32_t state, base& b);
   std::uint32_t alike(std::uint32_t state);
@@ -111,7 +115,8 @@ class grammar_matcher {
   std::vector<base_end> base_ends_;
   std::vector<std::uint64_t> collected_;
   std::vector<std::uint32_t> others_;  // nodes
-  std::vector<pending> pending_;
+  std::vector<pending> pending_, merged_;
+  std::array<std::int8_t, 256> leads_{};  // where levels_[0] goes on: 1, 0, or -1 for not known yet
   std::vector<std::vector<detail::grammar_place>> levels_;
   std::vector<detail::grammar_stacks::mark> marks_;
   std::vector<detail::grammar_place> one_;  // of levels with one place

@@ -52,9 +52,6 @@ class patterns {
     return sequence(std::move(parts));
   }
 
-  /// Says that a node is one character of a set.
-  void become(id node, char_set set) { nodes_[node] = {.what = pattern::kind::characters, .characters = std::move(set)}; }
-
   const pattern& operator[](id node) const noexcept { return nodes_[node]; }
   std::size_t size() const noexcept { return nodes_.size(); }
 

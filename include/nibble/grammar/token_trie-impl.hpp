@@ -108,6 +108,7 @@ token_trie::token_trie(const nibble::tokenizer& tokenizer)
     }
     node& end = nodes_[open.back()];
     same_[static_cast<std::size_t>(id)] = end.first;
+    end.shared = end.first != no_token;
     end.first = id;
     depth_ = (std::max)(depth_, text.size());
     last = text;
@@ -127,7 +128,7 @@ void token_trie::find_nodes() {
     const node& n = nodes_[i];
     const detail::utf8_place from = before[n.depth - 1u];
     const bool is_code = n.byte >= 0xF5 && n.byte <= 0xF7;
-    for (token id = n.first; id != no_token; id = same_as(id)) detail::allow(all_, id);
+    each_token(n, [&](token id) { detail::allow(all_, id); });
     if (!from.is_whole() && (n.byte < 0x80 || is_code)) broken_nodes_.push_back(static_cast<std::uint32_t>(i));
     if (from.is_whole() && (n.byte < 0x80 || is_code)) {
       index[i] = static_cast<unsigned char>(is_code ? 0x80u + (n.byte - 0xF5u) : n.byte);
@@ -135,7 +136,7 @@ void token_trie::find_nodes() {
     }
     before[n.depth] = from.behind(n.byte);
     if (before[n.depth].broken) continue;
-    for (token id = n.first; id != no_token; id = same_as(id)) detail::allow(texts_, id);
+    each_token(n, [&](token id) { detail::allow(texts_, id); });
   }
   for (std::size_t b = 0; b < node_bytes; ++b) first_of_[b + 1] += first_of_[b];
   nodes_of_.resize(first_of_[node_bytes]);

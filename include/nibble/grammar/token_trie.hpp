@@ -31,6 +31,7 @@ class token_trie {
     token first;           ///< the token that ends here, or no_token
     std::uint16_t depth;   ///< bytes up to here
     unsigned char byte;
+    bool shared = false;  ///< other tokens are spelled as `first`, too
   };
 
   /// Of all tokens that are text. The tokenizer is not needed afterwards.
@@ -41,11 +42,10 @@ class token_trie {
 
   /// All but the root, which has no byte.
   std::span<const node> nodes() const noexcept { return nodes_; }
-  /// Another token that is spelled as this one, or no_token.
-  /// @errors  none; precondition: the token is one of the vocabulary
-  token same_as(token id) const NIBBLE_NOEXCEPT {
-    NIBBLE_ASSERT(id >= 0 && static_cast<std::size_t>(id) < size());
-    return same_[static_cast<std::size_t>(id)];
+  /// Calls f with each token that ends at a node.
+  template <class F>
+  void each_token(const node& n, F f) const {
+    for (token id = n.first; id != no_token; id = n.shared ? same_[static_cast<std::size_t>(id)] : no_token) f(id);
   }
   /// The tokens at which a reply ends.
   std::span<const token> ends() const noexcept { return ends_; }
@@ -95,7 +95,7 @@ class token_trie {
 
   const nibble::tokenizer* tokenizer_;
   std::vector<node> nodes_;
-  std::vector<token> same_, ends_;
+  std::vector<token> same_, ends_;         // same_: another token of the same spelling, or no_token; by token
   std::vector<std::string_view> spelled_;  // by token
   std::string codes_;                      // of control tokens
   std::size_t depth_ = 0;
