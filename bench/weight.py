@@ -7,7 +7,7 @@ headers  a file that includes nibble/nibble.hpp and nothing else
 hello    examples/01_hello.cpp: the same with a model, a session and a loop of events
 kernels  the file that includes nibble/kernels/compile.hpp, once a program
 library  the file that includes all else that is compiled once, but for what has files of its own:
-tokenizers, templates, models, decoder, architectures, grammars, generating  such files
+tokenizers, templates, models, decoder, architectures, samplers, grammars, generating  such files
 Seconds are those of the processor, so that other work on the machine does not count. Fails above a budget; 0 takes it away.
 """
 import argparse, os, shlex, subprocess, sys, tempfile, time
@@ -17,7 +17,8 @@ UNITS = {"headers": "#include <nibble/nibble.hpp>\n", "kernels": "#include <nibb
          "library": "#include <nibble/library-impl.hpp>\n", "tokenizers": "#include <nibble/text/tokenizers-impl.hpp>\n",
          "templates": "#include <nibble/text/template/jinja_template-impl.hpp>\n",
          "models": "#include <nibble/model/models-impl.hpp>\n", "decoder": "#include <nibble/model/decoder-impl.hpp>\n",
-         "architectures": "#include <nibble/model/registry-impl.hpp>\n", "grammars": "#include <nibble/grammar/grammars-impl.hpp>\n",
+         "architectures": "#include <nibble/model/registry-impl.hpp>\n", "samplers": "#include <nibble/sample/samplers-impl.hpp>\n",
+         "grammars": "#include <nibble/grammar/grammars-impl.hpp>\n",
          "generating": "#include <nibble/generate/generating-impl.hpp>\n"}
 
 

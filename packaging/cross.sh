@@ -54,7 +54,7 @@ arm_highway() {
 }
 
 # The library's units: all that nibble::nibble is made of.
-nibble_units=(packaging/{kernels,library,tokenizers,templates,models,decoder,architectures,grammars,generating,quantize}.cpp)
+nibble_units=(packaging/{kernels,library,tokenizers,templates,models,decoder,architectures,samplers,grammars,generating,quantize}.cpp)
 
 # What machines say of the small model, for they choose the likeliest token: those that fuse multiplication and addition one
 # text, and those that cannot, another.

@@ -16,6 +16,7 @@
 #include "nibble/model/models-impl.hpp"
 #include "nibble/model/decoder-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
+#include "nibble/sample/samplers-impl.hpp"
 #include "nibble/grammar/grammars-impl.hpp"
 #include "nibble/generate/generating-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"

@@ -114,5 +114,6 @@ static_assert(min(2, 1) == 1 && max(2, 1) == 2 && abs(-1) == 1 && round(1.6) == 
 #include "nibble/model/models-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
+#include "nibble/sample/samplers-impl.hpp"
 #include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/text/tokenizers-impl.hpp"

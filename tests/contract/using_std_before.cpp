@@ -12,5 +12,6 @@ using namespace nibble;
 #include "nibble/model/models-impl.hpp"
 #include "nibble/model/registry-impl.hpp"
 #include "nibble/quant/quantize_file-impl.hpp"
+#include "nibble/sample/samplers-impl.hpp"
 #include "nibble/text/template/jinja_template-impl.hpp"
 #include "nibble/text/tokenizers-impl.hpp"

@@ -61,7 +61,7 @@ FAILS = r'\s*(\{\s*)?(return (error|bad|twice|lacks|fail|invalid|detail::\w+_err
 def unit(work, readers):
     """The translation unit of all that is compiled once, or of what the readers need."""
     parts = re.findall(r'#include "(nibble/.*-impl.hpp)"', open(f'{work}/include/nibble/library-impl.hpp').read())
-    for more in ('text/tokenizers', 'model/models', 'grammar/grammars', 'generate/generating'):
+    for more in ('text/tokenizers', 'model/models', 'sample/samplers', 'grammar/grammars', 'generate/generating'):
         parts += re.findall(r'#include "(nibble/.*-impl.hpp)"', open(f'{work}/include/nibble/{more}-impl.hpp').read())
     parts += ['nibble/text/template/jinja_template-impl.hpp']
     if readers:
