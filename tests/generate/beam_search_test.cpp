@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 #include "generate/replies.hpp"
 #include "nibble/generate/score.hpp"
 #include "nibble/model/evaluator.hpp"
+#include "support/model_parts.hpp"
 #include "support/smallest_model.hpp"
 
 using namespace nibble_test;
@@ -235,6 +237,47 @@ TEST_CASE("full contexts, too little memory and a request to stop end a search w
   const auto small =
       nibble::beam_search(letters(), tokens(62, 3), {.beams = 3, .max_tokens = 9}, {.context = 128, .kv_bytes = 3 * page});
   CHECK(std::any_of(small.begin(), small.end(), [](const auto& b) { return b.reason == finish::memory_full; }));
+}
+
+TEST_CASE("a beam ends where logits are no numbers, and says so, and the others go on") {
+  const tokens text{1, 300};
+  const beam_options o{.beams = 3, .max_tokens = 4};
+  model_parts parts(golden("models/llama.gguf"));
+  auto output = parts.at("token_embd.weight");
+  output.name = "output.weight";
+  parts.remove(output.name);
+  parts.tensors.push_back(output);
+  const auto sound = nibble::beam_search(nibble::any_model::load(parts.bytes()), text, o, {.context = 32});
+  const token first = sound.at(0).tokens.at(0);
+  auto& embedding = parts.at("token_embd.weight");
+  const std::size_t row = embedding.data.size() / 512;
+  std::memset(embedding.data.data() + std::size_t(first) * row, 0xff, row);
+  const auto found = nibble::beam_search(nibble::any_model::load(parts.bytes()), text, o, {.context = 32});
+  REQUIRE(found.size() == 3);
+  std::size_t broken = 0;
+  for (const auto& b : found) {
+    if (b.reason != finish::not_a_number) {
+      CHECK(b.reason == finish::max_tokens);
+      continue;
+    }
+    ++broken;
+    CHECK(b.tokens.back() == first);
+    CHECK(b.logprob < 0);
+  }
+  CHECK(broken > 0);
+  CHECK(broken < 3);
+
+  auto& norm = parts.at("output_norm.weight");
+  std::memset(norm.data.data(), 0xff, norm.data.size());
+  const auto model = nibble::any_model::load(parts.bytes());
+  for (const std::size_t groups : {1, 2}) {
+    const auto none = nibble::beam_search(model, text, {.beams = 4, .groups = groups}, {.context = 32});
+    REQUIRE(none.size() == groups);
+    for (const auto& b : none) {
+      CHECK(b.reason == finish::not_a_number);
+      CHECK(b.tokens.empty());
+    }
+  }
 }
 
 TEST_CASE("a search that makes no sense is refused") {

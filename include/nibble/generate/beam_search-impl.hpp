@@ -97,7 +97,8 @@ class beam_searcher {
   }
 
   /// The best tokens behind each beam of a group: as many as may be followed, and all that may end it before.
-  void find_candidates(const group& g) {
+  /// A beam behind which no logit is a number ends.
+  void find_candidates(group& g) {
     all_.clear();
     const std::size_t ends = model_.tokenizer().vocabulary().ends().size() + options_.stop_tokens.size();
     for (std::size_t i = 0; i < g.live.size(); ++i) {
@@ -111,12 +112,15 @@ class beam_searcher {
       const double sum = double(*best) - double(log_probability(logits, at));  // the logarithm of that of all e^logit
       const auto ranked = [&](std::size_t id) { return static_cast<float>(double(logits[id]) - loss(id)); };
       find_best(logits.size(), size_of_group() + ends, ranked, best_);
+      const std::size_t before = all_.size();
       for (const candidate& c : best_) {
         const auto id = static_cast<std::size_t>(c.id);
         const double logprob = g.live[i].logprob + double(logits[id]) - sum;
         if (!(logprob > -std::numeric_limits<double>::infinity())) continue;  // NaN, too
         all_.push_back({logprob - loss(id), logprob, i, c.id});
       }
+      const running& r = g.live[i];
+      if (all_.size() == before) end(g, r.tokens, r.logprob, r.tokens.size(), finish::not_a_number);
     }
   }
 

@@ -42,6 +42,7 @@ struct beam {
 
 /// Follows several answers to a prompt, which share what they have in common and the steps of the model, and gives the best
 /// that it finds, best first. The same bits for any number of threads; equal scores are in the order of ids.
+/// A beam behind which the model gives nothing above -infinity ends: finish::not_a_number.
 /// @param    room  of each beam: its `context`, and the `kv_bytes` of all of them
 /// @errors   invalid_argument: no prompt, or a token that is not in the vocabulary; no beams, or groups that do not divide
 ///           them; out_of_memory. What the model's executor throws
