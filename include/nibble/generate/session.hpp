@@ -140,7 +140,8 @@ class session {
   /// @cost    no copy: it is written page by page
   result<void> try_save(const std::filesystem::path& path) const;
   /// Becomes what a session of the same model and format of keys and values was. A generation that is being read is over. What
-  /// the session can be cut back to without processing tokens again is not kept.
+  /// the session can be cut back to without processing tokens again is not kept. Models are told apart by
+  /// any_model::fingerprint, which looks at samples of the weights alone.
   /// @errors  malformed: other or damaged bytes; truncated, unsupported_version; invalid_argument: of another model or format;
   ///          limit_exceeded: more tokens than the context; out_of_memory; io. Nothing has changed then
   result<void> try_load(std::span<const std::byte> bytes);
