@@ -244,6 +244,23 @@ TEST_CASE("a session that was saved goes on with the same adapters alone") {
   CHECK(plain.try_load(saved).failure().code() == errc::invalid_argument);
 }
 
+TEST_CASE("an adapter is told from others with the same bytes by what numbers they are") {
+  parts model("llama");
+  const auto loaded = load(model);
+  const std::vector<std::byte> numbers(64, std::byte{0x3c});  // 1.06 as f16, 0.0115 as bf16
+  std::vector<std::uint64_t> found;
+  for (const tensor_type type : {tensor_type::f16, tensor_type::bf16, tensor_type::f16}) {
+    nibble::metadata meta;
+    meta.set("general.architecture", nibble::value("controlvector"));
+    nibble::gguf_writer writer(meta);
+    writer.add("direction.1", type, std::vector<std::uint64_t>{32}, numbers);
+    const auto bytes = writer.bytes();
+    found.push_back(adapter::load(loaded, nibble::gguf_file::parse(bytes)).fingerprint());
+  }
+  CHECK(found[0] != found[1]);
+  CHECK(found[0] == found[2]);
+}
+
 TEST_CASE("an adapter is told from others by its numbers, its names and its alpha") {
   parts model("llama");
   const auto loaded = load(model);

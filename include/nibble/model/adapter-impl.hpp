@@ -203,6 +203,7 @@ class adapter_reader {
     std::vector<std::byte> copy;
     const auto bytes = part_of(file_, t, 0, static_cast<std::size_t>(t.bytes), copy);
     if (!bytes) return bytes.failure();
+    made_.fingerprint = checksum(std::as_bytes(std::span(&t.type, 1)), made_.fingerprint);
     made_.fingerprint = checksum(*bytes, checksum(std::as_bytes(std::span(t.name)), made_.fingerprint));
     const auto rows = static_cast<std::size_t>(t.rows()), columns = static_cast<std::size_t>(t.cols());
     std::vector<float> out(product_of_sizes(rows, columns));
