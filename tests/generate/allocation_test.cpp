@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nibble/generate/event_builder.hpp"
@@ -27,16 +28,18 @@
 
 namespace {
 std::atomic<std::size_t> allocations{0};
+std::atomic<std::size_t> most_bytes{nibble::largest_size};  // of one
 
+// not inlined, for g++ takes the pair of an inlined free() and a new that it does not see through for a mistake
+[[gnu::noinline]] void release(void* memory) noexcept { std::free(memory); }
 void* counted(std::size_t size, std::size_t alignment) {
   ++allocations;
   size = (size + alignment) / alignment * alignment;
   void* memory = alignment > alignof(std::max_align_t) ? std::aligned_alloc(alignment, size) : std::malloc(size);
+  if (size > most_bytes) release(std::exchange(memory, nullptr));
   if (!memory) throw std::bad_alloc();
   return memory;
 }
-// not inlined, for g++ takes the pair of an inlined free() and a new that it does not see through for a mistake
-[[gnu::noinline]] void release(void* memory) noexcept { std::free(memory); }
 }  // namespace
 
 void* operator new(std::size_t size) { return counted(size, 1); }
@@ -47,6 +50,12 @@ void operator delete(void* memory, std::align_val_t) noexcept { release(memory);
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
 
 namespace {
+/// No allocation is larger while it is there.
+struct memory_limit {
+  explicit memory_limit(std::size_t bytes) { most_bytes = bytes; }
+  ~memory_limit() { most_bytes = nibble::largest_size; }
+};
+
 /// Allocations after the first of 200 tokens.
 std::size_t allocations_of(nibble::session& session, nibble::generate_options options) {
   options.max_tokens = 200;
@@ -90,6 +99,40 @@ TEST_CASE("replies side by side allocate nothing once each has its first token")
         [&](std::size_t, const nibble::token_event&) { (++events == prompts.size() ? before : after) = allocations; }, room);
     CHECK(events > 300);
     CHECK(after == before);
+  }
+}
+
+TEST_CASE("a request ends alone for whose answer there is no memory, and says so") {
+  const auto model = nibble::any_model::load(nibble_test::golden("models/stories260K-q8_0.gguf"), {.threads = 2});
+  const std::vector<nibble::token> prompt(40, 5);
+  const nibble::session_options room{.context = 2000, .prefill_chunk = 32};
+  nibble::session session(model, room);
+  std::string expected;
+  for (const auto& event : session.generate(std::span(prompt), {.max_tokens = 10})) expected += event.text;
+  for (const std::size_t most : {6000, 12000}) {  // too little for its tokens, and for its text
+    nibble::scheduler s(model, {.running = 4, .room = room});
+    auto before = s.submit({.prompt = prompt, .options = {.max_tokens = 10}});
+    s.run_once();
+    auto large = s.submit({.prompt = prompt, .options = {.max_tokens = 1900}, .coalesce = true});
+    auto same = s.submit({.prompt = prompt, .options = {.max_tokens = 1900}, .coalesce = true});
+    auto behind = s.submit({.prompt = prompt, .options = {.max_tokens = 10}});
+    {
+      const memory_limit limit(most);
+      s.run_once();
+    }
+    for (const auto* answer : {&large, &same}) {
+      CHECK(answer->reason() == nibble::finish::memory_full);
+      CHECK_THROWS_AS(static_cast<void>(answer->wait()), std::bad_alloc);
+    }
+    while (s.run_once()) continue;
+    for (const auto* answer : {&before, &behind}) {
+      CHECK(answer->wait() == nibble::finish::max_tokens);
+      CHECK(answer->text() == expected);
+    }
+    CHECK(s.stats().ended[std::size_t(nibble::finish::memory_full)] == 2);
+    auto later = s.submit({.prompt = prompt, .options = {.max_tokens = 1900}});
+    s.run_once();
+    CHECK(s.running() == 1);
   }
 }
 

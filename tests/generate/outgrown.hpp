@@ -39,7 +39,7 @@ inline void check_schedulers(const nibble::session_options& room, std::initializ
   one.forks = 0;
   const std::size_t of_one = model.plan(one).kv;
   for (const std::size_t bytes : {std::size_t{0}, of_one * 2}) {
-    nibble::session_options shared = room;
+    nibble::session_options shared = one;
     shared.kv_bytes = bytes;
     nibble::scheduler s(model, {.running = 3, .room = shared});
     std::vector<nibble::answer> answers;

@@ -1,11 +1,14 @@
 /// What a host's functions may do while a scheduler calls them, and when it ends.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <future>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "generate/scheduled.hpp"
@@ -97,4 +100,34 @@ TEST_CASE("threads that wait for answers hear that their scheduler has ended") {
   }
   for (auto& t : waiting) t.join();
   for (const finish f : found) CHECK(f == finish::cancelled);
+}
+
+TEST_CASE("what a request has of its host's may ask the scheduler for something when it goes, coalesced or not") {
+  scheduler s(stories(), small);
+  std::vector<std::thread> asking;
+  int gone = 0;
+  const auto asked = [&] {
+    const std::shared_ptr<int> kept(new int(0), [&](int* p) {
+      delete p;
+      ++gone;
+      std::promise<void> done;
+      auto over = done.get_future();
+      asking.emplace_back([&s, done = std::move(done)]() mutable {
+        static_cast<void>(s.waiting());
+        static_cast<void>(s.stats());
+        s.submit({.prompt = some_tokens(3, 0, 512), .options = {.max_tokens = 1}});
+        done.set_value();
+      });
+      CHECK(over.wait_for(std::chrono::seconds(10)) == std::future_status::ready);  // nobody holds what it waits for
+    });
+    return request{.prompt = some_tokens(9, 0, 512),
+                   .options = {.max_tokens = 2, .sampler = [kept](nibble::candidates&) {}},
+                   .coalesce = true};
+  };
+  for (int i = 0; i < 3; ++i) s.submit(asked());
+  while (s.run_once()) continue;
+  CHECK(gone == 3);
+  for (std::thread& t : asking) t.join();
+  run_all(s);
+  CHECK(s.stats().coalesced == 2);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "generate/scheduled.hpp"
+#include "nibble/generate/prompt_lookup.hpp"
 #include "support/adapters.hpp"
 #include "support/smallest_model.hpp"
 
@@ -168,4 +169,66 @@ TEST_CASE("one that has made room does not wait for others to begin with again")
   for (int i = 0; i < 1000 && s.run_once(); ++i) continue;
   CHECK(other.stats().preemptions > 0);
   for (auto* answer : {&one, &other}) CHECK(answer->reason() != finish::none);
+}
+
+TEST_CASE("pages count by the layers that they are of: what windows leave is no room for those that see all") {
+  const auto keys = {std::pair("attention.sliding_window", nibble::value(40)),
+                     std::pair("attention.sliding_window_pattern", nibble::value(6))};
+  for (const std::string name : {"gemma3", "gpt-oss"}) {
+    INFO(name);
+    auto file = name == "gemma3" ? made(name, keys, 6) : made(name, {*keys.begin()}, 6);
+    const auto model = nibble::any_model::load(file.bytes(), {.threads = 2});
+    const std::size_t page = model.plan({.context = 64, .marks = false}).kv;  // of each layer
+    std::vector<pair> all;
+    for (std::size_t i = 0; i < 6; ++i)  // four pages of layers that see all, two of the others
+      all.push_back(asked_of(model, 300, some_tokens(200, i * 50, model.vocabulary()), drawing(20, i)));
+    for (const std::size_t at_once : {1u, 2u, 3u}) {
+      for (const std::size_t more : {0u, 3u}) {
+        const std::size_t bytes = page * (4 * at_once + more);
+        scheduler s(model, {.running = 8, .room = {.context = 300, .prefill_chunk = 16, .kv_bytes = bytes}});
+        std::vector<nibble::answer> answers;
+        for (const pair& one : all) answers.push_back(s.submit(one.asked));
+        s.run_once();
+        CHECK(s.running() == at_once);
+        run_all(s);
+        for (std::size_t i = 0; i < all.size(); ++i) check(answers[i], all[i].expected);
+        CHECK(s.stats().preemptions == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("what no request has a use of is refused, and everything else that makes a room is not") {
+  const nibble::session_options plain{.context = 192};
+  const auto with = [&](auto change) {
+    nibble::session_options room = plain;
+    change(room);
+    return room;
+  };
+  using options = nibble::session_options;
+  const std::vector<std::pair<const char*, options>> useless{
+      {"output_rows: expected 1, ", with([](options& o) { o.output_rows = 2; })},
+      {"marks: expected none, ", with([](options& o) { o.marks = true; })},
+      {"state_interval: expected none, ", with([](options& o) { o.state_interval = 64; })},
+      {"forks: expected none, ", with([](options& o) { o.forks = 1; })},
+      {"prefix_cache: expected none where ",
+       with([](options& o) { o.prefix_cache = true, o.when_full = nibble::context_policy::sinks(); })},
+      {"speculation: expected none, ", with([](options& o) { o.speculation = nibble::prompt_lookup{}; })},
+      {"keep_hidden: expected none, ", with([](options& o) { o.keep_hidden = true; })}};
+  for (const auto& [sentence, room] : useless) {
+    const auto made = scheduler::try_create(stories(), {.running = 2, .room = room});
+    REQUIRE(!made);
+    CHECK(made.failure().code() == nibble::errc::invalid_argument);
+    CHECK(std::string(made.failure().what()).starts_with("scheduler_options::room." + std::string(sentence)));
+  }
+  for (const options& room :
+       {plain, with([](options& o) { o.marks = false, o.state_interval = 0, o.prefix_cache = false, o.prefix_states = 2; }),
+        with([](options& o) { o.prefix_cache = true, o.kv = nibble::tensor_type::q8_0, o.values = nibble::tensor_type::f16; }),
+        with([](options& o) { o.rotated_keys = true, o.when_full = nibble::context_policy::heavy_hitters(); })}) {
+    auto made = scheduler::try_create(stories(), {.running = 2, .room = room});
+    REQUIRE(made);
+    auto answer = made->submit({.prompt = some_tokens(9, 0, 512), .options = {.max_tokens = 3}});
+    run_all(*made);
+    CHECK(answer.ids().size() == 3);
+  }
 }

@@ -88,6 +88,44 @@ TEST_CASE("a pace is kept throughout a long prompt, whose tokens take ever longe
   CHECK(steps < 4096 / 4 + 1);  // it is not the least that each has
 }
 
+TEST_CASE("a pace says what fits in a time, a few tokens at least, and how long these take") {
+  constexpr std::size_t answers = 4;
+  nibble::detail::step_pace pace;
+  CHECK(pace.tokens_within(1h, 0) == 16);  // of a step that tells more
+  CHECK(pace.tokens_within(-1h, 3) == 19);
+  CHECK(pace.shortest(answers) == 0ns);
+  for (int i = 0; i < 200; ++i) {
+    const std::size_t tokens = i % 2 == 0 ? answers : 100;
+    pace.add(tokens, answers, 20ms + tokens * 2ms);
+  }
+  for (const int time : {60, 100, 300})
+    CHECK(pace.tokens_within(std::chrono::milliseconds(time), answers) == doctest::Approx((time - 20) / 2).epsilon(0.05));
+  for (const auto time : {1ms, 0ms, -1000ms}) CHECK(pace.tokens_within(time, answers) == answers + 4);
+  CHECK(pace.shortest(answers) <= 37ms);
+  CHECK(pace.shortest(answers) >= 35ms);
+  CHECK(pace.tokens_within(std::chrono::hours(24 * 365 * 100), answers) > 1'000'000);
+}
+
+TEST_CASE("statistics are of one moment, behind the last step, those of memory, too, and what is loaded counts at once") {
+  scheduler s(stories(), {.running = 4, .room = room});
+  CHECK(s.stats().most_page_bytes == s.memory().kv);
+  std::size_t before = 0, events = 0;
+  request asked{.prompt = some_tokens(130, 0), .options = {.max_tokens = 5}};  // its last step takes a page more
+  asked.on_event = [&](const nibble::token_event&) {
+    ++events;
+    CHECK(s.stats().page_bytes == before);
+  };
+  s.submit(asked);
+  do before = s.stats().page_bytes;
+  while (s.run_once());
+  CHECK(events == 5);
+  CHECK(s.stats().cached_bytes > 0);
+  scheduler later(stories(), {.running = 4, .room = room});
+  CHECK(later.stats().cached_bytes == 0);
+  later.load_prefixes(s.save_prefixes());
+  CHECK(later.stats().cached_bytes == s.stats().cached_bytes);
+}
+
 TEST_CASE("statistics count what was asked, cached, processed and said, and metrics are text that collectors read") {
   std::size_t ends = 0;
   scheduler s(stories(), {.running = 4, .room = room, .on_end = [&](const nibble::request_stats& stats, finish why) {

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "generate/scheduled.hpp"
@@ -317,4 +318,32 @@ TEST_CASE("a host with a loop of its own gives a scheduler some time, and it tak
   CHECK(!s.run_for(std::chrono::hours(1)));
   CHECK(answer.ids().size() == 5);
   CHECK(!s.run_for(std::chrono::nanoseconds(0)));
+}
+
+TEST_CASE("however little time there is, a part of a prompt is no longer than what fits, and answers are the same") {
+  std::vector<nibble::any_model> models{stories(), windowed()};
+  for (const char* name : {"qwen35", "falcon-h1"})
+    models.push_back(nibble::any_model::load(smallest_model(name, 32, 4).bytes(), {.threads = 2}));
+  for (const auto& model : models) {
+    INFO(std::string(model.architecture_name()));
+    const auto one = asked_of(model, 300, some_tokens(190, 0, model.vocabulary()), drawing(20, 4)),
+               other = asked_of(model, 300, some_tokens(90, 7, model.vocabulary()), drawing(20, 6));
+    scheduler s(model, {.running = 2, .room = {.context = 300, .prefill_chunk = 128}});
+    auto first = s.submit(one.asked), second = s.submit(other.asked);
+    std::size_t steps = 0, tokens_before = 0;
+    while (s.run_for(std::chrono::nanoseconds(steps % 2 == 0 ? 0 : -1))) {
+      const auto now = s.stats();
+      REQUIRE(now.steps == ++steps);
+      const std::size_t processed = now.processed_tokens - std::exchange(tokens_before, now.processed_tokens);
+      REQUIRE(processed > 0);
+      REQUIRE(processed <= (steps == 1 ? 16 : 1 + 4));  // of one that answers, and of the other's prompt
+    }
+    check(first, one.expected);
+    check(second, other.expected);
+  }
+  scheduler s(stories(), {.running = 1, .room = {.context = 300, .prefill_chunk = 128}});
+  auto answer = s.submit({.prompt = some_tokens(272, 0, 512), .options = {.max_tokens = 1}});
+  CHECK(!s.run_for(std::chrono::nanoseconds::max()));
+  CHECK(answer.ids().size() == 1);
+  CHECK(s.stats().steps == 3);  // 16 to find out, then as many as a step may have
 }

@@ -107,7 +107,7 @@ class answer {
   class text_range;
   text_range texts() &;
   /// Waits for the end, and says which it is.
-  /// @errors  what the request's on_event or sampler threw
+  /// @errors  what the request's on_event or sampler threw; std::bad_alloc: there was no memory for it
   finish wait() const {
     std::unique_lock lock(state_->changing);
     state_->changed.wait(lock, [&] { return state_->reason != finish::none; });

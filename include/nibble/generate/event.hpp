@@ -24,7 +24,7 @@ enum class finish {
   no_candidate,  ///< a grammar_constraint wants more, and none of the tokens that it may choose from can be it
   not_a_number,  ///< the model gave no logit above -infinity: what it computed is broken, see event_builder
   too_late,      ///< the request's deadline has passed: see scheduler
-  memory_full,   ///< other sequences have what the next step needs of session_options::kv_bytes
+  memory_full,   ///< other sequences have what the next step needs of session_options::kv_bytes, or there is no memory for it
 };
 
 /// How many there are.

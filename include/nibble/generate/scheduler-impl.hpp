@@ -23,21 +23,22 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 scheduler::implementation::implementation(const any_model& model, const scheduler_options& options, batch_evaluator evaluator)
-    : model_(model),
-      options_(options),
-      layers_(model.kv()),
-      evaluator_(std::move(evaluator)),
-      scratch_(model.tokenizer().size()) {
+    : model_(model), options_(options), evaluator_(std::move(evaluator)), scratch_(model.tokenizer().size()) {
   const std::size_t most = evaluator_.sequences();
   for (std::size_t i = most; i > 0; --i) free_.push_back(i - 1);
   running_.reserve(most), chunks_.reserve(most), in_step_.reserve(most);
   const kv_room room = detail::room_of(evaluator_.options(), most, false);
-  const bool sees_all = std::any_of(layers_.begin(), layers_.end(),
-                                    [&](const kv_shape& l) { return l.heads > 0 && detail::window_of(l, room) == 0; });
-  longest_alone_ = sees_all ? product_of_sizes(detail::most_pages(layers_, room), page_positions) : largest_size;
+  const std::vector<kv_shape> layers = model.kv();
+  for (const kv_shape& l : layers) {
+    const std::size_t window = detail::window_of(l, room);
+    if (l.heads > 0 && std::find(windows_.begin(), windows_.end(), window) == windows_.end()) windows_.push_back(window);
+  }
+  const bool sees_all = std::find(windows_.begin(), windows_.end(), std::size_t{0}) != windows_.end();
+  longest_alone_ = sees_all ? product_of_sizes(detail::most_pages(layers, room), page_positions) : largest_size;
   if (evaluator_.sliding().slides()) in_sight_.reserve(evaluator_.context());
+  stats_.most_page_bytes = shown_stats_.most_page_bytes = evaluator_.memory().kv;
   states_for_others_ = *evaluator_.options().prefix_cache &&
-                       std::any_of(layers_.begin(), layers_.end(), [](const kv_shape& l) { return l.state > 0; });
+                       std::any_of(layers.begin(), layers.end(), [](const kv_shape& l) { return l.state > 0; });
 }
 
 void scheduler::implementation::close() noexcept {
@@ -67,7 +68,8 @@ class raised_flag {
 };
 }  // namespace detail
 
-bool scheduler::implementation::run_once() {
+/// @param until  when it shall be over
+bool scheduler::implementation::run_once(clock::time_point until) {
   if (in_use_) return false;
   const detail::raised_flag in_use(in_use_);
   take_new();
@@ -77,7 +79,7 @@ bool scheduler::implementation::run_once() {
   const bool something_runs = !running_.empty();
   if (something_runs) {
     show_stats();  // who waits meanwhile
-    make_step();
+    make_step(until);
   }
   show_stats();
   const std::lock_guard lock(coming_);
@@ -85,29 +87,32 @@ bool scheduler::implementation::run_once() {
 }
 
 void scheduler::implementation::show_stats() {
-  const std::lock_guard lock(counting_);
   stats_.running = running_.size(), stats_.waiting = waiting_.size();
+  stats_.page_bytes = evaluator_.used().pages, stats_.cached_bytes = evaluator_.cached().pages;
+  const std::lock_guard lock(counting_);
   shown_stats_ = stats_;
 }
 
-void scheduler::implementation::make_step() {
+void scheduler::implementation::make_step(clock::time_point until) {
   const auto began = clock::now();
-  if (step() != feed_outcome::done) return;
+  if (step(until) != feed_outcome::done) return;
   std::size_t tokens = 0;
   for (const scheduled* r : in_step_) tokens += r->given;
-  pace_.add(tokens, answers_in_step_, clock::now() - began);
+  const auto processed = clock::now();
+  pace_.add(tokens, answers_in_step_, processed - began);
   read_rows();
-  last_step_ = clock::now() - began;
+  const auto done = clock::now();
+  beside_ = done - processed;
   ++stats_.steps, stats_.processed_tokens += tokens;
-  stats_.step_time.add(last_step_);
+  stats_.step_time.add(done - began);
 }
 
 bool scheduler::implementation::run_for(std::chrono::nanoseconds budget) {
-  const auto until = detail::deadline_after(clock::now(), budget);
+  const auto until = detail::deadline_after(clock::now(), std::max(budget, std::chrono::nanoseconds(0)));
   do {
-    if (!run_once()) return false;
+    if (!run_once(until)) return false;
     if (waits_) return true;
-  } while (clock::now() + last_step_ < until);
+  } while (clock::now() + pace_.shortest(running_.size()) + beside_ < until);
   return true;
 }
 
@@ -122,7 +127,7 @@ void scheduler::implementation::run(stop_token stop) {
 }
 
 /// What the next step has: a token of each answer, and as much of the prompts as there is room for.
-void scheduler::implementation::choose_chunks() {
+void scheduler::implementation::choose_chunks(clock::time_point until) {
   chunks_.clear(), in_step_.clear();
   std::size_t room = evaluator_.step_tokens();
   answers_in_step_ = 0;
@@ -134,6 +139,8 @@ void scheduler::implementation::choose_chunks() {
     const std::size_t all = std::max(answers_in_step_, running_.size() / 2);  // first ones do not keep many others from theirs
     room = std::min(room, pace_.most_tokens(options_.pace, all));
   }
+  if (until != clock::time_point::max())
+    room = std::min(room, pace_.tokens_within(until - clock::now() - beside_, answers_in_step_));
   room -= std::min(room, answers_in_step_);
   while (scheduled* const reader = room > 0 ? most_urgent_reader() : nullptr) {
     reader->given = part_of_prompt(*reader, room);
@@ -170,10 +177,10 @@ std::size_t scheduler::implementation::part_of_prompt(scheduled& r, std::size_t 
 }
 
 /// Where there is no memory for all that runs, the least urgent of them make room.
-feed_outcome scheduler::implementation::step() {
+feed_outcome scheduler::implementation::step(clock::time_point until) {
   feed_outcome how = feed_outcome::memory_full;
   while (!running_.empty() && how == feed_outcome::memory_full) {
-    choose_chunks();
+    choose_chunks(until);
     how = evaluator_.step(chunks_);
     if (how == feed_outcome::memory_full) preempt();
   }
@@ -297,15 +304,36 @@ std::size_t scheduler::implementation::waiting() const noexcept {
 }
 
 scheduler_stats scheduler::implementation::stats() const {
-  const auto used = evaluator_.used(), cached = evaluator_.cached();
   const std::scoped_lock lock(coming_, counting_);
   scheduler_stats s = shown_stats_;
   s.waiting += new_.size();
-  s.page_bytes = used.pages, s.cached_bytes = cached.pages, s.most_page_bytes = evaluator_.memory().kv;
   return s;
 }
 
+namespace detail {
+/// Whether nothing is asked for that requests have no use of.
+/// @errors  invalid_argument
+inline result<void> check_room_of_requests(const session_options& o) {
+  const struct {
+    bool is_asked;
+    const char* sentence;
+  } useless[] = {
+      {o.output_rows != 1, "output_rows: expected 1, for of each request the last token of a step is looked at alone"},
+      {o.marks.value_or(false), "marks: expected none, for no request goes back to the end of its prompt"},
+      {o.state_interval.value_or(0) > 0, "state_interval: expected none, for no request is cut back: see prefix_states"},
+      {o.forks > 0, "forks: expected none, for requests share what they have in common: see prefix_cache"},
+      {o.prefix_cache.value_or(false) && o.when_full.slides, "prefix_cache: expected none where the context slides"},
+      {bool(o.speculation), "speculation: expected none, for steps that requests share are full without"},
+      {o.keep_hidden, "keep_hidden: expected none, for nothing drafts with hidden states"},
+  };
+  for (const auto& [is_asked, sentence] : useless)
+    if (is_asked) return error(errc::invalid_argument, "scheduler_options::room." + std::string(sentence));
+  return {};
+}
+}  // namespace detail
+
 result<scheduler> scheduler::try_create(const any_model& model, const scheduler_options& options) {
+  NIBBLE_TRY(detail::check_room_of_requests(options.room));
   session_options room = detail::room_of_batch(options.room);
   room.prefix_cache = room.prefix_cache.value_or(true);
   NIBBLE_TRY(detail::check_generates(model, room));
@@ -344,10 +372,10 @@ result<void> scheduler::try_save_prefixes(const std::filesystem::path& path) con
   return file->try_commit();
 }
 result<void> scheduler::try_load_prefixes(std::span<const std::byte> bytes) {
-  return made_->evaluator().try_load_prefixes(bytes);
+  return made_->shown(made_->evaluator().try_load_prefixes(bytes));
 }
 result<void> scheduler::try_load_prefixes(const std::filesystem::path& path) {
-  return made_->evaluator().try_load_prefixes(path);
+  return made_->shown(made_->evaluator().try_load_prefixes(path));
 }
 std::size_t scheduler::running() const noexcept { return made_->running(); }
 std::size_t scheduler::waiting() const noexcept { return made_->waiting(); }

@@ -48,10 +48,11 @@ struct request {
 /// What a scheduler has room for, and how it chooses.
 struct scheduler_options {
   std::size_t running = 16;  ///< requests that share a step, at most; others wait
-  /// Room of each request. `kv_bytes` is what all of them share; where it is too little for those that run, the last of them
-  /// makes room, waits, and goes on later with the same bits. `prefill_chunk` is how many tokens a step has at most: parts of
-  /// prompts get what is left by answers, so that those keep their pace. Where the context slides, the tokens of an answer stay
-  /// nevertheless: one that makes room reads them all again. Schedulers do not guess: steps are full without.
+  /// Room of each request; what is of no use to any, such as marks or speculation, is refused. `kv_bytes` is what all of them
+  /// share; where it is too little for those that run, the last of them makes room, waits, and goes on later with the same
+  /// bits. `prefill_chunk` is how many tokens a step has at most: parts of prompts get what is left by answers, so that those
+  /// keep their pace. Where the context slides, the tokens of an answer stay nevertheless: one that makes room reads them all
+  /// again. Schedulers do not guess: steps are full without.
   session_options room = {};
   /// How long a request must wait to be as urgent as one of the next higher priority that has just come: none waits for ever.
   std::chrono::nanoseconds aging = std::chrono::seconds(1);
@@ -88,7 +89,8 @@ class scheduler {
 
   /// Takes a request, which begins with the next step that has room for it. From any thread. Any number wait, each with its
   /// prompt: a host that bounds them looks at stats().waiting. Its answer takes, from when it begins until the last handle of
-  /// it is gone, 12 bytes for each of its max_tokens, or as many as there is context for.
+  /// it is gone, 12 bytes for each of its max_tokens, or as many as there is context for. Where there is no memory for that, it
+  /// alone ends: finish::memory_full, and answer::wait throws std::bad_alloc.
   /// @errors  invalid_argument: a token that is not in the vocabulary, another number of adapters, or one that is not finite
   result<answer> try_submit(request r);
 #if NIBBLE_EXCEPTIONS
@@ -99,8 +101,10 @@ class scheduler {
   /// step calls; true without a step while those that came wait for others, see scheduler_options::batch_wait.
   /// @errors  what the model's executor throws, and out of memory: no request is lost, and it may be called again
   bool run_once();
-  /// Steps until `budget` is over, as far as the last step tells how long the next one takes; at least one. False if nothing is
-  /// left to do; true at once while those that came wait for others.
+  /// Steps until `budget` is over, at least one. Parts of prompts are no longer than what is left of it, as far as the last
+  /// steps tell how long they take: it overruns by about a token of each answer and four of prompts at most, and by what
+  /// callbacks take. The very first step reads 16. False if nothing is left to do; true at once while those that came wait for
+  /// others.
   bool run_for(std::chrono::nanoseconds budget);
   /// Steps, and waits for requests where there are none, until it is told to stop: between steps, or within 10 ms of idling.
   void run(stop_token stop);
@@ -116,6 +120,7 @@ class scheduler {
   result<void> try_save_prefixes(const std::filesystem::path& path) const;
   /// Adds what a scheduler of the same model and format of keys and values has saved, as far as there is memory that nothing
   /// is kept in: what was used last comes first. It gives way to all that comes later. For the thread that makes the steps.
+  /// Models are told apart by any_model::fingerprint, which looks at samples of the weights alone.
   /// @errors  malformed: other or damaged bytes; truncated, unsupported_version; invalid_argument: of another model or format,
   ///          or there is no prefix cache; io; out_of_memory. Nothing has changed then
   result<void> try_load_prefixes(std::span<const std::byte> bytes);
@@ -132,8 +137,8 @@ class scheduler {
   std::size_t waiting() const noexcept;
   /// Bytes that are allocated for keys, values, states, steps, and to choose tokens: not those of requests.
   memory_plan memory() const noexcept;
-  /// What it has done so far, as it was behind the last step, and who waits now. From any thread; while a prefix cache is
-  /// saved, it waits for that.
+  /// What it has done so far, and the memory that is in use, as it was behind the last step, and who waits now. From any
+  /// thread, and it waits for nothing that takes long.
   scheduler_stats stats() const;
   /// The same in the text format of Prometheus, whole: texts of several are not to be joined to one. From any thread.
   /// @param model  what a label `model` says, where it is not empty

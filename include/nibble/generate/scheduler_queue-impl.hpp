@@ -47,13 +47,16 @@ result<void> scheduler::implementation::set_adapters(request& r) const {
 }
 
 void scheduler::implementation::take_new() {
+  detail::request_list same;  // goes behind the lock, for what it has of the host's may ask the scheduler for something then
   const std::lock_guard lock(coming_);
+  same.reserve(new_.size());
   const std::size_t most = waiting_.size() + running_.size() + new_.size();  // those that make room wait again
   if (most > waiting_.capacity()) waiting_.reserve(std::max(most, product_of_sizes(2, waiting_.capacity())));
   for (auto& r : new_) {
     r->number = stats_.submitted++;
     if (r->shared && coalesce(*r)) {
       ++stats_.coalesced;
+      same.push_back(std::move(r));
     } else {
       waiting_.push_back(std::move(r));
     }
@@ -113,14 +116,14 @@ void scheduler::implementation::admit() {
   while (!waits_ && !free_.empty() && !waiting_.empty()) {
     const auto first =
         std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) { return a->before(*b); });
-    if (const finish early = end_without_room(**first); early != finish::none) {
-      end(**first, early);
-      waiting_.erase(first);
-      continue;
+    scheduled& r = **first;
+    finish early = end_without_room(r);
+    if (early == finish::none) {
+      if (!running_.empty() && !has_pages_for(r)) return;  // alone, it may try
+      r.thrown = detail::thrown_by([&] { give_room(r); });
+      if (r.thrown) early = finish::memory_full;
     }
-    if (!running_.empty() && !has_pages_for(**first)) return;  // alone, it may try
-    give_room(**first);
-    running_.push_back(std::move(*first));
+    early == finish::none ? running_.push_back(std::move(*first)) : end(r, early);
     waiting_.erase(first);
   }
 }
@@ -133,12 +136,15 @@ finish scheduler::implementation::end_without_room(const scheduled& r) const {
   return std::min(r.tokens.size(), evaluator_.context()) > longest_alone_ ? finish::memory_full : finish::none;
 }
 
-/// Whether there are pages for all that it has said, beside those of the tokens that others have not read yet.
+/// Whether there are pages for all that it has said, beside those of the tokens that others have not read yet: of each kind,
+/// for what layers with a window leave is of no use to those that see all.
 bool scheduler::implementation::has_pages_for(const scheduled& r) const {
-  std::size_t taken = evaluator_.used().pages;
-  for (const auto& other : running_)
-    taken = sum_of_sizes(taken, page_bytes_of(other->tokens.size() + 1) - page_bytes_of(other->fed));
-  return sum_of_sizes(taken, page_bytes_of(r.tokens.size() + 1)) <= evaluator_.memory().kv;
+  return std::all_of(windows_.begin(), windows_.end(), [&](std::size_t window) {
+    std::size_t wanted = pages_of(window, r.tokens.size() + 1);
+    for (const auto& other : running_)
+      wanted = sum_of_sizes(wanted, pages_of(window, other->tokens.size() + 1) - pages_of(window, other->fed));
+    return wanted <= evaluator_.free_pages(window);
+  });
 }
 
 /// Takes memory first, and then a sequence: an exception leaves it as it was.
@@ -158,13 +164,13 @@ void scheduler::implementation::give_room(scheduled& r) {
   stats_.prompt_tokens += r.tokens.size();
 }
 
-/// Bytes of the pages that so many positions of a sequence take.
-std::size_t scheduler::implementation::page_bytes_of(std::size_t positions) const {
+/// Pages that so many positions of a sequence take in layers that see a window, or all of the context.
+std::size_t scheduler::implementation::pages_of(std::size_t window, std::size_t positions) const {
   kv_room room = detail::room_of(evaluator_.options(), 1, false);
   if (positions <= room.context) room.sliding = {}, room.hitters = {};
   room.context = std::min(positions, room.context), room.page_bytes = 0;
   room.prefill_chunk = std::min(room.prefill_chunk, room.context);
-  return detail::page_bytes_of(layers_, room, largest_size);
+  return detail::pages_of_layer(window, room, largest_size);
 }
 
 }  // namespace NIBBLE_ABI

@@ -19,6 +19,9 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 class scheduler::implementation {
+  using clock = detail::schedule_clock;
+  using scheduled = detail::scheduled_request;
+
  public:
   implementation(const any_model& model, const scheduler_options& options, batch_evaluator evaluator);
 
@@ -30,18 +33,20 @@ class scheduler::implementation {
   scheduler_stats stats() const;
 
   // One thread at a time.
-  bool run_once();
+  bool run_once() { return run_once(clock::time_point::max()); }
   bool run_for(std::chrono::nanoseconds budget);
   void run(stop_token stop);
   std::size_t running() const noexcept { return running_.size(); }
   std::size_t waiting() const noexcept;
   memory_plan memory() const noexcept;
   batch_evaluator& evaluator() noexcept { return evaluator_; }
+  /// What was done to it, which statistics show from then on.
+  result<void> shown(result<void> done) {
+    show_stats();
+    return done;
+  }
 
  private:
-  using clock = detail::schedule_clock;
-  using scheduled = detail::scheduled_request;
-
   // Before a step: who comes, goes, and has room. See scheduler_queue-impl.hpp.
   result<void> set_adapters(request& r) const;
   void take_new();
@@ -52,15 +57,16 @@ class scheduler::implementation {
   finish end_without_room(const scheduled& r) const;
   bool has_pages_for(const scheduled& r) const;
   void give_room(scheduled& r);
-  std::size_t page_bytes_of(std::size_t positions) const;
+  std::size_t pages_of(std::size_t window, std::size_t positions) const;
 
   // The step, and what comes of it. See scheduler-impl.hpp.
-  void make_step();
+  bool run_once(clock::time_point until);
+  void make_step(clock::time_point until);
   void show_stats();
-  void choose_chunks();
+  void choose_chunks(clock::time_point until);
   scheduled* most_urgent_reader() const noexcept;
   std::size_t part_of_prompt(scheduled& r, std::size_t room);
-  feed_outcome step();
+  feed_outcome step(clock::time_point until);
   void preempt();
   void read_rows();
   void choose_token(scheduled& r, std::span<float> logits);
@@ -72,8 +78,8 @@ class scheduler::implementation {
 
   any_model model_;
   scheduler_options options_;
-  std::vector<kv_shape> layers_;
   batch_evaluator evaluator_;
+  std::vector<std::size_t> windows_;  // of its layers with keys and values, each once; 0: those that see all of the context
   sampling_scratch scratch_;
   std::vector<token> in_sight_;  // room for those that a sampler is shown
   /// In the order in which they were given room; in no order, with places for those that run, too.
@@ -83,8 +89,8 @@ class scheduler::implementation {
   std::vector<scheduled*> in_step_;  // whose chunks these are
   std::size_t answers_in_step_ = 0;  // those of them that are a token of an answer
   std::size_t longest_alone_;        // positions that fit where nothing else does
-  clock::duration last_step_{0};
   detail::step_pace pace_;
+  clock::duration beside_{0};       // what the last step took beside the model's: tokens are chosen, and callbacks called
   bool states_for_others_ = false;  // at borders of pages, in the prefix cache
   bool waits_ = false;              // for more requests to begin with
   bool in_use_ = false;             // by a step, whose callbacks may not begin another

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 #include "nibble/config.hpp"
@@ -26,13 +27,28 @@ class step_pace {
   /// Tokens of a step that takes at most `factor` times as long as one of `answers` tokens, a few more than these at least.
   /// Without measurements: any number.
   std::size_t most_tokens(double factor, std::size_t answers) const noexcept {
-    constexpr double few = 4;
-    if (alone_.steps + shared_.steps == 0) return std::numeric_limits<std::size_t>::max();
-    const double own = double(answers), others = (factor - 1) * time_of(own) / token_time();
-    return static_cast<std::size_t>(own + std::clamp(others, few, 1e9));
+    if (knows_nothing()) return std::numeric_limits<std::size_t>::max();
+    return within(factor * time_of(double(answers)), answers);
+  }
+  /// Tokens of a step that takes at most this long, a few more than `answers` at least. Without measurements: those of a short
+  /// step, which tells more.
+  std::size_t tokens_within(std::chrono::nanoseconds time, std::size_t answers) const noexcept {
+    return knows_nothing() ? answers + 16 : within(double(time.count()), answers);
+  }
+  /// How long the shortest of these steps takes.
+  std::chrono::nanoseconds shortest(std::size_t answers) const noexcept {
+    const double time = knows_nothing() ? 0 : time_of(double(answers) + few);
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(time, 1e18)));
   }
 
  private:
+  static constexpr double few = 4;
+
+  bool knows_nothing() const noexcept { return alone_.steps + shared_.steps == 0; }
+  std::size_t within(double time, std::size_t answers) const noexcept {
+    const double own = double(answers), others = (time - time_of(own)) / token_time();
+    return static_cast<std::size_t>(own + std::clamp(others, few, 1e9));
+  }
   /// Of the last steps, the latest of which counts a twentieth.
   struct mean {
     double steps = 0, tokens = 0, time = 0;

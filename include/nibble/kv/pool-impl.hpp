@@ -152,6 +152,13 @@ kv_pool::plan kv_pool::cached() const noexcept {
   return {page_bytes_by(idle), idle(slots_) * slot_bytes_, 0};
 }
 
+std::size_t kv_pool::free_pages(std::size_t window) const noexcept {
+  const std::lock_guard lock(changing_);
+  if (window >= room_.context) window = 0;
+  const auto of = std::find_if(reaches_.begin(), reaches_.end(), [&](const reach& r) { return r.window == window; });
+  return of == reaches_.end() ? 0 : of->pages.available();
+}
+
 /// Bytes of so many pages of each layer.
 template <class Count>
 std::size_t kv_pool::page_bytes_by(const Count& count) const noexcept {

@@ -88,6 +88,9 @@ class kv_pool final {
   plan used() const noexcept;
   /// And that which nobody has, and is kept for texts that begin alike: sequences get it as soon as they need it.
   plan cached() const noexcept;
+  /// Pages that no sequence has, those included that are kept, of the layers that see a window, or, where it is 0 or no shorter
+  /// than the context, all of that.
+  std::size_t free_pages(std::size_t window) const noexcept;
 
  private:
   friend class sequence;

@@ -144,6 +144,8 @@ class batch_evaluator {
   kv_pool::plan used() const NIBBLE_NOEXCEPT { return runner_.used(); }
   /// Bytes that the prefix cache alone has: sequences get them as soon as they need them.
   kv_pool::plan cached() const NIBBLE_NOEXCEPT { return runner_.cached(); }
+  /// Pages of 64 positions that no sequence has, of the layers that see a window, or all of the context: 0.
+  std::size_t free_pages(std::size_t window) const NIBBLE_NOEXCEPT { return runner_.free_pages(window); }
   /// Bytes that are allocated: KV for all sequences.
   memory_plan memory() const NIBBLE_NOEXCEPT { return runner_.memory(); }
 

@@ -278,6 +278,10 @@ kv_pool::plan step_runner::cached() const NIBBLE_NOEXCEPT {
   NIBBLE_ASSERT(pool_);
   return pool_->cached();
 }
+std::size_t step_runner::free_pages(std::size_t window) const NIBBLE_NOEXCEPT {
+  NIBBLE_ASSERT(pool_);
+  return pool_->free_pages(window);
+}
 
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

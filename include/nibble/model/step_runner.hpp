@@ -163,6 +163,8 @@ class step_runner {
   kv_pool::plan used() const NIBBLE_NOEXCEPT;
   /// See kv_pool::cached.
   kv_pool::plan cached() const NIBBLE_NOEXCEPT;
+  /// See kv_pool::free_pages.
+  std::size_t free_pages(std::size_t window) const NIBBLE_NOEXCEPT;
   /// The most scratch that a step has used so far.
   std::size_t scratch_peak() const noexcept { return scratch_.peak(); }
 
