@@ -6,11 +6,11 @@
 
 #include <concepts>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "nibble/config.hpp"
 
@@ -84,11 +84,21 @@ class [[nodiscard]] result {
   using value_type = T;
 
   /// What was wanted, or why there is none.
-  result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  result(error e) : state_(std::in_place_index<1>, std::move(e)) {}
+  result(T value) : value_(std::move(value)), holds_(part::value) {}
+  result(error e) noexcept : failure_(std::move(e)), holds_(part::failure) {}
 
-  explicit operator bool() const noexcept { return state_.index() == 0; }
-  bool has_value() const noexcept { return state_.index() == 0; }
+  /// Moved and copied as what it holds is.
+  result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) { take(std::move(other)); }
+  result(const result& other) requires(std::is_copy_constructible_v<T>) { take(other); }
+  result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+    drop();
+    take(std::move(other));
+    return *this;
+  }
+  ~result() { drop(); }
+
+  explicit operator bool() const noexcept { return has_value(); }
+  bool has_value() const noexcept { return holds_ == part::value; }
 
   /// @errors  none; precondition: has_value()
   T& operator*() & NIBBLE_NOEXCEPT { return *value_at(); }
@@ -100,11 +110,11 @@ class [[nodiscard]] result {
   /// @errors  none; precondition: !has_value()
   const error& failure() const& NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(!has_value());
-    return *std::get_if<1>(&state_);
+    return failure_;
   }
   error&& failure() && NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(!has_value());
-    return std::move(*std::get_if<1>(&state_));
+    return std::move(failure_);
   }
 
 #if NIBBLE_EXCEPTIONS
@@ -118,14 +128,41 @@ class [[nodiscard]] result {
  private:
   T* value_at() NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(has_value());
-    return std::get_if<0>(&state_);
+    return std::addressof(value_);
   }
   const T* value_at() const NIBBLE_NOEXCEPT {
     NIBBLE_ASSERT(has_value());
-    return std::get_if<0>(&state_);
+    return std::addressof(value_);
   }
 
-  std::variant<T, error> state_;
+  /// Nothing, where a move threw into what was assigned to.
+  enum class part : unsigned char { nothing, value, failure };
+
+  template <class Other>
+  void take(Other&& other) {
+    const part held = other.holds_;
+    if (held == part::value) {
+      std::construct_at(std::addressof(value_), std::forward<Other>(other).value_);
+    } else if (held == part::failure) {
+      std::construct_at(std::addressof(failure_), std::forward<Other>(other).failure_);
+    }
+    holds_ = held;
+  }
+  void drop() noexcept {
+    const part held = std::exchange(holds_, part::nothing);
+    if (held == part::value) {
+      std::destroy_at(std::addressof(value_));
+    } else if (held == part::failure) {
+      std::destroy_at(std::addressof(failure_));
+    }
+  }
+
+  // By hand, for each user's file pays for each type of result: a std::variant takes the compiler several times as long.
+  union {
+    T value_;
+    error failure_;
+  };
+  part holds_ = part::nothing;
 };
 
 /// Success without a value, or an error.

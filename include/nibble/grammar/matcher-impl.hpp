@@ -36,8 +36,9 @@ void grammar_matcher::reset() {
 
 std::size_t grammar_matcher::memory_bytes() const noexcept {
   const std::size_t masks = sum_of_sizes(dense_.capacity(), product_of_sizes(sum_of_sizes(kept_.size(), 1), collected_.size()));
-  const std::size_t lists = sum_of_sizes(product_of_sizes(sparse_.capacity(), sizeof(token)),
-                                         product_of_sizes(base_ends_.capacity(), sizeof(base_end)));
+  const std::size_t ends = sum_of_sizes(product_of_sizes(base_ends_.capacity(), sizeof(base_end)),
+                                        product_of_sizes(pending_.capacity() + merged_.capacity(), sizeof(pending)));
+  const std::size_t lists = sum_of_sizes(product_of_sizes(sparse_.capacity(), sizeof(token)), ends);
   return sum_of_sizes(parser_.memory_bytes(), sum_of_sizes(product_of_sizes(masks, sizeof(std::uint64_t)), lists));
 }
 
