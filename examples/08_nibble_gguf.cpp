@@ -40,8 +40,11 @@ std::string text_of(const nibble::value& v) {
 std::string line_of(const nibble::value& v) {
   std::string text = text_of(v);
   for (char& c : text)
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  return text.size() > 80 ? text.substr(0, 77) + "..." : text;
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  if (text.size() <= 80) return text;
+  std::size_t end = 77;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // between two characters
+  return text.substr(0, end) + "...";
 }
 
 // Text as a value of this type.
@@ -105,7 +108,11 @@ void change(nibble::metadata& meta, const std::string& word) {
   } else {
     throw error(errc::missing_key, "'" + key + "' is a new key: name its type, as in " + key + ":u32=...");
   }
-  meta.set(key, value_of(word.substr(equals + 1), type));
+  try {
+    meta.set(key, value_of(word.substr(equals + 1), type));
+  } catch (const error& e) {
+    throw error(e).in("key '" + key + "'");
+  }
 }
 
 void show_progress(std::string_view what, std::uint64_t done, std::uint64_t total) {
@@ -227,19 +234,19 @@ void verify(const words& w) {
 int main(int argc, char** argv) try {
   struct command {
     void (*run)(const words&);
-    std::size_t least;
+    std::size_t least, most;
     const char* usage;
   };
-  const std::map<std::string, command> commands{{"inspect", {inspect, 1, "MODEL"}},
-                                                {"get", {get, 2, "MODEL KEY"}},
-                                                {"set", {set, 3, "MODEL OUT KEY=VALUE|KEY:TYPE=VALUE|-KEY..."}},
-                                                {"split", {split, 3, "MODEL STEM TENSORS|300M|2G"}},
-                                                {"merge", {merge, 2, "FIRST-SHARD OUT"}},
-                                                {"verify", {verify, 1, "MODEL"}}};
+  const std::map<std::string, command> commands{{"inspect", {inspect, 1, 1, "MODEL"}},
+                                                {"get", {get, 2, 2, "MODEL KEY"}},
+                                                {"set", {set, 3, SIZE_MAX, "MODEL OUT KEY=VALUE|KEY:TYPE=VALUE|-KEY..."}},
+                                                {"split", {split, 3, 3, "MODEL STEM TENSORS|300M|2G"}},
+                                                {"merge", {merge, 2, 2, "FIRST-SHARD OUT"}},
+                                                {"verify", {verify, 1, 1, "MODEL"}}};
   words w(argv + 1, argv + argc);
   const auto found = commands.find(w.empty() ? "" : w.front());
   if (found != commands.end()) w.erase(w.begin());
-  if (found == commands.end() || w.size() < found->second.least) {
+  if (found == commands.end() || w.size() < found->second.least || w.size() > found->second.most) {
     for (const auto& [name, c] : commands) std::cerr << "usage: nibble-gguf " << name << ' ' << c.usage << '\n';
     return 2;
   }
