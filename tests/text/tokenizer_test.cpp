@@ -115,6 +115,9 @@ TEST_CASE("a tokenizer is loaded from the path of a vocabulary alone") {
   REQUIRE_FALSE(missing);
   CHECK(missing.failure().code() == nibble::errc::io);
   CHECK_FALSE(nibble::tokenizer::try_load(path, {.limits = {.keys = 1}}));
+  const auto refused = nibble::tokenizer::try_load(path, {.pre_tokenizer = "a new one"});
+  REQUIRE_FALSE(refused);  // the sentence begins with the file
+  CHECK(std::string(refused.failure().what()).starts_with(path.string() + ": "));
 }
 
 TEST_CASE("a pre-tokenizer that is named takes the place of the file's, and one that is not known is an error") {

@@ -75,7 +75,9 @@ std::size_t tokenizer::memory_bytes() const noexcept {
 result<tokenizer> tokenizer::try_load(const std::filesystem::path& path, const tokenizer_options& options) {
   const auto file = gguf_file::try_open(path, options.limits);
   if (!file) return file.failure();
-  return try_load(file->meta(), options);
+  auto loaded = try_load(file->meta(), options);
+  if (!loaded) return std::move(loaded).failure().in(detail::path_text(path));
+  return loaded;
 }
 
 result<tokenizer> tokenizer::try_load(const metadata& meta, const tokenizer_options& options) {

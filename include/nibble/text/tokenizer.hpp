@@ -51,7 +51,7 @@ class tokenizer {
   /// @cost    O(bytes of all pieces)
   static result<tokenizer> try_load(const metadata& meta, const tokenizer_options& options = {});
   /// That of a GGUF file, which may be a whole model or a vocabulary alone.
-  /// @errors  those of gguf_file::open, too
+  /// @errors  those of gguf_file::open, too; the sentence begins with the file
   static result<tokenizer> try_load(const std::filesystem::path& path, const tokenizer_options& options = {});
 #if NIBBLE_EXCEPTIONS
   static tokenizer load(const metadata& meta, const tokenizer_options& options = {}) { return try_load(meta, options).value(); }
