@@ -34,11 +34,15 @@ member find_model(std::istream& archive, std::uint64_t archive_size) {
 }
 
 int main(int argc, char** argv) try {
-  const std::string path = argc > 1 ? argv[1] : "";
+  if (argc < 2) {
+    std::cerr << "usage: 17_own_reader MODELS.tar [PROMPT]\n";
+    return 2;
+  }
+  const std::string path = argv[1];
   const auto file = std::make_shared<std::ifstream>(path, std::ios::binary | std::ios::ate);
   if (!*file) {
-    std::cerr << path << ": cannot be read; usage: 17_own_reader MODELS.tar [PROMPT]\n";
-    return 2;
+    std::cerr << path << ": cannot be read\n";
+    return 1;
   }
   const member model_file = find_model(*file, static_cast<std::uint64_t>(file->tellg()));
 
