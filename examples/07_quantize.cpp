@@ -1,15 +1,22 @@
 // A model file into a smaller one: a recipe, formats for some tensors by name, and a progress bar.
 //
 //     07_quantize model-f32.gguf model-Q4_K_M.gguf [Q4_K_M | Q8_0 | ...] ["blk.*.ffn_down.weight=Q6_K" ...]
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <nibble/core/thread_pool.hpp>
 #include <nibble/quant/quantize_file.hpp>
 #include <string>
+#include <system_error>
 
 int main(int argc, char** argv) {
   if (argc < 3) {
     std::cerr << "usage: 07_quantize SOURCE.gguf RESULT.gguf [RECIPE] [PATTERN=FORMAT ...]\n";
+    return 2;
+  }
+  std::error_code not_there;
+  if (std::filesystem::equivalent(nibble::utf8_path(argv[1]), nibble::utf8_path(argv[2]), not_there)) {
+    std::cerr << argv[2] << ": the source itself, which would be lost\n";
     return 2;
   }
   auto source = nibble::gguf_file::try_open(nibble::utf8_path(argv[1]));
