@@ -142,8 +142,10 @@ HWY_INLINE V in_order(V v) {
   return v;
 }
 
-/// i, of which the compiler knows nothing: g++ would load several indices as one vector, and take them out again one by one.
-HWY_INLINE std::size_t alone(std::size_t i) {
+/// i, of which the compiler knows nothing: g++ would load or store several numbers as one vector, and take it apart, or put it
+/// together, one by one.
+template <class T>
+HWY_INLINE T alone(T i) {
 #if defined(__GNUC__)
   __asm__("" : "+r"(i));
 #endif

@@ -121,7 +121,9 @@ HWY_INLINE void look_up(const Point* grid, const std::uint16_t (*point)[panel_ro
   constexpr std::size_t columns = sizeof(Point);
   for (std::size_t i = 0; i < 32 / columns; ++i) {
     NIBBLE_UNROLL for (std::size_t row = 0; row < panel_rows; ++row) {
-      std::memcpy(to + (i * panel_rows + place_of_row(columns, row)) * columns, grid + alone(point[i][row]), columns);
+      Point p = grid[alone(std::size_t{point[i][row]})];
+      if constexpr (columns == 4) p = alone(p);
+      std::memcpy(to + (i * panel_rows + place_of_row(columns, row)) * columns, &p, columns);
     }
   }
 }
