@@ -10,7 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "all.hpp"
+#include "nibble/nibble.hpp"
+#include "nibble/tensor/map.hpp"
 
 namespace {
 const nibble::any_model* model = nullptr;
