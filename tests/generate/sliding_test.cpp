@@ -14,8 +14,8 @@ namespace {
 nibble::session_options sliding(context_policy policy = context_policy::sinks(4), std::size_t chunk = 16) {
   return {.context = 96, .prefill_chunk = chunk, .forks = 1, .when_full = policy};
 }
-const context_policy policies[] = {
-    context_policy::sinks(4), context_policy::shift(10), context_policy::shift(), {true, 70, 20}};
+const context_policy policies[] = {context_policy::sinks(4), context_policy::shift(10), context_policy::shift(),
+                                   context_policy::shift(70, 20)};
 }  // namespace
 
 TEST_CASE("a session that slides goes on behind its context, and holds what it has not forgotten") {

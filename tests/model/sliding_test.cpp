@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,15 @@ double distance(const floats& a, const floats& b) {
   }
   return std::sqrt(apart / size);
 }
+/// Whether options can be made with it.
+template <class T>
+concept is_policy = requires(T policy) {
+  session_options{.when_full = policy};
+};
+static_assert(is_policy<context_policy>);
+static_assert(!is_policy<bool> && !is_policy<decltype(&context_policy::sinks)>);  // an aggregate would take them for `slides`
+static_assert(!std::is_convertible_v<bool, context_policy> && !std::is_constructible_v<context_policy, bool>);
+static_assert(context_policy::sinks(7).slides && context_policy::sinks(7).kept == 7 && context_policy::sinks(7).step == 1);
 }  // namespace
 
 TEST_CASE(
@@ -61,7 +71,7 @@ TEST_CASE(
 TEST_CASE("what is forgotten at once is what a shift says, and the distance to what is kept is that without it") {
   const any_model model = of("llama", 1);
   const auto ids = some(400);
-  for (const context_policy& policy : {context_policy::shift(0), context_policy::shift(20), context_policy{true, 7, 11}}) {
+  for (const context_policy& policy : {context_policy::shift(0), context_policy::shift(20), context_policy::shift(7, 11)}) {
     auto e = evaluator_of(model, {.context = 64, .prefill_chunk = 9, .kv = tensor_type::f32, .when_full = policy});
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto found = row_after(e, {&ids[i], 1});
@@ -106,14 +116,11 @@ TEST_CASE("models that cannot slide say why, and so do policies that keep more t
   guessing.speculation = prompt_lookup{};
   CHECK(said(model, guessing) ==
         "session_options::when_full: speculation does not know texts that slide, so the two exclude each other");
-  const auto found = [](std::size_t kept, std::size_t step) {
-    return "session_options::when_full: expected positions that are kept, and some that are forgotten at once, in a context of "
-           "64, found " +
-           std::to_string(kept) + " and " + std::to_string(step);
-  };
-  CHECK(said(model, {.context = 64, .when_full = context_policy::sinks(64)}) == found(64, 1));
-  CHECK(said(model, {.context = 64, .when_full = {true, 10, 55}}) == found(10, 55));
-  CHECK(evaluator::try_create(model, {.context = 64, .when_full = {true, 10, 54}}));
+  CHECK(said(model, {.context = 64, .when_full = context_policy::sinks(64)}) ==
+        "session_options::when_full: kept: expected at most 63 in a context of 64, found 64");
+  CHECK(said(model, {.context = 64, .when_full = context_policy::shift(10, 55)}) ==
+        "session_options::when_full: step: expected at most 54 in a context of 64 that keeps 10, found 55");
+  CHECK(evaluator::try_create(model, {.context = 64, .when_full = context_policy::shift(10, 54)}));
   CHECK(evaluator::try_create(model, {.context = 64, .when_full = context_policy::sinks(63)}));
 }
 

@@ -22,9 +22,12 @@ inline error wrong_when_full(std::string sentence) {
 /// @errors  invalid_argument
 inline result<void> check_kept(const context_policy& p, std::size_t context) {
   const std::string in = " in a context of " + std::to_string(context), pages = "pages of " + std::to_string(page_positions);
-  if (!p.weighs && (p.kept >= context || p.step > context - p.kept)) {
-    return wrong_when_full("expected positions that are kept, and some that are forgotten at once," + in + ", found " +
-                           std::to_string(p.kept) + " and " + std::to_string(p.step));
+  if (!p.weighs && p.kept >= context) {
+    return wrong_when_full("kept: expected at most " + std::to_string(context - 1) + in + ", found " + std::to_string(p.kept));
+  }
+  if (!p.weighs && p.step > context - p.kept) {
+    return wrong_when_full("step: expected at most " + std::to_string(context - p.kept) + in + " that keeps " +
+                           std::to_string(p.kept) + ", found " + std::to_string(p.step));
   }
   if (p.weighs && (context % page_positions != 0 || context < 3 * page_positions)) {
     return wrong_when_full("expected three or more " + pages + " positions for heavy hitters, found a context of " +

@@ -65,6 +65,8 @@ inline constexpr std::size_t most_sequences = 4096;
 /// its last tokens. Layers with a window keep that. The context has then whole pages of 64 positions, and is longer than any
 /// window; latent attention and ALiBi are not weighed.
 struct context_policy {
+  constexpr context_policy() noexcept = default;  // no aggregate: a forgotten pair of parentheses would be `slides`
+
   bool slides = false;
   std::size_t kept = 0;    ///< first positions of the text that stay in sight
   std::size_t step = 0;    ///< positions that are forgotten at once; 0: half of those that are not kept
@@ -73,14 +75,22 @@ struct context_policy {
 
   /// The text ends there.
   static constexpr context_policy stop() noexcept { return {}; }
-  /// Context shift: the first tokens, and of the others the later half, which moves up.
-  static constexpr context_policy shift(std::size_t kept = 0) noexcept { return {true, kept, 0}; }
+  /// Context shift: the first tokens, and of the others the later half, which moves up; or all but `step` of the others.
+  static constexpr context_policy shift(std::size_t kept = 0, std::size_t step = 0) noexcept {
+    context_policy p;
+    p.slides = true, p.kept = kept, p.step = step;
+    return p;
+  }
   /// Attention sinks and a window: the first tokens, and as many of the last as there is room for.
   /// @source  Xiao et al. 2024, "Efficient Streaming Language Models with Attention Sinks"
-  static constexpr context_policy sinks(std::size_t kept = 4) noexcept { return {true, kept, 1}; }
+  static constexpr context_policy sinks(std::size_t kept = 4) noexcept { return shift(kept, 1); }
   /// The most recent tokens, and of the older ones those that have received most attention, in each layer its own.
   /// @source  Zhang et al. 2023, "H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models"
-  static constexpr context_policy heavy_hitters(std::size_t recent = 0) noexcept { return {true, 0, 0, true, recent}; }
+  static constexpr context_policy heavy_hitters(std::size_t recent = 0) noexcept {
+    context_policy p;
+    p.slides = p.weighs = true, p.recent = recent;
+    return p;
+  }
 };
 
 /// A model whose tokens see what comes behind them takes a text in one step: prefill_chunk and output_rows are then the
