@@ -83,6 +83,10 @@ TEST_CASE("a prefix cache is saved to a file that appears whole or not at all") 
     CHECK(std::string(done.failure().what()).find("shorter.bin: saved prefix cache: bytes") != std::string::npos);
   }
   CHECK(third.try_load_prefixes(path.parent_path()).failure().code() == errc::io);
+  const auto missing = (folder / "none").string();
+  const std::string said = third.try_load_prefixes(folder / "none").failure().what();
+  CHECK(said.find(missing) != std::string::npos);
+  CHECK(said.find(missing) == said.rfind(missing));
   CHECK(third.try_load_prefixes(folder / "none").failure().code() == errc::io);
   CHECK(third.save_prefixes() == before);
 }
@@ -98,6 +102,11 @@ TEST_CASE("what another model or format has saved, or what is damaged, is an err
     scheduler s(stories(), *one);
     CHECK(s.try_load_prefixes(saved).failure().code() == errc::invalid_argument);
   }
+  const temporary_folder folder;
+  scheduler without(stories(), none);
+  CHECK(without.try_save_prefixes(folder / "none").failure().code() == errc::invalid_argument);
+  CHECK(folder.files() == 0);
+  CHECK_THROWS_AS(without.save_prefixes(), nibble::error);
   scheduler s(foreign, options());
   CHECK(s.try_load_prefixes(saved).failure().code() == errc::invalid_argument);
 

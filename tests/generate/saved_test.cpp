@@ -136,7 +136,7 @@ TEST_CASE("what does not fit says so in a sentence, and changes nothing") {
   changed = h, changed.version = 3;
   CHECK(said_of(with(saved, changed), other) == "saved session: version: expected 2, found 3");
   changed = h, ++changed.fingerprint;
-  CHECK(said_of(with(saved, changed), other) == "saved session: it is of another model");
+  CHECK(said_of(with(saved, changed), other) == "saved session: it is of another model, or other adapters");
   changed = h, changed.kv.values = nibble::tensor_type::q8_0;
   CHECK(said_of(with(saved, changed), other) == "saved session: keys and values: expected F16 and F16, found F16 and Q8_0");
   changed = h, changed.tokens = 301;
@@ -160,7 +160,7 @@ TEST_CASE("what does not fit says so in a sentence, and changes nothing") {
 
   const auto model = nibble::any_model::load(golden("models/llama.gguf"), {.threads = 1});
   nibble::session foreign(model, {.context = 300});
-  CHECK(said_of(saved, foreign) == "saved session: it is of another model");
+  CHECK(said_of(saved, foreign) == "saved session: it is of another model, or other adapters");
   nibble::session narrow(stories(), {.context = 99});
   CHECK(said_of(saved, narrow) == "saved session: tokens: expected at most 99, found 100");
   auto first = after(stories(), 70, 0, {.prefill_chunk = 16, .forks = 1, .kv_bytes = stories().plan({.context = 192}).kv});
@@ -232,6 +232,10 @@ TEST_CASE("a session is saved to a file that appears whole or not at all") {
     CHECK(std::string(done.failure().what()).find("shorter.bin: saved session: bytes") != std::string::npos);
   }
   CHECK(other.try_load(path.parent_path()).failure().code() == errc::io);
+  const auto none = (folder / "none").string();
+  const std::string said = other.try_load(folder / "none").failure().what();
+  CHECK(said.find(none) != std::string::npos);
+  CHECK(said.find(none) == said.rfind(none));
   CHECK(other.try_load(folder / "none").failure().code() == errc::io);
   CHECK(other.save() == before);
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cmath>
 #include <limits>
 #include <set>
 #include <string>
@@ -196,6 +197,38 @@ TEST_CASE("pages count by the layers that they are of: what windows leave is no 
       }
     }
   }
+}
+
+TEST_CASE("a plan foretells what a scheduler takes") {
+  for (const std::size_t running : {1, 3}) {
+    const nibble::session_options room{.context = 200, .kv = nibble::tensor_type::q8_0};
+    auto alike = room;
+    alike.prefix_cache = true, alike.marks = false, alike.state_interval = 0;
+    auto planned = stories().plan(alike, running), taken = scheduler(stories(), {.running = running, .room = room}).memory();
+    planned.sampling = taken.sampling = 0;
+    CHECK(planned.total() == taken.total());
+  }
+}
+
+TEST_CASE("schedules that cannot be are refused in a sentence that names the option") {
+  using std::chrono::nanoseconds;
+  const auto said = [](const nibble::scheduler_options& options) {
+    const auto made = scheduler::try_create(stories(), options);
+    REQUIRE(!made);
+    CHECK(made.failure().code() == nibble::errc::invalid_argument);
+    return std::string(made.failure().what());
+  };
+  const nibble::session_options room{.context = 100};
+  const std::string option = "scheduler_options::";
+  CHECK(said({.running = 0, .room = room}) == option + "running: expected 1 to 4096, found 0");
+  CHECK(said({.running = 4097, .room = room}) == option + "running: expected 1 to 4096, found 4097");
+  CHECK(said({.room = room, .pace = -1}).starts_with(option + "pace: expected 0 or more, found "));
+  CHECK(said({.room = room, .pace = std::nan("")}).starts_with(option + "pace: expected 0 or more, found "));
+  CHECK(said({.room = room, .aging = nanoseconds(-1)}).starts_with(option + "aging: "));
+  CHECK(said({.room = room, .batch_wait = nanoseconds(-1)}).starts_with(option + "batch_wait: "));
+  CHECK(scheduler::try_create(stories(), {.running = 2, .room = room, .aging = nanoseconds(0), .pace = 0}));
+  CHECK(said({.running = 1, .room = {.context = 100, .kv_bytes = 1}}).find("kv_bytes: expected at least ") !=
+        std::string::npos);
 }
 
 TEST_CASE("what no request has a use of is refused, and everything else that makes a room is not") {

@@ -18,6 +18,16 @@ const context_policy policies[] = {context_policy::sinks(4), context_policy::shi
                                    context_policy::shift(70, 20)};
 }  // namespace
 
+TEST_CASE("a session that slides has no prefix cache, and refuses to be asked for one") {
+  nibble::session_options room = sliding();
+  room.prefix_cache = true;
+  const auto made = nibble::session::try_create(llama(), room);
+  REQUIRE(!made);
+  CHECK(made.failure().code() == nibble::errc::invalid_argument);
+  room.prefix_cache = false;
+  CHECK(nibble::session::try_create(llama(), room));
+}
+
 TEST_CASE("a session that slides goes on behind its context, and holds what it has not forgotten") {
   for (const context_policy& policy : policies) {
     nibble::session s(llama(), sliding(policy));

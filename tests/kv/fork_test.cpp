@@ -192,8 +192,8 @@ TEST_CASE("a budget that is not enough for a step is refused in a sentence") {
   const auto refused = kv_pool::try_create(layers, room_of(4, 2 * both - 1));
   REQUIRE(!refused);
   CHECK(refused.failure().code() == errc::invalid_argument);
-  CHECK(std::string(refused.failure().what()) == "KV cache of 500 positions: expected at least " + std::to_string(2 * both) +
-                                                     " bytes, which a step of 70 positions takes, found " +
+  CHECK(std::string(refused.failure().what()) == "KV cache of 500 positions: kv_bytes: expected at least " +
+                                                     std::to_string(2 * both) + ", which a step of 70 positions takes, found " +
                                                      std::to_string(2 * both - 1));
 }
 

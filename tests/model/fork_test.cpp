@@ -133,7 +133,8 @@ TEST_CASE("more forks than there is room for are refused in a sentence, and one 
     const auto third = second.try_fork();
     REQUIRE(!third);
     CHECK(third.failure().code() == errc::out_of_memory);
-    CHECK(std::string(third.failure().what()) == "the KV cache has 2 sequences, and no room for another");
+    CHECK(std::string(third.failure().what()) ==
+          "session_options::forks: the KV cache has 2 sequences, and no room for another");
   }
   CHECK(first.try_fork());
   CHECK(evaluator::try_create(m, {.forks = most_sequences + 1}).failure().code() == errc::invalid_argument);

@@ -101,7 +101,7 @@ result<void> check(const transcript& said, const saved_header& h, std::uint64_t 
   if (h.version != saved_header::own_version) {
     return saved_error(errc::unsupported_version, "version", saved_header::own_version, h.version);
   }
-  if (h.fingerprint != e.fingerprint()) return saved_error(errc::invalid_argument, "it is of another model");
+  if (h.fingerprint != e.fingerprint()) return saved_error(errc::invalid_argument, "it is of another model, or other adapters");
   if (!(h.kv == e.kv())) {
     const auto names = [](const evaluation::stored_types& kv) {
       const auto named = [&](tensor_type type, std::uint32_t bit) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include "nibble/core/checked.hpp"
@@ -330,9 +331,22 @@ inline result<void> check_room_of_requests(const session_options& o) {
     if (is_asked) return error(errc::invalid_argument, "scheduler_options::room." + std::string(sentence));
   return {};
 }
+
+/// @errors  invalid_argument
+inline result<void> check_schedule(const scheduler_options& o) {
+  const auto invalid = [](std::string sentence) { return error(errc::invalid_argument, "scheduler_options::" + sentence); };
+  if (o.running == 0 || o.running > most_sequences) {
+    return invalid("running: expected 1 to " + std::to_string(most_sequences) + ", found " + std::to_string(o.running));
+  }
+  if (!(o.pace >= 0)) return invalid("pace: expected 0 or more, found " + std::to_string(o.pace));  // NaN, too
+  if (o.aging.count() < 0) return invalid("aging: expected no time before now");
+  if (o.batch_wait.count() < 0) return invalid("batch_wait: expected no time before now");
+  return {};
+}
 }  // namespace detail
 
 result<scheduler> scheduler::try_create(const any_model& model, const scheduler_options& options) {
+  NIBBLE_TRY(detail::check_schedule(options));
   NIBBLE_TRY(detail::check_room_of_requests(options.room));
   session_options room = detail::room_of_batch(options.room);
   room.prefix_cache = room.prefix_cache.value_or(true);
@@ -362,7 +376,10 @@ void scheduler::run(stop_token stop) { made_->run(std::move(stop)); }
 std::vector<std::byte> scheduler::save_prefixes() const {
   std::vector<std::byte> out;
   vector_sink sink(out);
-  static_cast<void>(made_->evaluator().try_save_prefixes(sink));  // a vector takes all
+  auto done = made_->evaluator().try_save_prefixes(sink);
+#if NIBBLE_EXCEPTIONS
+  std::move(done).value();
+#endif
   return out;
 }
 result<void> scheduler::try_save_prefixes(const std::filesystem::path& path) const {

@@ -27,14 +27,21 @@ namespace nibble {
 inline namespace NIBBLE_ABI {
 
 /// What a scheduler is asked for. All but the prompt has defaults.
+/// @example  const std::vector<nibble::chat_message> talk{{"user", "Who are you?"}};
+///           auto prompt = model.tokenizer().encode(model.chat_form()->render(talk));
+///           auto reply = scheduler.submit({.prompt = std::move(prompt), .options = {.max_tokens = 64}});
 struct request {
+  /// Tokens, those of control included, as a tokenizer or a chat template gives them. Empty: the one that begins a text.
   std::vector<token> prompt = {};
   generate_options options = {};
-  int priority = 0;  ///< more is sooner: see scheduler_options::aging
+  /// More is sooner: see scheduler_options::aging. It orders those that wait, and does not interrupt those that run; but
+  /// where these have too little memory, the least urgent makes room first.
+  int priority = 0;
   /// When the answer is of no use any more: finish::too_late.
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
-  /// Called with each event, by the thread that runs the scheduler. What it throws ends this request, and is thrown by
-  /// answer::wait. It may submit and cancel; it must neither wait for an answer, nor destroy the scheduler.
+  /// Called with each event, by the thread that runs the scheduler. What it throws ends this request, which is then
+  /// finish::cancelled, and is thrown by answer::wait. It may submit and cancel; it must neither wait for an answer, nor
+  /// destroy the scheduler.
   std::function<void(const token_event&)> on_event = {};
   /// How much of each of the adapters in scheduler_options::room, in their order; empty: as they say. What is cached for others
   /// is for those with the same alone.
@@ -47,20 +54,24 @@ struct request {
 
 /// What a scheduler has room for, and how it chooses.
 struct scheduler_options {
-  std::size_t running = 16;  ///< requests that share a step, at most; others wait
-  /// Room of each request; what is of no use to any, such as marks or speculation, is refused. `kv_bytes` is what all of them
-  /// share; where it is too little for those that run, the last of them makes room, waits, and goes on later with the same
-  /// bits. `prefill_chunk` is how many tokens a step has at most: parts of prompts get what is left by answers, so that those
-  /// keep their pace. Where the context slides, the tokens of an answer stay nevertheless: one that makes room reads them all
-  /// again. Schedulers do not guess: steps are full without.
+  std::size_t running = 16;  ///< requests that share a step, at most: 1 to most_sequences; others wait
+  /// Room of each request: memory is planned, and counts against the model's memory_cap, for `running` times its context, or
+  /// for `kv_bytes`. any_model::plan(room, running) foretells it, but for `sampling`, where room says `prefix_cache = true`,
+  /// `marks = false` and `state_interval = 0`, as a scheduler does; memory() is all of it. What is of no use to any, such as
+  /// marks or speculation, is refused. `kv_bytes` is what all of them share; where it is too little for those that run, the
+  /// last of them makes room, waits, and goes on later with the same bits. `prefill_chunk` is how many tokens a step has at
+  /// most: parts of prompts get what is left by answers, so that those keep their pace. Where the context slides, the tokens of
+  /// an answer stay nevertheless: one that makes room reads them all again. Schedulers do not guess: steps are full without.
   session_options room = {};
-  /// How long a request must wait to be as urgent as one of the next higher priority that has just come: none waits for ever.
+  /// How long, not negative, a request must wait to be as urgent as one of the next higher priority that has just come: none
+  /// waits for ever.
   std::chrono::nanoseconds aging = std::chrono::seconds(1);
   /// About how many times as long as a step of answers alone one takes that parts of prompts share, as the last steps of both
   /// kinds foretell it: less keeps answers at their pace, more reads prompts sooner. While most of those that run still read,
-  /// half of them are taken for answers. Without any, and with 0, a step has as many tokens as it may.
+  /// half of them are taken for answers. Without any, and with 0, a step has as many tokens as it may. 0 or more.
   double pace = 2;
-  /// How long those wait that come while nothing runs, so that they begin together; no longer than until there are `running`.
+  /// How long, not negative, those wait that come while nothing runs, so that they begin together; no longer than until there
+  /// are `running`. Meanwhile run_once() returns at once; run() sleeps.
   std::chrono::nanoseconds batch_wait{0};
   /// Called at the end of each request, by the thread that runs the scheduler. What it throws is dropped.
   std::function<void(const request_stats&, finish)> on_end = {};
@@ -89,8 +100,9 @@ class scheduler {
 
   /// Takes a request, which begins with the next step that has room for it. From any thread. Any number wait, each with its
   /// prompt: a host that bounds them looks at stats().waiting. Its answer takes, from when it begins until the last handle of
-  /// it is gone, 12 bytes for each of its max_tokens, or as many as there is context for. Where there is no memory for that, it
-  /// alone ends: finish::memory_full, and answer::wait throws std::bad_alloc.
+  /// it is gone (future_of, in answer_future.hpp, makes it a std::future), 12 bytes for each of its max_tokens, or as many as
+  /// there is context for. Where there is no memory for that, it alone ends: finish::memory_full, and answer::wait throws
+  /// std::bad_alloc.
   /// @errors  invalid_argument: a token that is not in the vocabulary, another number of adapters, or one that is not finite
   result<answer> try_submit(request r);
 #if NIBBLE_EXCEPTIONS
@@ -111,11 +123,11 @@ class scheduler {
 
   /// What the prefix cache holds, which is what requests have processed, as bytes that outlive the scheduler: one that is made
   /// later, or elsewhere, begins with it, and gives the same bits. For the thread that makes the steps.
-  /// @errors  std::bad_alloc
+  /// @errors  invalid_argument: there is no prefix cache (empty, without exceptions); std::bad_alloc
   /// @cost    a copy of it
   std::vector<std::byte> save_prefixes() const;
   /// The same into a file, which appears whole or not at all.
-  /// @errors  as output_file; std::bad_alloc
+  /// @errors  as output_file; invalid_argument: there is no prefix cache; std::bad_alloc
   /// @cost    no copy: it is written page by page
   result<void> try_save_prefixes(const std::filesystem::path& path) const;
   /// Adds what a scheduler of the same model and format of keys and values has saved, as far as there is memory that nothing

@@ -105,6 +105,8 @@ std::size_t guessing_bytes(const any_model& model, const session_options& o) {
 
 result<session> session::try_create(const any_model& model, const session_options& asked) {
   const session_options options = detail::with_places_to_return(model.context(), asked, true);
+  if (asked.prefix_cache.value_or(false) && asked.when_full.slides)
+    return error(errc::invalid_argument, "session_options::prefix_cache: expected none where the context slides");
   NIBBLE_TRY(detail::check_generates(model, options));
   auto made = evaluator::try_create(model, options);
   if (!made) return std::move(made).failure();
@@ -154,9 +156,9 @@ result<void> session::try_load(std::span<const std::byte> bytes) {
 }
 
 result<void> session::try_load(const std::filesystem::path& path) {
+  auto file = readable_file::try_open(path);
+  if (!file) return std::move(file).failure();  // names the path
   const auto read = [&]() -> result<void> {
-    auto file = readable_file::try_open(path);
-    if (!file) return std::move(file).failure();
     detail::saved_header header;
     if (file->size() < sizeof(header)) return try_load(std::span<const std::byte>());
     NIBBLE_TRY(file->try_read(0, std::as_writable_bytes(std::span(&header, 1))));

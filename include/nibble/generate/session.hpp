@@ -139,11 +139,11 @@ class session {
   /// @errors  as output_file; out_of_memory
   /// @cost    no copy: it is written page by page
   result<void> try_save(const std::filesystem::path& path) const;
-  /// Becomes what a session of the same model and format of keys and values was. A generation that is being read is over. What
-  /// the session can be cut back to without processing tokens again is not kept. Models are told apart by
+  /// Becomes what a session of the same model, adapters and format of keys and values was. A generation that is being read is
+  /// over. What the session can be cut back to without processing tokens again is not kept. Models are told apart by
   /// any_model::fingerprint, which looks at samples of the weights alone.
-  /// @errors  malformed: other or damaged bytes; truncated, unsupported_version; invalid_argument: of another model or format;
-  ///          limit_exceeded: more tokens than the context; out_of_memory; io. Nothing has changed then
+  /// @errors  malformed: other or damaged bytes; truncated, unsupported_version; invalid_argument: of another model or format,
+  ///          or other adapters; limit_exceeded: more tokens than the context; out_of_memory; io. Nothing has changed then
   result<void> try_load(std::span<const std::byte> bytes);
   /// @cost    memory for the whole file until it is done
   result<void> try_load(const std::filesystem::path& path);
@@ -173,7 +173,8 @@ class session {
   /// again. A generation that is being read is over.
   void truncate(std::size_t position) NIBBLE_NOEXCEPT;
 
-  /// Tokens in the session: prompts and answers. Where the context slides, those that the last of them has not forgotten.
+  /// Tokens in the session: prompts and answers. Where the context slides, those that the last of them has not forgotten, and
+  /// that token, too: one more than context(), until it is processed.
   std::span<const token> tokens() const& NIBBLE_NOEXCEPT;
   std::span<const token> tokens() const&& = delete;
   std::size_t position() const NIBBLE_NOEXCEPT { return tokens().size(); }

@@ -72,7 +72,7 @@ result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const 
   const auto where = [&] { return "KV cache of " + std::to_string(room.context) + " positions"; };
   const std::size_t least = detail::least_page_bytes(layers, room);
   if (room.page_bytes > 0 && room.page_bytes < least) {
-    return error(errc::invalid_argument, "expected at least " + std::to_string(least) + " bytes, which a step of " +
+    return error(errc::invalid_argument, "kv_bytes: expected at least " + std::to_string(least) + ", which a step of " +
                                              std::to_string(std::min(room.context, room.prefill_chunk)) +
                                              " positions takes, found " + std::to_string(room.page_bytes))
         .in(where());

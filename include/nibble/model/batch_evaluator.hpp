@@ -120,7 +120,7 @@ class batch_evaluator {
   void remember(std::size_t sequence, std::span<const token> tokens) NIBBLE_NOEXCEPT { runner_.remember(sequence, tokens); }
 
   /// What the prefix cache holds, as bytes that outlive it: see saved_prefixes.
-  /// @errors  what the sink says; std::bad_alloc
+  /// @errors  what the sink says; invalid_argument: there is none; std::bad_alloc
   result<void> try_save_prefixes(byte_sink& out) const { return runner_.try_save_prefixes(out); }
   /// Adds what one of the same model and format has written, as far as there is memory that nobody has and nothing is kept in:
   /// what was used last comes first. What was made with adapters is found by those with the same.

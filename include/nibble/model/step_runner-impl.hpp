@@ -44,7 +44,7 @@ result<step_runner> step_runner::try_create(const any_model& model, session_opti
 result<step_runner> step_runner::try_fork() const {
   NIBBLE_ASSERT(sequences_.size() == 1);
   auto other = sequences_.front().try_fork();
-  if (!other) return std::move(other).failure();
+  if (!other) return std::move(other).failure().in("session_options::forks");
   std::vector<nibble::sequence> one;
   one.reserve(1);
   one.push_back(*std::move(other));
@@ -212,15 +212,17 @@ void step_runner::remember(std::size_t sequence, std::span<const token> tokens) 
 }
 
 result<void> step_runner::try_save_prefixes(byte_sink& out) const {
+  if (!*options_.prefix_cache || options_.when_full.slides)
+    return error(errc::invalid_argument, "saved prefix cache: there is none: see session_options::prefix_cache");
   return saved_prefixes::try_save(*pool_, model_.fingerprint(), out);
 }
 result<void> step_runner::try_load_prefixes(std::span<const std::byte> from) {
   return saved_prefixes::try_load(*pool_, model_.fingerprint(), from);
 }
 result<void> step_runner::try_load_prefixes(const std::filesystem::path& path) {
+  auto file = readable_file::try_open(path);
+  if (!file) return std::move(file).failure();  // names the path
   const auto read = [&]() -> result<void> {
-    auto file = readable_file::try_open(path);
-    if (!file) return std::move(file).failure();
     saved_prefixes::header header;
     if (file->size() < sizeof(header)) return try_load_prefixes(std::span<const std::byte>());
     NIBBLE_TRY(file->try_read(0, std::as_writable_bytes(std::span(&header, 1))));
