@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "generate/replies.hpp"
+#include "nibble/generate/prompt_lookup.hpp"
 #include "nibble/generate/score.hpp"
 #include "nibble/model/evaluator.hpp"
 #include "support/model_parts.hpp"
@@ -288,7 +289,15 @@ TEST_CASE("a search that makes no sense is refused") {
   };
   CHECK(refused({}, {}) == "beam_search: expected a prompt, found no token");
   CHECK(refused({40}, {}) == "token 0: expected 0 to 39, found 40");
-  CHECK(refused({1}, {.beams = 0}) == "beam_options: expected groups that divide the beams, found 1 for 0");
+  CHECK(refused({1}, {.beams = 0}) == "beam_options::beams: expected 1 to 4096, found 0");
+  CHECK(refused({1}, {.beams = 4097}) == "beam_options::beams: expected 1 to 4096, found 4097");
+  const std::string finite = "beam_options: expected a finite length_penalty and diversity";
+  CHECK(refused({1}, {.length_penalty = std::nan("")}) == finite);
+  CHECK(refused({1}, {.diversity = std::nan("")}) == finite);
   CHECK(refused({1}, {.beams = 4, .groups = 3}) == "beam_options: expected groups that divide the beams, found 3 for 4");
   CHECK(refused({1}, {.groups = 0}) == "beam_options: expected groups that divide the beams, found 0 for 4");
+  const auto guessing =
+      nibble::try_beam_search(letters(), tokens{1}, {}, {.context = 32, .speculation = nibble::prompt_lookup{}});
+  REQUIRE(!guessing);
+  CHECK(std::string(guessing.failure().what()).starts_with("session_options::speculation: expected none"));
 }

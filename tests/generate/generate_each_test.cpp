@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "generate/replies.hpp"
+#include "nibble/generate/prompt_lookup.hpp"
 #include "nibble/sample/temperature.hpp"
 #include "nibble/sample/top_k.hpp"
 #include "support/model_parts.hpp"
@@ -91,6 +92,8 @@ TEST_CASE("no prompts, too many of them, and rooms that cannot be") {
   const std::vector<std::string> many(nibble::most_sequences + 1);
   CHECK(nibble::try_generate_each(stories(), many, {}, ignore).failure().code() == nibble::errc::invalid_argument);
   CHECK(nibble::try_generate_each(stories(), prompts, {}, ignore, {.kv = nibble::tensor_type::q6_k}).failure().code() ==
+        nibble::errc::invalid_argument);
+  CHECK(nibble::try_generate_each(stories(), prompts, {}, ignore, {.speculation = nibble::prompt_lookup{}}).failure().code() ==
         nibble::errc::invalid_argument);
   CHECK_THROWS_AS(nibble::generate_each(stories(), prompts, {}, ignore, {.output = nibble::step_output::hidden}),
                   nibble::error);

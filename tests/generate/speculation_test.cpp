@@ -326,6 +326,24 @@ TEST_CASE("where memory is too little for guesses, there are none, and the reply
   CHECK(found.ids == expected.ids);
 }
 
+TEST_CASE("guesses that cannot be made are refused in a sentence") {
+  const auto said = [](const nibble::speculation& how) {
+    const auto made = nibble::session::try_create(stories(), {.context = 100, .speculation = how});
+    REQUIRE(!made);
+    CHECK(made.failure().code() == nibble::errc::invalid_argument);
+    return std::string(made.failure().what());
+  };
+  const std::string option = "session_options::speculation: ";
+  CHECK(said(prompt_lookup{.guesses = 0}) == option + "prompt_lookup::guesses: expected 1 to 31, found 0");
+  CHECK(said(prompt_lookup{.guesses = 32}) == option + "prompt_lookup::guesses: expected 1 to 31, found 32");
+  CHECK(said(prompt_lookup{.shortest = 0}) == option + "prompt_lookup::shortest: expected 1 to 16, found 0");
+  CHECK(said(prompt_lookup{.shortest = 17}) == option + "prompt_lookup::shortest: expected 1 to 16, found 17");
+  CHECK(said(draft_model{.model = stories(), .guesses = 0}) == option + "draft_model::guesses: expected 1 to 31, found 0");
+  CHECK(said(draft_model{.model = stories(), .guesses = 32}) == option + "draft_model::guesses: expected 1 to 31, found 32");
+  for (const std::size_t most : {std::size_t{1}, std::size_t{31}})
+    CHECK(nibble::session::try_create(stories(), {.context = 100, .speculation = prompt_lookup{.guesses = most}}));
+}
+
 TEST_CASE("a draft model of another vocabulary, and one that makes no text, are refused in a sentence") {
   const auto other = nibble::any_model::load(nibble_test::smallest_model("llama").bytes());
   const auto refused = nibble::session::try_create(stories(), {.speculation = draft_model{other}});

@@ -205,12 +205,19 @@ class beam_searcher {
 
 result<std::vector<beam>> try_beam_search(const any_model& model, std::span<const token> prompt, const beam_options& options,
                                           const session_options& room) {
+  NIBBLE_TRY(detail::check_no_guesses(room));
   session_options o = detail::room_of_batch(room);
   o.when_full = {};
   NIBBLE_TRY(detail::check_generates(model, o));
   NIBBLE_TRY(detail::check_tokens(prompt, model.vocabulary()));
   if (prompt.empty()) return error(errc::invalid_argument, "beam_search: expected a prompt, found no token");
-  if (options.groups == 0 || options.beams == 0 || options.beams % options.groups != 0) {
+  if (options.beams == 0 || options.beams > most_sequences) {
+    return error(errc::invalid_argument, "beam_options::beams: expected 1 to " + std::to_string(most_sequences) + ", found " +
+                                             std::to_string(options.beams));
+  }
+  if (!std::isfinite(options.length_penalty) || !std::isfinite(options.diversity))
+    return error(errc::invalid_argument, "beam_options: expected a finite length_penalty and diversity");
+  if (options.groups == 0 || options.beams % options.groups != 0) {
     return error(errc::invalid_argument, "beam_options: expected groups that divide the beams, found " +
                                              std::to_string(options.groups) + " for " + std::to_string(options.beams));
   }

@@ -20,7 +20,8 @@ inline namespace NIBBLE_ABI {
 struct beam_options {
   std::size_t beams = 4;        ///< answers that are followed at once, and given at most
   std::size_t max_tokens = 64;  ///< of an answer
-  /// An answer's score is its log probability divided by its length to the power of this; the token that ends it counts.
+  /// An answer's score is its log probability divided by its length to the power of this, which is finite; the token that ends
+  /// it counts.
   double length_penalty = 1;
   std::size_t groups = 1;  ///< that share the beams, and differ: see diversity; divides `beams`
   /// What a token loses, in log probability, for each beam of an earlier group that takes it in the same step. It only decides
@@ -45,7 +46,7 @@ struct beam {
 /// A beam behind which the model gives nothing above -infinity ends: finish::not_a_number.
 /// @param    room  of each beam: its `context`, and the `kv_bytes` of all of them
 /// @errors   invalid_argument: no prompt, or a token that is not in the vocabulary; no beams, or groups that do not divide
-///           them; out_of_memory. What the model's executor throws
+///           them; a speculation; out_of_memory. What the model's executor throws
 /// @cost     a step for all beams a token, and a sort of a few candidates of each
 /// @source   Vijayakumar et al. 2016, "Diverse Beam Search"
 /// @example  auto best = nibble::beam_search(model, model.tokenizer().encode("Once upon a time"), {.beams = 4});

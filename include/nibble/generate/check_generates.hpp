@@ -47,6 +47,13 @@ inline result<void> check_tokens(std::span<const token> tokens, std::size_t voca
   return {};
 }
 
+/// @errors  invalid_argument: a kind of guessing, of which sequences that advance together have no use
+inline result<void> check_no_guesses(const session_options& o) {
+  if (!o.speculation) return {};
+  return error(errc::invalid_argument,
+               "session_options::speculation: expected none, for steps that sequences share are full without");
+}
+
 /// Options of sequences that advance together: none of them guesses, or is cut back but to its beginning.
 inline session_options room_of_batch(session_options o) {
   o.marks = false, o.state_interval = 0, o.forks = 0, o.speculation = {}, o.keep_hidden = false;

@@ -102,6 +102,7 @@ struct block_guessing final : guessing {
     return block_guesser::planned_bytes(model, o);
   }
   result<std::unique_ptr<guesser>> try_make(const any_model& model, const session_options& o) const override {
+    NIBBLE_TRY(check_in_range("draft_block::guesses", options.guesses, most_guesses));
     auto made = evaluator::try_create(model, block_guesser::room(o));
     if (!made) return std::move(made).failure();
     return std::unique_ptr<guesser>(std::make_unique<block_guesser>(*std::move(made)));

@@ -17,7 +17,7 @@ inline namespace NIBBLE_ABI {
 /// @source   Gloeckle et al. 2024; DeepSeek-AI 2024, "DeepSeek-V3 Technical Report", section 2.2
 /// @example  nibble::session session(model, {.speculation = nibble::draft_block{}});
 struct draft_block {
-  std::size_t guesses = 3;  ///< of a step, at most: no more than most_guesses; each takes a row of logits
+  std::size_t guesses = 3;  ///< of a step, at most: 1 to most_guesses; each takes a row of logits
   bool always = false;      ///< see prompt_lookup
 
   /// For session_options::speculation.

@@ -106,6 +106,7 @@ struct draft_guessing final : guessing {
     return draft_guesser::planned_bytes(options.model, o);
   }
   result<std::unique_ptr<guesser>> try_make(const any_model& model, const session_options& o) const override {
+    NIBBLE_TRY(check_in_range("draft_model::guesses", options.guesses, most_guesses));
     const session_options room = draft_guesser::room(options.model, o);
     NIBBLE_TRY(check_generates(options.model, room));
     NIBBLE_TRY(check_same_vocabulary(model.tokenizer(), options.model.tokenizer()));

@@ -19,7 +19,7 @@ inline namespace NIBBLE_ABI {
 /// @example  nibble::session session(large, {.speculation = nibble::draft_model{small}});
 struct draft_model {
   any_model model;
-  std::size_t guesses = 7;  ///< of a step, at most: no more than most_guesses; each takes a row of logits
+  std::size_t guesses = 7;  ///< of a step, at most: 1 to most_guesses; each takes a row of logits
   bool always = false;      ///< see prompt_lookup
 
   /// For session_options::speculation.

@@ -23,6 +23,7 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
                                           const generate_options& options, const reply_callback& on_event,
                                           session_options room) {
   if (prompts.empty()) return std::vector<finish>();
+  NIBBLE_TRY(check_no_guesses(room));
   room = room_of_batch(std::move(room));
   NIBBLE_TRY(check_generates(model, room));
   auto evaluator = batch_evaluator::try_create(model, prompts.size(), room);

@@ -42,7 +42,7 @@ result<std::vector<finish>> generate_each(const any_model& model, std::span<cons
 /// @return   how each reply ended, as a session's would; one whose prompt does not fit has no events: finish::context_full;
 ///           where memory is too little (session_options::kv_bytes), the last ones end: finish::memory_full
 /// @errors   out_of_memory (the model's memory_cap included), invalid_argument: as a session, and more than most_sequences
-///           prompts; what on_event or a sampler of the user's throws
+///           prompts, or a speculation; what on_event or a sampler of the user's throws
 /// @cost     no allocation between the first event of the last prompt and the end
 /// @example  std::vector<std::string> texts(prompts.size());
 ///           nibble::generate_each(model, prompts, {.stop = {"\n\n"}},

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "nibble/core/token.hpp"
 #include "nibble/error.hpp"
@@ -39,6 +41,14 @@ struct guesser {
   /// One for a fork of the session.
   virtual result<std::unique_ptr<guesser>> try_fork() const = 0;
 };
+
+/// Whether an option of a kind of guessing is in its range.
+/// @errors  invalid_argument
+inline result<void> check_in_range(std::string_view name, std::size_t found, std::size_t most) {
+  if (found > 0 && found <= most) return {};
+  return error(errc::invalid_argument,
+               std::string(name) + ": expected 1 to " + std::to_string(most) + ", found " + std::to_string(found));
+}
 
 }  // namespace detail
 }  // namespace NIBBLE_ABI

@@ -112,8 +112,9 @@ struct lookup_guessing final : guessing {
     return product_of_sizes(sum_of_sizes(1, o.forks), lookup_guesser::planned_bytes(o.context));
   }
   result<std::unique_ptr<guesser>> try_make(const any_model&, const session_options& o) const override {
-    return std::unique_ptr<guesser>(
-        std::make_unique<lookup_guesser>(std::clamp<std::size_t>(options.shortest, 1, 16), o.context));
+    NIBBLE_TRY(check_in_range("prompt_lookup::guesses", options.guesses, most_guesses));
+    NIBBLE_TRY(check_in_range("prompt_lookup::shortest", options.shortest, 16));
+    return std::unique_ptr<guesser>(std::make_unique<lookup_guesser>(options.shortest, o.context));
   }
   prompt_lookup options;
 };

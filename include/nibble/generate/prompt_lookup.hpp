@@ -14,7 +14,7 @@ inline namespace NIBBLE_ABI {
 /// @source   Saxena 2023, "Prompt Lookup Decoding"; Oliaro et al. 2024, "SuffixDecoding"
 /// @example  nibble::session session(model, {.speculation = nibble::prompt_lookup{}});
 struct prompt_lookup {
-  std::size_t guesses = 15;  ///< of a step, at most: no more than most_guesses; each takes a row of logits
+  std::size_t guesses = 15;  ///< of a step, at most: 1 to most_guesses; each takes a row of logits
   std::size_t shortest = 2;  ///< tokens that must be the same, 1 to 16
   bool always = false;       ///< checks all guesses, whether that has saved time so far or not: to measure what they are worth
 
