@@ -62,8 +62,8 @@ inline constexpr std::size_t most_sequences = 4096;
 /// has the same bits in any chunks and any batch, forked, saved and loaded; but a sum cannot be cut back, and neither can a
 /// choice. It is cut back to copies that stand session_options::state_interval apart, behind the last choice, as recurrent
 /// states are; further back, an evaluator begins again, and a session reads once more what it still has of its text, which are
-/// its last tokens. Layers with a window keep that. The context has then whole pages of 64 positions, and is longer than any
-/// window; latent attention and ALiBi are not weighed.
+/// its last tokens. Layers with a window keep that. The context has then three or more whole pages of 64 positions, and is
+/// longer than any window; latent attention and ALiBi are not weighed.
 struct context_policy {
   constexpr context_policy() noexcept = default;  // no aggregate: a forgotten pair of parentheses would be `slides`
 
@@ -96,9 +96,10 @@ struct context_policy {
 /// A model whose tokens see what comes behind them takes a text in one step: prefill_chunk and output_rows are then the
 /// context.
 struct session_options {
-  std::size_t context = 0;          ///< positions that are kept; 0: the model's, but no more than 4096
-  std::size_t prefill_chunk = 128;  ///< tokens of a prompt that are processed at once: more is no faster, and takes scratch
-  std::size_t output_rows = 1;      ///< tokens of a step whose output may be asked for: 1 to generate, more to score
+  std::size_t context = 0;  ///< positions that are kept; 0: the model's, but no more than 4096
+  /// Tokens of a prompt that are processed at once: more is no faster, and takes scratch. 0 counts as 1.
+  std::size_t prefill_chunk = 128;
+  std::size_t output_rows = 1;  ///< tokens of a step whose output may be asked for: 1 to generate, more to score
   /// Keys and values as they are kept: f32, f16, bf16, q8_0 or q4_0; the model type's own where it is empty.
   std::optional<tensor_type> kv = {};
   step_output output = step_output::logits;  ///< what a step gives for them
@@ -118,9 +119,9 @@ struct session_options {
   /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full.
   std::size_t kv_bytes = 0;
   /// Whether what sequences of a pool have processed stays for others that begin with the same tokens and adapters, which then
-  /// begin behind them: page by page, the least recently used gives way to what runs, so it takes no memory but its tables. The
-  /// bits are the same. Empty: schedulers have it; sessions, evaluators and batches have not. A session shares it with its
-  /// forks.
+  /// begin behind them: by whole pages of 64 positions, so that shorter beginnings are not shared. The least recently used
+  /// gives way to what runs, so it takes no memory but its tables. The bits are the same. Empty: schedulers have it; sessions,
+  /// evaluators and batches have not. A session shares it with its forks.
   std::optional<bool> prefix_cache = {};
   /// Copies of what recurrent layers keep that there are for it beside those of sequences: each is a place where another may
   /// begin. Each takes as much as the state itself, see memory_plan::states.
