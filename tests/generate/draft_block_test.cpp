@@ -54,6 +54,12 @@ TEST_CASE("a block guesses what its logits say, from the tokens and hidden state
   CHECK(session.stats().accepted_guesses == accepted);
   CHECK(session.stats().guessed_tokens == guessed);
   CHECK(accepted > 9);
+  for (const std::size_t wrong : {0u, 32u}) {
+    const auto refused = nibble::session::try_create(model, {.context = 60, .speculation = draft_block{.guesses = wrong}});
+    REQUIRE(!refused);
+    CHECK(std::string(refused.failure().what()) ==
+          "session_options::speculation: draft_block::guesses: expected 1 to 31, found " + std::to_string(wrong));
+  }
   const auto without = nibble::session::try_create(stories(), {.speculation = draft_block{}});
   REQUIRE(!without);
   CHECK(std::string(without.failure().what()).find("this file of llama has no block that drafts") != std::string::npos);

@@ -200,7 +200,7 @@ TEST_CASE("pages count by the layers that they are of: what windows leave is no 
 }
 
 TEST_CASE("a plan foretells what a scheduler takes") {
-  for (const std::size_t running : {1, 3}) {
+  for (const std::size_t running : {1u, 3u}) {
     const nibble::session_options room{.context = 200, .kv = nibble::tensor_type::q8_0};
     auto alike = room;
     alike.prefix_cache = true, alike.marks = false, alike.state_interval = 0;

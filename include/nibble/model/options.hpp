@@ -65,7 +65,8 @@ inline constexpr std::size_t most_sequences = 4096;
 /// its last tokens. Layers with a window keep that. The context has then three or more whole pages of 64 positions, and is
 /// longer than any window; latent attention and ALiBi are not weighed.
 struct context_policy {
-  constexpr context_policy() noexcept = default;  // no aggregate: a forgotten pair of parentheses would be `slides`
+  /// As stop(). Others are made by the functions below: an aggregate would take one that is not called for `slides`.
+  constexpr context_policy() noexcept = default;
 
   bool slides = false;
   std::size_t kept = 0;    ///< first positions of the text that stay in sight
