@@ -231,6 +231,25 @@ TEST_CASE("schedules that cannot be are refused in a sentence that names the opt
         std::string::npos);
 }
 
+TEST_CASE("memory for a whole context is enough for any one request, however many may run") {
+  auto file = made("gemma3", {std::pair("attention.sliding_window", nibble::value(40))}, 6);
+  const auto model = nibble::any_model::load(file.bytes(), {.threads = 2});
+  const std::size_t bytes = model.plan({.context = 512, .prefill_chunk = 16, .marks = false}).kv;
+  for (const std::size_t running : {1u, 2u, 16u}) {
+    std::vector<pair> all;
+    for (std::size_t i = 0; i < 3; ++i)
+      all.push_back(asked_of(model, 512, some_tokens(30 + 100 * i, i * 50, model.vocabulary()), drawing(600, i)));
+    scheduler s(model, {.running = running, .room = {.context = 512, .prefill_chunk = 16, .kv_bytes = bytes}});
+    std::vector<nibble::answer> answers;
+    for (const pair& one : all) answers.push_back(s.submit(one.asked));
+    run_all(s);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      check(answers[i], all[i].expected);
+      CHECK(answers[i].reason() == nibble::finish::context_full);
+    }
+  }
+}
+
 TEST_CASE("what no request has a use of is refused, and everything else that makes a room is not") {
   const nibble::session_options plain{.context = 192};
   const auto with = [&](auto change) {

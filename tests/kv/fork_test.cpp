@@ -186,6 +186,22 @@ TEST_CASE("pages stay within the budget, which every layer gets as many of as it
   CHECK(kv_pool::planned_bytes(layers, room_of(4, enough)).pages == enough);  // the layers that see all have three less
 }
 
+TEST_CASE("a budget reaches as far for one sequence as if it had the pool to itself") {
+  for (const std::size_t length : {70, 128, 300, 500}) {  // of these positions, a sequence alone takes so much
+    const std::size_t alone = (length + 63) / 64 * page_with(1) + std::min<std::size_t>((length + 63) / 64, 7) * page_with(0);
+    for (const std::size_t sequences : {1, 2, 30}) {
+      INFO(length, " positions, room for ", sequences);
+      const auto pool = kv_pool::create(layers, room_of(sequences, alone));
+      CHECK(pool->memory().pages <= alone);
+      witness w = fresh(*pool);
+      for (std::size_t i = 0; i < length; i += 10) {
+        REQUIRE(w.add(std::min<std::size_t>(10, length - i), std::uint32_t(i)));
+      }
+      CHECK(w.whole());
+    }
+  }
+}
+
 TEST_CASE("a budget that is not enough for a step is refused in a sentence") {
   const std::size_t both = page_with(0) + page_with(1);
   CHECK(kv_pool::try_create(layers, room_of(4, 2 * both)));

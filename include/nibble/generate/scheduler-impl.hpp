@@ -35,7 +35,8 @@ scheduler::implementation::implementation(const any_model& model, const schedule
     if (l.heads > 0 && std::find(windows_.begin(), windows_.end(), window) == windows_.end()) windows_.push_back(window);
   }
   const bool sees_all = std::find(windows_.begin(), windows_.end(), std::size_t{0}) != windows_.end();
-  longest_alone_ = sees_all ? product_of_sizes(detail::most_pages(layers, room), page_positions) : largest_size;
+  const std::size_t pages = detail::pages_of_layer(0, room, detail::page_level(layers, room));
+  longest_alone_ = sees_all ? product_of_sizes(pages, page_positions) : largest_size;
   if (evaluator_.sliding().slides()) in_sight_.reserve(evaluator_.context());
   stats_.most_page_bytes = shown_stats_.most_page_bytes = evaluator_.memory().kv;
   states_for_others_ = *evaluator_.options().prefix_cache &&

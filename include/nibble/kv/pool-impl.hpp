@@ -29,13 +29,13 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
   const std::size_t slot = detail::state_slot_bytes(layers, room);
   const auto add = [](std::size_t& to, auto... factors) { to = sum_of_sizes(to, product_of_sizes(factors...)); };
   const bool share = detail::share_memory(layers, room);
-  const std::size_t most = detail::most_pages(layers, room);
+  const std::size_t level = detail::page_level(layers, room);
   std::size_t reaches = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const kv_shape& s = layers[i];
     if (s.heads == 0) continue;
-    const std::size_t pages = detail::pages_of_layer(s.window, room, most);
-    const std::size_t bytes = detail::page_bytes_of_layer(s, room, most);
+    const std::size_t pages = detail::pages_of_layer(s.window, room, level);
+    const std::size_t bytes = detail::page_bytes_of_layer(s, room, level);
     p.pages = share ? std::max(p.pages, bytes) : sum_of_sizes(p.pages, bytes);
     const auto shares = [&](const kv_shape& before) {
       return before.heads > 0 && detail::window_of(before, room) == detail::window_of(s, room);
@@ -53,7 +53,7 @@ kv_pool::plan kv_pool::planned_bytes(std::span<const kv_shape> layers, const kv_
   add(p.tables, reaches, sizeof(reach));
   if (room.prefix_cache) {
     p.tables =
-        sum_of_sizes(p.tables, prefix_cache::planned_bytes(detail::prefix_nodes(layers, room, most), reaches + (slot > 0)));
+        sum_of_sizes(p.tables, prefix_cache::planned_bytes(detail::prefix_nodes(layers, room, level), reaches + (slot > 0)));
   }
   add(p.tables, layers.size(), sizeof(layer));
   p.tables = sum_of_sizes(p.tables, sizeof(kv_pool));
@@ -94,7 +94,7 @@ result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const 
     pool->slots_ = detail::shared_numbers(detail::state_slots(room, slots_of_sequence(room)));
   }
   if (room.prefix_cache) {
-    pool->prefixes_ = nibble::prefix_cache(detail::prefix_nodes(layers, room, detail::most_pages(layers, room)),
+    pool->prefixes_ = nibble::prefix_cache(detail::prefix_nodes(layers, room, detail::page_level(layers, room)),
                                            pool->reaches_.size() + (pool->slot_bytes_ > 0));
   }
   return pool;
@@ -108,10 +108,10 @@ void kv_pool::place_layers(std::span<const kv_shape> layers) {
     if (s.heads > 0 && std::find(windows.begin(), windows.end(), window(s)) == windows.end()) windows.push_back(window(s));
   }
   reaches_.reserve(windows.size());
-  const std::size_t most = detail::most_pages(layers, room_);
+  const std::size_t level = detail::page_level(layers, room_);
   for (const std::size_t w : windows) {
     const bool chooses = w == 0 && room_.hitters.chooses(), slides = w == 0 && !chooses;
-    reaches_.push_back({w, detail::shared_numbers(detail::pages_of_layer(w, room_, most)),
+    reaches_.push_back({w, detail::shared_numbers(detail::pages_of_layer(w, room_, level)),
                         slides ? room_.sliding : sliding_context(), chooses ? room_.hitters : heavy_hitters()});
   }
   layers_.reserve(layers.size());

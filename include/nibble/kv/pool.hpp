@@ -41,8 +41,9 @@ struct kv_room {
   /// every layer has keys and values of its own, all share one memory, for what a layer stores it reads at once.
   bool one_step = false;
   std::size_t state_interval = 0;  ///< see sequence::resumable: positions between copies of recurrent states; 0: none
-  /// What the pages of all sequences may take together; 0: room for the whole context of each. Every layer gets as many pages
-  /// as the others, but no more than it can use.
+  /// What the pages of all sequences may take together; 0: room for the whole context of each. It is enough for the longest
+  /// sequence that it pays for; what is more than one of the whole context is shared out evenly to the layers, but to none more
+  /// than it can use.
   std::size_t page_bytes = 0;
   bool prefix_cache = false;      ///< see sequence::recall
   std::size_t prefix_states = 0;  ///< copies of recurrent states for it, beside those of sequences

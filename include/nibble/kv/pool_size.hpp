@@ -34,32 +34,41 @@ inline bool valid_head(const kv_shape& s) noexcept {
 inline std::size_t window_of(const kv_shape& s, const kv_room& room) noexcept {
   return s.window >= room.context ? 0 : s.window;
 }
-/// Pages of a layer for all sequences, `most` of them at most.
-inline std::size_t pages_of_layer(std::size_t window, const kv_room& room, std::size_t most) noexcept {
+/// Pages of one sequence that sees all of the context, if it chooses nothing: no layer needs more.
+inline std::size_t pages_of_context(const kv_room& room) noexcept {
+  return room.sliding.slides() ? kv_pages(0, room.sliding, room.prefill_chunk)
+                               : kv_pages(0, room.context, room.prefill_chunk, room.marks);
+}
+/// Pages of a layer for all sequences of a pool that is filled up to a level: at first what one sequence of so many pages has.
+/// When that has the whole context, every layer gets as many as the others, but no more than it can use. So whatever the
+/// budget, one sequence alone reaches as far as it pays for.
+inline std::size_t pages_of_layer(std::size_t window, const kv_room& room, std::size_t level) noexcept {
   const bool chooses = room.hitters.chooses() && window == 0;
   const std::size_t each = chooses                 ? room.hitters.size / page_positions
                            : room.sliding.slides() ? kv_pages(window, room.sliding, room.prefill_chunk)
                                                    : kv_pages(window, room.context, room.prefill_chunk, room.marks);
-  const std::size_t all = product_of_sizes(each, room.sequences);
-  if (room.one_step) most = std::min(most, sum_of_sizes(room.prefill_chunk / page_positions, room.sequences));
-  return std::min(all, most);
+  std::size_t all = product_of_sizes(each, room.sequences);
+  if (room.one_step) all = std::min(all, sum_of_sizes(room.prefill_chunk / page_positions, room.sequences));
+  const std::size_t whole = pages_of_context(room);
+  return std::min(all, level <= whole ? std::min(each, level) : std::max(each, level - whole));
 }
 /// Bytes of the pages of one layer.
-inline std::size_t page_bytes_of_layer(const kv_shape& s, const kv_room& room, std::size_t most) noexcept {
+inline std::size_t page_bytes_of_layer(const kv_shape& s, const kv_room& room, std::size_t level) noexcept {
   if (s.heads == 0) return 0;
   const std::size_t bytes = valid_head(s) ? kv_page_of(room.types, s).bytes : largest_size;
-  return product_of_sizes(pages_of_layer(s.window, room, most), s.heads, bytes);
+  return product_of_sizes(pages_of_layer(s.window, room, level), s.heads, bytes);
 }
 /// And of all layers.
-inline std::size_t page_bytes_of(std::span<const kv_shape> layers, const kv_room& room, std::size_t most) noexcept {
+inline std::size_t page_bytes_of(std::span<const kv_shape> layers, const kv_room& room, std::size_t level) noexcept {
   std::size_t bytes = 0;
-  for (const kv_shape& s : layers) bytes = sum_of_sizes(bytes, page_bytes_of_layer(s, room, most));
+  for (const kv_shape& s : layers) bytes = sum_of_sizes(bytes, page_bytes_of_layer(s, room, level));
   return bytes;
 }
-/// The most pages of each layer that a pool's budget is enough for.
-inline std::size_t most_pages(std::span<const kv_shape> layers, const kv_room& room) noexcept {
+/// The level up to which a pool's budget fills it.
+inline std::size_t page_level(std::span<const kv_shape> layers, const kv_room& room) noexcept {
   if (room.page_bytes == 0) return largest_size;
-  std::size_t least = 0, most = pages_of_layer(0, room, largest_size);
+  const std::size_t whole = pages_of_context(room);
+  std::size_t least = 0, most = sum_of_sizes(whole, product_of_sizes(whole, room.sequences));
   while (least < most) {
     const std::size_t middle = most - (most - least) / 2;
     page_bytes_of(layers, room, middle) <= room.page_bytes ? least = middle : most = middle - 1;
@@ -80,11 +89,11 @@ inline std::size_t table_tiles(const kv_room& room) noexcept {
   return 2 * kv_pages(0, sliding_context{room.context}, room.prefill_chunk) + room.sliding.kept / page_positions + 1;
 }
 /// Nodes of a prefix cache: one for each page of the layers that have most, or where there are none, of the texts.
-inline std::size_t prefix_nodes(std::span<const kv_shape> layers, const kv_room& room, std::size_t most) noexcept {
+inline std::size_t prefix_nodes(std::span<const kv_shape> layers, const kv_room& room, std::size_t level) noexcept {
   constexpr std::size_t enough = 1u << 16;
   std::size_t nodes = 0;
   for (const kv_shape& s : layers) {
-    if (s.heads > 0) nodes = std::max(nodes, pages_of_layer(s.window, room, most));
+    if (s.heads > 0) nodes = std::max(nodes, pages_of_layer(s.window, room, level));
     if (s.state > 0) nodes = std::max(nodes, product_of_sizes(table_tiles(room), room.sequences));
   }
   return std::min(nodes, enough);

@@ -117,7 +117,8 @@ struct session_options {
   /// its steps, see any_model::plan; keys, values and states they share as far as they are the same.
   std::size_t forks = 0;
   /// What the keys and values of all sequences that share a pool may take together: a session and its forks, or those of a
-  /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full.
+  /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full; what
+  /// one takes of its whole context is enough for any one that has it to itself.
   std::size_t kv_bytes = 0;
   /// Whether what sequences of a pool have processed stays for others that begin with the same tokens and adapters, which then
   /// begin behind them: by whole pages of 64 positions, so that shorter beginnings are not shared. The least recently used
