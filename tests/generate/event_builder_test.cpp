@@ -166,6 +166,22 @@ TEST_CASE("a sampler that leaves no candidate ends the text") {
   CHECK(builder.reason() == finish::end_of_text);
 }
 
+TEST_CASE("a sampler that names a token which there is not ends the reply") {
+  for (const token made_up : {static_cast<token>(words().size()), token{1 << 30}, token{-7}}) {
+    for (const bool logprobs : {false, true}) {
+      const auto make_up = [&](nibble::candidates& c) {
+        for (auto& one : c.items()) one.id = made_up;
+      };
+      event_builder builder(words(), {.sampler = make_up, .logprobs = logprobs});
+      nibble::sampling_scratch scratch;
+      auto logits = favour(5);
+      CHECK_FALSE(builder.next(logits, {}, scratch));
+      CHECK(builder.reason() == finish::no_candidate);
+      CHECK(builder.accepted() == 0);
+    }
+  }
+}
+
 TEST_CASE("a sampler sees the tokens so far, and the random numbers of the seed") {
   tokens seen;
   auto watch = [&seen](nibble::candidates&, nibble::sample_context& context) {

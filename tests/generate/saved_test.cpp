@@ -170,6 +170,18 @@ TEST_CASE("what does not fit says so in a sentence, and changes nothing") {
   CHECK(first.position() == 79);
 }
 
+TEST_CASE("a saved text that would be longer than any may be is refused") {
+  nibble::session s(stories(), {.context = 100, .when_full = nibble::context_policy::shift(5)});
+  read(s.try_generate(some_tokens(90, stories()), {.max_tokens = 60, .seed = 1}).value());
+  const memory saved = s.save();
+  auto h = header_of(saved);
+  h.position = std::uint64_t{1} << 31, h.forgotten = h.position - 5, h.tokens = 100, h.logits = 0;
+  const auto done = s.try_load(with(saved, h));
+  REQUIRE(!done);
+  CHECK(std::string(done.failure().what()) == "saved session: its header contradicts itself");
+  CHECK(s.save() == saved);
+}
+
 TEST_CASE("models of different files have different fingerprints, however they are loaded, and of one file the same") {
   const auto path = golden("models/llama.gguf");
   const auto one = nibble::any_model::load(path, {.threads = 1}).fingerprint();

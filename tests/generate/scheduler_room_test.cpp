@@ -250,6 +250,33 @@ TEST_CASE("memory for a whole context is enough for any one request, however man
   }
 }
 
+TEST_CASE("how far a request comes with little memory does not depend on the steps that it is given") {
+  const auto model = nibble::any_model::load(golden("models/llama-window.gguf"), {.threads = 1});
+  const nibble::session_options room{.context = 256, .prefill_chunk = 100};
+  const std::size_t all = model.plan(room).kv;
+  for (std::size_t percent = 40; percent <= 100; percent += 5) {
+    std::vector<nibble::finish> reasons;
+    std::vector<tokens> said;
+    for (const int small : {0, 1, 99}) {  // steps of as little as there can be, before those of any size
+      auto tight = room;
+      tight.kv_bytes = all * percent / 100;
+      auto s = scheduler::try_create(model, {.running = 1, .room = tight});
+      if (!s) break;  // too little for a step
+      const auto answer = s->submit({.prompt = some_tokens(209, 0, model.vocabulary()), .options = {.max_tokens = 5}});
+      for (int i = 0; i < small && s->run_for(0ns); ++i) continue;
+      run_all(*s);
+      reasons.push_back(answer.reason());
+      said.push_back(answer.ids());
+    }
+    INFO(percent, "% of what the context takes");
+    for (std::size_t i = 1; i < reasons.size(); ++i) {
+      CHECK(reasons[i] == reasons[0]);
+      CHECK(said[i] == said[0]);
+    }
+    if (percent == 100) CHECK(reasons.size() == 3);
+  }
+}
+
 TEST_CASE("what no request has a use of is refused, and everything else that makes a room is not") {
   const nibble::session_options plain{.context = 192};
   const auto with = [&](auto change) {

@@ -45,7 +45,11 @@ token_choice event_builder::choose(std::span<float> logits, std::span<const toke
   scratch.choices.assign(changed);
   sample_context context{so_far, random_};
   token_choice choice{options_.sampler.choose(scratch.choices, context)};
-  if (choice.id == no_token) choice.why_none = context.why_none;
+  if (choice.id == no_token) {
+    choice.why_none = context.why_none;
+  } else if (!tokenizer_->vocabulary().contains(choice.id)) {
+    return {.why_none = no_choice::impossible};  // what a sampler of the user's made up
+  }
   if (options_.logprobs) choice.logprob = log_probability(logits, choice.id);
   choice.alternatives = alternatives_;
   return choice;
@@ -66,7 +70,7 @@ void event_builder::find_alternatives(std::span<const float> logits) {
 std::optional<token_choice> event_builder::foresee(std::span<const token> so_far) {
   if (reports()) return std::nullopt;
   const token known = options_.sampler.foresee(so_far);
-  if (known == no_token) return std::nullopt;
+  if (!tokenizer_->vocabulary().contains(known)) return std::nullopt;
   static_cast<void>(random_.uniform());
   return token_choice{known};
 }

@@ -58,7 +58,8 @@ struct token_choice {
 /// text has no event, nor has a stop token; one that is both counts as the stop token.
 ///
 /// A token of which the logit is NaN is never chosen where another can be. Where none is above -infinity, all NaN among them,
-/// no token is chosen and the reply ends: finish::not_a_number. Of logits that are +infinity, each is as likely as the others.
+/// no token is chosen and the reply ends: finish::not_a_number; where a sampler names a token that the vocabulary lacks, with
+/// finish::no_candidate. Of logits that are +infinity, each is as likely as the others.
 /// @errors   none but what a sampler of the user's throws: then nothing was chosen, and the next call may try again
 /// @cost     O(vocabulary) a choice; no allocation after the first event
 /// @example  nibble::event_builder builder(model.tokenizer(), {.max_tokens = 100, .stop = {"\n"}});

@@ -91,6 +91,7 @@ inline result<void> check_forgotten(const evaluation& e, const saved_header& h) 
   }
   const bool consistent = (h.forgotten > 0 || h.position > own.size) && h.position <= kv_room::longest_sliding &&
                           h.position - h.forgotten >= h.kept && h.forgotten <= h.position &&
+                          h.tokens <= kv_room::longest_sliding - h.forgotten &&
                           h.forgotten >= own.forgotten(as_size(h.position - (h.position > 0)));
   return consistent ? result<void>() : saved_error(errc::malformed, "its header contradicts itself");
 }

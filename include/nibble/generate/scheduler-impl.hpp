@@ -129,9 +129,10 @@ void scheduler::implementation::run(stop_token stop) {
 }
 
 /// What the next step has: a token of each answer, and as much of the prompts as there is room for.
-void scheduler::implementation::choose_chunks(clock::time_point until) {
+/// @param   most  tokens of it
+void scheduler::implementation::choose_chunks(clock::time_point until, std::size_t most) {
   chunks_.clear(), in_step_.clear();
-  std::size_t room = evaluator_.step_tokens();
+  std::size_t room = std::min(evaluator_.step_tokens(), most);
   answers_in_step_ = 0;
   for (auto& r : running_) {
     r->given = r->left() == 1 ? 1 : 0;
@@ -178,13 +179,20 @@ std::size_t scheduler::implementation::part_of_prompt(scheduled& r, std::size_t 
   return std::min({r.left(), room, evaluator_.tokens_of_step(*r.sequence)});
 }
 
-/// Where there is no memory for all that runs, the least urgent of them make room.
+/// Where there is no memory for all that runs, the least urgent of them make room. The last of them takes smaller parts, down
+/// to a token, so that how far it comes does not depend on the parts that it was given before.
 feed_outcome scheduler::implementation::step(clock::time_point until) {
   feed_outcome how = feed_outcome::memory_full;
+  std::size_t most = largest_size;
   while (!running_.empty() && how == feed_outcome::memory_full) {
-    choose_chunks(until);
+    choose_chunks(until, most);
     how = evaluator_.step(chunks_);
-    if (how == feed_outcome::memory_full) preempt();
+    if (how != feed_outcome::memory_full) break;
+    if (running_.size() == 1 && in_step_.front()->given > 1) {
+      most = in_step_.front()->given / 2;
+    } else {
+      preempt();
+    }
   }
   return how;
 }

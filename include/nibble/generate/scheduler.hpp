@@ -80,6 +80,7 @@ struct scheduler_options {
 /// Requests come from any thread; steps are made by one thread at a time, the host's: none belongs to the scheduler. An answer
 /// has the ids and texts of a session that is alone and was given the same tokens and seed, however many others there are.
 /// Several models take turns on one executor (load_options::executor): a scheduler each, on a thread each or in one loop.
+/// Precondition of all its functions: it has not been moved from.
 /// @example  auto scheduler = nibble::scheduler(model, {.running = 8});
 ///           auto one = scheduler.submit({.prompt = first}), other = scheduler.submit({.prompt = second});
 ///           while (scheduler.run_once()) continue;

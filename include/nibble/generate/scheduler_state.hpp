@@ -63,7 +63,7 @@ class scheduler::implementation {
   bool run_once(clock::time_point until);
   void make_step(clock::time_point until);
   void show_stats();
-  void choose_chunks(clock::time_point until);
+  void choose_chunks(clock::time_point until, std::size_t most);
   scheduled* most_urgent_reader() const noexcept;
   std::size_t part_of_prompt(scheduled& r, std::size_t room);
   feed_outcome step(clock::time_point until);
