@@ -78,7 +78,7 @@ TEST_CASE("what keeps heavy hitters is saved for what keeps as many, and for not
     nibble::session s(llama(), room_of()), stops(llama(), {.context = 192}), other(llama(), room_of(7));
     answer(s, some_tokens(length, llama()), 3);
     other.load(s.save());
-    nibble::session shifts(llama(), {.context = 192, .when_full = {true, 64, 64}});
+    nibble::session shifts(llama(), {.context = 192, .when_full = nibble::context_policy::shift(64, 64)});
     nibble::session larger(llama(), {.context = 256, .when_full = context_policy::heavy_hitters(64)});
     nibble::session later(llama(), {.context = 256, .when_full = context_policy::heavy_hitters(128)});
     for (nibble::session* foreign : {&stops, &shifts, &larger, &later}) CHECK(said(*foreign, s.save()) == expected);
