@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "nibble/nibble.hpp"
+#include "nibble/sample/softmax.hpp"
 #include "nibble/tensor/map.hpp"
 
 namespace {
