@@ -53,10 +53,12 @@ void try_template(const nibble::tokenizer& t, std::string_view source) {
       if (const auto parts = chat->try_render(talk, {.add_generation_prompt = reply})) check_ids(t, t.encode(*parts));
 }
 
-/// Bytes as ids, few of which are tokens.
+/// Bytes as ids, few of which are tokens; where the library reports those that are none, they are left out.
 void try_ids(const nibble::tokenizer& t, std::string_view bytes) {
   std::vector<nibble::token> ids(bytes.size() / sizeof(nibble::token));
   if (!ids.empty()) std::memcpy(ids.data(), bytes.data(), ids.size() * sizeof(nibble::token));
+  if (NIBBLE_CHECKED)
+    std::erase_if(ids, [&](nibble::token id) { return id != nibble::no_token && !t.vocabulary().contains(id); });
   std::string known;
   for (const nibble::token id : ids) {
     require(t.vocabulary().contains(id) || (t.piece(id).empty() && !t.is_control(id) && !t.is_end(id)));

@@ -11,10 +11,11 @@ using state = nibble::utf8_character::state;
 TEST_CASE("every scalar value survives encoding and decoding, and nothing else is one") {
   std::size_t wrong = 0;
   for (char32_t code = 0; code < 0x110000; ++code) {
+    const bool surrogate = code >= 0xD800 && code < 0xE000;
+    if (NIBBLE_CHECKED && surrogate) continue;  // a broken precondition
     std::string text;
     nibble::append_utf8(code, text);
     const auto c = decode_utf8(text, 0);
-    const bool surrogate = code >= 0xD800 && code < 0xE000;
     if (surrogate ? c.kind == state::whole : c.kind != state::whole || c.code != code || c.size != text.size()) ++wrong;
     if (nibble::is_utf8(text) == surrogate) ++wrong;
   }
