@@ -40,7 +40,7 @@ class Nibble(ConanFile):
 
     def validate(self):
         check_min_cppstd(self, 20)
-        least = {"gcc": "11", "clang": "14", "apple-clang": "15", "msvc": "193"}.get(str(self.settings.compiler))
+        least = {"gcc": "12", "clang": "14", "apple-clang": "15", "msvc": "193"}.get(str(self.settings.compiler))
         if least and Version(self.settings.compiler.version) < least:
             raise ConanInvalidConfiguration(f"{self.ref} needs {self.settings.compiler} {least} or newer")
 

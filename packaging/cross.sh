@@ -15,6 +15,7 @@ compile() {
   while [ "$1" != -- ]; do sources+=("$1"); shift; done
   shift
   mkdir -p "$out"
+  rm -f "$out"/*.o  # of files that are no more: all objects of a folder are linked
   local launcher=(); ! command -v ccache >/dev/null || launcher=(ccache)
   printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I{} bash -c '
     out=$1 source=$2; shift 2

@@ -24,12 +24,13 @@ function(nibble_warn_about_march)
   if(flags MATCHES "-march=(x86-64-v3|haswell)|-mavx2")
     set(CMAKE_REQUIRED_FLAGS "${flags}")
     include(CheckCXXSourceCompiles)
+    string(MD5 of_flags "${flags}")
     check_cxx_source_compiles("
 #if defined(__AVX2__) && !(defined(__AES__) && defined(__PCLMUL__))
 #error avx2 without aes
 #endif
-int main() {}" NIBBLE_MARCH_COMPLETE)
-    if(NOT NIBBLE_MARCH_COMPLETE)
+int main() {}" NIBBLE_MARCH_COMPLETE_${of_flags})
+    if(NOT NIBBLE_MARCH_COMPLETE_${of_flags})
       message(WARNING "nibble: these flags have AVX2 without AES and PCLMUL, so Highway falls back to SSSE3. "
                       "Leave -march out (the kernels are chosen at run time) or add -maes -mpclmul.")
     endif()
@@ -59,8 +60,14 @@ endif()
 # Strict warnings, plain C++20, the whole library.
 function(nibble_compile_as_program name)
   target_link_libraries(${name} PRIVATE nibble::nibble)
-  target_compile_options(${name} PRIVATE ${nibble_program_warnings} ${nibble_fp_flags})
+  target_compile_options(${name} PRIVATE ${nibble_program_warnings} ${nibble_code_flags})
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
+
+# nibble_test_says(NAME ENDS SAYS PROGRAM ARGUMENTS...): a target that says what fits an expression, and ends with a status: 0, or failure.
+function(nibble_test_says name ends says program)
+  add_test(NAME ${name} COMMAND "${CMAKE_COMMAND}" -D "ENDS=${ends}" -D "SAYS=${says}" -P "${PROJECT_SOURCE_DIR}/tests/support/says.cmake" --
+                                ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:${program}> ${ARGN})
 endfunction()
 
 # An executable of this repository.

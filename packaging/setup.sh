@@ -15,13 +15,18 @@ missing() {
     clang19) command -v clang++-19 >/dev/null || echo clang-19 ;;
     clang-format) command -v clang-format >/dev/null || echo clang-format ;;
     fuzzer) echo 'extern "C" int LLVMFuzzerTestOneInput() { return 0; }' |
-              clang++ -fsanitize=fuzzer -x c++ - -o /dev/null 2>/dev/null || printf '%s\n' clang libclang-rt-14-dev ;;
+              clang++ -fsanitize=fuzzer -x c++ - -o /dev/null 2>/dev/null || {
+              version=$(clang++ -dumpversion 2>/dev/null || echo 14)
+              printf '%s\n' clang "libclang-rt-${version%%.*}-dev"
+            } ;;
     cmake) command -v cmake >/dev/null || echo cmake ;;
     ninja) command -v ninja >/dev/null || echo ninja-build ;;
     ccache) command -v ccache >/dev/null || echo ccache ;;
     python) command -v python3 >/dev/null || echo python3 ;;
+    venv) python3 -c 'import ensurepip' >/dev/null 2>&1 || echo python3-venv ;;
     pip) python3 -m pip --version >/dev/null 2>&1 || echo python3-pip ;;
-    certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates ;;
+    certificates) python3 -c 'import os, ssl, sys; p = ssl.get_default_verify_paths(); sys.exit(not any(map(os.path.exists, filter(None, (p.cafile, p.openssl_cafile)))))' ||
+                    [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates ;;
     pkg-config) command -v pkg-config >/dev/null || echo pkg-config ;;
     eigen) has_header Eigen/Core -I/usr/include/eigen3 || echo libeigen3-dev ;;
     highway) has_header hwy/highway.h || echo libhwy-dev ;;
@@ -37,17 +42,21 @@ missing() {
     emscripten) command -v em++ >/dev/null || echo emscripten ;;
     node) command -v node >/dev/null || echo nodejs ;;
     riscv) command -v riscv64-linux-gnu-g++ >/dev/null || echo g++-riscv64-linux-gnu ;;
-    multilib) echo '#include <vector>' | g++ -m32 -E -x c++ - >/dev/null 2>&1 || echo g++-12-multilib ;;
+    multilib) echo '#include <vector>' | g++ -m32 -E -x c++ - >/dev/null 2>&1 || echo "g++-$(g++ -dumpversion 2>/dev/null || echo 12)-multilib" ;;  # g++-multilib removes compilers for Arm
     debootstrap) command -v debootstrap >/dev/null || echo debootstrap ;;
     chromium) command -v chromium >/dev/null || echo chromium ;;
     benchmark) has_header benchmark/benchmark.h || echo libbenchmark-dev ;;
+    *) echo "packaging/setup.sh: $1 is no requirement that it knows" >&2; return 1 ;;
   esac
 }
 
 # require NAME...: afterwards all of them are there, or the script has ended with one sentence that says what to install.
 require() {
   local name packages=() as_root=()
-  for name in "$@"; do mapfile -t -O "${#packages[@]}" packages < <(missing "$name"); done
+  for name in "$@"; do
+    local lacking; lacking=$(missing "$name") || exit 1
+    [ -z "$lacking" ] || mapfile -t -O "${#packages[@]}" packages <<<"$lacking"
+  done
   [ "${#packages[@]}" -gt 0 ] || return 0
 
   [ "$(id -u)" = 0 ] || as_root=(sudo)

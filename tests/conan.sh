@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source packaging/setup.sh
-require compiler cmake ninja python pip pkg-config eigen highway xsimd
+require compiler cmake ninja python pip venv certificates pkg-config eigen highway xsimd
 
 work=${BUILD_DIR:-build/conan}
 mkdir -p "$work"

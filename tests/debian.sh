@@ -19,6 +19,7 @@ if [ ! -e "$root/ready" ]; then
 fi
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mkdir -p "$root/nibble"
+find "$root/nibble" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +  # files that are no more
 git ls-files -z | tar -c --null -T - | tar -x -C "$root/nibble"
 chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
   bash -c "cd /nibble && $command"

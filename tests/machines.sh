@@ -37,12 +37,14 @@ sizes() {
 }
 
 i686=(g++ -m32 -msse4.2 -mpclmul -maes -mfpmath=sse -DHWY_COMPILE_ONLY_STATIC -idirafter /usr/include/x86_64-linux-gnu)
-for name in "${@:-i686 riscv64}"; do
+[ $# -gt 0 ] || set -- i686 riscv64
+for name in "$@"; do
   case $name in
-    *i686*) require multilib doctest
+    i686) require multilib doctest
       machine i686 SSE4 "$unfused" env "${i686[@]}"
-      sizes "${i686[@]}" ;;&
-    *riscv64*) require riscv emulator
+      sizes "${i686[@]}" ;;
+    riscv64) require riscv emulator
       machine riscv64 reference "$fused" qemu-riscv64 riscv64-linux-gnu-g++ -O3 ;;
+    *) echo "usage: tests/machines.sh [i686] [riscv64], and not $name" >&2; exit 2 ;;
   esac
 done

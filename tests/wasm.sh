@@ -21,7 +21,7 @@ link() { em++ -O1 -msimd128 -sALLOW_MEMORY_GROWTH=1 "${@:2}" "$out"/units/*.o -o
 for name in 01_hello 03_chat; do link "$name.js" "$out/examples/$name.o" -sENVIRONMENT=node -sNODERAWFS=1 -sEXIT_RUNTIME=1; done
 link kernels_test.js "$out"/kernels/*.o -fexceptions -sENVIRONMENT=node -sNODERAWFS=1 -sEXIT_RUNTIME=1
 mkdir -p "$out/web"
-link web/page.js "$out/examples/page.o" -sMODULARIZE=1 -sEXPORT_NAME=nibble -sENVIRONMENT=worker -sEXPORTED_FUNCTIONS=_malloc \
+link web/page.js "$out/examples/page.o" -sMODULARIZE=1 -sEXPORT_NAME=nibble -sENVIRONMENT=worker \
   -sEXPORTED_RUNTIME_METHODS=ccall,UTF8ToString
 cp examples/web/{index.html,worker.js} "$out/web/"
 cp "$tiny_model" "$out/web/model.gguf"

@@ -1,13 +1,21 @@
 // A model in a web page: what worker.js calls. Built by tests/wasm.sh.
 #include <emscripten.h>
 
+#include <cstddef>
 #include <nibble/nibble.hpp>
 #include <optional>
-#include <span>
 #include <string>
+#include <vector>
+
+// The module's memory is nobody else's: only its own code names it the same in every version of emscripten.
+EM_JS(void, take, (std::byte * to), {
+  HEAPU8.set(Module.given, to);
+  Module.given = null;
+});
 
 namespace {
 
+std::vector<std::byte> file;  // stays as long as the model
 std::optional<nibble::any_model> model;
 std::optional<nibble::session> session;
 std::optional<nibble::generation> reply;
@@ -23,9 +31,11 @@ const char* say(std::string what) {
 
 extern "C" {
 
-// The bytes of a file, which stay. Returns what is wrong with them, or an empty text.
-EMSCRIPTEN_KEEPALIVE const char* load(const unsigned char* bytes, std::size_t size) {
-  auto loaded = nibble::any_model::try_load(std::as_bytes(std::span(bytes, size)));
+// The file that the page has put into `given`. Returns what is wrong with it, or an empty text.
+EMSCRIPTEN_KEEPALIVE const char* load(std::size_t size) {
+  file.resize(size);
+  take(file.data());
+  auto loaded = nibble::any_model::try_load(file);
   if (!loaded) return say(loaded.failure().what());
   model.emplace(*std::move(loaded));
   session.emplace(*model, nibble::session_options{.context = 512});

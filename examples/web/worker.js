@@ -4,10 +4,8 @@ importScripts("page.js");  // the program, as a function that makes a module
 const ready = (async () => {
   const module = await nibble();
   const text = (name, types, values) => module.ccall(name, "string", types, values);
-  const model = new Uint8Array(await (await fetch("model.gguf")).arrayBuffer());
-  const place = module._malloc(model.length);
-  module.HEAPU8.set(model, place);
-  const failure = text("load", ["number", "number"], [place, model.length]);
+  module.given = new Uint8Array(await (await fetch("model.gguf")).arrayBuffer());
+  const failure = text("load", ["number"], [module.given.length]);
   if (failure) throw new Error(failure);
   postMessage({target: text("target", [], [])});
   return {module, text};

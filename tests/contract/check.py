@@ -1,10 +1,11 @@
 """Facts that a compiler's other tools can tell. Usage: check.py symbols OBJECT... | exports LIBRARY | macros COMPILER FLAG... |
 budget JSON HELLO COMPILER FLAG... | alike LIBRARY KERNELS HIGHWAY COMPILER FLAG... | versions MODEL LIBRARY KERNELS HIGHWAY COMPILER
 FLAG... | machines INCLUDE_FOLDER CLANG | finite_math COMPILER FLAG... | preconditions INCLUDE_FOLDER CASES |
-typed PROGRAM PROGRAM | layers INCLUDE_FOLDER | sizes INCLUDE_FOLDER | twins INCLUDE_FOLDER ; exit status 1 and one line a finding when
+typed PROGRAM PROGRAM | packages ROOT | layers INCLUDE_FOLDER | sizes INCLUDE_FOLDER | twins INCLUDE_FOLDER ; exit status 1 and one line a finding when
 a promise is broken."""
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -566,6 +567,23 @@ def typed(one, every):
     return found if kilobytes[0] < kilobytes[1] else found + ["a program with one architecture is no smaller than one with all"]
 
 
+def packages(root):
+    """What packages and documents repeat: the version, and the options of CMake."""
+    root, found = pathlib.Path(root), []
+    numbers = re.findall(r"^#define NIBBLE_VERSION_\w+ (\d+)", (root / "include/nibble/config.hpp").read_text(), re.M)
+    for path in ("vcpkg.json", "packaging/vcpkg/nibble/vcpkg.json"):
+        version = json.loads((root / path).read_text())["version"]
+        if version != ".".join(numbers): found.append("%s: version %s, expected %s" % (path, version, ".".join(numbers)))
+    options = set()
+    for path in ("CMakeLists.txt", "tests/CMakeLists.txt", "tests/fuzz/CMakeLists.txt"):
+        options |= set(re.findall(r"^(?:option\(|set\((?=.*CACHE))(NIBBLE_\w+)", (root / path).read_text(), re.M))
+    table = re.search(r"^\| option of CMake .*?\n\n", (root / "README.md").read_text(), re.M | re.S)[0]
+    named = set(name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(NIBBLE_\w+)`", row.split("|")[1]))
+    if len(options) < 10: found.append("finds only the options %s" % sorted(options))
+    return found + ["README.md: the table of CMake's options lacks %s" % name for name in sorted(options - named)] + \
+        ["README.md: %s is no option of CMake" % name for name in sorted(named - options)]
+
+
 def main(command, *rest):
     if command == "symbols":
         found = symbols(rest)
@@ -583,6 +601,8 @@ def main(command, *rest):
         found = finite_math(rest)
     elif command == "machines":
         found = machines(*rest)
+    elif command == "packages":
+        found = packages(*rest)
     elif command == "typed":
         found = typed(*rest)
     elif command == "layers":

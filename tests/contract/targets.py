@@ -12,7 +12,7 @@ DEFAULT = "HWY_SSE4|HWY_AVX2|HWY_AVX3|HWY_AVX3_DL"
 CHOICES = [([], DEFAULT), (["-DNIBBLE_TARGETS=HWY_AVX2"], "HWY_AVX2"), (["-DNIBBLE_TARGETS=HWY_SSSE3|HWY_AVX2"], "HWY_SSSE3|HWY_AVX2"),
            (["-DNIBBLE_TARGETS=HWY_AVX3_DL", "-msse4.2"], "HWY_AVX3_DL"), (["-DHWY_DISABLED_TARGETS=HWY_SSE4", "-DOWN_MASK"], "HWY_AVX2"), (["-DNIBBLE_TARGETS=HWY_EMU128"], "0")]
 # Lists of CMake, and the macro that they become, or a part of the error.
-LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NEON", "[NIBBLE_TARGETS=(HWY_NEON)]"),
+LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NEON", "[NIBBLE_TARGETS=(HWY_NEON)]"), ("WASM", "[NIBBLE_TARGETS=(HWY_WASM)]"),
          ("native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),  # on a processor that no kernels are made for
          ("SSE4;native", "[NIBBLE_TARGETS=(HWY_SSE4|HWY_EMU128)]"), ("EMU128;native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),
          ("AVX2;AVX9", "AVX9 is none of native AVX10_2")]

@@ -98,7 +98,7 @@ TEST_CASE("shards are given in their order, and must be all") {
     CHECK(file.failure().code() == code);
     return std::string(file.failure().what());
   };
-  CHECK(logits_of(any_model::load(gguf_file::open({shard(0), shard(1)}), {.threads = 1})) ==
+  CHECK(logits_of(any_model::load(gguf_file::open(std::vector{shard(0), shard(1)}), {.threads = 1})) ==
         logits_of(any_model::load(golden("models/llama.gguf"), {.threads = 1})));
   CHECK(refused({shard(0)}, errc::invalid_argument) == "expected all 2 shards of a split model, found 1");
   CHECK(refused({shard(0), shard(1), shard(1)}, errc::invalid_argument).find("found 3") != std::string::npos);

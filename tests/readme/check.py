@@ -79,6 +79,9 @@ def main():
                     compile_and_run(line, text, folder, [str(build / "libnibble.a"), str(build / "libnibble_kernels.a"), "-lhwy"])
             elif language == "bash":
                 environment = dict(os.environ, BUILD_DIR=str(build), CXX=compiler)
+                if "pkg-config" in text:  # the library in the prefix that the lines before it would have filled
+                    environment["HOME"] = str(folder / "home")
+                    run(line, [cmake, "--install", str(build), "--prefix", str(folder / "home/.local")], folder)
                 for number, command in enumerate(text.splitlines()):
                     if runnable(command):
                         if not run(line + number, ["bash", "-euo", "pipefail", "-c", command.replace("g++ ", compile + " ", 1)], folder,

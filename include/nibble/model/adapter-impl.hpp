@@ -130,7 +130,7 @@ class adapter_reader {
   /// The parts of a matrix of products. What stands outside of layers is a table, but for the output.
   std::span<const placed_matrix> parts_of(std::string_view name) const {
     if (!layer_of(name) && name != "output.weight") return {};
-    const std::uint64_t sum = checksum(std::as_bytes(std::span(name)));
+    const std::uint64_t sum = checksum(std::as_bytes(std::span(name.data(), name.size())));
     const auto below = [](const placed_matrix& m, std::uint64_t s) { return m.name < s; };
     const auto begin = std::lower_bound(loaded_.matrices.begin(), loaded_.matrices.end(), sum, below);
     auto end = begin;

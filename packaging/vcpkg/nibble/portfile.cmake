@@ -1,4 +1,5 @@
-# An overlay port: vcpkg install nibble --overlay-ports=packaging/vcpkg, from a checkout of nibble.
+# An overlay port, from a checkout of nibble: vcpkg install nibble --overlay-ports=packaging/vcpkg --no-binarycaching
+# The last word is there because vcpkg looks at this folder alone for what changed, and not at the sources.
 vcpkg_check_linkage(ONLY_STATIC_LIBRARY)
 vcpkg_check_features(OUT_FEATURE_OPTIONS features FEATURES checked NIBBLE_CHECKED)
 get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../.." ABSOLUTE)

@@ -40,7 +40,7 @@ class pretty_printer {
     for (const entry& e : dict_of(dict)->entries) all.push_back({e.key, e.held});
     sort_keyed(run_, all, false, [this](const value& a, const value& b) -> std::partial_ordering {
       const bool alike = (a.is_number() && b.is_number()) || a.type() == b.type();
-      return alike && !a.is(kind::none) ? compare(run_, a, b) : type_name(a) <=> type_name(b);
+      return alike && !a.is(kind::none) ? compare(run_, a, b) : type_name(a).compare(type_name(b)) <=> 0;
     });
     return all;
   }

@@ -1,0 +1,75 @@
+"""dependencies.py CMAKE GENERATOR FOLDER_OF_MODULES: what packaging/nibble-dependencies.cmake says of libraries that are new, too old, missing, or
+brought by a host. Says what is not as it should be; compiles nothing."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+PROJECT = """cmake_minimum_required(VERSION 3.22)
+project(host LANGUAGES NONE)
+add_library(Threads::Threads INTERFACE IMPORTED)
+set(CMAKE_SYSTEM_PROCESSOR x86_64)
+set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH OFF)
+set(CMAKE_FIND_USE_SYSTEM_ENVIRONMENT_PATH OFF)
+%s
+include("%s/nibble-dependencies.cmake")
+message("[${nibble_missing}]")
+foreach(target Eigen3::Eigen nibble::xsimd hwy::hwy)
+  if(TARGET ${target})
+    message("has ${target}")
+  endif()
+endforeach()
+"""
+VERSION_FILE = """set(PACKAGE_VERSION %s)
+if(PACKAGE_FIND_VERSION_MAJOR STREQUAL "%s")
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+"""
+NEW = {"eigen": "5.0.1", "xsimd": "13.2.0", "hwy": "1.4.0"}
+# What is there, what else a host does, and what is said.
+CASES = [
+    (NEW, "", "[]"),
+    ({**NEW, "eigen": "3.4.0", "xsimd": "8.1.0", "hwy": "1.0.3"}, "", "[]"),
+    ({**NEW, "eigen": "3.3.9"}, "", "[Eigen 3.4 or newer, and found 3.3.9]"),
+    ({**NEW, "xsimd": "7.6.0"}, "", "[xsimd 8.1 or newer, and found 7.6.0]"),
+    ({**NEW, "hwy": "1.0.2"}, "", "[Highway 1.0.3 or newer, and found 1.0.2]"),
+    ({}, "", "[Eigen 3.4 (Debian: libeigen3-dev), xsimd 8.1 (Debian: libxsimd-dev), Highway 1.0.3 (Debian: libhwy-dev)]"),
+    ({"eigen": "5.0.1"}, "add_library(xsimd INTERFACE)\nadd_library(hwy INTERFACE)", "[]"),
+]
+
+
+def prefix(folder, versions):
+    """Files of libraries of these versions: only what says which they are."""
+    for name in ("xsimd/config/xsimd_config.hpp", "xsimd/xsimd.hpp", "hwy/highway.h"):
+        path = folder / "include" / name
+        if name.split("/")[0] not in versions: continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        macro = "XSIMD_VERSION" if "xsimd" in name else "HWY"
+        parts = zip(("MAJOR", "MINOR", "PATCH"), versions[name.split("/")[0]].split("."))
+        path.write_text("".join("#define %s_%s %s\n" % (macro, *part) for part in parts))
+    if "eigen" in versions:
+        (folder / "Eigen3Config.cmake").write_text("add_library(Eigen3::Eigen INTERFACE IMPORTED)\n")
+        (folder / "Eigen3ConfigVersion.cmake").write_text(VERSION_FILE % (versions["eigen"], versions["eigen"].split(".")[0]))
+    (folder / "libhwy.a").touch()
+
+
+def main(cmake, generator, modules):
+    found = []
+    for versions, host, says in CASES:
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            prefix(folder, versions)
+            (folder / "CMakeLists.txt").write_text(PROJECT % (host, modules))
+            arguments = ["-DCMAKE_DISABLE_FIND_PACKAGE_%s=ON" % package for package in ("Threads", "hwy")]
+            arguments += ["-DEigen3_DIR=%s" % folder if "eigen" in versions else "-DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON"]
+            for library in ("xsimd", "hwy"):
+                arguments.append("-Dnibble_%s_include=%s" % (library, folder / "include" if library in versions else "NOTFOUND"))
+            arguments += ["-Dnibble_hwy_library=%s" % (folder / "libhwy.a")]
+            done = subprocess.run([cmake, "-S", name, "-B", str(folder / "build"), "-G", generator, *arguments], capture_output=True, text=True)
+            if done.returncode != 0 or says not in done.stderr or (says == "[]" and done.stderr.count("has ") < 3):
+                found.append("%s %s: expected %s, found %s" % (versions, host, says, done.stderr))
+    print("\n".join(found))
+    sys.exit(1 if found else 0)
+
+
+main(*sys.argv[1:])
