@@ -82,4 +82,12 @@ std::optional<double> peak_rss_mb() {
 #endif
 }
 
+bool forget_peak_rss() {
+#if defined(__linux__)
+  return static_cast<bool>(std::ofstream("/proc/self/clear_refs") << 5 << std::flush);
+#else
+  return false;
+#endif
+}
+
 }  // namespace bench

@@ -81,6 +81,8 @@ std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary
 
 /// The largest memory that this process has had resident so far, in MiB; nothing where the system does not tell.
 std::optional<double> peak_rss_mb();
+/// Forgets it: what peak_rss_mb() says then came behind this. False where the system does not let that be.
+bool forget_peak_rss();
 
 inline double mib(std::size_t bytes) { return double(bytes) / (1024 * 1024); }
 

@@ -10,12 +10,18 @@
 
 namespace bench {
 
-/// The value that this fraction of them does not pass; precondition: there is one.
+/// The least of them that at least this fraction of them does not pass; precondition: there is one.
 inline double quantile(std::vector<double> x, double fraction) {
   std::sort(x.begin(), x.end());
-  return x[std::min(x.size() - 1, static_cast<std::size_t>(fraction * double(x.size())))];
+  const double place = std::ceil(fraction * double(x.size())) - 1;
+  return x[static_cast<std::size_t>(std::clamp(place, 0.0, double(x.size() - 1)))];
 }
-inline double median(const std::vector<double>& x) { return quantile(x, 0.5); }
+/// The one in the middle, or the mean of the two there; precondition: there is one.
+inline double median(std::vector<double> x) {
+  std::sort(x.begin(), x.end());
+  const std::size_t half = x.size() / 2;
+  return x.size() % 2 == 1 ? x[half] : (x[half - 1] + x[half]) / 2;
+}
 
 inline double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size()); }
 /// Of a sample: divided by one less than its size; 0 for one value.

@@ -88,6 +88,8 @@ json measured(const arguments& a) {
               {"decode_tokens_per_s", summary(decode_tps)},
               {"first_token_ms", summary(first_ms)},
               {"token_ms_p50_p95_p99", p50_p95_p99(token_ms)}});
+  const auto peak = peak_rss_mb();  // of the model, before the buffer of a measurement
+  out["peak_rss_mb"] = peak ? json(*peak) : json(nullptr);
   if (a.limits) {
     const auto machine = measure_machine(a.threads, buffer_for(model.weight_bytes()));
     out["limits"] = to_json(machine);
@@ -142,10 +144,7 @@ void study_shape(const arguments& a) {
 void study(const arguments& a) {
   const auto shapes = shape_names();
   if (std::find(shapes.begin(), shapes.end(), a.model.string()) != shapes.end()) return study_shape(a);
-  json out = measured(a);
-  const auto peak = peak_rss_mb();
-  out["peak_rss_mb"] = peak ? json(*peak) : json(nullptr);
-  std::cout << out.dump(1) << std::endl;
+  std::cout << measured(a).dump(1) << std::endl;
 }
 
 }  // namespace bench

@@ -78,12 +78,20 @@ class sweeper {
     return {.context = context, .prefill_chunk = a_.chunk, .kv = kv_type(a_.kv), .marks = false};
   }
 
+  void keep_peak() {
+    const auto peak = peak_rss_mb();
+    peak_known_ &= peak.has_value();
+    peak_ = std::max(peak_, peak.value_or(0));
+  }
+
   void measure(const nibble::any_model& model, const costs& cost) {
     const auto type = kv_type(a_.kv);
     const auto longest = options(std::max(m_.prompts.back(), m_.depths.back() + m_.generates.back()));
     check_answers(model, m_.batches.back(), longest);
     if (a_.limits) {
+      keep_peak();
       machine_ = measure_machine(a_.threads, buffer_for(model.weight_bytes()));
+      peak_known_ &= forget_peak_rss();  // its buffer is not the model's
       out_["limits"].push_back(to_json(machine_));
     }
     decoder d(model, 1, longest);
@@ -144,7 +152,8 @@ class sweeper {
     f.update(figure);
     f["planned_mb"] = mib(plan.total());
     out_["figures"].push_back(f);
-    out_["peak_rss_mb"] = peak_rss_mb() ? json(*peak_rss_mb()) : json(nullptr);
+    keep_peak();
+    out_["peak_rss_mb"] = peak_known_ ? json(peak_) : json(nullptr);
     std::ofstream file(a_.output, std::ios::binary);
     if (!(file << out_.dump(1) << '\n').flush()) throw std::runtime_error(a_.output.string() + ": cannot be written");
 
@@ -164,6 +173,8 @@ class sweeper {
   json out_;
   std::size_t figures_ = 0;
   machine_limits machine_{};
+  double peak_ = 0;  // MiB
+  bool peak_known_ = true;
 };
 
 }  // namespace

@@ -134,6 +134,7 @@ TEST_CASE(
     for_each_table([&](const kernel_table& t) {
       const auto whole = products(t, w, x, tokens, true);
       if (fuses(t)) REQUIRE(agree(t, expected, whole));
+      REQUIRE(keeps_nans(expected, whole));
       for (const bool packed : {true, false}) {
         for (std::size_t batch : {tokens, std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{16}, std::size_t{17}}) {
           REQUIRE(same_bits(whole, products(t, w, x, batch, packed)));
@@ -200,19 +201,38 @@ TEST_CASE("a position that a query does not see does not touch it, whatever stan
 
 TEST_CASE("a score that is NaN, and scores that are all infinite, make an output that is no number, as the reference does") {
   for_each_table([](const kernel_table& t) {
-    for (std::size_t broken : {0, 20, 63, 70}) {
-      for (float bad : {no_number, infinity}) {
-        hostile_cache<f32> cache(t, 16, 80, 1, 1u << 30);
-        std::fill(cache.q.begin(), cache.q.end(), 1.0f);
-        const std::vector<float> k(16, bad);
-        t.store_key[0](k.data(), 16, broken % 64, cache.pages() + broken / 64 * cache.page_bytes);
-        std::vector<float> found(16), expected(16);
-        cache.attend(t, 79, 0, 1, 1, attention_mask::causal(), 0, found.data());
-        cache.attend(reference::table, 79, 0, 1, 1, attention_mask::causal(), 0, expected.data());
-        for (float v : found) CHECK(std::isnan(v));
-        for (float v : expected) CHECK(std::isnan(v));
+    for_each_kv_format([&]<class Format>(std::type_identity<Format>) {
+      for (std::size_t broken : {0, 20, 63, 70}) {
+        for (float bad : {no_number, infinity}) {
+          if (bad == infinity && !std::is_same_v<Format, f32>) continue;  // others keep the largest number that they have
+          hostile_cache<Format> cache(t, 16, 80, 1, 1u << 30);
+          std::fill(cache.q.begin(), cache.q.end(), 1.0f);
+          const std::vector<float> k(16, bad);
+          t.store_key[index_of<Format, kv_formats>](k.data(), 16, broken % 64, cache.pages() + broken / 64 * cache.page_bytes);
+          std::vector<float> found(16), expected(16);
+          cache.attend(t, 79, 0, 1, 1, attention_mask::causal(), 0, found.data());
+          cache.attend(reference::table, 79, 0, 1, 1, attention_mask::causal(), 0, expected.data());
+          for (float v : found) CHECK(std::isnan(v));
+          for (float v : expected) CHECK(std::isnan(v));
+        }
       }
-    }
+    });
+  });
+}
+
+TEST_CASE("a value that is NaN makes an output that is no number, in every format and wherever it stands") {
+  for_each_table([](const kernel_table& t) {
+    for_each_kv_format([&]<class Format>(std::type_identity<Format>) {
+      for (std::size_t broken : {0, 20, 63, 70}) {
+        hostile_cache<Format> cache(t, 16, 80, 1, 1u << 30);
+        const std::vector<float> v(16, no_number);
+        t.store_value[index_of<Format, kv_formats>](v.data(), 16, broken % 64,
+                                                    cache.pages() + broken / 64 * cache.page_bytes + cache.tile);
+        std::vector<float> found(16);
+        cache.attend(t, 79, 0, 1, 1, attention_mask::causal(), 0, found.data());
+        for (float x : found) CHECK(std::isnan(x));
+      }
+    });
   });
 }
 

@@ -186,8 +186,8 @@ HWY_INLINE void exponents_of(const float* peak, float largest, activation_super_
   const part_tag d;
   const hn::RebindToSigned<part_tag> di;
   const auto up = hn::BitCast(di, hn::Set(d, largest < block::least ? 0 : 127 / largest));
-  const float floor =
-      std::max(largest / float(1 << (block::largest + 1)), block::least);  // a smaller peak has the same exponent
+  // a smaller peak has the same exponent
+  const float floor = largest < block::least ? block::least : largest / float(1 << (block::largest + 1));
   for (std::size_t g = 0; g < 8; g += hn::MaxLanes(d)) {
     const auto ratio = hn::BitCast(di, hn::Div(hn::Set(d, largest), hn::Max(hn::LoadU(d, peak + g), hn::Set(d, floor))));
     auto halvings = hn::Sub(hn::ShiftRight<23>(ratio), hn::Set(di, 127));

@@ -228,7 +228,17 @@ HWY_INLINE float_vec scaled(int_vec n, std::int32_t exponent) {
 HWY_INLINE float_vec load(const float* p) { return hn::LoadU(float_tag(), p); }
 HWY_INLINE float_vec load(const half* p) {
   const hn::Rebind<hwy::float16_t, float_tag> d16;
-  return hn::PromoteTo(float_tag(), hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+  const auto wide = hn::PromoteTo(float_tag(), hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+#if HWY_ARCH_ARM_A64 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2)
+  return wide;
+#else  // the portable conversion takes infinities and NaN for large numbers
+  const hn::Rebind<std::uint16_t, float_tag> du16;
+  const auto bits = hn::PromoteTo(int_tag(), hn::LoadU(du16, reinterpret_cast<const std::uint16_t*>(p)));
+  const auto most = hn::Set(int_tag(), 0x7C00);
+  const auto not_finite = hn::Eq(hn::And(bits, most), most);
+  const auto exponent = hn::IfThenElseZero(not_finite, hn::Set(int_tag(), 0x7F800000));
+  return hn::BitCast(float_tag(), hn::Or(hn::BitCast(int_tag(), wide), exponent));
+#endif
 }
 HWY_INLINE float_vec load(const bhalf* p) {
   const hn::Rebind<std::uint16_t, float_tag> d16;
