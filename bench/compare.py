@@ -1,13 +1,14 @@
 """Tokens a second of nibble beside its peers: the same file, threads and ids, run in turn (A B C A B C ...), compared pair by pair.
 
 python3 bench/compare.py MODEL.gguf ... --peer FOLDER [--engine llama new ik] [--settings flash no-flash] [--target AVX2] [--rounds 5]
-                         [--threads 2 ...] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--kv f16] [--repeat 2] [--busy 0]
+                         [--threads 2 ...] [--prompt 512] [--generate 64] [--depth 0] [--sequences 1] [--kv f16] [--repeat 3] [--busy 0]
                          [--cases CASES.json] [--limits] [--bench PROGRAM]
                          [--json OUT.json] [--markdown OUT.md] [--least-prompt 0.8] [--least-decode 0.9]
 
 A machine varies from minute to minute, so only the ratios of neighbours in time mean anything: nibble's figure over the peer's of
-the same round. Each run warms up once and reports the median of --repeat; a row shows the median ratio of the rounds, then lowest
-and highest. Memory is the peak resident set beside the file and the KV cache. With --least-... it fails when a median is below.
+the same round, each of which begins with another program. Each run warms up once and reports the median of --repeat; a row shows
+the median ratio of the rounds, then lowest and highest. Memory is the peak resident set beside the file and the KV cache. With
+--least-... it fails when a median is below.
 
 A peer runs with flash attention and without it, where it can, and is quoted for each figure by the setting whose median is the better.
 llama.cpp has no path without it for quantised keys and values; ik_llama.cpp aborts with it when several sequences decode in one batch.
@@ -32,7 +33,7 @@ SETTINGS = {"flash": [], "no-flash": ["--no-flash"]}  # of the peers
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("models", metavar="MODEL", nargs="+"); add_bench(p); add_peer(p, ["llama"])
-    for name, default in (("rounds", 5), ("prompt", 512), ("generate", 64), ("depth", 0), ("sequences", 1), ("repeat", 2), ("busy", 0)):
+    for name, default in (("rounds", 5), ("prompt", 512), ("generate", 64), ("depth", 0), ("sequences", 1), ("repeat", 3), ("busy", 0)):
         p.add_argument("--" + name, type=int, default=default)
     p.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS), help="how the peers attend; the best is quoted")
     p.add_argument("--threads", type=int, nargs="+", default=[2])
@@ -90,9 +91,10 @@ def measure(a, case, runs):
     for name, (e, s) in runs.items(): commands[name] = peer_program(a) + ["speed"] + same + ["--engine", e] + SETTINGS[s]
     rounds = []
     for i in range(a.rounds):
-        rounds.append({})
-        for name, command in commands.items():
-            with busy(case["busy"]): rounds[-1][name] = last_json(run(command))
+        found, names = {}, list(commands)
+        for name in names[i % len(names):] + names[:i % len(names)]:  # a drift within rounds favours nobody
+            with busy(case["busy"]): found[name] = last_json(run(commands[name]))
+        rounds.append({name: found[name] for name in names})
         show = lambda v: "%8.1f" % v if v is not None else "       -"
         for name, r in rounds[-1].items():
             print("round %d  %-14s prompt %s  decode %s tokens/s" % (i + 1, name, show(r["prompt_tps"]), show(r["decode_tps"])), flush=True)
