@@ -26,6 +26,9 @@
 #if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
 #include <emmintrin.h>
 #endif
+#if defined(__GLIBCXX__) && !defined(_GLIBCXX_HAVE_PLATFORM_WAIT)
+#include <condition_variable>
+#endif
 
 namespace nibble {
 inline namespace NIBBLE_ABI {
@@ -133,6 +136,33 @@ class worker_thread {
   std::thread thread_;
 #endif
 };
+
+#if defined(__GLIBCXX__) && !defined(_GLIBCXX_HAVE_PLATFORM_WAIT)
+/// A number that threads wait for, where libstdc++ has no futexes, as on Windows: before version 13 its own wait() looks at the
+/// number before it listens, and a wake between the two is lost.
+class awaited_number : public std::atomic<std::uint32_t> {
+ public:
+  using atomic::atomic;
+  void wait(std::uint32_t old, std::memory_order order = std::memory_order_seq_cst) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return load(order) != old; });
+  }
+  void notify_one() {
+    { const std::lock_guard listening(mutex_); }
+    changed_.notify_one();
+  }
+  void notify_all() {
+    { const std::lock_guard listening(mutex_); }
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+#else
+using awaited_number = std::atomic<std::uint32_t>;
+#endif
 
 class pool_state {
  public:
@@ -326,8 +356,8 @@ class pool_state {
   std::size_t n_ = 0, chunk_ = 1;
   alignas(cache_line) std::atomic<bool> woken_came_{false};
   std::atomic<bool> stop_{false};
-  alignas(cache_line) std::atomic<std::uint32_t> epoch_{0};
-  alignas(cache_line) std::atomic<std::uint32_t> gate_{0};
+  alignas(cache_line) awaited_number epoch_{0};
+  alignas(cache_line) awaited_number gate_{0};
   alignas(cache_line) std::atomic<std::size_t> parked_{0};
 };
 
