@@ -135,7 +135,8 @@ class adapter_reader {
     const auto begin = std::lower_bound(loaded_.matrices.begin(), loaded_.matrices.end(), sum, below);
     auto end = begin;
     while (end != loaded_.matrices.end() && end->name == sum) ++end;
-    return {begin, end};
+    return std::span(loaded_.matrices)
+        .subspan(static_cast<std::size_t>(begin - loaded_.matrices.begin()), static_cast<std::size_t>(end - begin));
   }
 
   static std::size_t bytes_of(const pair& p, const placed_matrix& part) {
