@@ -25,7 +25,7 @@ missing() {
     python) command -v python3 >/dev/null || echo python3 ;;
     venv) python3 -c 'import ensurepip' >/dev/null 2>&1 || echo python3-venv ;;
     pip) python3 -m pip --version >/dev/null 2>&1 || echo python3-pip ;;
-    certificates) python3 -c 'import os, ssl, sys; p = ssl.get_default_verify_paths(); sys.exit(not any(map(os.path.exists, filter(None, (p.cafile, p.openssl_cafile)))))' ||
+    certificates) python3 -c 'import os, ssl, sys; p = ssl.get_default_verify_paths(); sys.exit(not any(map(os.path.exists, filter(None, (p.cafile, p.openssl_cafile)))))' 2>/dev/null ||
                     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates ;;
     pkg-config) command -v pkg-config >/dev/null || echo pkg-config ;;
     eigen) has_header Eigen/Core -I/usr/include/eigen3 || echo libeigen3-dev ;;
