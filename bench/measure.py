@@ -69,8 +69,10 @@ def machine():
     try:
         with open("/proc/cpuinfo") as f: cpu = next((l.split(":", 1)[1].strip() for l in f if l.startswith("model name")), cpu)
     except OSError: pass
-    git = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform(), "commit": git.stdout.strip() or None}
+    describe = ["git", "-C", ROOT, "describe", "--always", "--dirty"]
+    try: commit = subprocess.run(describe, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip() or None
+    except OSError: commit = None
+    return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform(), "commit": commit}
 
 
 def spread(values):

@@ -18,6 +18,8 @@ if [ ! -e "$root/ready" ]; then
   touch "$root/ready"
 fi
 cp /etc/resolv.conf "$root/etc/resolv.conf"
+mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
+trap 'umount "$root/proc"' EXIT
 mkdir -p "$root/nibble"
 find "$root/nibble" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +  # files that are no more
 git ls-files -z | tar -c --null -T - | tar -x -C "$root/nibble"

@@ -1,4 +1,4 @@
-/// Reads and 8-bit products, with the instructions of the library's kernels and none of a kernel's other work.
+/// Reads and products, with the instructions of the library's kernels and none of a kernel's other work.
 ///
 /// `pin` tells the compiler that a register may have changed: what is computed from it is computed again, where it stands.
 #if defined(BENCH_MACHINE_INL_HPP) == defined(HWY_TARGET_TOGGLE)
@@ -8,6 +8,7 @@
 #define BENCH_MACHINE_INL_HPP
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -122,16 +123,45 @@ inline std::int32_t pairs_16bit_broadcast(std::size_t steps) {
 
 #if NIBBLE_HAS_QUAD_DOT || NIBBLE_HAS_AVX_VNNI
 inline std::int32_t quads(std::size_t steps) {
-  sums<12> sum;
+  constexpr std::size_t tokens = 6, rows = 2;
+  sums<tokens * rows> sum;
   sum.fill(hn::Zero(int_tag()));
-  const byte_vec u = hn::Set(byte_tag(), 3);
-  static constexpr std::array<std::int8_t, 4> quad{-2, -2, -2, -2};
+  byte_vec u[rows] = {hn::Set(byte_tag(), 3), hn::Set(byte_tag(), 5)};
+  std::array<std::int8_t, tokens * 4> codes;
+  codes.fill(-2);
+  const std::int8_t* from = codes.data();
   for (std::size_t i = 0; i < steps; ++i) {
-    NIBBLE_UNROLL for (std::size_t j = 0; j < 12; ++j) sum[j] = add_quads<4>(sum[j], u, quad.data());
+    __asm__ volatile("" : "+r"(from) : : "memory");
+    NIBBLE_UNROLL for (std::size_t r = 0; r < rows; ++r) pin(u[r]);
+    NIBBLE_UNROLL for (std::size_t t = 0; t < tokens; ++t) {
+      const signed_byte_vec s = broadcast_quad(from + t * 4);
+      NIBBLE_UNROLL for (std::size_t r = 0; r < rows; ++r) sum[t * rows + r] = add_quads<4>(sum[t * rows + r], u[r], s);
+    }
   }
   return total(sum);
 }
 #endif
+
+inline std::int32_t floats(std::size_t steps) {
+  const float_tag d;
+  constexpr std::size_t tokens = 6, rows = 2;
+  float_vec sum[tokens][rows], w[rows] = {hn::Set(d, 0.5f), hn::Set(d, 0.25f)};
+  NIBBLE_UNROLL for (auto& token : sum) { NIBBLE_UNROLL for (auto& s : token) s = hn::Zero(d); }
+  std::array<float, tokens> x;
+  x.fill(-2);
+  const float* from = x.data();
+  for (std::size_t i = 0; i < steps; ++i) {
+    __asm__ volatile("" : "+r"(from) : : "memory");
+    NIBBLE_UNROLL for (std::size_t r = 0; r < rows; ++r) pin(w[r]);
+    NIBBLE_UNROLL for (std::size_t t = 0; t < tokens; ++t) {
+      const auto s = hn::Set(d, from[t]);
+      NIBBLE_UNROLL for (std::size_t r = 0; r < rows; ++r) sum[t][r] = hn::MulAdd(w[r], s, sum[t][r]);
+    }
+  }
+  float_vec all = hn::Zero(d);
+  NIBBLE_UNROLL for (auto& token : sum) { NIBBLE_UNROLL for (auto& s : token) all = hn::Add(all, s); }
+  return static_cast<std::int32_t>(std::max(hn::GetLane(all), -1e9f));
+}
 
 template <std::size_t Streams>
 HWY_INLINE std::uint64_t read_streams(const std::byte* data, std::size_t bytes) {
@@ -153,9 +183,13 @@ inline std::uint64_t read(const std::byte* data, std::size_t bytes, std::size_t 
 }
 
 inline machine_loops loops([[maybe_unused]] std::string_view kernels) {
-  machine_loops l{
-      target_name, &read, {&pairs, 8 * products}, {&pairs_16bit, 4 * 8 * products}, {&pairs_16bit_broadcast, 4 * 8 * products},
-      {}};
+  machine_loops l{target_name,
+                  &read,
+                  {&pairs, 8 * products},
+                  {&pairs_16bit, 4 * 8 * products},
+                  {&pairs_16bit_broadcast, 4 * 8 * products},
+                  {},
+                  {&floats, 12 * lanes}};
 #if NIBBLE_HAS_QUAD_DOT
   l.quads = {&quads, 12 * products};
 #elif NIBBLE_HAS_AVX_VNNI
@@ -184,7 +218,7 @@ inline std::uint64_t read(const std::byte* data, std::size_t bytes, std::size_t)
   }
   return sum;
 }
-inline machine_loops loops(std::string_view) { return {target_name, &read, {&pairs, 1024}, {}, {}, {}}; }
+inline machine_loops loops(std::string_view) { return {target_name, &read, {&pairs, 1024}, {}, {}, {}, {}}; }
 #endif
 
 }  // namespace HWY_NAMESPACE

@@ -80,7 +80,7 @@ double best_read_gb_s(std::size_t threads, std::size_t bytes) {
   return best;
 }
 
-std::optional<double> best_gops(std::size_t threads, const int8_loop& loop) {
+std::optional<double> best_gops(std::size_t threads, const product_loop& loop) {
   if (!loop.run) return std::nullopt;
   std::size_t steps = 1024;
   double best = 0;
@@ -114,7 +114,9 @@ double int8_peaks::limit() const {
 }
 
 nibble::machine_speed machine_limits::speed() const {
-  return {.bytes_per_second = read_gb_s * 1e9, .multiply_adds_per_second = int8.limit() / 2 * 1e9};
+  return {.bytes_per_second = read_gb_s * 1e9,
+          .multiply_adds_per_second = int8.limit() / 2 * 1e9,
+          .float_multiply_adds_per_second = float_gops.value_or(0) / 2 * 1e9};
 }
 
 std::size_t buffer_for(std::size_t model_bytes) {
@@ -132,7 +134,8 @@ machine_limits measure_machine(std::size_t threads, std::size_t buffer_bytes) {
           threads,
           best_read_gb_s(threads, buffer_bytes),
           {best_gops(threads, l.pairs), best_gops(threads, l.pairs_16bit), best_gops(threads, l.pairs_16bit_broadcast),
-           best_gops(threads, l.quads)}};
+           best_gops(threads, l.quads)},
+          best_gops(threads, l.floats)};
 }
 
 nlohmann::ordered_json to_json(const machine_limits& m) {
@@ -145,7 +148,8 @@ nlohmann::ordered_json to_json(const machine_limits& m) {
             {"pairs_16bit", number(m.int8.pairs_16bit)},
             {"pairs_16bit_broadcast", number(m.int8.pairs_16bit_broadcast)},
             {"quads", number(m.int8.quads)},
-            {"limit", m.int8.limit()}}}};
+            {"limit", m.int8.limit()}}},
+          {"float_gops", number(m.float_gops)}};
 }
 
 }  // namespace bench

@@ -15,7 +15,7 @@ struct int8_peaks {
   std::optional<double> pairs;                  ///< multiply two bytes and add, widen, add: what sums of any width need
   std::optional<double> pairs_16bit;            ///< the same with eight such products summed in 16 bits before they are widened
   std::optional<double> pairs_16bit_broadcast;  ///< the same with one operand broadcast from memory for every two products
-  std::optional<double> quads;                  ///< multiply four bytes and add, in one instruction, where there is one
+  std::optional<double> quads;  ///< multiply four bytes and add, in one instruction, where there is one; operands as before
 
   /// What no product of this instruction set can pass: of those whose operands can be had, the highest. pairs_16bit is none:
   /// products do not find both operands in registers.
@@ -27,6 +27,7 @@ struct machine_limits {
   std::size_t threads;
   double read_gb_s;
   int8_peaks int8;
+  std::optional<double> float_gops;  ///< products of floats, with one operand broadcast from memory for every two of them
 
   nibble::machine_speed speed() const;
 };

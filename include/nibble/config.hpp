@@ -11,10 +11,14 @@
 /// | NIBBLE_FORMATS    | all in quant_formats   | the weight formats that it makes kernels for: q4_k, q6_k, q8_0. F32  |
 /// |                   |                        | and F16 are always there. Loading a file with another one is an      |
 /// |                   |                        | error, and so is asking for keys and values in one. CMake: a list    |
-/// | NIBBLE_NO_AVX_VNNI | not defined           | no kernels for AVX-VNNI, whose instruction old assemblers lack       |
+/// | NIBBLE_NO_AVX_VNNI | not defined           | no kernels for AVX-VNNI, whose instruction old assemblers lack:      |
+/// |                   |                        | binutils before 2.35                                                 |
+///
+/// Of the single header there are two more: NIBBLE_IMPLEMENTATION, defined in the one file that compiles what is compiled once,
+/// and NIBBLE_SINGLE_HEADER, its name, if that is not "nibble.hpp".
 ///
 /// In which other flags the files of a program may differ, and still hand models and sessions to each other, says a table in
-/// the README: exceptions and instruction sets yes, NIBBLE_CHECKED no; -ffast-math and its parts are refused here.
+/// the README; -ffast-math and its parts are refused here.
 #pragma once
 
 #include <bit>

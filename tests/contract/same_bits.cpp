@@ -1,6 +1,6 @@
-// All kernels of one instruction set and their scalar reference, compiled with the flags of this file, on the same numbers:
-// prints a line for each table, with a hash of all results. With an argument, one for each part. same_bits.py compiles it in
-// several ways.
+// All kernels of the instruction sets that this file is compiled for and their scalar reference, compiled with the flags of
+// this file, on the same numbers: prints a line for each table, with a hash of all results. With an argument, one for each
+// part. same_bits.py compiles it in several ways.
 #include <nibble/kernels/compile.hpp>
 // the SIMD library comes first
 #include <algorithm>
@@ -56,7 +56,7 @@ struct lines {
   }
 };
 
-constexpr std::size_t columns = 768, rows = 32, most_tokens = 20;
+constexpr std::size_t columns = 768, rows = 48, most_tokens = 20;
 
 /// Blocks of random bytes whose values are of a usual size, a fifth of them small ones: not encoded, for that is no kernel's
 /// work.
@@ -78,11 +78,20 @@ std::vector<typename Q::block> blocks_of() {
   return blocks;
 }
 
-/// How the products of 1, 3, 9 and more tokens end.
+/// Products of 1, 3, 9 and more tokens, how they end, and where weights come from. Rows that are no whole groups leave padding.
 constexpr struct {
-  std::size_t tokens;
+  std::size_t tokens, rows;
   nb::epilogue how;
-} cases[] = {{1, nb::epilogue::replace}, {3, nb::epilogue::add}, {9, nb::epilogue::gate}, {most_tokens, nb::epilogue::gate}};
+  float scale = 1;
+  bool stored = false;
+} cases[] = {{1, rows, nb::epilogue::replace},
+             {1, rows - 5, nb::epilogue::add, 0.3f},
+             {1, rows, nb::epilogue::gate, 1, true},
+             {3, rows, nb::epilogue::add},
+             {4, rows - 11, nb::epilogue::add, 0.3f, true},
+             {9, rows - 3, nb::epilogue::gate, 0.3f},
+             {most_tokens, rows, nb::epilogue::gate},
+             {most_tokens - 1, rows - 7, nb::epilogue::add, 0.3f, true}};
 
 template <class Q>
 std::vector<std::byte> input_of(const nb::kernel_table& t, std::size_t tokens) {
@@ -124,10 +133,13 @@ void add_products(const nb::kernel_table& t, hash& h) {
                 .output_stride = rows,
                 .how = c.how,
                 .gate = nb::activation::gelu_tanh,
-                .rows = rows,
+                .rows = c.rows,
                 .columns = columns,
-                .groups = groups.data(),
-                .group_bytes = group_bytes});
+                .groups = c.stored ? nullptr : groups.data(),
+                .group_bytes = c.stored ? 0 : group_bytes,
+                .stored = c.stored ? stored : nullptr,
+                .row_bytes = row_bytes,
+                .scale = c.scale});
       h.add(out);
     }
     return false;
@@ -231,17 +243,7 @@ void add_recurrent(const nb::kernel_table& t, hash& h) {
 }  // namespace
 
 int main(int arguments, char**) {
-  const nb::kernel_table* tables[] = {nb::kernels_at(0), &nb::reference::table, nullptr};
-#if HWY_TARGETS & HWY_AVX2
-#ifdef NIBBLE_EMULATED_AVX_VNNI
-  tables[2] = nb::N_AVX2::avx_vnni_table;
-#else
-  unsigned a, b, c, d;
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1)) tables[2] = nb::N_AVX2::avx_vnni_table;
-#endif
-#endif
-  for (const nb::kernel_table* t : tables) {
-    if (!t) continue;
+  for (std::size_t i = 0; const nb::kernel_table* t = nb::kernels_at(i); ++i) {
     hash all;
     for (auto* part : {&add_elementwise, &add_recurrent, &add_products, &add_attention}) {
       if (arguments > 1) all = {};

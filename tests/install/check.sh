@@ -22,7 +22,9 @@ host_with_cmake() {  # host_with_cmake FOLDER CMAKE_ARGUMENTS...
 
 "$cmake" --install "$build" --prefix "$work/first" >"$work/log" || { cat "$work/log"; exit 1; }
 mv "$work/first" "$work/moved prefix"
-if grep -rlF -e "$work" -e "$source" -e "$build" "$work/moved prefix" --include='*.cmake' --include='*.pc' --include='*.hpp'; then
+# A path, and not a part of another one.
+names=$(printf '%s\n' "$work" "$source" "$build" | sed 's/[][\.*^$+?(){}|]/\\&/g' | paste -sd '|')
+if grep -rlE "(^|-I|-L|[^[:alnum:]_./-])($names)(/|[^[:alnum:]_./-]|\$)" "$work/moved prefix" --include='*.cmake' --include='*.pc' --include='*.hpp'; then
   echo "the installed files above name folders of this machine"
   exit 1
 fi

@@ -26,9 +26,14 @@ void for_each_table(F&& f) {
   }
 }
 
-/// Whether an instruction set fuses multiplication and addition. Those that do not are the oldest of x86, and WebAssembly;
-/// their last bits are their own.
-inline bool fuses(const std::string& target) { return target.find("SSE") == std::string::npos && target != "WASM"; }
+/// Whether an instruction set fuses multiplication and addition. Those that do not are the oldest of x86, WebAssembly and, as
+/// it is compiled, NEON of 32 bits; their last bits are their own.
+inline bool fuses(const std::string& target) {
+#if defined(__arm__)
+  if (target.find("NEON") != std::string::npos) return false;
+#endif
+  return target.find("SSE") == std::string::npos && target != "WASM";
+}
 inline bool fuses(const nibble::kernel_table& t) { return fuses(std::string(t.target)); }
 
 /// The root of the mean square difference of what is finite, relative to that of the first.

@@ -163,11 +163,34 @@ TEST_CASE("a step takes as long as its slower half") {
   CHECK(name_of(slow_compute.bound) == "compute");
 }
 
+TEST_CASE("floats are multiplied at a speed of their own, which is that of 8-bit numbers where it is not known") {
+  const step_work w{.tokens = 1, .multiply_adds = 60, .float_multiply_adds = 20};
+  const auto seconds = [&](double of_floats) {
+    return nibble::roofline(
+               w, {.bytes_per_second = 1, .multiply_adds_per_second = 10, .float_multiply_adds_per_second = of_floats})
+        .time.count();
+  };
+  CHECK(seconds(5) == 8);
+  CHECK(seconds(0) == 6);
+}
+
+TEST_CASE("weights in float formats are multiplied as floats, values always, and keys unless they are stored in 8 or 4 bits") {
+  const std::uint64_t seen = 5 * 64 + 101, half = seen * pair / 2;
+  CHECK(work({.depth = 100}).float_multiply_adds == 2 * half);
+  CHECK(work({.depth = 100, .kv = tensor_type::bf16}).float_multiply_adds == 2 * half);
+  CHECK(work({.depth = 100, .kv = tensor_type::q8_0}).float_multiply_adds == half);
+  CHECK(work({.sequences = 3, .depth = 100, .kv = tensor_type::q4_0}).float_multiply_adds == 3 * half);
+  const step_work of_floats = small_work(nibble_test::smallest_model("qwen3moe"))({.tokens = 4, .depth = 9});  // in F32
+  CHECK(of_floats.float_multiply_adds == of_floats.multiply_adds);
+  CHECK((of_floats.multiply_adds > 0 && work({}).multiply_adds > work({}).float_multiply_adds));
+}
+
 TEST_CASE("steps add up") {
   step_work sum;
   sum += work({.tokens = 64, .logits = 0});
   sum += work({.tokens = 16, .depth = 64});
   CHECK(sum.tokens == 80);
   CHECK(sum.multiply_adds == work({.tokens = 80}).multiply_adds);  // the first 64 ask for nothing in the last layer
-  CHECK(sum.weight_bytes > work({.tokens = 80}).weight_bytes);     // read twice
+  CHECK(sum.float_multiply_adds == work({.tokens = 80}).float_multiply_adds);
+  CHECK(sum.weight_bytes > work({.tokens = 80}).weight_bytes);  // read twice
 }

@@ -2,7 +2,7 @@
 
 A path is a word in backticks with a slash or the ending of a source file, or the target of a link. It may be written from the root, from
 include/, from include/nibble/, or from the document's own folder; a bare name may stand anywhere. <name> and * stand for any name, and
-one file at least must fit. CONTRIBUTING.md names every folder of include/nibble. Fenced blocks are not read."""
+one file at least must fit. What lies outside of the repository is not looked for. CONTRIBUTING.md names every folder of include/nibble. Fenced blocks are not read."""
 import pathlib
 import re
 import sys
@@ -27,6 +27,7 @@ def cited(text):
 
 def exists(word, folders):
     if word in HOSTS_OWN or word.startswith(MADE): return True
+    if word.startswith("../") and folders[0] not in (folders[-1] / word).resolve().parents: return True
     pattern = re.sub(r"<[\w -]+>", "*", word).rstrip("/")
     if "/" not in pattern: return any(next((folders[0] / top).rglob(pattern), None) or (folders[0] / pattern).exists() for top in OURS)
     return any(next(folder.glob(pattern), None) for folder in folders)

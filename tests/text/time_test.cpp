@@ -132,9 +132,9 @@ TEST_CASE("hostile texts take linear time with every pre-tokenizer and small voc
     const auto t = bytes.load();
     CAPTURE(split);
     for (const std::string_view part : hostile_parts) {
-      const std::string text = repeated(part);
+      const std::string text = repeated(part, million / 5);  // there are many of both
       CAPTURE(part);
-      CHECK(seconds([&] { t.encode(text); }) < linear);
+      CHECK(seconds([&] { t.encode(text); }) < linear / 4);
     }
   }
   for (const auto name : {"stories260K", "nibble-tiny", "bytes"}) {

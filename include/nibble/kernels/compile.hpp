@@ -22,6 +22,8 @@
 #include "hwy/targets.h"
 #if HWY_ARCH_X86 && defined(__GNUC__)
 #include <cpuid.h>
+#elif HWY_ARCH_X86 && defined(_MSC_VER)
+#include <intrin.h>
 #endif
 
 namespace nibble {
@@ -30,21 +32,34 @@ namespace detail {
 /// A target that Highway has not: AVX2 with 8-bit dot products.
 inline constexpr std::int64_t avx_vnni = 1LL << 60;
 
-/// What this processor runs. Where Highway was told of AVX2 alone, as tests do, it is AVX2 alone.
+/// Whether this processor has AVX-VNNI: bit 4 of EAX of CPUID's leaf 7, subleaf 1.
+inline bool has_avx_vnni() noexcept {
+#ifdef NIBBLE_EMULATED_AVX_VNNI
+  return true;
+#elif HWY_ARCH_X86 && defined(__GNUC__)
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+#elif HWY_ARCH_X86 && defined(_MSC_VER)
+  int leaf[4];
+  __cpuid(leaf, 0);
+  if (leaf[0] < 7) return false;
+  __cpuidex(leaf, 7, 1);
+  return leaf[0] >> 4 & 1;
+#else
+  return false;
+#endif
+}
+
+/// What this processor runs.
 inline std::int64_t supported_targets() noexcept {
-#if (HWY_TARGETS & ~HWY_ENABLED_BASELINE) == 0  // the flags of this file promise all that is compiled: nothing is asked
+#if (HWY_TARGETS & ~HWY_ENABLED_BASELINE) == 0  // the flags of this file promise all that is compiled
   const std::int64_t targets = HWY_TARGETS;
+  constexpr bool only_avx2 = false;
 #else
   const std::int64_t targets = hwy::SupportedTargets() & ~avx_vnni;
+  const bool only_avx2 = targets == HWY_AVX2;  // so Highway was told, as tests do: it never finds AVX2 alone
 #endif
-#ifdef NIBBLE_EMULATED_AVX_VNNI
-  return (targets & HWY_AVX2) && targets != HWY_AVX2 ? targets | avx_vnni : targets;
-#elif HWY_ARCH_X86 && defined(__GNUC__)
-  if (unsigned a, b, c, d; (targets & HWY_AVX2) && targets != HWY_AVX2 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) {
-    return (a >> 4 & 1) ? targets | avx_vnni : targets;
-  }
-#endif
-  return targets;
+  return (targets & HWY_AVX2) && !only_avx2 && has_avx_vnni() ? targets | avx_vnni : targets;
 }
 
 struct compiled_target {

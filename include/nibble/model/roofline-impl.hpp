@@ -29,6 +29,11 @@ inline std::uint64_t panel_bytes(const tensor_info& t, std::uint64_t rows) noexc
   return product_of_sizes(as_size(rows / panel_rows + (rows % panel_rows != 0)), group);
 }
 
+/// Whether kernels multiply a format of weights, or of keys, as floats.
+inline bool is_float(tensor_type t) noexcept {
+  return t == tensor_type::f32 || t == tensor_type::f16 || t == tensor_type::bf16;
+}
+
 /// Bytes of one position's keys and values in one layer.
 inline std::uint64_t kv_position_bytes(const kv_shape& s, tensor_type format) noexcept {
   std::size_t page = 0;
@@ -62,16 +67,12 @@ class tensor_work {
   void add(step_work& w, const tensor_info& t, const step_shape& s) const {
     const std::uint64_t tokens = (is_for_wanted(t) ? s.logits : s.tokens) * s.sequences;
     if (t.n_dims < 2 || tokens == 0 || !is_multiplied(t)) return;
-    const std::uint64_t rows = t.rows(), cols = t.cols();
-    if (!is_expert(t)) {
-      w.weight_bytes += panel_bytes(t, rows);
-      w.multiply_adds += rows * cols * tokens;
-      return;
-    }
-    const std::uint64_t used = at(used_, layer_of(t.name).value_or(0));
-    const std::uint64_t all = std::max<std::uint64_t>(experts_, 1), read = std::min(all, used * tokens);
-    w.weight_bytes += panel_bytes(t, rows) * read / all;
-    w.multiply_adds += rows * cols * tokens * used / all;
+    const std::uint64_t rows = t.rows(), all = is_expert(t) ? std::max<std::uint64_t>(experts_, 1) : 1;
+    const std::uint64_t used = is_expert(t) ? at(used_, layer_of(t.name).value_or(0)) : 1;
+    const std::uint64_t products = rows * t.cols() * tokens * used / all;
+    w.weight_bytes += panel_bytes(t, rows) * std::min(all, used * tokens) / all;
+    w.multiply_adds += products;
+    if (is_float(t.type)) w.float_multiply_adds += products;
   }
 
   /// Heads that ask in a layer.
@@ -128,7 +129,11 @@ step_work work_of(const gguf_file& file, std::span<const kv_shape> kv, const ste
     const std::size_t window = k.window > 0 ? k.window : s.depth + s.tokens;
     std::uint64_t pairs = 0;  // of a query and a position that it sees
     for (std::size_t t = tensors.first_asking(layer, s) + 1; t <= s.tokens; ++t) pairs += std::min(s.depth + t, window);
-    if (k.heads > 0) w.multiply_adds += pairs * tensors.heads(layer) * (k.key_dim + k.value_dim) * s.sequences;
+    if (k.heads > 0) {
+      pairs *= tensors.heads(layer) * s.sequences;
+      w.multiply_adds += pairs * (k.key_dim + k.value_dim);
+      w.float_multiply_adds += pairs * (k.value_dim + (detail::is_float(s.kv) ? k.key_dim : 0));
+    }
     const std::size_t seen = std::min(s.depth + s.tokens, window + s.tokens - 1);
     w.kv_bytes += seen * detail::kv_position_bytes(k, s.kv) * s.sequences;
   }
@@ -137,7 +142,9 @@ step_work work_of(const gguf_file& file, std::span<const kv_shape> kv, const ste
 
 step_limit roofline(const step_work& work, const machine_speed& machine) noexcept {
   const double read = double(work.weight_bytes + work.kv_bytes) / machine.bytes_per_second;
-  const double multiply = double(work.multiply_adds) / machine.multiply_adds_per_second;
+  const double fast = machine.multiply_adds_per_second, given = machine.float_multiply_adds_per_second;
+  const double multiply = double(work.multiply_adds - work.float_multiply_adds) / fast +
+                          double(work.float_multiply_adds) / (given > 0 ? given : fast);
   const double seconds = std::max(read, multiply);
   return {std::chrono::duration<double>(seconds), read >= multiply ? bound::memory : bound::compute,
           double(work.tokens) / seconds};

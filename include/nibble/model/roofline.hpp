@@ -28,17 +28,23 @@ struct step_work {
   std::uint64_t weight_bytes = 0;   ///< of matrices, in the layout of the kernels
   std::uint64_t kv_bytes = 0;       ///< keys and values that the tokens see, and states, each once a sequence
   std::uint64_t multiply_adds = 0;  ///< in matrices and in attention
+  /// Of these, those of floats: with weights in F32, F16 and BF16, with all values of attention, and with keys but in q8_0 and
+  /// q4_0. The others are of 8-bit numbers.
+  std::uint64_t float_multiply_adds = 0;
 
   /// One after the other.
   step_work& operator+=(const step_work& o) noexcept {
-    tokens += o.tokens, weight_bytes += o.weight_bytes, kv_bytes += o.kv_bytes, multiply_adds += o.multiply_adds;
+    tokens += o.tokens, weight_bytes += o.weight_bytes, kv_bytes += o.kv_bytes;
+    multiply_adds += o.multiply_adds, float_multiply_adds += o.float_multiply_adds;
     return *this;
   }
 };
 
 /// What a machine reaches, measured: see bench/.
 struct machine_speed {
-  double bytes_per_second = 0, multiply_adds_per_second = 0;
+  double bytes_per_second = 0;
+  double multiply_adds_per_second = 0;        ///< of 8-bit numbers
+  double float_multiply_adds_per_second = 0;  ///< 0: as many as of 8-bit numbers, which is more than there are
 };
 
 /// What a step waits for.
@@ -63,7 +69,8 @@ struct step_limit {
 /// @source  Williams et al. 2009, "Roofline"
 /// @example  auto file = nibble::gguf_file::open("model.gguf");
 ///           auto work = nibble::work_of(file, model.kv(), {.depth = 4096});
-///           auto limit = nibble::roofline(work, {.bytes_per_second = 30e9, .multiply_adds_per_second = 300e9});
+///           auto limit = nibble::roofline(work, {.bytes_per_second = 30e9, .multiply_adds_per_second = 300e9,
+///                                                .float_multiply_adds_per_second = 100e9});
 ///           show(limit.tokens_per_second, name_of(limit.bound));
 step_work work_of(const gguf_file& file, std::span<const kv_shape> kv, const step_shape& s);
 
