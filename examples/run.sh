@@ -10,7 +10,7 @@
 # kernels for this machine alone, which compile in a third of the time; -DNIBBLE_TARGETS= to CMake makes it one for all.
 set -euo pipefail
 here=$PWD
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 
 case ${1:-} in
@@ -26,9 +26,9 @@ esac
 [ -r "$model" ] || { echo "$model: no such file; see examples/run.sh --help" >&2; exit 1; }
 
 require compiler cmake ninja eigen highway xsimd
-build_dir=${BUILD_DIR:-build}
-[ -e "$build_dir/CMakeCache.txt" ] ||
-  configure "$build_dir" -DNIBBLE_BUILD_TESTS=OFF -DNIBBLE_BUILD_BENCH=OFF -DNIBBLE_TARGETS=native
+build_dir=${BUILD_DIR:-build} fast=()
+[ -e "$build_dir/CMakeCache.txt" ] || fast=(-DNIBBLE_BUILD_TESTS=OFF -DNIBBLE_BUILD_BENCH=OFF -DNIBBLE_TARGETS=native)
+configure "$build_dir" -DNIBBLE_BUILD_EXAMPLES=ON "${fast[@]}"
 if [ ! -x "$build_dir/examples/03_chat" ]; then
   cores=$(nproc)
   echo "building, once: about $((200 / (cores < 4 ? cores : 4))) seconds with $cores processors" >&2

@@ -5,6 +5,12 @@
 #include <cstdio>
 
 #include "hwy/targets.h"
+#ifdef NIBBLE_HIGHWAY_IN_SOURCES
+#if __has_include("hwy/abort.cc")
+#include "hwy/abort.cc"
+#endif
+#include "hwy/targets.cc"
+#endif
 
 int main() {
   const std::int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;

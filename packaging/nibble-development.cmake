@@ -10,30 +10,17 @@ endfunction()
 function(nibble_use_ccache)
   find_program(nibble_ccache ccache)
   mark_as_advanced(nibble_ccache)
-  if(nibble_ccache AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  if(nibble_ccache AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT DEFINED NIBBLE_CCACHE_WORKS)
+    # not where it cannot write, such as for a user without a folder of its own
+    file(WRITE "${PROJECT_BINARY_DIR}/ccache/empty.cpp" "")
+    execute_process(COMMAND "${nibble_ccache}" "${CMAKE_CXX_COMPILER}" -c empty.cpp -o empty.o WORKING_DIRECTORY "${PROJECT_BINARY_DIR}/ccache"
+                    RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
+    string(COMPARE EQUAL "${failed}" "0" works)
+    set(NIBBLE_CCACHE_WORKS ${works} CACHE INTERNAL "Whether a compiler cache is there and can be written")
+  endif()
+  if(NIBBLE_CCACHE_WORKS AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     set(sloppiness CCACHE_SLOPPINESS=pch_defines,time_macros)  # else what includes a precompiled header is not kept
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "${sloppiness}" "${nibble_ccache}" PARENT_SCOPE)
-  endif()
-endfunction()
-
-# Highway takes the flags of a file as the floor of what it compiles, and its AVX2 target includes AES and PCLMUL: with
-# -march=x86-64-v3 alone, which has neither, the best target left is SSSE3.
-function(nibble_warn_about_march)
-  string(TOUPPER "${CMAKE_BUILD_TYPE}" config)
-  set(flags "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${config}}")
-  if(flags MATCHES "-march=(x86-64-v3|haswell)|-mavx2")
-    set(CMAKE_REQUIRED_FLAGS "${flags}")
-    include(CheckCXXSourceCompiles)
-    string(MD5 of_flags "${flags}")
-    check_cxx_source_compiles("
-#if defined(__AVX2__) && !(defined(__AES__) && defined(__PCLMUL__))
-#error avx2 without aes
-#endif
-int main() {}" NIBBLE_MARCH_COMPLETE_${of_flags})
-    if(NOT NIBBLE_MARCH_COMPLETE_${of_flags})
-      message(WARNING "nibble: these flags have AVX2 without AES and PCLMUL, so Highway falls back to SSSE3. "
-                      "Leave -march out (the kernels are chosen at run time) or add -maes -mpclmul.")
-    endif()
   endif()
 endfunction()
 

@@ -6,7 +6,7 @@ has_header() { echo "#include <$1>" | ${CXX:-c++} -E -x c++ ${2:-} - >/dev/null 
 # The Debian packages of one requirement that this machine lacks, one a line.
 missing() {
   case $1 in
-    compiler) command -v "${CXX:-c++}" >/dev/null || case ${CXX:-} in *clang*) echo clang ;; *) echo g++ ;; esac ;;
+    compiler) local words=(${CXX:-c++}); command -v "${words[0]}" >/dev/null || case ${CXX:-} in *clang*) echo clang ;; *) echo g++ ;; esac ;;
     clang) command -v clang++ >/dev/null || echo clang ;;
     libc++) echo '#include <vector>' | "${CXX:-clang++}" -stdlib=libc++ -E -x c++ - >/dev/null 2>&1 || {
               version=$(clang++ -dumpversion 2>/dev/null || echo 14)
@@ -84,7 +84,10 @@ quietly() {
     fi
     printf '\r\033[K' >&2
   else
-    while sleep 15 </dev/null >/dev/null 2>&1; do printf '%.78s\n' "$(tail -n 1 "$log")" >&2; done &
+    local from=$SECONDS
+    while sleep 15 </dev/null >/dev/null 2>&1; do
+      printf '%4d s  %.70s\n' $((SECONDS - from)) "$(grep -v 'Re-checking globbed' "$log" | tail -n 1)" >&2
+    done &
     local reporter=$! failed=0
     "$@" </dev/null >"$log" 2>&1 || failed=1
     kill "$reporter"; wait "$reporter" 2>/dev/null || true

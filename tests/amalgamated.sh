@@ -3,7 +3,7 @@
 # logits that both compute. Says how large it is and how long a compiler takes. Installs what is missing; CXX is honoured, and
 # TARGETS, the instruction sets of both.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 require compiler python highway xsimd
 

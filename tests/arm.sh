@@ -2,7 +2,7 @@
 # Runs the tests of the kernels for 64-bit Arm on a Debian machine of another kind, by emulation: with NEON alone, and with its dot
 # products; and that they give the bits of other machines. Installs what is missing.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 source packaging/cross.sh
 require arm emulator highway doctest

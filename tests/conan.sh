@@ -2,7 +2,7 @@
 # The Conan package, made by the real client and used by CMake and by pkg-config. Highway, xsimd and Eigen are the system's, so
 # nothing is asked of a remote. usage: tests/conan.sh
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 require compiler cmake ninja python pip venv certificates pkg-config eigen highway xsimd
 

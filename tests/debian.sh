@@ -5,7 +5,7 @@
 #   tests/debian.sh bookworm "examples/run.sh"              bare Debian 12
 #   tests/debian.sh trixie "CXX=clang++-19 tests/run.sh"    another compiler
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 require debootstrap
 

@@ -2,7 +2,7 @@
 # Builds the library, every header, the tests and the examples with clang and libc++, the standard library of macOS, Android and
 # FreeBSD, and runs the tests. Installs what is missing. Arguments go to CMake; BUILD_DIR and CXX are honoured.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 export CXX=${CXX:-clang++}
 require clang libc++ cmake ninja python eigen highway xsimd doctest

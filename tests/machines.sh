@@ -3,7 +3,7 @@
 # is compared: 32-bit x86 with SSE4, and RISC-V, whose vectors have no fixed size, so that its kernels are the scalar reference,
 # by emulation. Installs what is missing. usage: tests/machines.sh [i686] [riscv64]; both by default
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 source packaging/cross.sh
 require eigen highway xsimd

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the module nibble with clang 19 and a program that imports it, and lets it speak. Installs what is missing; CXX is honoured.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 source packaging/cross.sh
 export CXX=${CXX:-clang++-19}

@@ -3,7 +3,7 @@
 # seldom fails: each header alone, and the library that checks its preconditions (-DNIBBLE_TEST_ALONE=ON -DNIBBLE_TEST_PRECONDITIONS=ON).
 # Arguments go to CMake (tests/run.sh -DNIBBLE_SANITIZE=address); BUILD_DIR (default build) and CXX are honoured.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 require compiler cmake ninja python pkg-config eigen highway xsimd doctest cli11 json
 

@@ -6,7 +6,7 @@
 # usage: tests/same_logits.sh [MODEL.gguf...]      beside those of the repository. LEVELS, COMPILERS and BUILD_DIR are honoured, and
 # TARGETS, such as HWY_AVX2, for instruction sets that are enough.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 source packaging/cross.sh
 require compiler clang arm emulator python eigen highway xsimd

@@ -2,7 +2,7 @@
 # Builds the library for WebAssembly with SIMD, and runs it: an example and the tests of the kernels under node, and the page of
 # examples/web in a browser without a window. Installs what is missing. BUILD_DIR is honoured.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 source packaging/cross.sh
 require emscripten node python eigen highway xsimd doctest chromium

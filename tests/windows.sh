@@ -3,7 +3,7 @@
 # and names of files in UTF-8, and the tests of what is different there. Installs what is missing. BUILD_DIR is honoured, and
 # TARGETS, the instruction sets of the kernels, as CMake has them.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 exec </dev/null  # wine waits for the end of a pipe
 source packaging/setup.sh
 source packaging/cross.sh

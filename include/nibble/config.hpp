@@ -21,6 +21,10 @@
 /// the README; -ffast-math and its parts are refused here.
 #pragma once
 
+#if !(__cplusplus >= 202002L || (defined(_MSVC_LANG) && _MSVC_LANG >= 202002L))
+#error "nibble needs C++20: compile files that include it with -std=c++20, or /std:c++20"
+#endif
+
 #include <bit>
 #include <cstddef>
 #include <version>

@@ -3,7 +3,7 @@
 # name has a sentence, and every sentence is read as it was meant.
 set -euo pipefail
 out=$(realpath -m "${1:-$(dirname "$0")/../../build/docs}")
-cd "$(dirname "$0")/../.."
+CDPATH= cd "$(dirname "$0")/../.."
 source packaging/setup.sh
 require python doxygen
 

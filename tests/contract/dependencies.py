@@ -1,5 +1,5 @@
 """dependencies.py CMAKE GENERATOR FOLDER_OF_MODULES: what packaging/nibble-dependencies.cmake says of libraries that are new, too old, missing, or
-brought by a host. Says what is not as it should be; compiles nothing."""
+brought by a host, and which target is native by a host's Highway. Says what is not as it should be."""
 import pathlib
 import subprocess
 import sys
@@ -53,8 +53,29 @@ def prefix(folder, versions):
     (folder / "libhwy.a").touch()
 
 
+# A Highway of the host's tree says from its sources which target is native.
+NATIVE = """cmake_minimum_required(VERSION 3.22)
+project(host LANGUAGES CXX)
+add_subdirectory(highway)
+add_library(hwy::hwy ALIAS hwy)
+include("%s/nibble-targets.cmake")
+nibble_target_definition(targets "native")
+message("[${targets}]")
+"""
+SOURCES = {"CMakeLists.txt": "add_library(hwy INTERFACE)\n", "hwy/targets.cc": "std::int64_t hwy::SupportedTargets() { return HWY_TARGETS & -HWY_TARGETS; }\n"}
+
+
 def main(cmake, generator, modules):
     found = []
+    with tempfile.TemporaryDirectory() as name:
+        (pathlib.Path(name) / "CMakeLists.txt").write_text(NATIVE % modules)
+        for path, text in SOURCES.items():
+            file = pathlib.Path(name) / "highway" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        done = subprocess.run([cmake, "-S", name, "-B", name + "/build", "-G", generator], capture_output=True, text=True)
+        if done.returncode != 0 or "[NIBBLE_TARGETS=(HWY_" not in done.stderr:
+            found.append("native with a Highway of the host's tree: " + done.stderr)
     for versions, host, says in CASES:
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)

@@ -5,7 +5,7 @@
 
 #if defined(HWY_HIGHWAY_INCLUDED) || defined(HIGHWAY_HWY_FOREACH_TARGET_H_) || defined(HWY_BASE_H_) || \
     defined(HIGHWAY_HWY_BASE_H_) || defined(HWY_TARGET_INCLUDE)
-#error "include <nibble/kernels/compile.hpp> before any Highway header, in a file without a foreach_target.h of its own"
+#error "include what compiles nibble's kernels before any Highway header, in a file without a foreach_target.h of its own"
 #endif
 
 #include "nibble/kernels/target_macros.hpp"
