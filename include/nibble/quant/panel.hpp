@@ -235,10 +235,11 @@ void pack_unit(const std::byte* rows, std::size_t count, std::size_t row_bytes, 
 template <quant_format Q>
 void pack_group(const std::byte* rows, std::size_t count, std::size_t row_bytes, std::size_t columns,
                 std::byte* group) noexcept {
-  if (count < panel_rows) std::memset(group, 0, group_bytes<Q>(columns));
   for (std::size_t first = 0; first < columns; first += unit_columns<Q>) {
-    pack_unit<Q>(rows + stored_bytes<Q>(first), count, row_bytes, std::min(unit_columns<Q>, columns - first),
-                 group + first / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>));
+    const std::size_t in_unit = std::min(unit_columns<Q>, columns - first);
+    std::byte* const unit = group + first / unit_columns<Q> * unit_bytes<Q>(unit_columns<Q>);
+    if (count < panel_rows) std::memset(unit, 0, unit_bytes<Q>(in_unit));
+    pack_unit<Q>(rows + stored_bytes<Q>(first), count, row_bytes, in_unit, unit);
   }
 }
 
