@@ -22,6 +22,23 @@
 
 namespace nibble_test {
 
+/// The same of a name with every standard library, so that models are. @source  Appleby 2008, MurmurHash64A
+inline std::uint64_t hash_of(std::string_view text) {
+  constexpr std::uint64_t factor = 0xc6a4a7935bd1e995u;
+  const auto mixed = [](std::uint64_t x) { return x ^ (x >> 47); };
+  const auto word = [&](std::size_t at) {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = std::min<std::size_t>(text.size() - at, 8); i-- > 0;)
+      bytes = bytes << 8 | static_cast<unsigned char>(text[at + i]);
+    return bytes;
+  };
+  std::uint64_t hash = 0xc70f6907u ^ (text.size() * factor);
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) hash = (hash ^ (mixed(word(at) * factor) * factor)) * factor;
+  if (at < text.size()) hash = (hash ^ word(at)) * factor;
+  return mixed(mixed(hash) * factor);
+}
+
 /// A model of two layers, 32 numbers wide unless it is said otherwise, whose vocabulary is 40 letters. Its weights are random,
 /// the same ones each time.
 ///
@@ -91,7 +108,7 @@ class smallest_model {
       if (t.dims.size() == 3) scale.dims[0] = t.dims[2];
       const auto same = [&](const tensor& other) { return other.name == scale.name; };
       if (std::any_of(tensors.begin(), tensors.end(), same)) continue;  // of another meaning
-      nibble::rng random(std::hash<std::string>{}(scale.name));
+      nibble::rng random(hash_of(scale.name));
       scale.data.resize(count(scale) * sizeof(float));
       auto* out = reinterpret_cast<float*>(scale.data.data());
       for (std::size_t i = 0; i < count(scale); ++i) out[i] = float(0.6 + 0.8 * random.uniform());
@@ -163,7 +180,7 @@ class smallest_model {
     return {reinterpret_cast<const float*>(t.data.data()), t.data.size() / sizeof(float)};
   }
   static void fill(tensor& t) {
-    nibble::rng random(std::hash<std::string>{}(t.name));
+    nibble::rng random(hash_of(t.name));
     t.data.resize(count(t) * sizeof(float));
     auto* out = reinterpret_cast<float*>(t.data.data());
     const double shift = t.name.ends_with("ssm_a") ? 1.0 : 0.5;  // states decay
