@@ -235,9 +235,10 @@ TEST_CASE("every target stores a key and a value with the reference's bits, at a
             std::size_t different = 0;
             for (std::size_t s = 0; s < page_positions; ++s) {
               for (std::size_t i = 0; i < dim; ++i) {
-                const float a = read_kv<Format, Role>(expected.data(), dim, s, i),
-                            b = read_kv<Format, Role>(found.data(), dim, s, i);
-                different += std::memcmp(&a, &b, sizeof a) != 0;
+                const auto bits = [&](const auto& tile) {
+                  return std::bit_cast<std::uint32_t>(read_kv<Format, Role>(tile.data(), dim, s, i));
+                };
+                different += bits(expected) != bits(found);
               }
             }
             REQUIRE(different == 0);
