@@ -38,7 +38,8 @@ class leaky_sum {
     const activations v = s.scratch(v_.rows()), sums = s.scratch(o_.columns());
     linear(s, x, {{v_, v}});
     s.for_each(s.all().runs.size(), [&](std::size_t i) {
-      const token_run& run = s.all().runs[i];
+      const auto runs = s.all().runs;
+      const token_run& run = runs[i];
       const auto state = s.state(layer, run);
       std::copy(state.before.begin(), state.before.end(), state.after.begin());
       for (std::size_t t = run.first; t < run.first + run.count; ++t) {
