@@ -16,8 +16,8 @@ LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NE
          ("native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),  # on a processor that no kernels are made for
          ("SSE4;native", "[NIBBLE_TARGETS=(HWY_SSE4|HWY_EMU128)]"), ("EMU128;native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),
          ("AVX2;AVX9", "AVX9 is none of native AVX10_2")]
-FORMAT_LISTS = [("", "[]"), ("Q4_K;IQ4_NL;bf16", "[NIBBLE_FORMATS=q4_k,iq4_nl,bf16]"), ("Q4_K;Q9_K", "Q9_K is no weight format"),
-                ("format", "format is no weight format")]
+FORMAT_LISTS = [("", "[]"), ("Q4_K;IQ4_NL;bf16", "[NIBBLE_FORMATS=q4_k,iq4_nl,bf16]"), ("Q4_K;Q9_K", "Q9_K is none of BF16 F16"),
+                ("format", "format is none of"), ("Q4*", "Q4* is none of"), ("../quant/q4_k", "is none of")]
 
 
 def macros(compiler, folder):
@@ -49,6 +49,12 @@ def macros(compiler, folder):
 def lists(cmake, modules, folder):
     """The variables of CMake."""
     found = []
+    with open(folder + "/warning.cmake", "w") as file:
+        file.write("set(CMAKE_SYSTEM_PROCESSOR x86_64)\ninclude(\"%s/nibble-targets.cmake\")\nnibble_target_definition(out \"${LIST}\")\n" % modules)
+    for text, warns in (("NEON", True), ("NEON;AVX2", False), ("EMU128", False), ("", False)):
+        done = subprocess.run([cmake, "-DLIST=" + text, "-P", folder + "/warning.cmake"], capture_output=True, text=True)
+        if ("what is left is scalar" in re.sub(r"\s+", " ", done.stderr)) != warns:
+            found.append("%s on x86: %s" % (text, done.stderr))
     with open(folder + "/lists.cmake", "w") as file:
         file.write("include(\"%s/nibble-targets.cmake\")\ncmake_language(CALL nibble_${OF}_definition out \"${LIST}\")\nmessage(\"[${out}]\")\n" % modules)
     for of, text, says in [("target", *case) for case in LISTS] + [("format", *case) for case in FORMAT_LISTS]:
