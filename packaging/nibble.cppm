@@ -8,6 +8,7 @@ module;
 #include <atomic>
 #include <bit>
 #include <bitset>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <compare>
@@ -33,6 +34,7 @@ module;
 #endif
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>

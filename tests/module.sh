@@ -5,24 +5,10 @@ CDPATH= cd "$(dirname "$0")/.."
 source packaging/setup.sh
 source packaging/cross.sh
 export CXX=${CXX:-clang++-19}
-require clang19 python eigen highway xsimd
+require clang19 eigen highway xsimd
 
 out=${BUILD_DIR:-build/module}
 mkdir -p "$out"
-# Every header of others that nibble.hpp includes is named in front of the module.
-python3 - <<'PYTHON'
-import pathlib, re, sys
-seen, others = set(), set()
-def walk(path):
-    if path in seen: return
-    seen.add(path)
-    for line in (pathlib.Path("include") / path).read_text().splitlines():
-        match = re.match(r'#\s*include ("nibble/|<)([^">]+)', line)
-        if match: walk("nibble/" + match[2]) if match[1] != "<" else others.add(match[2])
-walk("nibble/nibble.hpp")
-missing = others - set(re.findall(r"#include <([^>]+)>", pathlib.Path("packaging/nibble.cppm").read_text()))
-if missing: sys.exit("packaging/nibble.cppm lacks %s" % sorted(missing))
-PYTHON
 compiler=("$CXX" -std=c++20 -O2 -Iinclude -isystem/usr/include/eigen3)
 "${compiler[@]}" -Wall -Wextra -Werror -Wno-include-angled-in-module-purview -Wno-deprecated-declarations --precompile packaging/nibble.cppm -o "$out/nibble.pcm"
 "${compiler[@]}" -fmodule-file=nibble="$out/nibble.pcm" -c tests/support/importer.cpp -o "$out/importer.o"

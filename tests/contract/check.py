@@ -567,9 +567,22 @@ def typed(one, every):
     return found if kilobytes[0] < kilobytes[1] else found + ["a program with one architecture is no smaller than one with all"]
 
 
+def headers_of_others(include, path, seen):
+    """What the headers behind one include that is not ours."""
+    others = set()
+    if path not in seen:
+        seen.add(path)
+        for ours, name in re.findall(r'^ *# *include ("nibble/|<)([^">]+)', (include / path).read_text(), re.M):
+            others |= {name} if ours == "<" else headers_of_others(include, "nibble/" + name, seen)
+    return others
+
+
 def packages(root):
-    """What packages and documents repeat: the version, and the options of CMake."""
+    """What packages and documents repeat: the version, the headers of others in front of the module, and the options of CMake."""
     root, found = pathlib.Path(root), []
+    named = set(re.findall(r"^#include <([^>]+)>", (root / "packaging/nibble.cppm").read_text(), re.M))
+    missing = headers_of_others(root / "include", "nibble/nibble.hpp", set()) - named
+    if missing or len(named) < 20: found.append("packaging/nibble.cppm lacks %s" % sorted(missing))
     numbers = re.findall(r"^#define NIBBLE_VERSION_\w+ (\d+)", (root / "include/nibble/config.hpp").read_text(), re.M)
     for path in ("vcpkg.json", "packaging/vcpkg/nibble/vcpkg.json"):
         version = json.loads((root / path).read_text())["version"]
