@@ -32,6 +32,13 @@ namespace {
 
 constexpr const char* tiny = "../../examples/models/nibble-tiny-Q4_K_M.gguf";
 
+/// Whether the system lets nobody replace or shorten a file that is open.
+#if defined(_WIN32)
+constexpr bool keeps_open_files = true;
+#else
+constexpr bool keeps_open_files = false;
+#endif
+
 std::filesystem::path stories() { return golden("models/stories260K-q8_0.gguf"); }
 
 template <class T>
@@ -95,9 +102,11 @@ TEST_CASE("a file may be replaced by its own copy") {
     const auto file = gguf_file::open(path);
     metadata meta = file.meta();
     meta.set("general.name", value("mine"));
-    nibble::copy_gguf(file, meta, path);
+    const auto copied = nibble::try_copy_gguf(file, meta, path);
+    CHECK(bool(copied) == !keeps_open_files);
   }
-  CHECK(gguf_file::open(path).meta().get<std::string_view>("general.name") == "mine");
+  if (!keeps_open_files) CHECK(gguf_file::open(path).meta().get<std::string_view>("general.name") == "mine");
+  if (keeps_open_files) CHECK(read_all(path) == read_all(stories()));
   CHECK(folder.files() == 1);
 }
 
@@ -133,6 +142,7 @@ TEST_CASE("a source that ends or fails in the middle is an error that leaves not
   const temporary_folder folder;
   const auto path = folder.put("m.gguf", read_all(stories()));
   const auto file = gguf_file::open(path, {}, nibble::file_access::read);
+  if (keeps_open_files) return;
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
   CHECK(refusal(nibble::try_copy_gguf(file, file.meta(), folder / "out.gguf"), errc::truncated).find("become shorter") !=
         std::string::npos);
