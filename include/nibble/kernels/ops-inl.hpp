@@ -14,11 +14,13 @@
 #include "nibble/core/half.hpp"
 
 // Dot products of four 8-bit pairs in one instruction. On x86, better targets have smaller numbers; on Arm, the compiler may
-// have been told of them, or Highway's target has them.
+// have been told of them, or Highway's target has them. WebAssembly has one of two 16-bit pairs, and nothing better for 8 bits.
 #undef NIBBLE_HAS_QUAD_DOT
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
 #define NIBBLE_HAS_QUAD_DOT 1
 #elif HWY_ARCH_ARM_A64 && (defined(__ARM_FEATURE_DOTPROD) || (defined(HWY_NEON_BF16) && HWY_TARGET == HWY_NEON_BF16))
+#define NIBBLE_HAS_QUAD_DOT 1
+#elif HWY_TARGET == HWY_WASM
 #define NIBBLE_HAS_QUAD_DOT 1
 #else
 #define NIBBLE_HAS_QUAD_DOT 0
@@ -169,6 +171,8 @@ HWY_INLINE int_vec add_pairs(int_vec sum, short_vec a, short_vec b) {
   return hn::Add(sum, int_vec{_mm256_madd_epi16(a.raw, b.raw)});
 #elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   return hn::Add(sum, int_vec{_mm512_madd_epi16(a.raw, b.raw)});
+#elif HWY_TARGET == HWY_WASM
+  return hn::Add(sum, int_vec{wasm_i32x4_dot_i16x8(a.raw, b.raw)});
 #else
   const int_tag d;
   const auto a32 = hn::BitCast(d, a), b32 = hn::BitCast(d, b);
@@ -185,9 +189,11 @@ inline constexpr int quad_zero_point = NIBBLE_HAS_QUAD_DOT&& HWY_ARCH_ARM_A64&& 
 /// sum + the four products (u - quad_zero_point) * s of each 32-bit lane. Defined where there is dot::quads.
 template <unsigned Bits>
 HWY_INLINE int_vec add_quads(int_vec sum, byte_vec u, signed_byte_vec s) {
-#if NIBBLE_HAS_AVX_VNNI && defined(NIBBLE_EMULATED_AVX_VNNI)  // by tests, on processors that lack the instruction
+#if HWY_TARGET == HWY_WASM || \
+    (NIBBLE_HAS_AVX_VNNI && defined(NIBBLE_EMULATED_AVX_VNNI))  // the latter by tests, where a CPU lacks it
   const auto u16 = hn::BitCast(short_tag(), u), s16 = hn::BitCast(short_tag(), s);
-  const auto even = hn::And(u16, hn::Set(short_tag(), 255)), odd = hn::And(hn::ShiftRight<8>(u16), hn::Set(short_tag(), 255));
+  const auto even = hn::And(u16, hn::Set(short_tag(), 255));
+  const auto odd = hn::BitCast(short_tag(), hn::ShiftRight<8>(hn::BitCast(hn::RebindToUnsigned<short_tag>(), u)));
   return add_pairs(add_pairs(sum, even, hn::ShiftRight<8>(hn::ShiftLeft<8>(s16))), odd, hn::ShiftRight<8>(s16));
 #elif NIBBLE_HAS_AVX_VNNI
   __asm__("%{vex%} vpdpbusd {%2, %1, %0|%0, %1, %2}" : "+x"(sum.raw) : "x"(u.raw), "x"(s.raw));
