@@ -1,8 +1,8 @@
 """Compiles and runs snippets of README.md: check.py SOURCE BUILD COMPILER CMAKE snippets|commands
 
 snippets: cpp with main() is a program; without, it is the body of a function that has `path`, `model` and `session`.
-commands: the first program is kept as main.cpp for the bash blocks, which run line by line in a folder that looks like a clone. cmake
-blocks follow a project() and an add_executable(app). A line that would clone, start these very tests or download a model is passed over."""
+commands: the first program is kept as main.cpp for the bash blocks, which run line by line in a folder that looks like a clone, scripts in
+the clone. cmake blocks follow a project() and an add_executable(app). A line that would clone, start these very tests or download a model is passed over."""
 import os
 import pathlib
 import platform
@@ -89,8 +89,10 @@ def main():
                     run(line, [cmake, "--install", str(build), "--prefix", str(folder / "home/.local")], folder)
                 for number, command in enumerate(text.splitlines()):
                     if runnable(command):
-                        if not run(line + number, ["bash", "-euo", "pipefail", "-c", command.replace("g++ ", "$CXX ", 1).replace(slow, fast, 1)], folder,
-                                   env=environment).strip() and "run.sh" in command:
+                        script = "run.sh" in command  # these configure the build folder, which belongs to its own source
+                        said = run(line + number, ["bash", "-euo", "pipefail", "-c", command.replace("g++ ", "$CXX ", 1).replace(slow, fast, 1)],
+                                   source if script else folder, env=environment)
+                        if script and not said.strip():
                             sys.exit("README.md:%d: %s says nothing" % (line + number, command))
             elif language == "cmake":
                 run(line, [cmake, "--install", str(build), "--prefix", str(folder / "prefix")], folder)
@@ -104,6 +106,8 @@ def main():
                 run(line, [cmake, "--build", "host/build"], folder)
                 run(line, ["host/build/app", str(tiny)], folder)
             seen[language] += 1
+    if "CMAKE_HOME_DIRECTORY:INTERNAL=%s\n" % source not in (build / "CMakeCache.txt").read_text():
+        sys.exit("%s was made the build folder of another source than %s" % (build, source))
     print("ran", seen)
     if min(seen.values()) == 0:
         sys.exit("README.md lacks a kind of snippet that this test is for")
