@@ -2,7 +2,8 @@
 
 snippets: cpp with main() is a program; without, it is the body of a function that has `path`, `model` and `session`.
 commands: the first program is kept as main.cpp for the bash blocks, which run line by line in a folder that looks like a clone, scripts in
-the clone. cmake blocks follow a project() and an add_executable(app). A line that would clone, start these very tests or download a model is passed over."""
+the clone. cmake blocks follow a project() and an add_executable(app). A line that would clone, start these very tests or download a model
+is passed over."""
 import os
 import pathlib
 import platform
