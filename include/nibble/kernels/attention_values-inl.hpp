@@ -118,7 +118,8 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slo
   const std::size_t start = Vectors * lanes == kv_block ? 0 : i;  // which the compiler need not find out
   for (std::size_t slot = slots.begin; slot < slots.end; ++slot, from += width) {
     if constexpr (Queries <= few_queries) {
-      prefetch_ahead<1>(from + start, std::min(Vectors * lanes, slot_width<T>(kv_block)) * sizeof(T));
+      prefetch_ahead<sizeof(T) == 1 ? 1 : stream_cache>(from + start,
+                                                        std::min(Vectors * lanes, slot_width<T>(kv_block)) * sizeof(T));
     }
     float_vec x[Vectors];
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load_values(from, start + v * lanes);

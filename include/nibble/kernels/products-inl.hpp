@@ -191,7 +191,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
       NIBBLE_UNROLL_ROWS for (auto& m : mins) m = hn::Zero(int_tag());
       for (std::size_t g = 0; g < granules; ++g, granule += code_bytes(Q::code_bits)) {
         if constexpr (!widened_codes<Q>) {  // these were just made
-          prefetch_ahead<1>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
+          prefetch_ahead<stream_cache>(unit.codes, unit.bytes(unit_columns<Q>), b * granules + g, unit_columns<Q> / 32);
         }
         NIBBLE_UNROLL_ROWS for (std::size_t v = 0; v < vectors; ++v) {
           const std::size_t r = v * lanes;
