@@ -265,8 +265,7 @@ inline constexpr std::size_t prefetch_bytes = 8192;
 inline constexpr int stream_cache = HWY_ARCH_X86 && lanes < 16 ? 2 : 1;
 
 /// Asks memory for one of `parts` equal parts of some bytes, which need not exist. Cache 1: for bytes that few tokens read
-/// once, and wait for. Cache 2: where the first cache is full of what is being read now; see also
-/// stream_cache.
+/// once, and wait for. Cache 2: where the first cache is full of what is being read now; see also stream_cache.
 template <int Cache>
 HWY_INLINE void prefetch(const void* from, std::size_t bytes, std::size_t part = 0, std::size_t parts = 1) {
   const auto* p = static_cast<const char*>(from);
