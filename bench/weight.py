@@ -1,6 +1,6 @@
 """What the library weighs at compile time: seconds, memory and object size of the translation units a host compiles.
 
-python3 bench/weight.py [--cxx g++] [--flags=-O2] [--json OUT.json] [--header-seconds 6] [--header-mb 450] [--kernels-seconds 65]
+python3 bench/weight.py [--cxx g++] [--flags=-O2] [--json OUT.json] [--header-seconds 6] [--header-mb 450] [--kernels-seconds 45]
                         [--kernels-mb 700]
 
 headers  a file that includes nibble/nibble.hpp and nothing else
@@ -48,7 +48,7 @@ def main():
     p.add_argument("--eigen", default="/usr/include/eigen3", help="folder of Eigen's headers")
     p.add_argument("--json", help="write all figures to this file")
     p.add_argument("--header-seconds", type=float, default=6); p.add_argument("--header-mb", type=float, default=450)
-    p.add_argument("--kernels-seconds", type=float, default=65); p.add_argument("--kernels-mb", type=float, default=700)
+    p.add_argument("--kernels-seconds", type=float, default=45); p.add_argument("--kernels-mb", type=float, default=700)
     a = p.parse_args()
     budget = {"headers": {"seconds": a.header_seconds, "peak_rss_mb": a.header_mb},
               "kernels": {"seconds": a.kernels_seconds, "peak_rss_mb": a.kernels_mb}}
