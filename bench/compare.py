@@ -22,43 +22,44 @@ model, case and number of threads makes rows of one table, in Markdown, beside t
 With --limits a single case shows them too.
 """
 import argparse, contextlib, json, os, subprocess, sys
-from measure import add_bench, add_peer, last_json, machine, peer_program, peers_for, run, spread, write_json
+from measure import add_bench, add_json, add_peer, at_least, keep_inputs, machine, output, peer_program, peers_for, read_json, run_json, source, spread, write_json
 
 FIGURES = {"prompt": "prompt_tps", "decode": "decode_tps"}
 CASE = ("prompt", "generate", "depth", "sequences", "kv", "repeat")  # as the engines take them
+LEAST = {"prompt": 0, "generate": 0, "depth": 0, "sequences": 1, "repeat": 1, "busy": 0}
 KV = ("f32", "f16", "q8_0")  # formats that every engine has
+ABOUT = ("model", "engine", "commit", "compiler", "cpu", "cores", "target", "kv_mb")  # what nibble-bench says beside them
 SETTINGS = {"flash": [], "no-flash": ["--no-flash"]}  # of the peers
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("models", metavar="MODEL", nargs="+"); add_bench(p); add_peer(p, ["llama"])
+    p.add_argument("models", metavar="MODEL", nargs="+", type=source); add_bench(p); add_peer(p, ["llama"])
     for name, default in (("rounds", 5), ("prompt", 512), ("generate", 64), ("depth", 0), ("sequences", 1), ("repeat", 3), ("busy", 0)):
-        p.add_argument("--" + name, type=int, default=default)
+        p.add_argument("--" + name, type=at_least(LEAST.get(name, 1)), default=default)
     p.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS), help="how the peers attend; the best is quoted")
-    p.add_argument("--threads", type=int, nargs="+", default=[2])
+    p.add_argument("--threads", type=at_least(1), nargs="+", default=[2])
     p.add_argument("--kv", choices=KV, default="f16")
-    p.add_argument("--chunk", type=int, help="ids of a step of nibble")
-    p.add_argument("--cases", help="JSON file of cases"); p.add_argument("--limits", action="store_true", help="measure those of the machine")
-    p.add_argument("--json", help="write all figures to this file"); p.add_argument("--markdown", help="write the table to this file")
-    for name in FIGURES: p.add_argument("--least-" + name, type=float, help="fail below this median ratio")
+    p.add_argument("--chunk", type=at_least(1), help="ids of a step of nibble")
+    p.add_argument("--cases", type=source, help="JSON file of cases"); p.add_argument("--limits", action="store_true", help="measure those of the machine")
+    add_json(p); p.add_argument("--markdown", type=output, help="write the table to this file")
+    for name in FIGURES: p.add_argument("--least-" + name, type=at_least(0, float), help="fail below this median ratio")
     a = p.parse_args()
+    keep_inputs([a.json, a.markdown], [*a.models, a.cases])
     a.limits = a.limits or a.cases is not None
     return a
 
 
 def cases(a):
     """One dictionary a combination of model, case and threads."""
-    listed = [{}]
-    if a.cases:
-        try:
-            with open(a.cases) as f: listed = json.load(f)
-        except (OSError, ValueError) as e: sys.exit("--cases: %s: %s" % (a.cases, e))
+    listed = read_json(a.cases) if a.cases else [{}]
     if not (isinstance(listed, list) and listed and all(isinstance(c, dict) for c in listed)):
         sys.exit("--cases: %s: expected a list of objects" % a.cases)
     for c in listed:
         for key in c:
             if key not in CASE + ("busy",): sys.exit("--cases: %s: expected keys of %s, busy, found %s" % (a.cases, ", ".join(CASE), key))
+            if key in LEAST and not (type(c[key]) is int and c[key] >= LEAST[key]):
+                sys.exit("--cases: %s: expected a %s of %d or more, found %s" % (a.cases, key, LEAST[key], json.dumps(c[key])))
         if c.get("kv", "f16") not in KV: sys.exit("--cases: %s: expected a kv of %s, found %s" % (a.cases, ", ".join(KV), c["kv"]))
     return [{"model": m, "threads": t, **{k: c.get(k, getattr(a, k)) for k in CASE + ("busy",)}} for m in a.models for c in listed for t in a.threads]
 
@@ -68,10 +69,14 @@ def peers(a, case):
     def can(engine, setting):
         if setting == "no-flash": return case["kv"] != "q8_0"
         return engine != "ik" or case["sequences"] == 1
-    runs = {"%s %s" % (e, s): (e, s) for e in a.engine for s in a.settings if can(e, s)}
-    for e in a.engine:
-        if all(e != engine for engine, _ in runs.values()): print("%s is left out: none of the settings can do this case" % e)
-    return runs
+    return {"%s %s" % (e, s): (e, s) for e in a.engine for s in a.settings if can(e, s)}
+
+
+def expect_ratios(a, todo):
+    """Ends this script where --least-... could not fail, for no case has such a figure beside a peer."""
+    for figure, count in (("prompt", "prompt"), ("decode", "generate")):
+        if getattr(a, "least_" + figure) is not None and not any(c[count] and peers(a, c) for c in todo):
+            sys.exit("--least-%s: no case has tokens for it and a peer beside; see --%s and --engine" % (figure, count))
 
 
 @contextlib.contextmanager
@@ -93,7 +98,7 @@ def measure(a, case, runs):
     for i in range(a.rounds):
         found, names = {}, list(commands)
         for name in names[i % len(names):] + names[:i % len(names)]:  # a drift within rounds favours nobody
-            with busy(case["busy"]): found[name] = last_json(run(commands[name]))
+            with busy(case["busy"]): found[name] = run_json(commands[name], *FIGURES.values(), *({"peer"} if name in runs else ABOUT))
         rounds.append({name: found[name] for name in names})
         show = lambda v: "%8.1f" % v if v is not None else "       -"
         for name, r in rounds[-1].items():
@@ -114,6 +119,8 @@ def best(medians, runs):
 def compare(a, case):
     """Rounds, medians and best settings of every engine, ratios to each peer's best, and how near to the machine's limits nibble came."""
     runs = peers(a, case)
+    for e in a.engine:
+        if all(e != engine for engine, _ in runs.values()): print("%s is left out: none of the settings can do this case" % e)
     rounds = measure(a, case, runs)
     keys = (*FIGURES.values(), "read_gb_s", "load_s", "peak_rss_mb")
     of_runs = {n: {k: spread([r[n].get(k) for r in rounds]) for k in keys} for n in rounds[0]}
@@ -189,13 +196,14 @@ def too_slow(a, results):
         for e, ratios in r["ratios"].items():
             for figure, ratio in ratios.items():
                 least = getattr(a, "least_" + figure)
-                if least and ratio and ratio["median"] < least: low.append("%s beside %s: %.2f, below %.2f" % (figure, e, ratio["median"], least))
+                if least and ratio and not ratio["median"] >= least: low.append("%s beside %s: %.2f, below %.2f" % (figure, e, ratio["median"], least))
     return low
 
 
 def main():
     a = arguments()
     results, todo = [], cases(a)
+    expect_ratios(a, todo)
     with peers_for(a) as llama_cpu:
         origin = {"machine": machine(), "command": sys.argv[1:], "llama_cpu": llama_cpu}
         for i, case in enumerate(todo):

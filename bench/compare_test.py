@@ -1,4 +1,4 @@
-"""Tests compare.py with engines that are scripts: python3 compare_test.py"""
+"""Tests compare.py with engines that are scripts, and what its neighbours refuse: python3 compare_test.py"""
 import json, os, subprocess, sys, tempfile, unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,6 +34,15 @@ class Compare(unittest.TestCase):
         os.chmod(self.path("nibble"), 0o700)
 
     def path(self, name): return os.path.join(self.folder.name, name)
+
+    def refused(self, script, *arguments):
+        """What it says, of arguments that it must refuse before anything runs, in a sentence of its own."""
+        command = [sys.executable, os.path.join(HERE, script), *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertNotEqual(done.returncode, 0, command)
+        self.assertNotIn("Traceback", done.stderr, command)
+        self.assertNotIn("round 1", done.stdout, command)
+        return done.stderr.strip().splitlines()[-1]
 
     def run_it(self, *more):
         command = [sys.executable, os.path.join(HERE, "compare.py"), self.path("model.gguf"), "--peer", self.folder.name, "--bench",
@@ -76,6 +85,67 @@ class Compare(unittest.TestCase):
         self.assertIsNone(out)
         self.assertIn("has no libggml-cpu-sse42", said)
         self.assertIsNotNone(self.run_it("--engine", "ik", "--target", "NEON")[1])
+
+    def test_a_number_that_measures_nothing_is_refused(self):
+        for option, value in (("--rounds", "0"), ("--rounds", "-1"), ("--busy", "-1"), ("--repeat", "0"), ("--threads", "0"), ("--sequences", "x"),
+                              ("--chunk", "0"), ("--least-decode", "nan"), ("--least-prompt", "inf"), ("--least-decode", "-1")):
+            said = self.refused("compare.py", self.path("model.gguf"), option, value)
+            self.assertRegex(said, "argument %s: expected a (whole )?number of [01] or more, found %s$" % (option, value))
+        with open(self.path("cases.json"), "w") as f: f.write('[{"busy": -1}]')
+        said = self.refused("compare.py", self.path("model.gguf"), "--cases", self.path("cases.json"))
+        self.assertIn("expected a busy of 0 or more, found -1", said)
+
+    def test_a_bound_that_nothing_can_miss_is_refused(self):
+        own = (self.path("model.gguf"), "--peer", self.folder.name, "--bench", self.path("nibble"), "--least-decode", "0.9")
+        for more in (("--engine",), ("--generate", "0"), ("--engine", "ik", "--sequences", "2", "--kv", "q8_0")):
+            self.assertIn("--least-decode: no case has tokens for it and a peer beside", self.refused("compare.py", *own, *more))
+
+    def test_a_median_below_the_bound_is_an_error(self):
+        said, out = self.run_it("--engine", "llama", "--least-prompt", "1.3")
+        self.assertIsNone(out)
+        self.assertIn("too slow: prompt beside llama: 1.25, below 1.30", said)
+        self.assertIsNotNone(self.run_it("--engine", "llama", "--least-prompt", "1.2", "--least-decode", "2")[1])
+
+    def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(self):
+        for option in ("--json", "--markdown"):
+            for path, why in ((self.path("nowhere/out"), "there is no folder"), (self.folder.name, "cannot be written"), ("", "expected a name"),
+                              (self.path("model.gguf"), "found one that is used already")):
+                said = self.refused("compare.py", self.path("model.gguf"), "--peer", self.folder.name, "--bench", self.path("nibble"), option, path)
+                self.assertIn(why, said)
+        out = self.path("out")
+        self.assertIn("found one that is used already", self.refused("compare.py", self.path("model.gguf"), "--json", out, "--markdown", out))
+        self.assertIn("there is no file", self.refused("compare.py", self.path("model.gguf"), self.path("other.gguf")))
+
+    def test_a_program_that_prints_no_figures_is_an_error(self):
+        for says, found in (("", "nothing"), ("echo no", "no"), ("echo '{\"prompt_tps\": 1}'", '{"prompt_tps": 1}')):
+            with open(self.path("other"), "w") as f: f.write("#!/bin/sh\n%s\n" % says)
+            os.chmod(self.path("other"), 0o700)
+            said = self.refused("compare.py", self.path("model.gguf"), "--engine", "--bench", self.path("other"))
+            self.assertIn("expected a line of JSON with prompt_tps, decode_tps", said)
+            self.assertTrue(said.endswith("found " + found), said)
+
+    def test_an_empty_instruction_set_is_not_the_best_one(self):
+        self.assertIn("argument --target: expected a name", self.refused("compare.py", self.path("model.gguf"), "--target", ""))
+
+    def test_other_scripts_refuse_the_same(self):
+        model, ids, nowhere = self.path("model.gguf"), self.path("ids.json"), self.path("nowhere/out.json")
+        with open(ids, "w") as f: f.write("[1, 2]")
+        with open(self.path("wrong.json"), "w") as f: f.write('{"ids": 1}')
+        fidelity = ("fidelity.py", model, "--truth", self.path("llama.py"), "--cache", self.path("cache"), "--bench", "true")
+        for arguments, says in ((("weight.py", "--json", nowhere), "there is no folder"), (("weight.py", "--header-mb", "nan"), "expected a number of 0 or more"),
+                                (("weight.py", "--cxx", self.path("none")), "No such file"), (("formats.py", "--json", nowhere), "there is no folder"),
+                                (("formats.py", "--object", self.path("none")), "there is no file"),
+                                ((*fidelity, "--ids", ids, "--json", nowhere), "there is no folder"),
+                                ((*fidelity, "--ids", ids, "--json", ids), "used already"), ((*fidelity, "--ids", ids, "--threads", "0"), "expected a whole number"),
+                                ((*fidelity, "--ids", self.path("wrong.json")), "expected a list of ids"),
+                                ((*fidelity, "--ids", ids, "--check"), "records nothing to check"),
+                                ((*fidelity, "--ids", ids, "--reference", model), "it did not write"),
+                                (("recipes.py", model, "--ids", ids, "--json", nowhere), "there is no folder|needs numpy"),
+                                (("recipes.py", model, "--ids", ids, "--bench", "true"), "it did not write|needs numpy"),
+                                (("masks.py", model, "--prefixes", "-1"), "expected a whole number|needs the packages"),
+                                (("masks.py", model, "--bench", "true"), "expected a line of JSON|needs the packages"),
+                                (("plot.py", self.path("none")), "there is no file|needs matplotlib")):
+            self.assertRegex(self.refused(*arguments), says)
 
 
 if __name__ == "__main__": unittest.main()

@@ -7,8 +7,8 @@ A function counts for the format that is an argument of its template; what forma
 grids) stands in lines of its own. Seconds need clang, whose -ftime-trace tells what each function took to instantiate and to
 optimise: of one thread, on whatever else the machine does meanwhile.
 """
-import argparse, collections, json, os, re, subprocess, sys, tempfile
-from measure import ROOT, machine, run, write_json
+import argparse, collections, json, os, re, sys, tempfile
+from measure import ROOT, add_json, given, keep_inputs, machine, run, source, write_json
 
 FORMATS = """f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs mxfp4 q2_0 iq2_xxs iq2_xs iq2_s iq3_xxs iq3_s
 iq1_s iq1_m tq1_0 tq2_0 q1_0 nvfp4 widened""".split()
@@ -16,9 +16,11 @@ iq1_s iq1_m tq1_0 tq2_0 q1_0 nvfp4 widened""".split()
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--cxx", default="clang++"); p.add_argument("--flags", nargs="*", default=["-std=c++20", "-O3", "-DNDEBUG"])
-    p.add_argument("--object", help="an object file of the kernels"); p.add_argument("--json", help="write all figures to this file")
-    return p.parse_args()
+    p.add_argument("--cxx", type=given, default="clang++"); p.add_argument("--flags", nargs="*", default=["-std=c++20", "-O3", "-DNDEBUG"])
+    p.add_argument("--object", type=source, help="an object file of the kernels"); add_json(p)
+    a = p.parse_args()
+    keep_inputs([a.json], [a.object])
+    return a
 
 
 def format_of(name):
@@ -47,7 +49,7 @@ def seconds(a, folder):
          os.path.join(ROOT, "packaging/kernels.cpp"), "-o", made])
     with open(os.path.join(folder, "kernels.json")) as f: events = json.load(f)["traceEvents"]
     names = [e["args"]["detail"] for e in events if e["name"] == "OptFunction"]
-    plain = dict(zip(names, subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True).stdout.split("\n")))
+    plain = dict(zip(names, run(["c++filt"], "\n".join(names)).split("\n")))
     found, whole = collections.Counter(), 0.0
     for e in events:
         if e["name"] == "ExecuteCompiler": whole = e["dur"] / 1e6

@@ -16,7 +16,7 @@ Times are those of one thread: of a mask alone, for all places of all prefixes o
 Python, which takes about 1 us.
 """
 import argparse, collections, decimal, gc, glob, json, os, random, re, subprocess, sys, time, types
-from measure import add_bench, machine, write_json
+from measure import add_bench, add_json, at_least, keep_inputs, machine, source, write_json
 
 def closed(required, **properties):
     return {"type": "object", "properties": properties, "required": required.split(), "additionalProperties": False}
@@ -45,13 +45,17 @@ EXPRESSIONS = [r"(the|a) [a-z]{3,8}(, [a-z]+)*\.", r"\d{4}-\d{2}-\d{2}T\d{2}:\d{
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("model", metavar="MODEL"); add_bench(p)
+    p.add_argument("model", metavar="MODEL", type=source); add_bench(p)
     p.add_argument("--schemas", help="folder of the JSON-Schema-Test-Suite, draft2020-12"); p.add_argument("--grammars", help="folder of GBNF files")
-    p.add_argument("--seconds", type=int, default=600, help="of judging, for each peer; 0: only times")
-    p.add_argument("--spaces", type=int, default=80, help="that peers allow in a row between parts of JSON; 0: any number, their default")
-    p.add_argument("--prefixes", type=int, default=10, help="of each grammar"); p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--json", help="write all figures and every judged token to this file")
-    return p.parse_args()
+    p.add_argument("--seconds", type=at_least(0), default=600, help="of judging, for each peer; 0: only times")
+    p.add_argument("--spaces", type=at_least(0), default=80, help="that peers allow in a row between parts of JSON; 0: any number, their default")
+    p.add_argument("--prefixes", type=at_least(1), default=10, help="of each grammar"); p.add_argument("--seed", type=at_least(0), default=1)
+    add_json(p, "all figures and every judged token")
+    a = p.parse_args()
+    keep_inputs([a.json], [a.model])
+    for option, folder in (("schemas", a.schemas), ("grammars", a.grammars)):
+        if folder is not None and not os.path.isdir(folder): sys.exit("--%s: there is no folder %s" % (option, folder))
+    return a
 
 
 def sample(a):
@@ -146,8 +150,11 @@ class Nibble:
     name, kinds = "nibble", Engine.kinds
 
     def __init__(self, a):
-        self.program = subprocess.Popen([a.bench, "masks", a.model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.vocabulary = json.loads(self.program.stdout.readline())
+        try: self.program = subprocess.Popen([a.bench, "masks", a.model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        except OSError as e: sys.exit("--bench: %s: %s" % (a.bench, e.strerror))
+        line = self.program.stdout.readline()
+        try: self.vocabulary = json.loads(line)
+        except ValueError: sys.exit("--bench: %s masks %s: expected a line of JSON, found %s" % (a.bench, a.model, line[:200] or "nothing"))
 
     def ask(self, **asked):
         self.program.stdin.write(json.dumps(asked) + "\n"); self.program.stdin.flush()

@@ -10,8 +10,8 @@ Of a schedule: schedule.svg when requests waited, read and answered, and how lon
 Of compare.py: compare.svg tokens a second of every engine, case by case
                crowd.svg   what is left of them with more threads than cores, or beside busy processes. Needs matplotlib.
 """
-import argparse, json, os, sys
-from measure import spread
+import argparse, os, sys
+from measure import read_json, source, spread
 
 try:
     import matplotlib; matplotlib.use("svg")
@@ -179,14 +179,14 @@ def schedule(run, folder, title):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("files", metavar="JSON", nargs="+"); p.add_argument("--out", default=".", help="folder of the pictures")
+    p.add_argument("files", metavar="JSON", nargs="+", type=source); p.add_argument("--out", default=".", help="folder of the pictures")
     a = p.parse_args()
-    os.makedirs(a.out, exist_ok=True)
+    try: os.makedirs(a.out, exist_ok=True)
+    except OSError as e: sys.exit("--out: %s: %s" % (a.out or "a folder without a name", e.strerror))
     results = []
     for path in a.files:
-        try:
-            with open(path) as f: found = json.load(f)
-        except (OSError, ValueError) as e: sys.exit("%s: %s" % (path, e))
+        found = read_json(path)
+        if not isinstance(found, dict): found = {}
         if "requests" in found and "totals" in found:
             schedule(found, a.out, "%s\n%s" % (found["model"], origin(found)))
             continue

@@ -8,8 +8,10 @@ is the mean KL divergence, in nats, of nibble's own logits of either file from t
 ids, anew after every --context of them. Prints a table. Needs numpy.
 """
 import argparse, json, os, subprocess, sys, tempfile
-import numpy as np
-from measure import ROOT, add_bench, machine, run, write_json
+from measure import ROOT, add_bench, add_json, at_least, given, keep_inputs, machine, read_ids, run_for, source, write_json
+
+try: import numpy as np
+except ImportError: sys.exit("recipes.py needs numpy (Debian: python3-numpy)")
 
 RECIPES = """Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S Q4_1 Q4_0 IQ4_NL IQ4_XS MXFP4 NVFP4 Q3_K_L Q3_K_M Q3_K_S IQ3_M IQ3_S IQ3_XS
 IQ3_XXS Q2_K Q2_K_S IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S TQ2_0 TQ1_0 Q2_0 Q1_0""".split()
@@ -17,18 +19,21 @@ IQ3_XXS Q2_K Q2_K_S IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S TQ2_0 TQ1_0 Q2_0 Q1_0
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("model"); add_bench(p)
-    p.add_argument("--ids", required=True, help="JSON file: a list, or an object with one as \"ids\"")
+    p.add_argument("model", type=source); add_bench(p)
+    p.add_argument("--ids", type=source, required=True, help="JSON file: a list, or an object with one as \"ids\"")
     p.add_argument("--recipes", nargs="+", default=RECIPES); p.add_argument("--theirs", help="folder of files by llama-quantize")
-    p.add_argument("--quantize", default=os.path.join(ROOT, "build/examples/07_quantize"))
-    p.add_argument("--context", type=int, default=512); p.add_argument("--json", help="write all figures to this file")
-    return p.parse_args()
+    p.add_argument("--quantize", type=given, default=os.path.join(ROOT, "build/examples/07_quantize"))
+    p.add_argument("--context", type=at_least(0), default=512); add_json(p)
+    a = p.parse_args()
+    keep_inputs([a.json], [a.model, a.ids])
+    if a.theirs is not None and not os.path.isdir(a.theirs): sys.exit("--theirs: there is no folder %s" % a.theirs)
+    return a
 
 
 def log_probabilities(a, model, ids, folder):
     out = os.path.join(folder, "logits.f32")
     target = ["--target", a.target] if a.target else []
-    run([a.bench, "logits", model, ids, out, "--kv", "f32", "--context", str(a.context)] + target)
+    run_for(out, [a.bench, "logits", model, ids, out, "--kv", "f32", "--context", str(a.context)] + target)
     with open(ids) as f: count = len(json.load(f))
     logits = np.fromfile(out, np.float32).reshape(count, -1).astype(np.float64)
     logits -= logits.max(1, keepdims=True)
@@ -43,14 +48,14 @@ def figures(a, model, ids, folder, truth):
 def main():
     a, rows = arguments(), []
     with tempfile.TemporaryDirectory() as folder:
-        with open(a.ids) as f: ids = json.load(f)
         plain = os.path.join(folder, "ids.json")
-        with open(plain, "w") as f: json.dump(ids["ids"] if isinstance(ids, dict) else ids, f)
+        with open(plain, "w") as f: json.dump(read_ids(a.ids)[0], f)
         truth = log_probabilities(a, a.model, plain, folder)
         print("| recipe | bytes | KL | llama-quantize: bytes | KL | size | KL |\n|---|---|---|---|---|---|---|")
         for recipe in a.recipes:
             made, row = os.path.join(folder, "made.gguf"), {"recipe": recipe}
-            done = subprocess.run([a.quantize, a.model, made, recipe], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            try: done = subprocess.run([a.quantize, a.model, made, recipe], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            except OSError as e: sys.exit("--quantize: %s: %s" % (a.quantize, e.strerror))
             if done.returncode: sys.exit("%s: %s" % (recipe, done.stderr.strip()))
             row["ours"] = figures(a, made, plain, folder, truth)
             theirs = os.path.join(a.theirs or "", recipe + ".gguf")

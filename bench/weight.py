@@ -11,7 +11,7 @@ tokenizers, templates, models, decoder, architectures, samplers, grammars, gener
 Seconds are those of the processor, so that other work on the machine does not count. Fails above a budget; 0 takes it away.
 """
 import argparse, os, shlex, subprocess, sys, tempfile, time
-from measure import ROOT, machine, write_json
+from measure import ROOT, add_json, at_least, given, machine, write_json
 
 UNITS = {"headers": "#include <nibble/nibble.hpp>\n", "kernels": "#include <nibble/kernels/compile.hpp>\n",
          "library": "#include <nibble/library-impl.hpp>\n", "tokenizers": "#include <nibble/text/tokenizers-impl.hpp>\n",
@@ -26,7 +26,8 @@ def compile_unit(command, source, folder):
     """Compiles one file without a compiler cache; figures of the compiler's processes, the largest for memory."""
     target = os.path.join(folder, "unit.o")
     start = time.perf_counter()
-    child = subprocess.Popen(command + ["-c", source, "-o", target], env={**os.environ, "CCACHE_DISABLE": "1"})
+    try: child = subprocess.Popen(command + ["-c", source, "-o", target], env={**os.environ, "CCACHE_DISABLE": "1"})
+    except OSError as e: sys.exit("--cxx: %s: %s" % (command[0], e.strerror))
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode: sys.exit("failed: %s -c %s" % (" ".join(command), source))
@@ -44,11 +45,11 @@ def text_kb(target):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--cxx", default=os.environ.get("CXX", "g++")); p.add_argument("--flags", default="-O2")
+    p.add_argument("--cxx", type=given, default=os.environ.get("CXX", "g++")); p.add_argument("--flags", default="-O2")
     p.add_argument("--eigen", default="/usr/include/eigen3", help="folder of Eigen's headers")
-    p.add_argument("--json", help="write all figures to this file")
-    p.add_argument("--header-seconds", type=float, default=6); p.add_argument("--header-mb", type=float, default=450)
-    p.add_argument("--kernels-seconds", type=float, default=45); p.add_argument("--kernels-mb", type=float, default=700)
+    add_json(p)
+    for name, most in (("header-seconds", 6), ("header-mb", 450), ("kernels-seconds", 45), ("kernels-mb", 700)):
+        p.add_argument("--" + name, type=at_least(0, float), default=most)
     a = p.parse_args()
     budget = {"headers": {"seconds": a.header_seconds, "peak_rss_mb": a.header_mb},
               "kernels": {"seconds": a.kernels_seconds, "peak_rss_mb": a.kernels_mb}}
