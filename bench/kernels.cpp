@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -134,10 +135,10 @@ void add_benchmarks(const nibble::kernel_table& table) {
   });
 }
 
-/// The value of --target, which is taken from the arguments; empty without it.
-std::string take_target(int& argc, char** argv) {
+/// The value of --target, which is taken from the arguments; nothing without it.
+std::optional<std::string> take_target(int& argc, char** argv) {
   constexpr std::string_view option = "--target";
-  std::string target;
+  std::optional<std::string> target;
   int kept = 1;
   for (int i = 1; i < argc; ++i) {
     const std::string_view text = argv[i];
@@ -162,8 +163,8 @@ void add_context() {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const std::string target = take_target(argc, argv);
-  for (const auto& name : target.empty() ? bench::target_names() : std::vector{target}) add_benchmarks(bench::table_of(name));
+  const auto target = take_target(argc, argv);
+  for (const auto& name : target ? std::vector{*target} : bench::target_names()) add_benchmarks(bench::table_of(name));
   add_context();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

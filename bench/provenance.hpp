@@ -49,7 +49,8 @@ inline const nibble::kernel_table& table_of(std::string_view target) {
   }
   std::string all;
   for (const auto& name : target_names()) all += (all.empty() ? "" : ", ") + name;
-  throw std::runtime_error("--target: expected one that this CPU runs, " + all + "; found " + std::string(target));
+  throw std::runtime_error("--target: expected one that this program has kernels for and this CPU runs, " + all + "; found '" +
+                           std::string(target) + "'");
 }
 
 }  // namespace bench

@@ -1,7 +1,7 @@
 # Runs PROGRAM (nibble-bench) on MODEL once for each instruction set of this CPU: cmake -DPROGRAM=... -DMODEL=... -P targets.cmake
-# What it says of itself and of the limits is what was asked for, and a name that is none is refused with those that are.
+# What it says of itself and of the limits is what was asked for, and a name that is none, or that the build left out, is refused.
 function(speed out target)
-  execute_process(COMMAND "${PROGRAM}" speed "${MODEL}" --prompt 16 --generate 2 --repeat 1 --threads 1 ${LIMITS} --target ${target}
+  execute_process(COMMAND "${PROGRAM}" speed "${MODEL}" --prompt 16 --generate 2 --repeat 1 --threads 1 ${LIMITS} --target "${target}"
                   OUTPUT_VARIABLE json ERROR_VARIABLE error RESULT_VARIABLE status)
   if(NOT status EQUAL 0 AND NOT "${error}" MATCHES "--target")
     message(FATAL_ERROR "${target}: ${status}: ${error}")
@@ -28,6 +28,16 @@ endforeach()
 
 speed(error NO_SUCH_TARGET)
 string(REPLACE ";" ", " all "${targets}")
-if(NOT error MATCHES "expected one that this CPU runs, ${all}; found NO_SUCH_TARGET")
+if(NOT error MATCHES "expected one that this program has kernels for and this CPU runs, ${all}; found 'NO_SUCH_TARGET'")
   message(FATAL_ERROR "NO_SUCH_TARGET: ${error}")
+endif()
+speed(error "")
+if(NOT error MATCHES "--target: expected a name")
+  message(FATAL_ERROR "an empty target: ${error}")
+endif()
+if(targets MATCHES "AVX|SSE4" AND NOT targets MATCHES "SSSE3")  # what runs the newer ones runs this
+  speed(error SSSE3)
+  if(NOT error MATCHES "this CPU runs SSSE3, but this program was built without its kernels")
+    message(FATAL_ERROR "SSSE3: ${error}")
+  endif()
 endif()

@@ -15,6 +15,8 @@
 namespace {
 
 const std::set<std::string> kv_names{"f32", "f16", "bf16", "q8_0", "q4_0"};
+/// Of options without which something else is done: an empty name must not mean that.
+std::string named(const std::string& text) { return text.empty() ? "expected a name, found none" : ""; }
 
 /// The command line: a subcommand for each function, with arguments and defaults of its own.
 class command_line {
@@ -70,7 +72,7 @@ class command_line {
     evaluation(c);
     c->add_option("--formats", a_->formats, "of a shape, each beside the first")->delimiter(',');
     count(c, "--layers", "of a shape; 0: all", a_->layers);
-    c->add_option("--json", a_->output, "file to write what a shape's table is made from");
+    c->add_option("--json", a_->output, "file to write what a shape's table is made from")->check(named);
     c->add_option("--prompt", a_->text, "text to continue");
     count(c, "--generate", "tokens of the answer at most", a_->generate, 2);
     count(c, "--repeat", "measured runs, after one that warms up", a_->repeat, 1);
@@ -105,10 +107,11 @@ class command_line {
             bench::speculate);
     a_->generate = 128;
     evaluation(c);
-    c->add_option("--draft", a_->draft, "GGUF file of a model that guesses; without it, what was said before does");
+    c->add_option("--draft", a_->draft, "GGUF file of a model that guesses; without it, what was said before does")
+        ->check(named);
     c->add_flag("--block", a_->block, "a block of the file guesses, which foretells the token after the next");
     c->add_option("--prompt", a_->text, "text to continue");
-    c->add_option("--file", a_->input, "UTF-8 file with that text");
+    c->add_option("--file", a_->input, "UTF-8 file with that text")->check(named);
     c->add_flag("--special", a_->special, "names of control tokens in the text are those tokens");
     c->add_option("--temperature", a_->temperature, "of drawing tokens; 0: the most likely one");
     c->add_flag("--always", a_->always, "check guesses whether they pay or not");
@@ -236,7 +239,8 @@ class command_line {
   static void file(CLI::App* c, const char* name, const char* what, bench::fs::path& value) {
     c->add_option_function<std::string>(
          name, [&value](const std::string& text) { value = text; }, what)
-        ->required();
+        ->required()
+        ->check(named);
   }
   static void count(CLI::App* c, const char* name, const char* what, std::size_t& value, std::size_t least = 0,
                     std::size_t most = std::size_t{1} << 24) {
@@ -262,7 +266,8 @@ class command_line {
   }
 
   void target(CLI::App* c) {
-    c->add_option("--target", a_->target, "instruction set to run, one of `nibble-bench targets` (default: the first of them)");
+    c->add_option("--target", a_->target, "instruction set to run, one of `nibble-bench targets` (default: the first of them)")
+        ->check(named);
   }
   void limits(CLI::App* c) {
     c->add_flag("--limits,!--no-limits", a_->limits, "measure what the machine can read and multiply, too");
