@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <fstream>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "nibble/core/version.hpp"
@@ -44,6 +45,26 @@ nibble::session_options options_of(const arguments& a, std::size_t context) {
   if (a.when_full == "sinks") o.when_full = nibble::context_policy::sinks(a.kept);
   if (a.when_full == "heavy-hitters") o.when_full = nibble::context_policy::heavy_hitters(a.recent);
   return o;
+}
+
+void check_output(const arguments& a) {
+  if (a.output.empty()) return;
+  std::vector<fs::path> inputs{a.model, a.input, a.draft};
+  for (const std::string& told : a.adapters) inputs.insert(inputs.end(), {told, told.substr(0, told.rfind('='))});
+  for (const auto& input : inputs) {
+    std::error_code not_there;
+    if (!input.empty() && fs::equivalent(a.output, input, not_there)) {
+      throw std::runtime_error(a.output.string() +
+                               ": expected a file of its own to write, found one that is read, which would be lost");
+    }
+  }
+  const fs::path folder = a.output.has_parent_path() ? a.output.parent_path() : ".";
+  std::error_code not_there;
+  if (!fs::is_directory(folder, not_there)) {
+    throw std::runtime_error(a.output.string() + ": cannot be written: there is no folder " + folder.string());
+  }
+  if (fs::is_directory(a.output, not_there))
+    throw std::runtime_error(a.output.string() + ": cannot be written: it is a folder");
 }
 
 std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary) {

@@ -76,6 +76,9 @@ nibble::tensor_type kv_type(const std::string& name);
 /// Those of an evaluator that gives the outputs of every id.
 nibble::session_options options_of(const arguments& a, std::size_t context);
 
+/// Refuses what would be lost or missed after the work: an output that is one of the files that are read, or in no folder.
+/// @errors  std::runtime_error
+void check_output(const arguments& a);
 /// Ids from a JSON file: an array of them, or an object that holds one as "ids". Each is checked against the vocabulary.
 std::vector<nibble::token> read_ids(const fs::path& path, std::size_t vocabulary);
 

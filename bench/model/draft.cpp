@@ -21,11 +21,12 @@ void draft(const arguments& a) {
         {.context = ids.size(), .prefill_chunk = a.chunk, .output_rows = a.chunk, .kv = kv_type(a.kv), .output = output});
   };
   auto main = evaluator_of(nibble::step_output::hidden), drafts = evaluator_of(nibble::step_output::draft);
+  std::ofstream file(a.output, std::ios::binary);
+  if (!file) throw std::runtime_error(a.output.string() + ": cannot be written");
   std::vector<float> hidden;
   const auto keep = [&](std::size_t, std::span<const float> row) { hidden.insert(hidden.end(), row.begin(), row.end()); };
   expect_done(main.feed_each(ids, keep));
   if (!ids.empty()) hidden.resize(hidden.size() - model.width());
-  std::ofstream file(a.output, std::ios::binary);
   const auto write = [&](std::size_t, std::span<const float> row) {
     file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
   };

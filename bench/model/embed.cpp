@@ -15,9 +15,9 @@ void embed(const arguments& a) {
   const auto ids = read_ids(a.input, model.vocabulary());
   auto embedder = nibble::embedder::create(
       model, {.context = ids.size(), .pooling = static_cast<nibble::pooling>(a.pooling), .kv = kv_type(a.kv)});
-  const auto numbers = embedder.embed(ids);
   std::ofstream file(a.output, std::ios::binary);
   if (!file) throw std::runtime_error(a.output.string() + ": cannot be written");
+  const auto numbers = embedder.embed(ids);
   file.write(reinterpret_cast<const char*>(numbers.data()), static_cast<std::streamsize>(numbers.size() * sizeof(float)));
   if (!file.flush()) throw std::runtime_error(a.output.string() + ": cannot be written");
 }

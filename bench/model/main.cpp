@@ -52,7 +52,7 @@ class command_line {
     count(c, "--prompt", "ids of the prompt", a_->prompt);
     count(c, "--generate", "ids decoded one by one", a_->generate);
     count(c, "--depth", "positions in front of those", a_->depth);
-    count(c, "--sequences", "sequences decoded together", a_->sequences, 1);
+    count(c, "--sequences", "sequences decoded together", a_->sequences, 1, nibble::most_sequences);
     count(c, "--repeat", "measured rounds, after one that warms up", a_->repeat, 1);
     limits(c);
 
@@ -86,7 +86,7 @@ class command_line {
     a_->sequences = 16, a_->context = 0;
     file(c, "requests", "JSON file, see bench/README.md", a_->input);
     evaluation(c);
-    count(c, "--running", "requests that share a step", a_->sequences, 1);
+    count(c, "--running", "requests that share a step", a_->sequences, 1, nibble::most_sequences);
     count(c, "--context", "positions of a request; 0: those of the longest", a_->context);
     count(c, "--kv-mb", "MiB of keys and values of all; 0: room for the whole context of each", a_->kv_mb);
     c->add_option("--pace", a_->pace,
@@ -130,7 +130,7 @@ class command_line {
                   "a LoRA adapter or a control vector, as FILE or FILE=SCALE; more than one may be named");
     c->add_option("--pieces", a_->pieces, "ids of each step, as 23,17; what they leave over is one more")
         ->delimiter(',')
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 24))
+        ->check(CLI::Range(std::size_t{1}, nibble::most_positions))
         ->excludes("--chunk");
 
     c = add("embed", "writes the vector that is made of ids, or a row for each: little-endian float32", bench::embed);
@@ -230,6 +230,7 @@ class command_line {
     file(c, "model", read, a_->model);
     c->callback([this, f, a = a_] {
       chosen_ = [f, a] {
+        bench::check_output(*a);
         bench::choose_target(a->target);
         f(*a);
       };
@@ -243,12 +244,12 @@ class command_line {
         ->check(named);
   }
   static void count(CLI::App* c, const char* name, const char* what, std::size_t& value, std::size_t least = 0,
-                    std::size_t most = std::size_t{1} << 24) {
+                    std::size_t most = nibble::most_positions) {
     const CLI::Range range(least, most);
     c->add_option(name, value, what)->check(range);
   }
   static void pair(CLI::App* c, const char* name, const char* what, std::vector<std::size_t>& value) {
-    c->add_option(name, value, what)->delimiter(',')->expected(2)->check(CLI::Range(std::size_t{1}, std::size_t{1} << 24));
+    c->add_option(name, value, what)->delimiter(',')->expected(2)->check(CLI::Range(std::size_t{1}, nibble::most_positions));
   }
   void evaluation(CLI::App* c) {
     count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);

@@ -6,6 +6,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "answers.hpp"
@@ -41,8 +43,15 @@ void speed(const arguments& a) {
   const auto start = std::chrono::steady_clock::now();
   const auto model = nibble::any_model::load(a.model, {.threads = a.threads, .mapped = a.mapped});
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
-  const nibble::session_options options{
-      .context = std::max(a.prompt, a.depth + a.generate) + 64, .prefill_chunk = a.chunk, .kv = kv_type(a.kv), .marks = false};
+  const std::size_t positions = std::max(a.prompt, a.depth + a.generate);
+  if (positions > nibble::most_positions) {
+    throw std::runtime_error("--depth, --generate: expected at most " + std::to_string(nibble::most_positions) +
+                             " together, found " + std::to_string(positions));
+  }
+  const nibble::session_options options{.context = std::min(positions + 64, nibble::most_positions),
+                                        .prefill_chunk = a.chunk,
+                                        .kv = kv_type(a.kv),
+                                        .marks = false};
   decoder d(model, a.sequences, options);
   check_answers(model, a.sequences, options);
 

@@ -136,7 +136,9 @@ void study_shape(const arguments& a) {
     if (a.limits) std::cout << 100 * row["decode_limit"]["of_limit"].get<double>() << "%";
     std::cout << " |" << std::endl;
   }
-  if (!a.output.empty()) std::ofstream(a.output) << all.dump(1) << std::endl;
+  if (a.output.empty()) return;
+  std::ofstream file(a.output, std::ios::binary);
+  if (!(file << all.dump(1) << '\n').flush()) throw std::runtime_error(a.output.string() + ": cannot be written");
 }
 
 }  // namespace
