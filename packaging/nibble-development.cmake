@@ -24,8 +24,18 @@ function(nibble_use_ccache)
   endif()
 endfunction()
 
+# What a compiler does not know, or cannot have together, is said here, and not by every file.
 function(nibble_add_sanitizers list)
   if(list)
+    include(CheckCXXCompilerFlag)
+    string(MAKE_C_IDENTIFIER "NIBBLE_HAS_SANITIZERS_${list}" has)
+    set(CMAKE_REQUIRED_LINK_OPTIONS "-fsanitize=${list}")
+    set(CMAKE_REQUIRED_QUIET ON)
+    check_cxx_compiler_flag("-fsanitize=${list}" ${has})
+    if(NOT ${has})
+      message(FATAL_ERROR "NIBBLE_SANITIZE: ${CMAKE_CXX_COMPILER} builds nothing with -fsanitize=${list}; expected names of its own, and "
+                          "commas between them, such as address,undefined")
+    endif()
     add_compile_options(-fsanitize=${list} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1
                         $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-pass-failed>)  # loops that stay loops under a sanitizer
     add_link_options(-fsanitize=${list})

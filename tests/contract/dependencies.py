@@ -1,5 +1,6 @@
 """dependencies.py CMAKE GENERATOR FOLDER_OF_MODULES: what packaging/nibble-dependencies.cmake says of libraries that are new, too old, missing, or
-brought by a host, and which target is native by a host's Highway. Says what is not as it should be."""
+brought by a host, which target is native by a host's Highway, which ones one has, and which sanitizers a compiler has. Says what is not as it
+should be."""
 import pathlib
 import subprocess
 import sys
@@ -64,9 +65,42 @@ message("[${targets}]")
 """
 SOURCES = {"CMakeLists.txt": "add_library(hwy INTERFACE)\n", "hwy/targets.cc": "std::int64_t hwy::SupportedTargets() { return HWY_TARGETS & -HWY_TARGETS; }\n"}
 
+# A target that the found headers do not name, and one that they do.
+TARGETS = """cmake_minimum_required(VERSION 3.22)
+project(host LANGUAGES NONE)
+add_library(hwy::hwy INTERFACE IMPORTED)
+set_target_properties(hwy::hwy PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${CMAKE_CURRENT_SOURCE_DIR}/include")
+include("%s/nibble-targets.cmake")
+nibble_target_definition(targets "${LIST}")
+message("[${targets}]")
+"""
+HEADER = "#define HWY_AVX2 (1LL << 9)  // with a remark\n  #define HWY_AVX3_SPR 0\n#define HWY_SSE4 (1LL << 11)\n"
+# Sanitizers as our own build adds them.
+SANITIZERS = """cmake_minimum_required(VERSION 3.22)
+project(host LANGUAGES CXX)
+include("%s/nibble-development.cmake")
+nibble_add_sanitizers("${LIST}")
+message("[added]")
+"""
+LISTS = [(TARGETS, "AVX2", "[NIBBLE_TARGETS=(HWY_AVX2)]"), (TARGETS, "AVX2;AVX3_SPR", "NIBBLE_TARGETS: AVX3_SPR is none of what the Highway that was found knows, AVX2 SSE4;"),
+         (SANITIZERS, "", "[added]"), (SANITIZERS, "bogus", "builds nothing with -fsanitize=bogus;")]
+
+
+def of_lists(cmake, generator, modules):
+    found = []
+    for project, text, says in LISTS:
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "include/hwy").mkdir(parents=True)
+            (folder / "include/hwy/detect_targets.h").write_text(HEADER)
+            (folder / "CMakeLists.txt").write_text(project % modules)
+            done = subprocess.run([cmake, "-S", name, "-B", name + "/build", "-G", generator, "-DLIST=" + text], capture_output=True, text=True)
+            if says not in " ".join(done.stderr.split()): found.append("%s: expected %s, found %s" % (text, says, done.stderr))
+    return found
+
 
 def main(cmake, generator, modules):
-    found = []
+    found = of_lists(cmake, generator, modules)
     with tempfile.TemporaryDirectory() as name:
         (pathlib.Path(name) / "CMakeLists.txt").write_text(NATIVE % modules)
         for path, text in SOURCES.items():
