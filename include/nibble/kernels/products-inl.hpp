@@ -494,7 +494,7 @@ HWY_INLINE void add_groups(Units (&units)[tile_groups], std::size_t columns, con
     for (std::size_t k = 0; k < tile_groups; ++k) fill<Q>(t, k, units[k], columns, first, count / 32);
     for_each_block<false, tile_tokens>(0, tokens, [&](auto block, std::size_t i, std::size_t n) NIBBLE_ATTR {
       for (const auto& of_group : units) {
-        const auto* next = of_group.next_tile(first);
+        const auto* next = t.copied ? nullptr : of_group.next_tile(first);
         if (next) prefetch<2>(next, tile_bytes<Q>, i / tile_tokens, (tokens + tile_tokens - 1) / tile_tokens);
       }
       const auto [start, step] = place_of(i, tokens, columns / in_block);

@@ -143,6 +143,9 @@ HWY_INLINE void fill(tile<Q, Dot>& t, std::size_t place, Units& units, std::size
     for (std::size_t i = 0; i < unit.columns / 32; ++i) {
       const std::size_t g = at + i;
       t.code[place][g] = t.copied ? t.unpacked[place][g] : unit.codes + i * code_bytes(Q::code_bits);
+      if constexpr (tile<Q, Dot>::copied) {
+        if (const auto* next = units.next_tile(first)) prefetch<2>(next, tile_bytes<Q>, g, count);
+      }
       for (std::size_t r = 0; r < panel_rows; r += lanes) {
         if constexpr (tile<Q, Dot>::copied) {
           NIBBLE_UNROLL for (std::size_t q = 0; q < 8; ++q) {
