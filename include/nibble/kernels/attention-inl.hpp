@@ -51,39 +51,27 @@ class query_rows {
   query_rows(const float* const* query, std::size_t count, std::size_t head_dim)
       : query_(query), count_(count), head_dim_(head_dim) {}
   /// Multiplies the queries with a tile of keys.
-  /// @shape   scores (count, in whole blocks of output_block; 64)
+  /// @shape   scores (count, 64); of keys that are codes, room for whole blocks of tile_tokens
   HWY_INLINE void score(const std::byte* tile, float* scores) const {
     const auto* keys = reinterpret_cast<const typename Format::block*>(tile);
-    if (count_ == 1) return score_one(keys, scores);
-    for (std::size_t n = 0; n < count_; n += output_block) {
-      std::fill_n(scores + n * page_positions, output_block * page_positions, 0.0f);
-    }
-    for (std::size_t g = 0; g < page_positions / panel_rows; g += tile_groups) {
+    std::fill_n(scores, count_ * page_positions, 0.0f);
+    for (std::size_t g = 0; g < page_positions / panel_rows; g += key_groups) {
       for (std::size_t k = 0; k < head_dim_; k += float_columns) {
         const std::size_t columns = std::min(float_columns, head_dim_ - k);
-        const typename Format::block* w[tile_groups];
-        for (std::size_t i = 0; i < tile_groups; ++i) {
-          w[i] = keys + ((g + i) * head_dim_ + k) * panel_rows;
-          if (count_ <= few_queries) prefetch_ahead<1>(w[i], columns * panel_rows * sizeof *w[i]);
-        }
-        for_each_query_block(0, count_, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
+        const typename Format::block* w[key_groups];
+        for (std::size_t i = 0; i < key_groups; ++i) w[i] = keys + ((g + i) * head_dim_ + k) * panel_rows;
+        for_each_query_block(0, count_, [&](auto block, std::size_t n, std::size_t) NIBBLE_ATTR {
           add_float_columns<block()>(
-              w, columns, [&](std::size_t i) { return query_[n + i] + k; }, queries,
-              scores + n * page_positions + g * panel_rows, page_positions);
+              w, columns, [&](std::size_t i) { return query_[n + i] + k; }, scores + n * page_positions + g * panel_rows,
+              page_positions, n == 0 && count_ <= few_queries);
         });
       }
     }
   }
 
  private:
-  HWY_INLINE void score_one(const typename Format::block* keys, float* scores) const {
-    std::fill_n(scores, page_positions, 0.0f);
-    for (std::size_t g = 0; g < page_positions; g += panel_rows, keys += head_dim_ * panel_rows) {
-      for (std::size_t k = 0; k < head_dim_; k += float_columns) {
-        add_float_columns(keys + k * panel_rows, std::min(float_columns, head_dim_ - k), query_[0] + k, scores + g);
-      }
-    }
-  }
+  /// Groups of keys at once: four registers of them.
+  static constexpr std::size_t key_groups = 4 * lanes / panel_rows;
 
   const float* const* query_;
   std::size_t count_, head_dim_;
@@ -197,7 +185,7 @@ template <kv_format Format, dot Dot>
 HWY_NOINLINE void attend_pages(const attention_args& a, query_block& q, std::size_t begin, const std::uint32_t* page_of,
                                std::size_t origin) {
   // of one tile, then its probabilities; with room for blocks that are not full
-  alignas(64) float scores[(max_queries + output_block) * page_positions];
+  alignas(64) float scores[(max_queries + tile_tokens) * page_positions];
   float rescale[max_queries];
   slot_range seen[max_queries];
   query_rows<Format, Dot> rows(q.query, q.count, a.head_dim);

@@ -37,8 +37,8 @@ using N_AVX3::output_block;
 using N_AVX3::value_weights;
 #else
 
-/// Up to this many queries, those of a decoded token, wait for memory at every tile, so they prefetch.
-inline constexpr std::size_t few_queries = 7;
+/// Up to this many queries, those of a decoded token, wait for memory at every tile, so the keys ahead are asked for.
+inline constexpr std::size_t few_queries = 16;
 
 /// Two codes of Q4_0: those of dimensions i and i + 16 of a block.
 struct two_codes {
@@ -70,27 +70,22 @@ HWY_INLINE float value_at(const two_codes* slot, std::size_t i) {
   return float((slot[i % (kv_block / 2)].bits >> (i < kv_block / 2 ? 0 : 4) & 15) - q4_0::zero_point);
 }
 
-/// Queries whose outputs are worked on at once, and registers of their dimensions: as many sums as registers hold. Two
-/// registers of values share each broadcast of a probability.
-inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4, value_vectors = 2;
+/// Queries whose outputs are worked on at once, at most: as many sums as registers hold.
+inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4;
 
-/// for_each_block for queries: those of a decoded token are mostly four or fewer.
+/// for_each_block for queries, all blocks full: those of a decoded token are mostly four or fewer, and wait for arithmetic.
 template <class F>
 HWY_INLINE void for_each_query_block(std::size_t begin, std::size_t end, const F& f) {
-  if constexpr (output_block > 4) {
-    for_each_block<false, output_block, 4>(begin, end, f);
-  } else {
-    for_each_block<false, output_block>(begin, end, f);
-  }
+  for_each_block<true, output_block, 4, 3, 2, 1>(begin, end, f);
 }
 
 /// What a tile adds to the outputs of a block of queries.
 struct tile_weights {
-  std::size_t queries;     // 1 ... output_block
-  const slot_range* seen;  // (queries), not empty, in ascending order
-  float* probabilities;    // (output_block, 64): the last ones are overwritten where there are fewer queries
-  const float* rescale;    // (queries)
-  float* const* out;       // (queries): rows of dimensions
+  std::size_t queries;         // 1 ... output_block
+  const slot_range* seen;      // (queries), not empty, in ascending order
+  const float* probabilities;  // (queries, 64)
+  const float* rescale;        // (queries)
+  float* const* out;           // (queries): rows of dimensions
 };
 
 /// out = out * rescale + sum, for one register of dimensions.
@@ -100,12 +95,12 @@ HWY_INLINE void add_to_output(float_vec sum, float rescale, float* out) {
 }
 
 /// Sums of probability * value over some slots, for Vectors registers of dimensions from i on and Queries queries. They begin
-/// and end in `sums`, to be continued; where that is null they begin with 0 and go to the outputs of the first `queries`.
+/// and end in `sums`, to be continued; where that is null they begin with 0 and go to the outputs.
 /// @shape   values: those of slot 0, `width` of T from slot to slot; probabilities (Queries, 64); sums (Queries, 32);
 ///          out: for each query, where the dimensions of this block of values begin
 template <std::size_t Queries, std::size_t Vectors, class T>
 HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slot_range slots, const float* probabilities,
-                          float* sums, std::size_t queries, const float* rescale, float* const* out) {
+                          float* sums, const float* rescale, float* const* out) {
   const float_tag d;
   float_vec sum[Queries][Vectors];
   NIBBLE_UNROLL for (auto& of_query : sum) NIBBLE_UNROLL for (auto& s : of_query) s = hn::Zero(d);
@@ -117,22 +112,16 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slo
   const T* from = values + slots.begin * width;
   const std::size_t start = Vectors * lanes == kv_block ? 0 : i;  // which the compiler need not find out
   for (std::size_t slot = slots.begin; slot < slots.end; ++slot, from += width) {
-    if constexpr (Queries <= few_queries) {
-      prefetch_ahead<sizeof(T) == 1 ? 1 : stream_cache>(from + start,
-                                                        std::min(Vectors * lanes, slot_width<T>(kv_block)) * sizeof(T));
-    }
-    float_vec x[Vectors];
-    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) x[v] = load_values(from, start + v * lanes);
-    NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
-      const auto w = hn::Set(d, probabilities[n * page_positions + slot]);
-      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[n][v] = hn::MulAdd(w, x[v], sum[n][v]);
-    }
+    prefetch_ahead<sizeof(T) == 1 ? 1 : float_stream_cache>(from + start,
+                                                            std::min(Vectors * lanes, slot_width<T>(kv_block)) * sizeof(T));
+    add_products([&](std::size_t n) NIBBLE_ATTR { return hn::Set(d, probabilities[n * page_positions + slot]); },
+                 [&](std::size_t v) NIBBLE_ATTR { return load_values(from, start + v * lanes); }, sum);
   }
   NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
       if (sums) {
         hn::Store(sum[n][v], d, sums + n * kv_block + i + v * lanes);
-      } else if (n < queries) {
+      } else {
         add_to_output(sum[n][v], rescale[n], out[n] + i + v * lanes);
       }
     }
@@ -141,14 +130,14 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slo
 /// The same for all registers that `dims` dimensions fill. Not inlined: there are several callers.
 template <std::size_t Queries, class T>
 HWY_NOINLINE void add_slots_of_block(const T* values, std::size_t dims, slot_range slots, const float* probabilities,
-                                     float* sums, std::size_t queries = 0, const float* rescale = nullptr,
-                                     float* const* out = nullptr) {
+                                     float* sums, const float* rescale = nullptr, float* const* out = nullptr) {
+  constexpr std::size_t vectors = vectors_beside(Queries, kv_block / lanes);
   std::size_t i = 0;
-  for (; i + value_vectors * lanes <= dims; i += value_vectors * lanes) {
-    add_slots<Queries, value_vectors>(values, slot_width<T>(dims), i, slots, probabilities, sums, queries, rescale, out);
+  for (; i + vectors * lanes <= dims; i += vectors * lanes) {
+    add_slots<Queries, vectors>(values, slot_width<T>(dims), i, slots, probabilities, sums, rescale, out);
   }
   for (; i + lanes <= dims; i += lanes)
-    add_slots<Queries, 1>(values, slot_width<T>(dims), i, slots, probabilities, sums, queries, rescale, out);
+    add_slots<Queries, 1>(values, slot_width<T>(dims), i, slots, probabilities, sums, rescale, out);
 }
 /// For one query, whose slots are at an edge of those that its block sees.
 template <class T>
@@ -176,22 +165,25 @@ HWY_NOINLINE void add_last_dims(const T* values, std::size_t dims, slot_range sl
 }
 
 /// out = out * rescale + probabilities * values, of a block of `dims` dimensions.
-/// @shape   values (64, slot_width(dims)); probabilities (Queries, 64); out: for each query, where these dimensions begin
-template <std::size_t Queries, class T>
+/// @shape   values (64, slot_width(dims)); probabilities (queries, 64); out: for each query, where these dimensions begin
+template <class T>
 HWY_INLINE void add_value_block(const T* values, std::size_t dims, const tile_weights& w, const float* probabilities,
                                 float* const* out) {
   const slot_range *seen = w.seen, *last = seen + w.queries - 1;
-  const std::size_t begin = w.queries == 1 ? seen->end : last->begin;  // what one query sees is all its own
-  const slot_range middle{begin, std::max(begin, seen->end)};
-  if (w.queries > 1 && seen->begin == last->begin && seen->end == last->end) {
-    add_slots_of_block<Queries>(values, dims, middle, probabilities, nullptr, w.queries, w.rescale, out);
+  const slot_range middle{last->begin, std::max(last->begin, seen->end)};
+  if (seen->begin == last->begin && seen->end == last->end) {
+    for_each_query_block(0, w.queries, [&](auto block, std::size_t n, std::size_t) NIBBLE_ATTR {
+      add_slots_of_block<block()>(values, dims, middle, probabilities + n * page_positions, nullptr, w.rescale + n, out + n);
+    });
   } else {
-    alignas(64) float sums[Queries * kv_block] = {};
+    alignas(64) float sums[output_block * kv_block] = {};
     for (std::size_t n = 0; n < w.queries; ++n) {
       const slot_range front{seen[n].begin, std::min(seen[n].end, middle.begin)};
       add_edge(values, dims, front, probabilities + n * page_positions, sums + n * kv_block);
     }
-    if (middle.begin < middle.end) add_slots_of_block<Queries>(values, dims, middle, probabilities, sums);
+    for_each_query_block(0, middle.begin < middle.end ? w.queries : 0, [&](auto block, std::size_t n, std::size_t) NIBBLE_ATTR {
+      add_slots_of_block<block()>(values, dims, middle, probabilities + n * page_positions, sums + n * kv_block);
+    });
     for (std::size_t n = 0; n < w.queries; ++n) {
       const slot_range back{std::max(seen[n].begin, middle.end), seen[n].end};
       add_edge(values, dims, back, probabilities + n * page_positions, sums + n * kv_block);
@@ -205,29 +197,25 @@ HWY_INLINE void add_value_block(const T* values, std::size_t dims, const tile_we
 
 /// out = out * rescale + probabilities * values of one tile, for a block of queries.
 /// @shape   tile: the values of 64 positions, see kv/tile.hpp
-template <kv_format Format, std::size_t Queries>
+template <kv_format Format>
 HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const tile_weights& w) {
-  float* out[Queries];
-  for (std::size_t n = w.queries; n < Queries && w.queries > 1; ++n) {  // the last one again
-    std::copy_n(w.probabilities + (w.queries - 1) * page_positions, page_positions, w.probabilities + n * page_positions);
-  }
+  float* out[output_block];
   for (std::size_t b = 0; b < dim; b += kv_block, tile += value_block_bytes<Format>(kv_block)) {
     const std::size_t dims = value_width(dim, b);
     for (std::size_t n = 0; n < w.queries; ++n) out[n] = w.out[n] + b;
     if constexpr (coded_kv_format<Format>) {  // probability * scale of the position
-      alignas(64) float scaled[Queries * page_positions];
-      const std::size_t queries = w.queries > 1 ? Queries : 1;
+      alignas(64) float scaled[output_block * page_positions];
       for (std::size_t slot = 0; slot < page_positions; slot += lanes) {
         const auto s = load(reinterpret_cast<const half*>(tile) + slot);
-        for (std::size_t at = slot; at < queries * page_positions; at += page_positions) {
+        for (std::size_t at = slot; at < w.queries * page_positions; at += page_positions) {
           hn::Store(hn::Mul(hn::Load(float_tag(), w.probabilities + at), s), float_tag(), scaled + at);
         }
       }
       using code = std::conditional_t<std::is_same_v<Format, q4_0>, two_codes, std::int8_t>;
       const auto* codes = reinterpret_cast<const code*>(tile + page_positions * sizeof(half));
-      add_value_block<Queries>(codes, dims, w, scaled, out);
+      add_value_block(codes, dims, w, scaled, out);
     } else {
-      add_value_block<Queries>(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
+      add_value_block(reinterpret_cast<const typename Format::block*>(tile), dims, w, w.probabilities, out);
     }
   }
 }
@@ -236,16 +224,16 @@ HWY_INLINE void add_value_tile(const std::byte* tile, std::size_t dim, const til
 struct value_weights {
   std::size_t first, last;
   const slot_range* seen;  // of each query, as all of these
-  float* probabilities;
+  const float* probabilities;
   const float* rescale;
   float* const* out;
 };
 template <kv_format Format>
 HWY_NOINLINE void add_values(const std::byte* tile, std::size_t dim, const value_weights& w) {
-  for_each_query_block(w.first, w.last, [&](auto block, std::size_t n, std::size_t queries) NIBBLE_ATTR {
-    const tile_weights of{queries, w.seen + n, w.probabilities + n * page_positions, w.rescale + n, w.out + n};
-    add_value_tile<Format, block()>(tile, dim, of);
-  });
+  for (std::size_t n = w.first; n < w.last; n += output_block) {
+    const std::size_t queries = std::min(output_block, w.last - n);
+    add_value_tile<Format>(tile, dim, {queries, w.seen + n, w.probabilities + n * page_positions, w.rescale + n, w.out + n});
+  }
 }
 /// That function for a format by its index in kv_formats; null where it is left out.
 HWY_INLINE auto add_values_of(std::size_t format) {

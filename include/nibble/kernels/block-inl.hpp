@@ -57,6 +57,31 @@ HWY_INLINE void for_each_block(std::size_t begin, std::size_t end, const F& f) {
     if (begin < end) for_each_block<Full, Smaller...>(begin, end, f);
   }
 }
+/// sum[i][v] += x(i) * w(v), in registers: of the operands, those that are fewer stay there.
+template <std::size_t Tokens, std::size_t Vectors, class X, class W>
+HWY_INLINE void add_products(const X& x, const W& w, float_vec (&sum)[Tokens][Vectors]) {
+  if constexpr (Tokens < Vectors) {
+    float_vec xs[Tokens];
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) xs[i] = x(i);
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {
+      const auto wv = w(v);
+      NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) sum[i][v] = hn::MulAdd(xs[i], wv, sum[i][v]);
+    }
+  } else {
+    float_vec ws[Vectors];
+    NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) ws[v] = w(v);
+    NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
+      const auto xi = x(i);
+      NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[i][v] = hn::MulAdd(xi, ws[v], sum[i][v]);
+    }
+  }
+}
+/// Registers that each operand of one token, or query, is multiplied with, of `most`: as many sums as hide how long a product
+/// takes, and still fit.
+constexpr std::size_t vectors_beside(std::size_t tokens, std::size_t most) {
+  return std::min<std::size_t>(most, tokens < 4 ? 4 : 2);
+}
+
 /// For tokens that read packed units. Without an instruction for four products they wait for multiplications, so that a block
 /// that is not full would cost them.
 template <class F>

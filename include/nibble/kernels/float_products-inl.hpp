@@ -28,17 +28,17 @@ namespace HWY_NAMESPACE {
 /// Columns of a part, and columns whose sums then join the row's: a sum of sums of sums loses less to rounding than one chain.
 inline constexpr std::size_t float_part = 16, float_columns = unit_columns<f32>;
 
-/// Adds up to float_columns columns of some groups to the sums of a block of `tokens` <= Tokens tokens; in the places that are
-/// left, the last one is there again.
+/// Adds up to float_columns columns of some groups to the sums of a block of tokens.
 /// @shape   w: the columns' first weight, of each group; x(i): the first of the columns of token i; sums (Tokens, Groups * 16),
 ///          rows `stride` apart
+/// @param   streamed  whether w comes from memory, and is read for the first time: what lies ahead is asked for
 template <std::size_t Tokens, std::size_t Groups, class T, class Input>
-HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t columns, const Input& x, std::size_t tokens,
-                                  float* sums, std::size_t stride) {
+HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t columns, const Input& x, float* sums,
+                                  std::size_t stride, bool streamed = false) {
   const float_tag d;
-  constexpr std::size_t rows = Groups * panel_rows, vectors = std::min<std::size_t>(rows / lanes, Tokens == 1 ? 4 : 2);
+  constexpr std::size_t rows = Groups * panel_rows, vectors = vectors_beside(Tokens, rows / lanes);
   const float* in[Tokens];
-  NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) in[i] = x(std::min(i, tokens - 1));
+  NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) in[i] = x(i);
   for (std::size_t r = 0; r < rows; r += vectors * lanes) {
     const T* from[vectors];
     NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
@@ -47,15 +47,15 @@ HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t colum
     float_vec sum[Tokens][vectors];
     NIBBLE_UNROLL for (auto& of_token : sum) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
     for (std::size_t first = 0; first < columns; first += float_part) {
+      NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) {
+        if (!streamed || (r + v * lanes) % panel_rows != 0) continue;
+        prefetch_ahead<float_stream_cache>(from[v] + first * panel_rows, float_part * panel_rows * sizeof(T));
+      }
       float_vec part[Tokens][vectors];
       NIBBLE_UNROLL for (auto& of_token : part) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
       for (std::size_t k = first; k < std::min(columns, first + float_part); ++k) {
-        float_vec weight[vectors];
-        NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) weight[v] = load(from[v] + k * panel_rows);
-        NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
-          const auto xi = hn::Set(d, in[i][k]);
-          NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) part[i][v] = hn::MulAdd(xi, weight[v], part[i][v]);
-        }
+        add_products([&](std::size_t i) NIBBLE_ATTR { return hn::Set(d, in[i][k]); },
+                     [&](std::size_t v) NIBBLE_ATTR { return load(from[v] + k * panel_rows); }, part);
       }
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) sum[i][v] = hn::Add(sum[i][v], part[i][v]);
@@ -74,18 +74,17 @@ HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t colum
 /// @shape   w (columns, 16); x (columns); sums (16)
 template <class T>
 HWY_NOINLINE void add_float_columns(const T* w, std::size_t columns, const float* x, float* sums) {
-  prefetch_ahead<1>(w, columns * panel_rows * sizeof *w);
   add_float_columns<1>(
-      {w}, columns, [&](std::size_t) { return x; }, 1, sums, panel_rows);
+      {w}, columns, [&](std::size_t) { return x; }, sums, panel_rows, true);
 }
 /// The same for any number of tokens. Not inlined: all formats share it.
 /// @shape   x: (tokens, columns), rows `step` apart; sums (tokens, tile_groups * 16)
 HWY_NOINLINE inline void add_float_columns(const float* const (&w)[tile_groups], std::size_t columns, const float* x,
                                            std::size_t step, std::size_t tokens, float* sums) {
   constexpr std::size_t rows = tile_groups * panel_rows, smaller = float_token_block == 4 ? 3 : 4;
-  for_each_block<true, float_token_block, smaller, 2, 1>(0, tokens, [&](auto block, std::size_t i, std::size_t n) NIBBLE_ATTR {
+  for_each_block<true, float_token_block, smaller, 2, 1>(0, tokens, [&](auto block, std::size_t i, std::size_t) NIBBLE_ATTR {
     add_float_columns<block()>(
-        w, columns, [&](std::size_t t) { return x + (i + t) * step; }, n, sums + i * rows, rows);
+        w, columns, [&](std::size_t t) { return x + (i + t) * step; }, sums + i * rows, rows);
   });
 }
 

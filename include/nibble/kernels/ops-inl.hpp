@@ -260,9 +260,9 @@ HWY_INLINE float_vec load(const std::int8_t* p) {
 /// How far ahead of the reads memory is asked for more: as far as a core reads while memory answers, and no more than a part of
 /// its first cache. Panels and tiles of keys and values follow each other, so what lies ahead is what comes next.
 inline constexpr std::size_t prefetch_bytes = 8192;
-/// The cache that streams of codes, and of values that are floats, are asked into. An AMD Zen 4 reads more of them where it
-/// asks the second one, but in kernels of 512 bits, which read fewer: bench/README.md has the figures.
-inline constexpr int stream_cache = HWY_ARCH_X86 && lanes < 16 ? 2 : 1;
+/// The cache that streams are asked into: those of a weight's codes, and those of floats. An AMD Zen 4 reads more of them where
+/// it asks the second one, but for codes in kernels of 512 bits, which read fewer: bench/README.md has the figures.
+inline constexpr int stream_cache = HWY_ARCH_X86 && lanes < 16 ? 2 : 1, float_stream_cache = HWY_ARCH_X86 ? 2 : 1;
 
 /// Asks memory for one of `parts` equal parts of some bytes, which need not exist. Cache 1: for bytes that few tokens read
 /// once, and wait for. Cache 2: where the first cache is full of what is being read now; see also stream_cache.
