@@ -1,14 +1,17 @@
-// The matrix products alone: every weight format, instruction set of this CPU and some numbers of tokens, on one thread.
+// Kernels alone, on one thread, with every instruction set of this CPU: matrix products of every weight format and some numbers
+// of tokens, and one token's attention over every format of keys and values and some numbers of heads that share these.
 //
-// bench_kernels [--target=AVX2] [--benchmark_filter='Q4_K/.*'] [--benchmark_format=json]
+// bench_kernels [--target=AVX2] [--benchmark_filter='(Q4_K|attention/F16)/.*'] [--benchmark_format=json]
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <iostream>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +23,7 @@
 #include "nibble/core/rng.hpp"
 #include "nibble/kernels/reference.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kv/tile.hpp"
 #include "nibble/quant/activation.hpp"
 #include "nibble/quant/panel.hpp"
 #include "nibble/quant/quantize.hpp"
@@ -29,7 +33,8 @@
 namespace {
 
 constexpr std::size_t rows = 4096, columns = 4096, groups = rows / nibble::panel_rows;
-constexpr std::size_t least_bytes = std::size_t{256} << 20;  // of weights that take turns, so that caches do not hold them
+constexpr std::size_t positions = 4096, head_dim = 64;       // of attention
+constexpr std::size_t least_bytes = std::size_t{256} << 20;  // of what takes turns, so that caches do not hold it
 
 std::vector<float> noise(std::size_t n) {
   nibble::rng random(n);
@@ -122,6 +127,62 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
   state.counters["GOP/s"] = Counter(2.0 * rows * columns * double(tokens) / 1e9, Counter::kIsIterationInvariantRate);
 }
 
+/// Heads of keys and values, as many as least_bytes hold. All their pages are the same.
+struct kv_heads {
+  std::size_t format, value_offset, page_bytes;
+  std::size_t head_bytes = positions / nibble::page_positions * page_bytes, count = (least_bytes + head_bytes - 1) / head_bytes;
+  nibble::aligned_buffer memory = nibble::aligned_buffer::try_allocate(count * head_bytes).value();
+
+  template <class Format>
+  kv_heads(std::type_identity<Format>, const nibble::kernel_table& table)
+      : format(nibble::index_of<Format, nibble::kv_formats>),
+        value_offset(nibble::kv_tile_bytes<Format, nibble::kv_role::key>(head_dim)),
+        page_bytes(value_offset + nibble::kv_tile_bytes<Format, nibble::kv_role::value>(head_dim)) {
+    memory.prefer_large_pages();
+    const auto numbers = noise(2 * nibble::page_positions * head_dim);
+    for (std::size_t slot = 0; slot < nibble::page_positions; ++slot) {
+      const float* key = numbers.data() + 2 * slot * head_dim;
+      table.store_key[format](key, head_dim, slot, memory.data());
+      table.store_value[format](key + head_dim, head_dim, slot, memory.data() + value_offset);
+    }
+    for (std::size_t at = page_bytes; at < memory.size(); at += page_bytes) {
+      std::memcpy(memory.data() + at, memory.data(), page_bytes);
+    }
+  }
+};
+
+template <class Format>
+void attention(benchmark::State& state, const nibble::kernel_table& table, std::size_t heads) {
+  const kv_heads kv(std::type_identity<Format>{}, table);
+  std::vector<std::uint32_t> page_of(positions / nibble::page_positions);
+  std::iota(page_of.begin(), page_of.end(), 0u);
+  const auto query = noise(heads * head_dim);
+  std::vector<float> out(query.size()), expected(query.size());
+  nibble::attention_args args{};
+  args.query = args.kept_query = query.data(), args.query_stride = args.output_stride = query.size();
+  args.tokens = 1, args.heads = heads, args.head_dim = args.value_dim = head_dim;
+  args.position = positions - 1, args.positions = positions, args.mask = nibble::attention_mask::causal();
+  args.scale = 1;
+  args.pages = kv.memory.data(), args.page_bytes = kv.page_bytes, args.value_offset = kv.value_offset;
+  args.page_of = page_of.data(), args.value_format = kv.format;
+  args.output = expected.data();
+  nibble::reference::table.attention[kv.format](args);
+  args.output = out.data();
+  table.attention[kv.format](args);
+  if (!agree(out, expected)) return state.SkipWithError("wrong answers");
+
+  std::size_t next = 0;
+  for (auto _ : state) {
+    args.pages = kv.memory.data() + next * kv.head_bytes;
+    next = (next + 1) % kv.count;
+    table.attention[kv.format](args);
+    benchmark::ClobberMemory();
+  }
+  using benchmark::Counter;
+  state.counters["GB/s"] = Counter(double(kv.head_bytes) / 1e9, Counter::kIsIterationInvariantRate);
+  state.counters["GOP/s"] = Counter(4.0 * positions * head_dim * double(heads) / 1e9, Counter::kIsIterationInvariantRate);
+}
+
 void add_benchmarks(const nibble::kernel_table& table) {
   nibble::any_type(nibble::quant_formats{}, [&]<class Q>(std::type_identity<Q>) {
     if (!table.formats[nibble::index_of<Q, nibble::quant_formats>].matmul) return false;  // NIBBLE_FORMATS leaves it out
@@ -130,6 +191,16 @@ void add_benchmarks(const nibble::kernel_table& table) {
       benchmark::RegisterBenchmark(name.c_str(), [&table, tokens](benchmark::State& s) {
         matmul<Q>(s, table, tokens);
       })->Unit(benchmark::kMillisecond);
+    }
+    return false;
+  });
+  nibble::any_type(nibble::kv_formats{}, [&]<class Format>(std::type_identity<Format>) {
+    if (!table.attention[nibble::index_of<Format, nibble::kv_formats>]) return false;
+    for (const std::size_t heads : {1, 2, 3, 4, 8}) {
+      const std::string name = "attention/" + std::string(Format::name) + "/" + table.target + "/" + std::to_string(heads);
+      benchmark::RegisterBenchmark(name.c_str(), [&table, heads](benchmark::State& s) {
+        attention<Format>(s, table, heads);
+      })->Unit(benchmark::kMicrosecond);
     }
     return false;
   });
