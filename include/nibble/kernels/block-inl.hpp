@@ -57,7 +57,7 @@ HWY_INLINE void for_each_block(std::size_t begin, std::size_t end, const F& f) {
     if (begin < end) for_each_block<Full, Smaller...>(begin, end, f);
   }
 }
-/// sum[i][v] += x(i) * w(v), in registers: of the operands, those that are fewer stay there.
+/// sum[i][v] += x(i) * w(v), all in registers: the operands that are fewer are loaded first, and stay there.
 template <std::size_t Tokens, std::size_t Vectors, class X, class W>
 HWY_INLINE void add_products(const X& x, const W& w, float_vec (&sum)[Tokens][Vectors]) {
   if constexpr (Tokens < Vectors) {
@@ -76,8 +76,8 @@ HWY_INLINE void add_products(const X& x, const W& w, float_vec (&sum)[Tokens][Ve
     }
   }
 }
-/// Registers that each operand of one token, or query, is multiplied with, of `most`: as many sums as hide how long a product
-/// takes, and still fit.
+/// Registers of weights or values, of `most`, that are multiplied with as many tokens or queries at once: enough sums to hide
+/// how long one multiplication takes, and few enough to stay in registers.
 constexpr std::size_t vectors_beside(std::size_t tokens, std::size_t most) {
   return std::min<std::size_t>(most, tokens < 4 ? 4 : 2);
 }

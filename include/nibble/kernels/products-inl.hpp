@@ -479,7 +479,8 @@ HWY_INLINE void add_group(Units& units, std::size_t columns, const activation_of
   }
 }
 
-/// The sums of tile_groups groups for up to token_chunk tokens. While they use one tile, the next is prefetched.
+/// The sums of tile_groups groups for up to token_chunk tokens. The tile after this one is asked for piece by piece: while this
+/// one is filled, or, where codes are not copied, between blocks of tokens.
 /// @shape   a: the tokens' blocks, see place_of(), and behind them `spare` more that may be read; sums (tokens, in whole blocks
 ///          of tile_tokens; tile_groups * 16), rows `stride` apart
 template <coded_format Q, dot Dot = target_dot, class Units>
