@@ -96,12 +96,12 @@ sample_weight<Q> hostile_weight(std::size_t rows, std::size_t columns) {
   return w;
 }
 
-/// Its products with tokens x, `batch` at a time, by one table.
+/// Its products with tokens x, `batch` at a time, by one table; added to hostile numbers, or gated by them, where `how` is so.
 template <class Q>
 std::vector<float> products(const kernel_table& t, const sample_weight<Q>& w, const std::vector<float>& x, std::size_t batch,
-                            bool packed) {
+                            bool packed, epilogue how = epilogue::replace, activation gate = activation::silu) {
   const std::size_t columns = w.columns, tokens = x.size() / columns;
-  std::vector<float> out(tokens * w.rows);
+  auto out = hostile(tokens * w.rows, 21, 50);
   for (std::size_t token = 0; token < tokens; token += batch) {
     const std::size_t count = std::min(batch, tokens - token), bytes = columns / 32 * sizeof(activation_block);
     std::vector<std::byte> input(std::max(bytes, columns * sizeof(float)) * count);
@@ -114,6 +114,7 @@ std::vector<float> products(const kernel_table& t, const sample_weight<Q>& w, co
     }
     matmul_args m = w.product(input, count, out.data() + token * w.rows);
     if (!packed) m.groups = nullptr, m.stored = w.stored(), m.row_bytes = w.row_bytes;
+    m.how = how, m.gate = gate;
     t.formats[index_of<Q, quant_formats>].matmul(m);
   }
   return out;
@@ -139,6 +140,12 @@ TEST_CASE(
         for (std::size_t batch : {tokens, std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{16}, std::size_t{17}}) {
           REQUIRE(same_bits(whole, products(t, w, x, batch, packed)));
         }
+      }
+      REQUIRE(same_bits(products(t, w, x, tokens, true, epilogue::add), products(t, w, x, 1, true, epilogue::add)));
+      for (const activation gate : {activation::silu, activation::silu_clamped, activation::sigmoid, activation::tanh}) {
+        const auto gated = products(t, w, x, tokens, true, epilogue::gate, gate);
+        REQUIRE(same_bits(gated, products(t, w, x, 1, true, epilogue::gate, gate)));
+        REQUIRE(same_bits(gated, products(t, w, x, 16, true, epilogue::gate, gate)));
       }
     });
   });

@@ -37,7 +37,7 @@ HWY_INLINE void map_in_place(float* x, const float* y, std::size_t n, const F& f
       to = rest_x, factors = y ? rest_y : nullptr;
     }
     const auto value = f(hn::LoadU(d, to));
-    hn::StoreU(factors ? hn::Mul(value, hn::LoadU(d, factors)) : value, d, to);
+    hn::StoreU(factors ? with_one_nan(hn::Mul(value, hn::LoadU(d, factors))) : value, d, to);
     if (i + lanes > n) std::memcpy(x + i, rest_x, bytes);
   }
 }
