@@ -1,7 +1,7 @@
 // Prints a hash of the logits of models, computed by the kernels of one instruction set: same_logits.py compares what programs
 // that were compiled in different ways say.
-//   same_logits targets               the instruction sets of this program that this CPU runs, best first
-//   same_logits TARGET IDS MODEL...   after each of IDS ids, in steps of 16 and then one by one; in the place of a file,
+//   same_logits targets               the instruction sets of this program that this CPU runs and that can be chosen, best
+//   first same_logits TARGET IDS MODEL...   after each of IDS ids, in steps of 16 and then one by one; in the place of a file,
 //                                     `architectures` is the smallest model of every architecture that is registered
 #include <bit>
 #include <cstdint>
@@ -88,7 +88,11 @@ void print_hash(const std::string& name, std::size_t ids) {
 int main(int count, char** argument) {
   const std::vector<std::string> told(argument + 1, argument + count);
   if (told == std::vector<std::string>{"targets"}) {
-    for (std::size_t i = 0; const kernel_table* t = kernels_at(i); ++i) std::puts(t->target);
+    std::vector<const char*> names;
+    for (std::size_t i = 0; const kernel_table* t = kernels_at(i); ++i) names.push_back(t->target);
+    for (const char* name : names) {
+      if (choose(name)) std::puts(name);  // not the scalar ones where a compiler's flags promise the only other set
+    }
     return 0;
   }
   if (told.size() < 3 || !choose(told[0])) return std::fputs("same_logits TARGET IDS MODEL...\n", stderr), 2;

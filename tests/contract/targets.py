@@ -17,7 +17,7 @@ LISTS = [("", "[]"), ("AVX2;SSE4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("NE
          ("SSE4;native", "[NIBBLE_TARGETS=(HWY_SSE4|HWY_EMU128)]"), ("EMU128;native", "[NIBBLE_TARGETS=(HWY_EMU128)]"),
          ("avx2;Sse4", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_SSE4)]"), ("AVX2;Native", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_EMU128)]"),
          ("AVX2;NEON", "[NIBBLE_TARGETS=(HWY_AVX2|HWY_NEON)]"), ("AVX2;AVX9", "NIBBLE_TARGETS: AVX9 is none of native AVX10_2"),
-         ("AVX2,SSE4", "EMU128; between names stands a semicolon"), ("AVX2 SSE4", "EMU128; between names stands a semicolon"),
+         ("AVX2,SSE4", "EMU128; between names stands a semicolon"), ("AVX2 SSE4", "EMU128; between names stands a semicolon"), ("AVX2|SSE4", "EMU128; between names stands a semicolon"),
          (";", "NIBBLE_TARGETS: an empty name is none of native")]
 FORMAT_LISTS = [("", "[]"), ("Q4_K;IQ4_NL;bf16", "[NIBBLE_FORMATS=q4_k,iq4_nl,bf16]"), ("Q4_K;Q9_K", "Q9_K is none of BF16 F16"),
                 ("q4_k,q6_k", "TQ2_0; between names stands a semicolon"),
