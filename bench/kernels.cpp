@@ -239,9 +239,9 @@ int main(int argc, char** argv) try {
   add_context();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
+  const std::size_t count = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  return 0;
+  return count > 0 ? 0 : 1;  // it has said that none has such a name
 } catch (const std::exception& e) {
   std::cerr << "bench_kernels: " << e.what() << '\n';
   return 1;

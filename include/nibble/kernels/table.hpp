@@ -7,8 +7,8 @@
 /// All functions are reentrant, allocate nothing and cannot fail. A row's sum has one order, whatever the number of tokens, so
 /// a table gives the same bits for any batch, chunk or split of the rows. All tables give the same bits, those of the scalar
 /// reference (kernels/reference.hpp), whatever the compiler and its level of optimization. Some do not: x86 before AVX2 (SSE4,
-/// SSSE3, SSE2), WASM and 32-bit NEON do not fuse multiplication and addition; their last bits are their own. NaN is one
-/// result, whatever its bits.
+/// SSSE3, SSE2), WASM and 32-bit NEON do not fuse multiplication and addition. Their results are their own: in last bits, and,
+/// where two numbers of a block of activations are nearly its largest, rarely in a code. NaN is one result, whatever its bits.
 #pragma once
 
 #include <cstddef>

@@ -86,6 +86,7 @@ result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const 
 
   kv_pool_ref pool(*new kv_pool(room));
   pool->pages_ = *std::move(pages);
+  if (room.large_pages) pool->pages_.prefer_large_pages();
   pool->states_ = *std::move(states);
   pool->slot_bytes_ = detail::state_slot_bytes(layers, room);
   pool->table_bytes_ = p.tables;

@@ -85,6 +85,7 @@ inline kv_room room_of(const session_options& o, std::size_t sequences, bool one
           .one_step = one_step,
           .state_interval = *o.state_interval,
           .page_bytes = o.kv_bytes,
+          .large_pages = o.large_pages,
           .prefix_cache = *o.prefix_cache && !o.when_full.slides,
           .prefix_states = o.prefix_states,
           .sliding = sliding_of(o),

@@ -1,0 +1,63 @@
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nibble/kv/sequence.hpp"
+#include "nibble/model/scratch_plan.hpp"
+
+using namespace nibble;
+
+namespace {
+/// Whether the system was asked for large pages for the memory at an address; nothing where it does not say.
+std::optional<bool> asked_for_large_pages(const void* address) {
+  if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled")) return {};
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%llx-%llx ", &begin, &end) == 2) {
+      const auto at = reinterpret_cast<std::uintptr_t>(address);
+      inside = begin <= at && at < end;
+    }
+    if (inside && line.starts_with("VmFlags:")) return line.find(" hg") != std::string::npos;
+  }
+  return {};
+}
+
+/// The same for the keys of a pool.
+std::optional<bool> pool_asked(bool large_pages) {
+  const std::vector<kv_shape> shapes(4, kv_shape{8, 64, 64});
+  kv_room room{.types = find_kv_format(tensor_type::f16), .context = 4096};
+  room.large_pages = large_pages;
+  const auto pool = *kv_pool::try_create(shapes, room);
+  auto sequence = *sequence::try_create(*pool);
+  REQUIRE(sequence.begin(1));
+  return asked_for_large_pages(sequence.layer(2).page(4, 0));
+}
+}  // namespace
+
+TEST_CASE("keys and values stand in large pages if that is wanted") {
+  const auto without = pool_asked(false), with = pool_asked(true);
+  if (!without || !with) {
+    MESSAGE("not tested: this system does not say what it was asked for");
+    return;
+  }
+  CHECK(*with);
+  CHECK_FALSE(*without);
+}
+
+TEST_CASE("sessions want large pages, but where their options do not") {
+  session_options o;
+  o.kv = tensor_type::f16;
+  o.context = 64;
+  o.marks = o.prefix_cache = o.rotated_keys = o.rotated_values = false;
+  o.state_interval = 0;
+  CHECK(detail::room_of(o, 1, false).large_pages);
+  o.large_pages = false;
+  CHECK_FALSE(detail::room_of(o, 1, false).large_pages);
+}
