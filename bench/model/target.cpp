@@ -28,7 +28,7 @@ void choose_target(const std::string& name) {
   const auto names = target_names();
   if (std::find(names.begin(), names.end(), name) == names.end() && runs_here(name)) {
     throw std::runtime_error("--target: this CPU runs " + name +
-                             ", but this program was built without its kernels; -DNIBBLE_TARGETS= builds those of all");
+                             ", but this program was built without its kernels; -DNIBBLE_TARGETS=" + name + " builds them");
   }
   const nibble::kernel_table& wanted = table_of(name);
   for (int bit = 62; bit >= 0 && nibble::kernels_at(0) != &wanted; --bit) {

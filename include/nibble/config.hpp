@@ -12,7 +12,7 @@
 /// |                   |                        | and F16 are always there. Loading a file with another one is an      |
 /// |                   |                        | error, and so is asking for keys and values in one. CMake: a list    |
 /// | NIBBLE_NO_AVX_VNNI | not defined           | no kernels for AVX-VNNI, whose instruction old assemblers lack:      |
-/// |                   |                        | binutils before 2.35                                                 |
+/// |                   |                        | binutils before 2.36                                                 |
 ///
 /// Of the single header there are two more: NIBBLE_IMPLEMENTATION, defined in the one file that compiles what is compiled once,
 /// and NIBBLE_SINGLE_HEADER, its name, if that is not "nibble.hpp".

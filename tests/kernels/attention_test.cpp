@@ -196,24 +196,29 @@ TEST_CASE("a query attends with the same bits alone and in any block") {
 }
 
 TEST_CASE("codes of keys and values are within half a step, at any width; of Q4_0 only the second farthest end is cut") {
-  const auto check = []<class Format>(std::type_identity<Format>, float step) {
+  const auto check = []<class Format, kv_role Role>(std::type_identity<Format>, std::integral_constant<kv_role, Role>,
+                                                    float step) {
     for (std::size_t dim : {16, 32, 80}) {
-      std::vector<std::byte> tile(kv_tile_bytes<Format, kv_role::key>(dim));
-      const auto k = gaussian(dim, 21);
-      store_kv<Format, kv_role::key>(k.data(), dim, 63, tile.data());
+      std::vector<std::byte> tile(kv_tile_bytes<Format, Role>(dim));
+      const auto x = gaussian(dim, 21);
+      store_kv<Format, Role>(x.data(), dim, 63, tile.data());
       for (std::size_t i = 0; i < dim; ++i) {
         float peak = 0, signed_peak = 0;
         for (std::size_t j = i / 32 * 32; j < std::min(dim, i / 32 * 32 + 32); ++j) {
-          if (std::fabs(k[j]) > peak) peak = std::fabs(k[j]), signed_peak = k[j];
+          if (std::fabs(x[j]) > peak) peak = std::fabs(x[j]), signed_peak = x[j];
         }
-        const bool cut = -k[i] / signed_peak > 7.5f / 8;  // beyond the last level on the other side
+        const bool cut = -x[i] / signed_peak > 7.5f / 8;  // beyond the last level on the other side
         const float most = std::is_same_v<Format, q4_0> && cut ? 1.1f : 0.55f;
-        CHECK(std::fabs(read_kv<Format, kv_role::key>(tile.data(), dim, 63, i) - k[i]) < peak * step * most);
+        CHECK(std::fabs(read_kv<Format, Role>(tile.data(), dim, 63, i) - x[i]) < peak * step * most);
       }
     }
   };
-  check(std::type_identity<q8_0>(), 1 / 127.0f);
-  check(std::type_identity<q4_0>(), 1 / 8.0f);
+  const auto check_both = [&](auto format, float step) {
+    check(format, std::integral_constant<kv_role, kv_role::key>(), step);
+    check(format, std::integral_constant<kv_role, kv_role::value>(), step);
+  };
+  check_both(std::type_identity<q8_0>(), 1 / 127.0f);
+  check_both(std::type_identity<q4_0>(), 1 / 8.0f);
 }
 
 TEST_CASE("every target stores a key and a value with the reference's bits, at any width and slot") {
@@ -251,7 +256,9 @@ TEST_CASE("every target stores a key and a value with the reference's bits, at a
   });
 }
 
-TEST_CASE("a page is at most a quarter larger than what is in it, for heads of any width, and the usual ones as they were") {
+TEST_CASE(
+    "a page is at most a quarter larger than what is in it, for heads of any width, and panels of a weight for the usual "
+    "ones") {
   for_each_kv_format([]<class Format>(std::type_identity<Format>) {
     const auto content = [](std::size_t dim) {
       const std::size_t scales = coded_kv_format<Format> ? kv_blocks(dim) * sizeof(half) : 0;

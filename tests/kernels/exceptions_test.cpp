@@ -48,6 +48,11 @@ TEST_CASE("ordinary numbers raise no floating-point exception in norms, caps, ro
       t.rms_norm(x.data(), x.data(), 1e-5f, n, y.data());
       t.add(y.data(), x.data(), n), t.scale(y.data(), 0.3f, n);
       t.softcap(y.data(), 30, n), t.softcap(y.data(), 0.001f, n);
+      for (activation f : every_activation) {
+        if (f == activation::exp) continue;  // which overflows, as it should
+        y = x, t.activate(y.data(), n, f);
+        y = x, t.gate(y.data(), x.data(), n, f);
+      }
     }
     for (rope_pairs order : {rope_pairs::halves, rope_pairs::interleaved}) {
       auto y = x;

@@ -27,7 +27,7 @@ void for_each_table(F&& f) {
 }
 
 /// Whether an instruction set fuses multiplication and addition. Those that do not are the oldest of x86, WebAssembly and, as
-/// it is compiled, NEON of 32 bits; their last bits are their own.
+/// it is compiled, NEON of 32 bits; their results are their own.
 inline bool fuses(const std::string& target) {
 #if defined(__arm__)
   if (target.find("NEON") != std::string::npos) return false;

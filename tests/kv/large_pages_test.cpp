@@ -30,9 +30,9 @@ std::optional<bool> asked_for_large_pages(const void* address) {
 }
 
 /// The same for the keys of a pool.
-std::optional<bool> pool_asked(bool large_pages) {
+std::optional<bool> pool_asked(bool large_pages, std::size_t context = 4096) {
   const std::vector<kv_shape> shapes(4, kv_shape{8, 64, 64});
-  kv_room room{.types = find_kv_format(tensor_type::f16), .context = 4096};
+  kv_room room{.types = find_kv_format(tensor_type::f16), .context = context};
   room.large_pages = large_pages;
   const auto pool = *kv_pool::try_create(shapes, room);
   auto sequence = *sequence::try_create(*pool);
@@ -41,7 +41,7 @@ std::optional<bool> pool_asked(bool large_pages) {
 }
 }  // namespace
 
-TEST_CASE("keys and values stand in large pages if that is wanted") {
+TEST_CASE("large pages are asked for for keys and values if that is wanted") {
   const auto without = pool_asked(false), with = pool_asked(true);
   if (!without || !with) {
     MESSAGE("not tested: this system does not say what it was asked for");
@@ -49,6 +49,7 @@ TEST_CASE("keys and values stand in large pages if that is wanted") {
   }
   CHECK(*with);
   CHECK_FALSE(*without);
+  if (const auto small = pool_asked(true, 64)) CHECK_FALSE(*small);  // less than one large page
 }
 
 TEST_CASE("sessions want large pages, but where their options do not") {

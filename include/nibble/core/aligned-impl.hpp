@@ -28,9 +28,9 @@ result<aligned_buffer> aligned_buffer::try_allocate(std::size_t bytes) {
 
 void aligned_buffer::prefer_large_pages() noexcept {
 #if defined(__linux__)
-  constexpr std::uintptr_t page = 4096;
-  const auto begin = (reinterpret_cast<std::uintptr_t>(data()) + page - 1) / page * page;
-  const auto end = (reinterpret_cast<std::uintptr_t>(data()) + size_) / page * page;
+  constexpr std::uintptr_t large = std::uintptr_t{2} << 20;  // and so whole pages of any system
+  const auto first = reinterpret_cast<std::uintptr_t>(data());
+  const auto begin = (first + large - 1) / large * large, end = (first + size_) / large * large;
   if (begin < end) static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
 #endif
 }

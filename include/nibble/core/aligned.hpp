@@ -41,8 +41,8 @@ class aligned_buffer {
   /// Bytes that are allocated beside `bytes` themselves, so that they can be aligned.
   static constexpr std::size_t slack(std::size_t bytes) noexcept { return bytes > 0 ? cache_line : 0; }
 
-  /// Asks the system for large pages, which save a tenth of the time of reading it once through; a hint that may be ignored.
-  /// For memory that will be used from end to end: a large page is resident as a whole.
+  /// Asks the system for large pages, of 2 MiB, where whole ones fit: a hint, which may be ignored. Large memory is read faster
+  /// so (bench/README.md), and a large page is resident as a whole as soon as a byte of it is touched.
   void prefer_large_pages() noexcept;
 
   std::byte* data() noexcept { return const_cast<std::byte*>(std::as_const(*this).data()); }

@@ -34,7 +34,7 @@ namespace HWY_NAMESPACE {
 inline constexpr const kernel_table& table = detail::compiled_reference;
 #else
 
-/// Sets what has products of integers.
+/// Fills in what multiplies integers: products with coded weights, and attention over coded keys.
 template <dot Dot>
 constexpr void set_integer_products(kernel_table& k) {
   any_type(quant_formats{}, [&, i = std::size_t{0}]<class Q>(std::type_identity<Q>) mutable {

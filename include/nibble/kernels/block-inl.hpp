@@ -42,14 +42,15 @@ inline constexpr std::size_t token_chunk = 128;
 static_assert(token_chunk % activation_bundle == 0);
 
 /// Calls f(std::integral_constant<size>, first, n) for blocks of n <= size tokens that make up [begin, end): as many as there
-/// are of the first of some sizes that fall, and for what is left one of the least size that holds it. Or full ones alone, down
-/// to 1.
+/// are of the first of some sizes that fall, and for what is left one of the least size that holds it. Or, where all are to be
+/// Full, as many as there are of each size in turn, which end with 1.
 ///
 /// Functions for a number of tokens take a block that is not full, too: something else stands in the places that are left, and
 /// nobody reads what it gives. So there is code for few sizes: code is what compiling the kernels costs.
 template <bool Full, std::size_t Size, std::size_t... Smaller, class F>
 HWY_INLINE void for_each_block(std::size_t begin, std::size_t end, const F& f) {
   constexpr std::size_t next = std::max({std::size_t{0}, Smaller...}), least = Full ? Size : next + 1;
+  static_assert(!Full || next > 0 || Size == 1, "blocks that are all full end with 1");
   for (; begin + least <= end; begin += Size) {
     f(std::integral_constant<std::size_t, Size>(), begin, Full ? Size : std::min(Size, end - begin));
   }
@@ -76,14 +77,14 @@ HWY_INLINE void add_products(const X& x, const W& w, float_vec (&sum)[Tokens][Ve
     }
   }
 }
-/// Registers of weights or values, of `most`, that are multiplied with as many tokens or queries at once: enough sums to hide
-/// how long one multiplication takes, and few enough to stay in registers.
+/// Registers of weights or values, at most `most`, that are multiplied with so many tokens or queries at once: 4 to 12 sums for
+/// up to three of them (one alone waits for memory), and 8 or more for others, which stay in registers with what they are of.
 constexpr std::size_t vectors_beside(std::size_t tokens, std::size_t most) {
   return std::min<std::size_t>(most, tokens < 4 ? 4 : 2);
 }
 
-/// For tokens that read packed units. Without an instruction for four products they wait for multiplications, so that a block
-/// that is not full would cost them.
+/// For tokens that read packed units. With 512 bits and dot products they wait for memory, so a block that is not full costs
+/// nothing; where registers are narrow there is one size, to save code; all others wait for multiplications.
 template <class F>
 HWY_INLINE void for_each_token_block(std::size_t tokens, const F& f) {
   if constexpr (token_block == 8) {

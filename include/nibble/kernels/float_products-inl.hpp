@@ -70,7 +70,7 @@ HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t colum
   }
 }
 
-/// The same for one group and one token. Not inlined: products and attention share it.
+/// The same for one group and one token, from memory.
 /// @shape   w (columns, 16); x (columns); sums (16)
 template <class T>
 HWY_NOINLINE void add_float_columns(const T* w, std::size_t columns, const float* x, float* sums) {

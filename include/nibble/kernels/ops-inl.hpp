@@ -1,4 +1,5 @@
-/// The operations that the SIMD library lacks in some version or for some target: one wrapper each, and nothing else.
+/// What all kernels rest on: types of registers, operations that the SIMD library lacks in some version or for some target,
+/// asking memory ahead, and sums over lanes.
 #if defined(NIBBLE_KERNELS_OPS_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_OPS_INL_HPP
 #undef NIBBLE_KERNELS_OPS_INL_HPP
@@ -26,9 +27,8 @@
 #define NIBBLE_HAS_QUAD_DOT 0
 #endif
 
-// The same with 256 bits and without AVX-512, which some processors have that Highway knows as AVX2. It is one instruction, so
-// it is written as such, and its functions need no flags of the compiler but those of AVX2; and an assembler that knows it,
-// which binutils before 2.35 do not.
+// The same with 256 bits and without AVX-512, which some processors have that Highway knows as AVX2. It is written as one
+// instruction of assembly: no flags but those of AVX2 are needed, only an assembler that knows it, as binutils 2.36 do.
 #undef NIBBLE_HAS_AVX_VNNI
 #if HWY_TARGET == HWY_AVX2 && !defined(NIBBLE_NO_AVX_VNNI) && \
     ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
@@ -257,11 +257,11 @@ HWY_INLINE float_vec load(const std::int8_t* p) {
   return hn::ConvertTo(float_tag(), hn::PromoteTo(int_tag(), hn::LoadU(d8, p)));
 }
 
-/// How far ahead of the reads memory is asked for more: as far as a core reads while memory answers, and no more than a part of
-/// its first cache. Panels and tiles of keys and values follow each other, so what lies ahead is what comes next.
+/// How far ahead of the reads memory is asked for more: about as far as a core reads while memory answers. Panels and tiles of
+/// keys and values follow each other, so what lies ahead is what comes next.
 inline constexpr std::size_t prefetch_bytes = 8192;
-/// The cache that streams are asked into: those of a weight's codes, and those of floats. An AMD Zen 4 reads more of them where
-/// it asks the second one, but for codes in kernels of 512 bits, which read fewer: bench/README.md has the figures.
+/// The cache that streams are asked into: those of a weight's codes, and those of floats. An AMD Zen 4 reads faster where it is
+/// the second, but for codes with 512 bits; bench/README.md has the figures.
 inline constexpr int stream_cache = HWY_ARCH_X86 && lanes < 16 ? 2 : 1, float_stream_cache = HWY_ARCH_X86 ? 2 : 1;
 
 /// Asks memory for one of `parts` equal parts of some bytes, which need not exist. Cache 1: for bytes that few tokens read

@@ -458,7 +458,7 @@ HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t g
   return {copy, Tokens};
 }
 
-/// The sums of one group for up to few_tokens<Q> tokens.
+/// The sums of one group for any number of tokens: faster than a tile for up to few_tokens<Q> of them.
 /// @shape   a: the tokens' blocks, see place_of(); sums (tokens, in whole blocks of token_block; 16), rows `stride` apart
 template <coded_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void add_group(Units& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens, float* sums,

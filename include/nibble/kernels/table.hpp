@@ -5,10 +5,11 @@
 /// is missing. The table stands outside of the versioned inline namespace, for its one definition serves every caller.
 ///
 /// All functions are reentrant, allocate nothing and cannot fail. A row's sum has one order, whatever the number of tokens, so
-/// a table gives the same bits for any batch, chunk or split of the rows. All tables give the same bits, those of the scalar
-/// reference (kernels/reference.hpp), whatever the compiler and its level of optimization. Some do not: x86 before AVX2 (SSE4,
-/// SSSE3, SSE2), WASM and 32-bit NEON do not fuse multiplication and addition. Their results are their own: in last bits, and,
-/// where two numbers of a block of activations are nearly its largest, rarely in a code. NaN is one result, whatever its bits.
+/// a table gives the same bits for any batch, chunk or split of the rows. Tables of targets that fuse multiplication and
+/// addition (AVX2 and better, NEON of 64 bits) give those of the scalar reference (kernels/reference.hpp), whatever the
+/// compiler and its level of optimization. x86 before AVX2 (SSE4, SSSE3, SSE2), WASM and 32-bit NEON do not fuse: their last
+/// bits are their own, and where two scales of a block of activations are nearly as good, they may choose the other, which
+/// changes its codes. NaN is one result, whatever its bits.
 #pragma once
 
 #include <cstddef>

@@ -120,9 +120,10 @@ struct session_options {
   /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full; what
   /// one takes of its whole context is enough for any one that has it to itself.
   std::size_t kv_bytes = 0;
-  /// Whether the system is asked for large pages for keys and values, where it has them: a context that is full is then read
-  /// faster (bench/README.md says by how much), and memory is resident by 2 MiB at once, so most of what is planned soon after
-  /// a beginning. Without, it is resident as far as it has been used.
+  /// Whether the system is asked for large pages for keys and values, where it has them: behind thousands of positions a token
+  /// is computed up to 1.16 times as fast (bench/README.md), and memory is resident by 2 MiB at once, so most of what is
+  /// planned soon after a beginning. Without, the system's own setting decides; if that asks for none, memory is resident as
+  /// far as it has been used.
   bool large_pages = true;
   /// Whether what sequences of a pool have processed stays for others that begin with the same tokens and adapters, which then
   /// begin behind them: by whole pages of 64 positions, so that shorter beginnings are not shared. The least recently used

@@ -147,7 +147,8 @@ inline constexpr unsigned value_bits = [] {
 }();
 
 /// A format whose levels the kernels do not look up themselves: it is widened to bytes on the way to a product, block by block
-/// (quant/widened.hpp). For formats with large codebooks, and for those that are rarely used: they share one kernel.
+/// (quant/widened.hpp). For formats with large codebooks, and for those that are rarely used: they share two kernels, by how
+/// far their levels reach.
 ///
 ///     widen(block, out)                    block_size columns, 32 at a time, as levels and scales
 ///     largest_value, largest_level         how far from zero it reaches, and its levels do: to 63 at most
