@@ -233,6 +233,7 @@ std::optional<std::string> take_target(int& argc, char** argv) {
 
 void add_context() {
   benchmark::AddCustomContext("cpu", bench::processor_name());
+  benchmark::AddCustomContext("large_pages", bench::large_pages());
   benchmark::AddCustomContext("compiler", bench::compiler_name());
   benchmark::AddCustomContext("commit", NIBBLE_BENCH_COMMIT);
 }

@@ -1,4 +1,5 @@
-/// What a figure belongs to, besides the program's arguments: the source, its compiler, the processor, the instruction set.
+/// What a figure belongs to, besides the program's arguments: the source, its compiler, the processor and its pages, the
+/// instruction set.
 #pragma once
 
 #include <algorithm>
@@ -34,6 +35,15 @@ inline std::string processor_name() {
   return "";
 }
 
+/// What Linux makes of a program's wish for large pages, which figures depend on: always, madvise or never. Empty elsewhere.
+inline std::string large_pages() {
+  std::ifstream file("/sys/kernel/mm/transparent_hugepage/enabled");
+  for (std::string word; file >> word;) {
+    if (word.starts_with('[') && word.ends_with(']')) return word.substr(1, word.size() - 2);
+  }
+  return "";
+}
+
 /// The instruction sets that this program has kernels for and this CPU runs, best first; the scalar reference is the last.
 inline std::vector<std::string> target_names() {
   std::vector<std::string> names;
@@ -41,12 +51,24 @@ inline std::vector<std::string> target_names() {
   return names;
 }
 
+/// Whether two names are one, in whatever case they are written.
+inline bool same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// The kernels of one of them; null if there are none.
+inline const nibble::kernel_table* find_table(std::string_view target) {
+  for (std::size_t i = 0; const nibble::kernel_table* table = nibble::kernels_at(i); ++i) {
+    if (same_name(table->target, target)) return table;
+  }
+  return nullptr;
+}
+
 /// The kernels of one of them.
 /// @errors  std::runtime_error that lists them
 inline const nibble::kernel_table& table_of(std::string_view target) {
-  for (std::size_t i = 0; const nibble::kernel_table* table = nibble::kernels_at(i); ++i) {
-    if (table->target == target) return *table;
-  }
+  if (const nibble::kernel_table* table = find_table(target)) return *table;
   std::string all;
   for (const auto& name : target_names()) all += (all.empty() ? "" : ", ") + name;
   throw std::runtime_error("--target: expected one that this program has kernels for and this CPU runs, " + all + "; found '" +

@@ -1,5 +1,5 @@
 # Runs PROGRAM (nibble-bench) on MODEL once for each instruction set of this CPU: cmake -DPROGRAM=... -DMODEL=... -P targets.cmake
-# What it says of itself and of the limits is what was asked for, and a name that is none, or that the build left out, is refused.
+# What it says of itself and of the limits is what was asked for, in any case; a name that is none, or that the build left out, is refused.
 function(speed out target)
   execute_process(COMMAND "${PROGRAM}" speed "${MODEL}" --prompt 16 --generate 2 --repeat 1 --threads 1 ${LIMITS} --target "${target}"
                   OUTPUT_VARIABLE json ERROR_VARIABLE error RESULT_VARIABLE status)
@@ -25,6 +25,14 @@ foreach(target IN LISTS targets)
     endif()
   endforeach()
 endforeach()
+
+list(GET targets 0 best)
+string(TOLOWER "${best}" lower)
+speed(json ${lower})
+string(JSON found GET "${json}" target)
+if(NOT found STREQUAL best)
+  message(FATAL_ERROR "asked for ${lower}, target is ${found}")
+endif()
 
 speed(error NO_SUCH_TARGET)
 string(REPLACE ";" ", " all "${targets}")

@@ -21,6 +21,7 @@ nlohmann::ordered_json identity(const arguments& a) {
           {"compiler", compiler_name()},
           {"cpu", processor_name()},
           {"cores", std::thread::hardware_concurrency()},
+          {"large_pages", large_pages()},
           {"model", a.model.filename().string()},
           {"chunk", a.chunk}};
 }

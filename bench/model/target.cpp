@@ -1,6 +1,5 @@
 #include "target.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 
@@ -13,7 +12,7 @@ namespace {
 /// Whether Highway has a target of this name that this CPU runs, compiled or not.
 bool runs_here(const std::string& name) {
   for (std::int64_t left = hwy::SupportedTargets(); left > 0; left &= left - 1) {
-    if (name == hwy::TargetName(left & -left)) return true;
+    if (same_name(name, hwy::TargetName(left & -left))) return true;
   }
   return false;
 }
@@ -25,8 +24,7 @@ bool runs_here(const std::string& name) {
 // measure_machine uses, follows.
 void choose_target(const std::string& name) {
   if (name.empty()) return;
-  const auto names = target_names();
-  if (std::find(names.begin(), names.end(), name) == names.end() && runs_here(name)) {
+  if (!find_table(name) && runs_here(name)) {
     throw std::runtime_error("--target: this CPU runs " + name +
                              ", but this program was built without its kernels; -DNIBBLE_TARGETS=" + name + " builds them");
   }

@@ -7,6 +7,7 @@ The result is a number here, so that machines that are not at hand are compared 
 purpose changes it, too."""
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,20 @@ X86 = platform.machine() in ("x86_64", "AMD64")
 AVX2 = ["-mavx2", "-mbmi", "-mbmi2", "-mfma", "-mf16c", "-maes", "-mpclmul"]
 # The dot products of AVX-VNNI by other instructions: a processor without them runs all else of that table.
 EMULATED = "-DNIBBLE_EMULATED_AVX_VNNI"
+# What a processor calls, in /proc/cpuinfo, the last instructions that such code needs.
+NEEDED = {"-mavx2": "avx2", "-march=skylake-avx512": "avx512bw", "-march=icelake-server": "avx512_vbmi2", "-mavxvnni": "avx_vnni"}
 WAYS = [["-O1", FUSE, EMULATED, *AVX2], ["-O3", *AVX2], ["-O3", FUSE, "-march=skylake-avx512"],
         ["-O2", FUSE, "-march=icelake-server", "-mavxvnni"]] if X86 else [["-O1", FUSE], ["-O3", FUSE]]
+
+
+def can_run(way):
+    """Whether this CPU says that it has all instructions of a way."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            has = next((line.split() for line in file if line.startswith("flags")), [])
+    except OSError:
+        has = []
+    return all(NEEDED[flag] in has for flag in way if flag in NEEDED)
 
 
 def result_of(way, include, library, folder):
@@ -31,7 +44,7 @@ def result_of(way, include, library, folder):
     subprocess.run([way[0], "-std=c++20", "-DHWY_COMPILE_ONLY_STATIC", "-I" + include, *way[1:], source, library, "-o", program],
                    check=True)
     done = subprocess.run([program], capture_output=True, text=True)
-    if done.returncode == -4:
+    if done.returncode == -signal.SIGILL and not can_run(way):
         return None
     done.check_returncode()
     return [line.split() for line in done.stdout.splitlines()]

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cfenv>
+#include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "kernels/samples.hpp"
 #include "nibble/kv/tile.hpp"
@@ -57,6 +59,44 @@ TEST_CASE("ordinary numbers raise no floating-point exception in norms, caps, ro
     for (rope_pairs order : {rope_pairs::halves, rope_pairs::interleaved}) {
       auto y = x;
       t.rope(y.data(), c.data(), s.data(), 59, order);
+    }
+  });
+}
+
+TEST_CASE("ordinary numbers raise no floating-point exception in sums, steps, convolutions, recurrences and transforms") {
+  constexpr std::size_t tokens = 5, channels = 67, taps = 4, rows = 24;
+  const auto x = ordinary(4096), y = gaussian(4096, 5), chance = [] {
+    auto between = gaussian(tokens, 6);
+    for (float& p : between) p = 1 / (1 + std::exp(p));
+    return between;
+  }();
+  check_flags([&](const kernel_table& t) {
+    for (std::size_t n : {1, 15, 16, 100, 4096}) {
+      auto z = x, decay = x;
+      t.add_scaled(z.data(), y.data(), 0.3f, n), t.multiply(z.data(), y.data(), n);
+      CHECK(std::isfinite(t.sum(z.data(), n) + t.squared_length(z.data(), n)));
+      t.normalize(z.data(), 1e-6f, 1, n);
+      z = x, t.xielu(z.data(), n, {0.8f, 0.6f, 0.5f, -1e-6f});
+      z = x, t.step_decay(y.data(), std::vector<float>(n, -2.0f).data(), n, z.data(), decay.data());
+    }
+    for (std::size_t size : {2, 64, 256}) {
+      auto z = x;
+      t.hadamard(z.data(), size, z.size() / size);
+    }
+    auto z = x;
+    std::vector<float> after(rows * 80);
+    for (bool silu : {false, true}) {
+      t.convolve({z.data(), channels, tokens, channels, taps, y.data(), channels, silu ? y.data() + 1000 : nullptr,
+                  x.data() + 2000, after.data(), channels, silu});
+    }
+    for (bool delta : {false, true}) {
+      scan_args a{};
+      a.before = y.data(), a.after = after.data(), a.rows = rows, a.last = channels, a.tokens = tokens;
+      a.key = y.data() + 100, a.query = y.data() + 300, a.key_stride = rows;
+      a.value = x.data() + 1000, a.value_stride = a.output_stride = channels;
+      a.step = a.decay = chance.data(), a.step_stride = a.decay_stride = 1;
+      a.output = z.data(), a.skip = delta ? 0 : 0.7f, a.delta = delta;
+      t.scan(a);
     }
   });
 }

@@ -26,15 +26,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "nibble/core/fused.hpp"
 #include "nibble/kernels/attention_values-inl.hpp"
 #include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/float_products-inl.hpp"
+#include "nibble/kernels/many_tokens-inl.hpp"
+#include "nibble/kernels/one_token-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
-#include "nibble/kernels/products-inl.hpp"
 #include "nibble/kernels/softmax-inl.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kv/tile.hpp"

@@ -31,14 +31,8 @@ inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 #if NIBBLE_FOLLOWS_AVX3
 using N_AVX3::add_values_of;
-using N_AVX3::few_queries;
-using N_AVX3::for_each_query_block;
-using N_AVX3::output_block;
 using N_AVX3::value_weights;
 #else
-
-/// Up to this many queries, those of a decoded token, wait for memory at every tile, so the keys ahead are asked for.
-inline constexpr std::size_t few_queries = 16;
 
 /// Two codes of Q4_0: those of dimensions i and i + 16 of a block.
 struct two_codes {
@@ -68,15 +62,6 @@ HWY_INLINE float value_at(const T* slot, std::size_t i) {
 }
 HWY_INLINE float value_at(const two_codes* slot, std::size_t i) {
   return float((slot[i % (kv_block / 2)].bits >> (i < kv_block / 2 ? 0 : 4) & 15) - q4_0::zero_point);
-}
-
-/// Queries whose outputs are worked on at once, at most: as many sums as registers hold.
-inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4;
-
-/// for_each_block for queries, all blocks full: those of a decoded token are mostly four or fewer, and wait for arithmetic.
-template <class F>
-HWY_INLINE void for_each_query_block(std::size_t begin, std::size_t end, const F& f) {
-  for_each_block<true, output_block, 4, 3, 2, 1>(begin, end, f);
 }
 
 /// What a tile adds to the outputs of a block of queries.
@@ -114,8 +99,8 @@ HWY_INLINE void add_slots(const T* values, std::size_t width, std::size_t i, slo
   for (std::size_t slot = slots.begin; slot < slots.end; ++slot, from += width) {
     prefetch_ahead<sizeof(T) == 1 ? 1 : float_stream_cache>(from + start,
                                                             std::min(Vectors * lanes, slot_width<T>(kv_block)) * sizeof(T));
-    add_products([&](std::size_t n) NIBBLE_ATTR { return hn::Set(d, probabilities[n * page_positions + slot]); },
-                 [&](std::size_t v) NIBBLE_ATTR { return load_values(from, start + v * lanes); }, sum);
+    add_outer_product([&](std::size_t n) NIBBLE_ATTR { return hn::Set(d, probabilities[n * page_positions + slot]); },
+                      [&](std::size_t v) NIBBLE_ATTR { return load_values(from, start + v * lanes); }, sum);
   }
   NIBBLE_UNROLL for (std::size_t n = 0; n < Queries; ++n) {
     NIBBLE_UNROLL for (std::size_t v = 0; v < Vectors; ++v) {

@@ -41,6 +41,12 @@ inline constexpr std::size_t few_tokens = token_block == 8        ? 16
 inline constexpr std::size_t token_chunk = 128;
 static_assert(token_chunk % activation_bundle == 0);
 
+/// Queries whose outputs are worked on at once, at most: as many sums as registers hold.
+inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4;
+
+/// Up to this many queries, those of a decoded token, wait for memory at every tile, so the keys ahead are asked for.
+inline constexpr std::size_t few_queries = 16;
+
 /// Calls f(std::integral_constant<size>, first, n) for blocks of n <= size tokens that make up [begin, end): as many as there
 /// are of the first of some sizes that fall, and for what is left one of the least size that holds it. Or, where all are to be
 /// Full, as many as there are of each size in turn, which end with 1.
@@ -60,7 +66,7 @@ HWY_INLINE void for_each_block(std::size_t begin, std::size_t end, const F& f) {
 }
 /// sum[i][v] += x(i) * w(v), all in registers: the operands that are fewer are loaded first, and stay there.
 template <std::size_t Tokens, std::size_t Vectors, class X, class W>
-HWY_INLINE void add_products(const X& x, const W& w, float_vec (&sum)[Tokens][Vectors]) {
+HWY_INLINE void add_outer_product(const X& x, const W& w, float_vec (&sum)[Tokens][Vectors]) {
   if constexpr (Tokens < Vectors) {
     float_vec xs[Tokens];
     NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) xs[i] = x(i);
@@ -94,6 +100,12 @@ HWY_INLINE void for_each_token_block(std::size_t tokens, const F& f) {
   } else {
     for_each_block<true, 4, 2, 1>(0, tokens, f);
   }
+}
+
+/// for_each_block for queries, all blocks full: those of a decoded token are mostly four or fewer, and wait for arithmetic.
+template <class F>
+HWY_INLINE void for_each_query_block(std::size_t begin, std::size_t end, const F& f) {
+  for_each_block<true, output_block, 4, 3, 2, 1>(begin, end, f);
 }
 
 }  // namespace HWY_NAMESPACE

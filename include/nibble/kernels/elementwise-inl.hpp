@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "nibble/core/fused.hpp"
 #include "nibble/kernels/math-inl.hpp"

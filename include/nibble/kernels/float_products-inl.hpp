@@ -54,8 +54,8 @@ HWY_INLINE void add_float_columns(const T* const (&w)[Groups], std::size_t colum
       float_vec part[Tokens][vectors];
       NIBBLE_UNROLL for (auto& of_token : part) NIBBLE_UNROLL for (auto& s : of_token) s = hn::Zero(d);
       for (std::size_t k = first; k < std::min(columns, first + float_part); ++k) {
-        add_products([&](std::size_t i) NIBBLE_ATTR { return hn::Set(d, in[i][k]); },
-                     [&](std::size_t v) NIBBLE_ATTR { return load(from[v] + k * panel_rows); }, part);
+        add_outer_product([&](std::size_t i) NIBBLE_ATTR { return hn::Set(d, in[i][k]); },
+                          [&](std::size_t v) NIBBLE_ATTR { return load(from[v] + k * panel_rows); }, part);
       }
       NIBBLE_UNROLL for (std::size_t i = 0; i < Tokens; ++i) {
         NIBBLE_UNROLL for (std::size_t v = 0; v < vectors; ++v) sum[i][v] = hn::Add(sum[i][v], part[i][v]);

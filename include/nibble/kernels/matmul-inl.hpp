@@ -1,5 +1,5 @@
-/// The matrix products of the kernel table: the sums of products-inl.hpp and float_products-inl.hpp for the groups of a call,
-/// chunk by chunk of its tokens, and the epilogue that stores them.
+/// The matrix products of the kernel table: the sums of one_token-inl.hpp, many_tokens-inl.hpp and float_products-inl.hpp for
+/// the groups of a call, chunk by chunk of its tokens, and the epilogue that stores them.
 #if defined(NIBBLE_KERNELS_MATMUL_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_MATMUL_INL_HPP
 #undef NIBBLE_KERNELS_MATMUL_INL_HPP
@@ -14,8 +14,9 @@
 #include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/elementwise-inl.hpp"
 #include "nibble/kernels/float_products-inl.hpp"
+#include "nibble/kernels/many_tokens-inl.hpp"
+#include "nibble/kernels/one_token-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
-#include "nibble/kernels/products-inl.hpp"
 #include "nibble/kernels/table.hpp"
 #include "nibble/kernels/widen-inl.hpp"
 

@@ -157,6 +157,48 @@ HWY_INLINE float_vec read_min_scale(const scale_panel<half_super_scale_min>& p, 
   return hn::Neg(load(p.dmin.data() + r));
 }
 
+/// Whether the two halves of a granule have a scale each.
+template <class Q>
+inline constexpr bool two_halves = !super_block_format<Q> && Q::scales::sub_block < 32;
+
+/// Whether pairs of 8-bit values are multiplied as levels: their magnitudes by activations that have taken their signs.
+template <class Q, dot Dot>
+inline constexpr bool signed_levels = moves_signs&& Dot == dot::pairs&& value_bits<Q> == 8;
+
+/// What products of pairs multiply of 8-bit values: the magnitudes of levels, and levels; or the values' low and high four
+/// bits.
+struct parts_vec {
+  HWY_INLINE parts_vec() {}
+  HWY_INLINE parts_vec(byte_vec a, byte_vec b) : first(a), second(b) {}
+  byte_vec first, second;
+};
+template <class Q>
+HWY_INLINE parts_vec parts_of(byte_vec v) {
+  const byte_tag d;
+  if constexpr (moves_signs) {
+    const auto level = hn::Sub(v, hn::Set(d, Q::zero_point));
+    return {hn::BitCast(d, hn::Abs(hn::BitCast(signed_byte_tag(), level))), level};
+  } else {
+    const hn::Repartition<std::uint16_t, byte_tag> d16;
+    const auto fifteen = hn::Set(d, 15);
+    return {hn::And(v, fifteen), hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(d16, v))), fifteen)};
+  }
+}
+
+/// The parts of the codes of quad q of a granule.
+template <coded_format Q>
+HWY_INLINE parts_vec read_parts(const std::uint8_t* granule, std::size_t q, std::size_t r) {
+  if constexpr (moves_signs && codebook_format<Q>) {
+    const byte_tag d;
+    const auto code = codes<Q::code_bits>(granule, q, r);
+    const auto look_up = [&](std::size_t at)
+                             NIBBLE_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, signed_table<Q>.data() + at), code); };
+    return {look_up(0), look_up(16)};
+  } else {
+    return parts_of<Q>(values<Q>(granule, q, r));
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

@@ -8,6 +8,8 @@
 #define NIBBLE_KERNELS_SUMS_INL_HPP
 #endif
 
+#include <cstddef>
+
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/reference.hpp"
 
