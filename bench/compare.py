@@ -28,7 +28,7 @@ FIGURES = {"prompt": "prompt_tps", "decode": "decode_tps"}
 CASE = ("prompt", "generate", "depth", "sequences", "kv", "repeat")  # as the engines take them
 LEAST = {"prompt": 0, "generate": 0, "depth": 0, "sequences": 1, "repeat": 1, "busy": 0}
 KV = ("f32", "f16", "q8_0")  # formats that every engine has
-ABOUT = ("model", "engine", "commit", "compiler", "cpu", "cores", "large_pages", "target", "kv_mb")  # what nibble-bench says beside them
+ABOUT = ("model", "engine", "commit", "compiler", "cpu", "cores", "huge_pages", "target", "kv_mb")  # what nibble-bench says beside them
 SETTINGS = {"flash": [], "no-flash": ["--no-flash"]}  # of the peers
 
 

@@ -6,7 +6,7 @@ NIBBLE = """#!%s
 import json, sys
 a = sys.argv
 print(json.dumps({"model": a[2], "engine": "nibble 1", "commit": "c0ffee", "compiler": "cc", "cpu": "a CPU", "cores": 2, "kv_mb": 1,
-                  "large_pages": "madvise", "target": a[a.index("--target") + 1] if "--target" in a else "AVX3",
+                  "huge_pages": "madvise", "target": a[a.index("--target") + 1] if "--target" in a else "AVX3",
                   "prompt_tps": 100.0, "decode_tps": 50.0}))
 """ % sys.executable
 # Prompts are faster without flash attention, decoding is with it. What it must not be asked for ends it.

@@ -48,13 +48,12 @@ template <class Q>
 struct matrices {
   std::size_t bytes = groups * nibble::group_bytes<Q>(columns);  // of one
   std::size_t count = (least_bytes + bytes - 1) / bytes;
-  nibble::aligned_buffer memory = nibble::aligned_buffer::try_allocate(count * bytes).value();
+  nibble::aligned_buffer memory = nibble::aligned_buffer::allocate(count * bytes, nibble::memory_pages::large);
 
   matrices() {
     constexpr std::size_t unlike = 2 * nibble::panel_rows;
     std::vector<std::byte> stored(*nibble::try_quantized_bytes(Q::type, unlike, columns));
     nibble::quantize_rows(Q::type, noise(unlike * columns), unlike, columns, {}, stored);
-    memory.prefer_large_pages();
     const std::size_t group = nibble::group_bytes<Q>(columns), row_bytes = stored.size() / unlike;
     for (std::size_t g = 0; g < 2; ++g) {
       const std::byte* rows_of_group = stored.data() + g * nibble::panel_rows * row_bytes;
@@ -85,12 +84,18 @@ struct inputs {
   const void* data() const { return nibble::float_format<Q> ? static_cast<const void*>(x.data()) : blocks.data(); }
 };
 
-/// Whether a result is the reference's, but for the last bits of targets that do not fuse multiplication and addition.
-bool agree(std::span<const float> found, std::span<const float> expected) {
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!(std::fabs(found[i] - expected[i]) <= 1e-5f * std::max(1.0f, std::fabs(expected[i])))) return false;
+/// Whether a result is the reference's: to the bit, but where a target does not fuse multiplication and addition.
+bool agree(const nibble::kernel_table& table, std::span<const float> found, std::span<const float> expected) {
+  const std::string_view target = table.target;
+  if (target.find("SSE") == target.npos && target != "WASM") {
+    return std::memcmp(found.data(), expected.data(), found.size_bytes()) == 0;
   }
-  return true;
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    difference += (double(found[i]) - expected[i]) * (double(found[i]) - expected[i]);
+    size += double(expected[i]) * expected[i];
+  }
+  return difference <= 1e-10 * size;
 }
 
 bool wrong = false;  // some answer was
@@ -118,7 +123,7 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
   table.formats[format].matmul(args);
   args.output = expected.data();
   nibble::reference::table.formats[format].matmul(args);
-  if (!agree(out, expected)) return give_up(state);
+  if (!agree(table, out, expected)) return give_up(state);
 
   args.output = out.data(), args.last = groups;
   std::size_t next = 0;
@@ -137,14 +142,13 @@ void matmul(benchmark::State& state, const nibble::kernel_table& table, std::siz
 struct kv_heads {
   std::size_t format, value_offset, page_bytes;
   std::size_t head_bytes = positions / nibble::page_positions * page_bytes, count = (least_bytes + head_bytes - 1) / head_bytes;
-  nibble::aligned_buffer memory = nibble::aligned_buffer::try_allocate(count * head_bytes).value();
+  nibble::aligned_buffer memory = nibble::aligned_buffer::allocate(count * head_bytes, nibble::memory_pages::large);
 
   template <class Format>
   kv_heads(std::type_identity<Format>, const nibble::kernel_table& table)
       : format(nibble::index_of<Format, nibble::kv_formats>),
         value_offset(nibble::kv_tile_bytes<Format, nibble::kv_role::key>(head_dim)),
         page_bytes(value_offset + nibble::kv_tile_bytes<Format, nibble::kv_role::value>(head_dim)) {
-    memory.prefer_large_pages();
     const auto numbers = noise(2 * nibble::page_positions * head_dim);
     for (std::size_t slot = 0; slot < nibble::page_positions; ++slot) {
       const float* key = numbers.data() + 2 * slot * head_dim;
@@ -175,7 +179,7 @@ void attention(benchmark::State& state, const nibble::kernel_table& table, std::
   nibble::reference::table.attention[kv.format](args);
   args.output = out.data();
   table.attention[kv.format](args);
-  if (!agree(out, expected)) return give_up(state);
+  if (!agree(table, out, expected)) return give_up(state);
 
   std::size_t next = 0;
   for (auto _ : state) {
@@ -233,7 +237,7 @@ std::optional<std::string> take_target(int& argc, char** argv) {
 
 void add_context() {
   benchmark::AddCustomContext("cpu", bench::processor_name());
-  benchmark::AddCustomContext("large_pages", bench::large_pages());
+  benchmark::AddCustomContext("huge_pages", bench::huge_pages());
   benchmark::AddCustomContext("compiler", bench::compiler_name());
   benchmark::AddCustomContext("commit", NIBBLE_BENCH_COMMIT);
 }

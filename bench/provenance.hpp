@@ -35,8 +35,9 @@ inline std::string processor_name() {
   return "";
 }
 
-/// What Linux makes of a program's wish for large pages, which figures depend on: always, madvise or never. Empty elsewhere.
-inline std::string large_pages() {
+/// What Linux makes of a program's wish for large pages, its "huge" ones, which figures depend on: always, madvise or never.
+/// Empty elsewhere.
+inline std::string huge_pages() {
   std::ifstream file("/sys/kernel/mm/transparent_hugepage/enabled");
   for (std::string word; file >> word;) {
     if (word.starts_with('[') && word.ends_with(']')) return word.substr(1, word.size() - 2);

@@ -1,5 +1,5 @@
 # Runs PROGRAM (nibble-bench) on MODEL once for each instruction set of this CPU: cmake -DPROGRAM=... -DMODEL=... -P targets.cmake
-# What it says of itself and of the limits is what was asked for, in any case; a name that is none, or that the build left out, is refused.
+# What it says of itself and of the limits is what was asked for, in upper or lower case; a name that is none, or that the build left out, is refused.
 function(speed out target)
   execute_process(COMMAND "${PROGRAM}" speed "${MODEL}" --prompt 16 --generate 2 --repeat 1 --threads 1 ${LIMITS} --target "${target}"
                   OUTPUT_VARIABLE json ERROR_VARIABLE error RESULT_VARIABLE status)
@@ -44,8 +44,8 @@ if(NOT error MATCHES "--target: expected a name")
   message(FATAL_ERROR "an empty target: ${error}")
 endif()
 if(targets MATCHES "AVX|SSE4" AND NOT targets MATCHES "SSSE3")  # what runs the newer ones runs this
-  speed(error SSSE3)
-  if(NOT error MATCHES "this CPU runs SSSE3, but this program was built without its kernels")
+  speed(error ssse3)
+  if(NOT error MATCHES "this CPU runs ssse3, but this program was built without its kernels")
     message(FATAL_ERROR "SSSE3: ${error}")
   endif()
 endif()

@@ -21,7 +21,7 @@ nlohmann::ordered_json identity(const arguments& a) {
           {"compiler", compiler_name()},
           {"cpu", processor_name()},
           {"cores", std::thread::hardware_concurrency()},
-          {"large_pages", large_pages()},
+          {"huge_pages", huge_pages()},
           {"model", a.model.filename().string()},
           {"chunk", a.chunk}};
 }
@@ -37,6 +37,7 @@ nibble::tensor_type kv_type(const std::string& name) {
 
 nibble::session_options options_of(const arguments& a, std::size_t context) {
   nibble::session_options o{.context = context, .prefill_chunk = a.chunk, .output_rows = a.chunk, .kv = kv_type(a.kv)};
+  o.large_pages = a.large_pages;
   if (!a.keys.empty()) o.keys = kv_type(a.keys);
   if (!a.values.empty()) o.values = kv_type(a.values);
   if (a.rotated != "auto") {

@@ -45,7 +45,7 @@ struct arguments {
   std::vector<std::size_t> prompts{64, 512}, answers{64, 256};  ///< least and most
   double rate = 0, pace = 2;
   bool one_by_one = false, no_prefixes = false;
-  bool special = false, limits = false, quick = false, mapped = false, always = false, block = false;
+  bool special = false, limits = false, quick = false, mapped = false, large_pages = false, always = false, block = false;
 };
 
 /// All throw std::runtime_error or nibble::error.

@@ -58,8 +58,7 @@ std::atomic<std::uint64_t> sink;  // results go here, so that none can be left o
 
 double best_read_gb_s(std::size_t threads, std::size_t bytes) {
   constexpr std::size_t chunk = std::size_t{4} << 20;
-  auto buffer = nibble::aligned_buffer::try_allocate(nibble::round_up(bytes, chunk)).value();
-  buffer.prefer_large_pages();
+  auto buffer = nibble::aligned_buffer::allocate(nibble::round_up(bytes, chunk), nibble::memory_pages::large);
   const std::size_t chunks = buffer.size() / chunk;
   double best = 0;
   for (int tries = 0; tries < 10; ++tries) {

@@ -255,6 +255,7 @@ class command_line {
     count(c, "--threads", "threads, the caller's included", a_->threads, 1, nibble::thread_pool::max_threads);
     count(c, "--chunk", "ids of a step", a_->chunk, 1);
     c->add_option("--kv", a_->kv, "format of keys and values")->check(CLI::IsMember(kv_names));
+    c->add_flag("--large-pages", a_->large_pages, "ask the system for large pages for keys and values");
     c->add_flag("--mapped", a_->mapped, "leave weights in the pages of the file");
     target(c);
   }

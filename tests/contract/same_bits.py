@@ -21,20 +21,22 @@ X86 = platform.machine() in ("x86_64", "AMD64")
 AVX2 = ["-mavx2", "-mbmi", "-mbmi2", "-mfma", "-mf16c", "-maes", "-mpclmul"]
 # The dot products of AVX-VNNI by other instructions: a processor without them runs all else of that table.
 EMULATED = "-DNIBBLE_EMULATED_AVX_VNNI"
-# What a processor calls, in /proc/cpuinfo, the last instructions that such code needs.
-NEEDED = {"-mavx2": "avx2", "-march=skylake-avx512": "avx512bw", "-march=icelake-server": "avx512_vbmi2", "-mavxvnni": "avx_vnni"}
+# The instructions that such code needs, as /proc/cpuinfo calls them.
+NEEDED = {"-mavx2": "avx2", "-mbmi": "bmi1", "-mbmi2": "bmi2", "-mfma": "fma", "-mf16c": "f16c", "-maes": "aes", "-mpclmul": "pclmulqdq",
+          "-march=skylake-avx512": "avx512f avx512cd avx512bw avx512dq avx512vl", "-mavxvnni": "avx_vnni",
+          "-march=icelake-server": "avx512_vbmi2 avx512_vnni avx512_bitalg avx512ifma vaes vpclmulqdq gfni"}
 WAYS = [["-O1", FUSE, EMULATED, *AVX2], ["-O3", *AVX2], ["-O3", FUSE, "-march=skylake-avx512"],
         ["-O2", FUSE, "-march=icelake-server", "-mavxvnni"]] if X86 else [["-O1", FUSE], ["-O3", FUSE]]
 
 
 def can_run(way):
-    """Whether this CPU says that it has all instructions of a way."""
+    """Whether this CPU says that it has the instructions of a way."""
     try:
         with open("/proc/cpuinfo") as file:
             has = next((line.split() for line in file if line.startswith("flags")), [])
     except OSError:
         has = []
-    return all(NEEDED[flag] in has for flag in way if flag in NEEDED)
+    return bool(has) and all(name in has for flag in way for name in NEEDED.get(flag, "").split())
 
 
 def result_of(way, include, library, folder):

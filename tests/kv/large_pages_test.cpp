@@ -41,7 +41,7 @@ std::optional<bool> pool_asked(bool large_pages, std::size_t context = 4096) {
 }
 }  // namespace
 
-TEST_CASE("large pages are asked for for keys and values if that is wanted") {
+TEST_CASE("large pages are asked for, for keys and values, if that is wanted") {
   const auto without = pool_asked(false), with = pool_asked(true);
   if (!without || !with) {
     MESSAGE("not tested: this system does not say what it was asked for");
@@ -52,13 +52,20 @@ TEST_CASE("large pages are asked for for keys and values if that is wanted") {
   if (const auto small = pool_asked(true, 64)) CHECK_FALSE(*small);  // less than one large page
 }
 
-TEST_CASE("sessions want large pages, but where their options do not") {
+TEST_CASE("what was asked of the system for one pool's memory does not stay for the next") {
+  for (std::size_t context : {std::size_t{1024}, std::size_t{2048}, std::size_t{4096}, std::size_t{8192}}) {
+    for (int i = 0; i < 2; ++i) static_cast<void>(pool_asked(true, context));
+    if (const auto without = pool_asked(false, context)) CHECK_FALSE(*without);
+  }
+}
+
+TEST_CASE("sessions ask for large pages where their options do") {
   session_options o;
   o.kv = tensor_type::f16;
   o.context = 64;
   o.marks = o.prefix_cache = o.rotated_keys = o.rotated_values = false;
   o.state_interval = 0;
-  CHECK(detail::room_of(o, 1, false).large_pages);
-  o.large_pages = false;
   CHECK_FALSE(detail::room_of(o, 1, false).large_pages);
+  o.large_pages = true;
+  CHECK(detail::room_of(o, 1, false).large_pages);
 }

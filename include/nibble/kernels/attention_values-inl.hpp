@@ -13,8 +13,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 #include "nibble/core/fused.hpp"

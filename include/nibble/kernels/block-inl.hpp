@@ -30,8 +30,8 @@ inline constexpr std::size_t float_token_block = lanes == 16 ? 8 : lanes == 8 ? 
 static_assert(activation_bundle % token_block == 0 && activation_bundle % tile_tokens == 0,
               "a block's activations are one stream");
 
-/// Up to this many tokens read packed units where they stand: they wait for memory, and unpacking would interrupt the reading.
-/// Scales of super-blocks cost more to read than others, so there it is fewer.
+/// Up to this many tokens read packed units where they stand: unpacking these would cost more than it saves. Scales of
+/// super-blocks cost more to read than others, so there it is fewer.
 template <class Q>
 inline constexpr std::size_t few_tokens = token_block == 8        ? 16
                                           : super_block_format<Q> ? 6
@@ -44,7 +44,7 @@ static_assert(token_chunk % activation_bundle == 0);
 /// Queries whose outputs are worked on at once, at most: as many sums as registers hold.
 inline constexpr std::size_t output_block = lanes == 16 ? 8 : 4;
 
-/// Up to this many queries, those of a decoded token, wait for memory at every tile, so the keys ahead are asked for.
+/// Up to this many queries, those of a decoded token, read a tile of keys once, from memory, so the keys ahead are asked for.
 inline constexpr std::size_t few_queries = 16;
 
 /// Calls f(std::integral_constant<size>, first, n) for blocks of n <= size tokens that make up [begin, end): as many as there
@@ -56,6 +56,7 @@ inline constexpr std::size_t few_queries = 16;
 template <bool Full, std::size_t Size, std::size_t... Smaller, class F>
 HWY_INLINE void for_each_block(std::size_t begin, std::size_t end, const F& f) {
   constexpr std::size_t next = std::max({std::size_t{0}, Smaller...}), least = Full ? Size : next + 1;
+  static_assert(Size > next, "sizes fall");
   static_assert(!Full || next > 0 || Size == 1, "blocks that are all full end with 1");
   for (; begin + least <= end; begin += Size) {
     f(std::integral_constant<std::size_t, Size>(), begin, Full ? Size : std::min(Size, end - begin));
@@ -90,7 +91,7 @@ constexpr std::size_t vectors_beside(std::size_t tokens, std::size_t most) {
 }
 
 /// For tokens that read packed units. With 512 bits and dot products they wait for memory, so a block that is not full costs
-/// nothing; where registers are narrow there is one size, to save code; all others wait for multiplications.
+/// nothing; x86 with 128 bits, which is old, has one size, to save code; all others wait for multiplications.
 template <class F>
 HWY_INLINE void for_each_token_block(std::size_t tokens, const F& f) {
   if constexpr (token_block == 8) {
@@ -105,7 +106,11 @@ HWY_INLINE void for_each_token_block(std::size_t tokens, const F& f) {
 /// for_each_block for queries, all blocks full: those of a decoded token are mostly four or fewer, and wait for arithmetic.
 template <class F>
 HWY_INLINE void for_each_query_block(std::size_t begin, std::size_t end, const F& f) {
-  for_each_block<true, output_block, 4, 3, 2, 1>(begin, end, f);
+  if constexpr (output_block > 4) {
+    for_each_block<true, output_block, 4, 3, 2, 1>(begin, end, f);
+  } else {
+    for_each_block<true, 4, 3, 2, 1>(begin, end, f);
+  }
 }
 
 }  // namespace HWY_NAMESPACE

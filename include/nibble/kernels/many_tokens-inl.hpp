@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/core/aligned.hpp"
 #include "nibble/kernels/block-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/panel-inl.hpp"
@@ -18,6 +19,7 @@
 #include "nibble/kernels/tile-inl.hpp"
 #include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/activation.hpp"
+#include "nibble/quant/format.hpp"
 #include "nibble/quant/panel.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
@@ -192,7 +194,7 @@ HWY_INLINE void add_tile(const Source& t, std::size_t, const activation_super_bl
                          std::size_t stride) {
   const float_tag d;
   constexpr std::size_t vectors = row_vectors<Source>;
-  constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
+  constexpr std::size_t sub_blocks = super_sub_blocks<Q>, quads = 8 / sub_blocks;
   for (std::size_t r = 0; r < Source::rows; r += vectors * lanes) {
     float_vec part[Tokens][vectors];
     NIBBLE_UNROLL for (auto& token : part) { NIBBLE_UNROLL for (auto& p : token) p = hn::Zero(d); }
@@ -249,7 +251,8 @@ HWY_INLINE token_blocks<Block> whole_block(token_blocks<Block> of, std::size_t g
   return {copy, Tokens};
 }
 
-/// The sums of one group for any number of tokens: faster than a tile for up to few_tokens<Q> of them.
+/// The sums of one group for any number of tokens: faster than a tile for up to few_tokens<Q> of them, and for up to
+/// few_queries where pairs of a key's codes are multiplied.
 /// @shape   a: the tokens' blocks, see place_of(); sums (tokens, in whole blocks of token_block; 16), rows `stride` apart
 template <coded_format Q, dot Dot = target_dot, class Units>
 HWY_INLINE void add_group(Units& units, std::size_t columns, const activation_of<Q>* a, std::size_t tokens, float* sums,

@@ -18,6 +18,8 @@
 #include "nibble/kernels/one_token-inl.hpp"
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/table.hpp"
+#include "nibble/kernels/tile-inl.hpp"
+#include "nibble/kernels/unit_source.hpp"
 #include "nibble/kernels/widen-inl.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();

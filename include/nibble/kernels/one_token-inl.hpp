@@ -13,16 +13,18 @@
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/panel-inl.hpp"
 #include "nibble/kernels/products-inl.hpp"
-#include "nibble/kernels/unit_source.hpp"
 #include "nibble/quant/activation.hpp"
+#include "nibble/quant/format.hpp"
 #include "nibble/quant/panel.hpp"
+#include "nibble/quant/widened.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
 inline namespace NIBBLE_ABI {
 namespace HWY_NAMESPACE {
 
-/// Adds `columns` columns, whole units, of one group to the sums of one token: out (16).
+/// Adds `columns` columns, whole units, of one group to the sums of one token.
+/// @shape   a: the token's blocks, side by side; out (16)
 ///
 /// One token is as fast as memory, which is fastest when bytes are asked for in the order in which they lie. The sums read
 /// scales and codes by turns, so each granule first asks for an equal share of the bytes ahead, from the codes on: the stream
@@ -53,7 +55,7 @@ HWY_NOINLINE void one_token(const std::byte* group, std::size_t columns, const a
           const std::size_t r = v * lanes;
           const granule_codes<Q> code{granule, r};
           if constexpr (super_block_format<Q>) {
-            constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block;
+            constexpr std::size_t sub_blocks = super_sub_blocks<Q>;
             part[v] = add_granule<Q, Dot>(
                 part[v], code, [&](std::size_t j) NIBBLE_ATTR { return read_scale(scales, g * sub_blocks + j, r); }, *a, g);
             if constexpr (half_mins<Q>) {

@@ -1,5 +1,5 @@
-/// Reads the panels of integer formats (quant/panel.hpp): codes as bytes, scales, offsets and minima, each for `lanes` rows
-/// from row r on.
+/// Reads the panels of integer formats (quant/panel.hpp): codes as bytes or in two parts, scales, offsets and minima, each for
+/// `lanes` rows from row r on.
 #if defined(NIBBLE_KERNELS_PANEL_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_KERNELS_PANEL_INL_HPP
 #undef NIBBLE_KERNELS_PANEL_INL_HPP
@@ -12,6 +12,7 @@
 
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/quant/activation.hpp"
+#include "nibble/quant/format.hpp"
 #include "nibble/quant/panel.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
@@ -157,9 +158,14 @@ HWY_INLINE float_vec read_min_scale(const scale_panel<half_super_scale_min>& p, 
   return hn::Neg(load(p.dmin.data() + r));
 }
 
-/// Whether the two halves of a granule have a scale each.
+/// Whether the two halves of a granule have a scale each; and of super-blocks: the sub-blocks of a granule, and whether minima
+/// are added granule by granule.
 template <class Q>
 inline constexpr bool two_halves = !super_block_format<Q> && Q::scales::sub_block < 32;
+template <class Q>
+inline constexpr std::size_t super_sub_blocks = super_block_format<Q> ? 32 / Q::scales::sub_block : 1;
+template <class Q>
+inline constexpr bool half_mins = super_block_format<Q>&& Q::scales::has_offset&& Q::scales::sub_block == 16;
 
 /// Whether pairs of 8-bit values are multiplied as levels: their magnitudes by activations that have taken their signs.
 template <class Q, dot Dot>

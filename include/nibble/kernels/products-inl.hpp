@@ -9,13 +9,13 @@
 /// and for super-blocks of 256 columns, whose blocks share dx up to a power of two, 2^e:
 ///
 ///     part = 0;   part += (2^e * n) * scale        sub-block by sub-block of 16 or 32 columns
-///     part += (sum of (2^e * sum a) * min) * -dmin                      the inner sum in 32 bits; of sub-blocks of 16 columns
-///                                                                       granule by granule: (2^e * sum of (sum a) * min) *
-///                                                                       -dmin
+///     part += (sum of s * min) * (-dmin * 2^10)    s = 2^(e - 10) * sum a, in 16 bits (activation_super_block::sums): the
+///                                                  inner sum is at most 8 * 63 * 2^15 < 2^24 in size; of sub-blocks of 16
+///                                                  columns, granule by granule: (2^e * sum of (sum a) * min) * -dmin
 ///     sum += dx * part
 ///
 /// Where the processor adds four products at once (dot::quads), n is a chain of those. Where it does not (dot::pairs), pairs of
-/// products are added up in 16 bits. A pair of b-bit values stays below 2 * (2^b - 1) * 127, so the sum of 8 pairs of 4 bits
+/// products are added up in 16 bits. A pair of b-bit values is at most 2 * (2^b - 1) * 127, so the sum of 8 pairs of 4 bits
 /// (30480), 4 of 5 bits (31496) and 2 of 6 bits (32004) is below 2^15. Of values of 8 bits one pair of |u - zero_point| * +-a
 /// is (32512), where an instruction moves signs; elsewhere they are split into two of 4 bits. One pair of 7 bits is, too
 /// (32258).
@@ -37,6 +37,7 @@
 #include "nibble/kernels/ops-inl.hpp"
 #include "nibble/kernels/panel-inl.hpp"
 #include "nibble/quant/activation.hpp"
+#include "nibble/quant/format.hpp"
 
 NIBBLE_BEFORE_NAMESPACE();
 namespace nibble {
@@ -45,7 +46,9 @@ namespace HWY_NAMESPACE {
 
 /// What remains to be subtracted of the zero point, where what is multiplied lacks a part of it, or all; see quad_zero_point.
 template <class Q, dot Dot>
-inline constexpr int zero_point_left = signed_levels<Q, Dot> ? 0 : Q::zero_point - quad_zero_point<value_bits<Q>>;
+inline constexpr int zero_point_left = signed_levels<Q, Dot>
+                                           ? 0
+                                           : Q::zero_point - (Dot == dot::quads ? quad_zero_point<value_bits<Q>> : 0);
 /// Where an integer sum starts, of a block or its half: at -zero_point times the sum of the activations' codes, so that adding
 /// products of u gives the sum of products of levels. Or of sub-block j of granule g of a super-block.
 template <class Q, dot Dot>
@@ -62,11 +65,11 @@ HWY_INLINE int_vec sum_start(const activation_super_block& a, std::size_t g, std
   return hn::Set(int_tag(), -zero_point_left<Q, Dot> * (Q::scales::sub_block == 16 ? halves[j] : halves[0] + halves[1]));
 }
 
-/// How many pairs of products of such values, 4 to 7 bits, are added up in 16 bits: 8, 4, 2 and 1.
+/// How many pairs of products of such values are added up in 16 bits.
 template <unsigned Bits>
-inline constexpr std::size_t pairs_in_16_bits = 32767 / (2 * 127 * ((1u << Bits) - 1));
+requires(Bits >= 4 && Bits <= 7) inline constexpr std::size_t pairs_in_16_bits = 32767 / (2 * 127 * ((1u << Bits) - 1));
 
-/// 16-bit lane k = the products of signed_levels 2k and 2k + 1 with s.
+/// 16-bit lane k = the products of levels 2k and 2k + 1 with s, added up.
 HWY_INLINE short_vec mul_signed_pairs(parts_vec levels, signed_byte_vec s) {
   return mul_pairs(levels.first, with_signs(s, hn::BitCast(signed_byte_tag(), levels.second)));
 }
@@ -77,7 +80,7 @@ struct granule_codes {
   const std::uint8_t* granule;
   std::size_t r, first = 0;
 
-  HWY_INLINE granule_codes from(std::size_t quad) const { return {granule, r, quad}; }
+  HWY_INLINE granule_codes from(std::size_t quad) const { return {granule, r, first + quad}; }
   HWY_INLINE byte_vec operator()(std::size_t q) const { return values<Q>(granule, first + q, r); }
   HWY_INLINE parts_vec parts(std::size_t q) const { return read_parts<Q>(granule, first + q, r); }
 };
@@ -137,7 +140,7 @@ HWY_INLINE float_vec add_granule(float_vec sum, const granule_codes<Q>& code, co
 template <class Q, dot Dot, class Scale>
 HWY_INLINE float_vec add_granule(float_vec part, const granule_codes<Q>& code, const Scale& scale,
                                  const activation_super_block& a, std::size_t g) {
-  constexpr std::size_t sub_blocks = 32 / Q::scales::sub_block, quads = 8 / sub_blocks;
+  constexpr std::size_t sub_blocks = super_sub_blocks<Q>, quads = 8 / sub_blocks;
   NIBBLE_UNROLL for (std::size_t j = 0; j < sub_blocks; ++j) {
     const auto n =
         add_products<Q, Dot, quads>(sum_start<Q, Dot>(a, g, j), code.from(j * quads), a.code.data() + g * 32 + j * quads * 4);
@@ -151,10 +154,6 @@ HWY_INLINE float_vec add_half_mins(float_vec part, short_vec mins, float_vec sca
   const auto n = add_pairs(hn::Zero(int_tag()), mins, broadcast_pair(a.half_sums.data() + 2 * g));
   return hn::MulAdd(scaled(n, a.exponent[g]), scale, part);
 }
-/// Whether minima are added granule by granule.
-template <class Q>
-inline constexpr bool half_mins = super_block_format<Q>&& Q::scales::has_offset&& Q::scales::sub_block == 16;
-
 }  // namespace HWY_NAMESPACE
 }  // namespace NIBBLE_ABI
 }  // namespace nibble

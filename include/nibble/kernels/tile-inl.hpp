@@ -29,10 +29,6 @@ HWY_INLINE panel_unit<Q, const std::byte> read_unit(Units& units, std::size_t co
   return {units.at(first, count), count};
 }
 
-/// Sub-blocks of a granule where super-blocks have some.
-template <class Q>
-inline constexpr std::size_t super_sub_blocks = super_block_format<Q> ? 32 / Q::scales::sub_block : 1;
-
 /// Up to 256 columns of groups, unpacked: level + zero_point as bytes (of 8-bit formats, where they are; in two parts
 /// for products of pairs), scales and offsets as floats.
 template <class Q, dot Dot>

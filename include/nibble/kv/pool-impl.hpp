@@ -79,14 +79,13 @@ result<kv_pool_ref> kv_pool::try_create(std::span<const kv_shape> layers, const 
   }
   if (detail::pages_of_layer(0, room, largest_size) > std::numeric_limits<std::uint32_t>::max())
     return error(errc::out_of_memory, "more pages than numbers").in(where());
-  auto pages = aligned_buffer::try_allocate(p.pages);
+  auto pages = aligned_buffer::try_allocate(p.pages, room.large_pages ? memory_pages::large : memory_pages::usual);
   if (!pages) return std::move(pages).failure().in(where());
   auto states = aligned_buffer::try_allocate(p.states);
   if (!states) return std::move(states).failure().in("recurrent states");
 
   kv_pool_ref pool(*new kv_pool(room));
   pool->pages_ = *std::move(pages);
-  if (room.large_pages) pool->pages_.prefer_large_pages();
   pool->states_ = *std::move(states);
   pool->slot_bytes_ = detail::state_slot_bytes(layers, room);
   pool->table_bytes_ = p.tables;

@@ -45,7 +45,7 @@ struct kv_room {
   /// sequence that it pays for; what is more than one of the whole context is shared out evenly to the layers, but to none more
   /// than it can use.
   std::size_t page_bytes = 0;
-  bool large_pages = false;       ///< of the system, for keys and values: see session_options
+  bool large_pages = false;       ///< of the system, for keys and values: session_options asks for them
   bool prefix_cache = false;      ///< see sequence::recall
   std::size_t prefix_states = 0;  ///< copies of recurrent states for it, beside those of sequences
   /// What is forgotten of texts that are longer than the context; its size is then the context.

@@ -230,9 +230,8 @@ inline result<std::shared_ptr<loaded_model>> load(const known_architectures& kno
     pool.emplace(options.threads);
     executor = executor_ref(*pool);
   }
-  auto memory = aligned_buffer::try_allocate(bytes);
+  auto memory = aligned_buffer::try_allocate(bytes, memory_pages::large);
   if (!memory) return std::move(memory).failure().in("weights");
-  memory->prefer_large_pages();
   tensor_source tensors(file, known.formats, options.mapped, executor, {memory->data(), memory->size()});
   if (options.progress) {
     tensors.on_progress([&](std::size_t done) { return options.progress(done, bytes); });

@@ -120,11 +120,11 @@ struct session_options {
   /// batch. 0: room for the whole context of each. Where it is less, a step may find no memory: feed_outcome::memory_full; what
   /// one takes of its whole context is enough for any one that has it to itself.
   std::size_t kv_bytes = 0;
-  /// Whether the system is asked for large pages for keys and values, where it has them: behind thousands of positions a token
-  /// is computed up to 1.16 times as fast (bench/README.md), and memory is resident by 2 MiB at once, so most of what is
-  /// planned soon after a beginning. Without, the system's own setting decides; if that asks for none, memory is resident as
-  /// far as it has been used.
-  bool large_pages = true;
+  /// Whether the system is asked for large pages for keys and values, where it has them and there are 32 MiB or more of these.
+  /// For texts of thousands of tokens: behind 4,096 positions a token is computed 1.07 to 1.16 times as fast (bench/README.md).
+  /// Memory is then resident by large pages (2 MiB where others are of 4 KB), at least one for each head of a layer, as far as
+  /// these have so much; so the first tokens wait longer, for the system clears these. Without, its own setting decides.
+  bool large_pages = false;
   /// Whether what sequences of a pool have processed stays for others that begin with the same tokens and adapters, which then
   /// begin behind them: by whole pages of 64 positions, so that shorter beginnings are not shared. The least recently used
   /// gives way to what runs, so it takes no memory but its tables. The bits are the same. Empty: schedulers have it; sessions,
